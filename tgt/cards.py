@@ -1,0 +1,307 @@
+"""What a problem is while it is seen (Finding) and once it is remembered (Card).
+
+A finding is measured and forgotten; a card is a line of the journal that people change. A card
+keeps the JSON object that it was read from, because keys, types and statuses that tgt does not
+know must survive a rewrite. This module computes; it reads no clock and writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import StrEnum
+from typing import Any
+
+GENERATED_BY = "tgt"
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """3 for critical down to 0 for low."""
+        return _SEVERITY_RANK[self]
+
+
+_SEVERITY_RANK = {
+    Severity.CRITICAL: 3,
+    Severity.HIGH: 2,
+    Severity.MEDIUM: 1,
+    Severity.LOW: 0,
+}
+_SEVERITY_WEIGHT = {
+    Severity.CRITICAL: 75.0,
+    Severity.HIGH: 55.0,
+    Severity.MEDIUM: 35.0,
+    Severity.LOW: 15.0,
+}
+
+
+class Status(StrEnum):
+    GENERATED = "generated"
+    APPROVED = "approved"
+    DISMISSED = "dismissed"
+    COMPLETED = "completed"
+
+
+OPEN_STATUSES = (Status.GENERATED, Status.APPROVED)
+
+
+class TaskType(StrEnum):
+    CONTINUATION = "continuation_issue"
+    ERROR_SPIKE = "error_spike"
+    DOCS_GAP = "documentation_gap"
+    PERFORMANCE = "performance_degradation"
+    UX = "ux_issue"
+
+
+def severity_rank(text: str) -> int:
+    """Rank of a severity as written in a journal; one that is unknown ranks lowest."""
+    try:
+        return Severity(text).rank
+    except ValueError:
+        return -1
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A suggested fix; ``effort`` is free text such as ``30 minutes``."""
+
+    approach: str
+    changes: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    effort: str = "unknown"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a reader can check. ``details`` and ``samples`` are JSON values with camelCase keys."""
+
+    metric: str
+    current: str
+    threshold: str
+    time_window: str
+    baseline: str | None = None
+    samples: tuple[Mapping[str, Any], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem seen in one window.
+
+    ``confidence`` and ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic
+    that suffers. ``centre`` is the median time of the events that count against the subject: the
+    ledger asks it whether a problem came after its card was completed.
+    """
+
+    analyzer: str
+    type: TaskType
+    subject: str
+    severity: Severity
+    title: str
+    description: str
+    evidence: Evidence
+    fix: Fix
+    acceptance: tuple[str, ...]
+    confidence: float
+    impact: float
+    centre: datetime | None = None
+    related_events: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.type, self.subject)
+
+    @property
+    def priority(self) -> int:
+        return priority(self.severity, self.confidence, self.impact)
+
+
+def fingerprint(task_type: str, subject: str) -> str:
+    """Identity of a problem: a hash of what it is about, never of what was measured."""
+    return hashlib.sha256(f"{task_type}\0{subject}".encode()).hexdigest()[:16]
+
+
+def priority(severity: Severity, confidence: float, impact: float) -> int:
+    """0-100: severity sets the band, impact moves within it, confidence scales the whole."""
+    score = (_SEVERITY_WEIGHT[severity] + 25.0 * min(max(impact, 0.0), 1.0)) * confidence
+    return max(0, min(100, round(score)))
+
+
+def format_time(moment: datetime) -> str:
+    """UTC, ISO 8601, milliseconds and ``Z``: the one form in which tgt writes a time."""
+    utc = moment.astimezone(timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def parse_time(text: object) -> datetime | None:
+    """An ISO 8601 time of a journal or sidecar (UTC where it has no offset), else None."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def new_id(now: datetime) -> str:
+    """A ULID (Crockford base 32: 48 bits of milliseconds, 80 random bits), stamped with ``now``.
+
+    https://github.com/ulid/spec
+    """
+    number = (max(0, int(now.timestamp() * 1000)) & ((1 << 48) - 1)) << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+@dataclass(frozen=True)
+class Card:
+    """One task as the journal tells it. ``data`` is the whole JSON object; never mutate it.
+
+    The properties are tolerant: a card of another writer may lack a key or hold a value of
+    another type there, and must still be listed and changed.
+    """
+
+    data: Mapping[str, Any]
+
+    def text(self, key: str) -> str:
+        value = self.data.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> float:
+        value = self.data.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 NaN
+            return 0.0
+        return float(value)
+
+    def time(self, key: str) -> datetime | None:
+        return parse_time(self.data.get(key))
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        value = self.data.get(key)
+        return value if isinstance(value, dict) else {}
+
+    def items(self, key: str) -> Sequence[Any]:
+        value = self.data.get(key)
+        return value if isinstance(value, list) else ()
+
+    @property
+    def id(self) -> str:
+        return self.text("id")
+
+    @property
+    def type(self) -> str:
+        return self.text("type")
+
+    @property
+    def severity(self) -> str:
+        return self.text("severity")
+
+    @property
+    def status(self) -> str:
+        return self.text("status")
+
+    @property
+    def title(self) -> str:
+        return self.text("title")
+
+    @property
+    def subject(self) -> str:
+        return self.text("subject")
+
+    @property
+    def fingerprint(self) -> str:
+        return self.text("fingerprint")
+
+    @property
+    def priority(self) -> float:
+        return self.number("priority")
+
+    @property
+    def confidence(self) -> float:
+        return self.number("confidence")
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATUSES
+
+    def changed(self, **changes: Any) -> Card:
+        """A copy with these JSON keys set; a value of None is written as null."""
+        return Card({**self.data, **changes})
+
+
+def sort_key(card: Card) -> tuple[float, float, float, str]:
+    """Best first: priority, then confidence, then newest; the id makes the order total."""
+    generated = card.time("generatedAt")
+    age = -generated.timestamp() if generated else 0.0
+    return (-card.priority, -card.confidence, age, card.id)
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "metric": evidence.metric,
+        "current": evidence.current,
+        "baseline": evidence.baseline,
+        "threshold": evidence.threshold,
+        "timeWindow": evidence.time_window,
+        "samples": [dict(sample) for sample in evidence.samples],
+        "details": dict(evidence.details),
+    }
+
+
+def finding_keys(finding: Finding) -> dict[str, Any]:
+    """The keys of a card that a finding determines: those renewed when a severity rises."""
+    return {
+        "severity": str(finding.severity),
+        "title": finding.title,
+        "description": finding.description,
+        "evidence": evidence_json(finding.evidence),
+        "suggestedFix": {
+            "approach": finding.fix.approach,
+            "files": list(finding.fix.files),
+            "changes": list(finding.fix.changes),
+            "estimatedEffort": finding.fix.effort,
+        },
+        "acceptanceCriteria": list(finding.acceptance),
+        "priority": finding.priority,
+        "confidence": round(finding.confidence, 4),
+    }
+
+
+def new_card(finding: Finding, now: datetime) -> Card:
+    """A card for a problem that no card covers; every stamp, and the id's, is ``now``."""
+    stamp = format_time(now)
+    return Card(
+        {
+            "id": new_id(now),
+            "type": str(finding.type),
+            "severity": str(finding.severity),
+            "status": str(Status.GENERATED),
+            **finding_keys(finding),
+            "generatedAt": stamp,
+            "generatedBy": GENERATED_BY,
+            "savedAt": stamp,
+            "metadata": {
+                "analyzer": finding.analyzer,
+                "relatedEvents": list(finding.related_events),
+                "relatedCommits": [],
+                "relatedTasks": [],
+            },
+            "fingerprint": finding.fingerprint,
+            "subject": finding.subject,
+            "occurrences": 1,
+            "firstSeenAt": stamp,
+            "lastSeenAt": stamp,
+        }
+    )

@@ -1,0 +1,65 @@
+"""Every failure that tgt expects, with its exit status and what to do next.
+
+An error is one line for a person: the object, the reason, the next step. The status belongs to
+the error and not to the place that catches it, so every command exits the same way for one cause.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """The exit statuses of the contract."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    DEGRADED = 4
+
+
+class TgtError(Exception):
+    """A failure with a cause that can be named; ``hint`` is the next thing to do."""
+
+    status = ExitStatus.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class SettingsError(TgtError):
+    """A setting or an argument that cannot be used."""
+
+    status = ExitStatus.USAGE
+
+
+class TelemetryError(TgtError):
+    """The telemetry as a whole cannot be read (one bad file or line is a warning, not this)."""
+
+
+class StoreError(TgtError):
+    """The task directory, its journal or its sidecar cannot be read or written."""
+
+
+class BusyError(StoreError):
+    """Another process held the write lock for longer than we are willing to wait."""
+
+
+class NotFoundError(TgtError):
+    """No such task, or a prefix that fits several; ``candidates`` are the ids that it fits."""
+
+    status = ExitStatus.NOT_FOUND
+
+    def __init__(self, message: str, *, hint: str = "", candidates: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = candidates
+
+
+class TransitionError(TgtError):
+    """A status change that makes no sense, such as completing a dismissed task."""
