@@ -1,0 +1,336 @@
+"""The only place that locks, fsyncs, renames, truncates or opens a file for writing.
+
+What a caller is told has been written is on the disk; what failed has left no trace. Only regular
+files are touched: a link could lead out of the task directory, and a pipe or a device could hang.
+Locks are the kernel's (``flock``), so a process that is killed leaves none behind, and nothing
+here guesses whether a lock is stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from tgt.errors import BusyError, StoreError
+
+WRITE_LOCK = ".write.lock"
+RUN_LOCK = ".run.lock"
+
+_TEMPORARY = ".tgt-tmp"
+_POLL_SECONDS = 0.02
+_TRY_SECONDS = 0.25
+_TAIL_BYTES = 1 << 16
+_BUFFER_BYTES = 1 << 20
+_UNUSABLE = {errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV}
+_MOVE_AWAY = "move it away, or set FGK_TASKS_DIR to another directory"
+_HINTS = {
+    errno.ENOSPC: "free some space and try again",
+    errno.EDQUOT: "free some space and try again",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f) and try again",
+    errno.EACCES: "check its owner and its permissions",
+    errno.EPERM: "check its owner and its permissions",
+    errno.EROFS: "set FGK_TASKS_DIR to a directory that can be written",
+    errno.EISDIR: _MOVE_AWAY,
+    errno.ENOTDIR: _MOVE_AWAY,
+    errno.ENXIO: _MOVE_AWAY,
+    errno.EEXIST: _MOVE_AWAY,
+    errno.ELOOP: "put the file itself there: tgt follows no links to its files",
+}
+
+
+class UnusableError(StoreError):
+    """What is in the file's place is not a file of ours, and trying again will not change it."""
+
+
+def ensure_directory(path: Path) -> None:
+    """Create ``path`` and its missing parents, 0700; one that exists is left as it is."""
+    with _explained("create the directory", path):
+        _make_directory(path)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make_directory(path.parent)
+        _make_directory(path)
+        return
+    _sync_directory(path.parent)
+
+
+@contextmanager
+def lock(path: Path, timeout: float = 10.0) -> Iterator[None]:
+    """Hold an exclusive lock on the file; BusyError when it is not free within ``timeout`` s."""
+    ensure_directory(path.parent)
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
+    try:
+        if not _acquire(descriptor, path, timeout):
+            raise BusyError(
+                f"another process has held the lock {path} for {timeout:g} s",
+                hint="try again when it is done",
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock if it is free, and tell whether; without waiting for a holder to finish.
+
+    It is asked for a little while: ``is_locked`` of another process takes it for an instant.
+    """
+    ensure_directory(path.parent)
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
+    try:
+        yield _acquire(descriptor, path, _TRY_SECONDS)
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock now; creates nothing, and what cannot be read is free."""
+    try:
+        descriptor = _open(path, os.O_RDONLY, "open the lock")
+    except (StoreError, FileNotFoundError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def write_lock(directory: Path, timeout: float = 10.0) -> Iterator[None]:
+    """The right to change the files of ``directory``; clears up after writers that were killed."""
+    with lock(directory / WRITE_LOCK, timeout):
+        sweep(directory)
+        yield
+
+
+def sweep(directory: Path) -> None:
+    """Remove the temporary files of killed writers; only for who alone may write there."""
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            if path.name.startswith(".") and path.name.endswith(_TEMPORARY):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def open_for_reading(path: Path) -> int | None:
+    """A descriptor that the caller closes, or None where there is no file. StoreError."""
+    try:
+        return _open(path, os.O_RDONLY, "read")
+    except FileNotFoundError:
+        return None
+
+
+def read(path: Path, limit: int) -> bytes | None:
+    """The whole file, or None where there is none; UnusableError beyond ``limit`` bytes."""
+    descriptor = open_for_reading(path)
+    if descriptor is None:
+        return None
+    with _explained("read", path), os.fdopen(descriptor, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise UnusableError(f"cannot read {path}: it is larger than {limit} bytes", hint=_MOVE_AWAY)
+    return data
+
+
+def append(path: Path, data: bytes, *, is_whole: Callable[[bytes], bool]) -> None:
+    """Add whole lines at the end, durably; if that fails, the file is as it was.
+
+    A last line without its end is what a crash left behind: terminated when ``is_whole`` accepts
+    it, cut off otherwise. The caller holds the write lock.
+    """
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "write")
+    try:
+        with _explained("write", path):
+            start, fragment = _last_line(descriptor)
+            size = start + len(fragment)
+            if fragment and is_whole(fragment):
+                data = b"\n" + data
+            elif fragment:
+                os.ftruncate(descriptor, start)
+                size = start
+            try:
+                _write(descriptor, data)
+                os.fsync(descriptor)
+                _sync_directory(path.parent)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                    os.fsync(descriptor)
+                raise
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, chunks: Iterable[bytes]) -> None:
+    """Put a new file in the place of ``path``, whole and durable; if that fails, the old one stays.
+
+    The new file takes over the mode and, as far as we may, the owner of the old one, so that root
+    tidying up does not lock out the user whose timer runs tgt.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    with _explained("write", path):
+        try:
+            descriptor = os.open(
+                temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+            )
+            try:
+                _inherit(descriptor, path)
+                buffer = bytearray()
+                for chunk in chunks:
+                    buffer += chunk
+                    if len(buffer) >= _BUFFER_BYTES:
+                        _write(descriptor, buffer)
+                        buffer.clear()
+                _write(descriptor, buffer)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_directory(path.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged file out of the way, next to where it was; returns its new path."""
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
+        number += 1
+    with _explained("set aside", path):
+        path.replace(aside)
+        _sync_directory(path.parent)
+    return aside
+
+
+def _open(path: Path, flags: int, purpose: str) -> int:
+    """Open a regular file only, never through a link; FileNotFoundError is left to the caller."""
+    with _explained(purpose, path, absent=bool(flags & os.O_CREAT)):
+        descriptor = os.open(
+            path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY, 0o600
+        )
+        try:
+            _refuse_irregular(os.fstat(descriptor).st_mode, purpose, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _refuse_irregular(mode: int, purpose: str, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise UnusableError(f"cannot {purpose} {path}: it is no regular file", hint=_MOVE_AWAY)
+
+
+def _acquire(descriptor: int, path: Path, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        except OSError as failure:
+            _fail("lock", path, failure)
+        else:
+            return True
+
+
+def _last_line(descriptor: int) -> tuple[int, bytes]:
+    """Where the unterminated last line begins, and its bytes; none in a file that is whole."""
+    end = os.fstat(descriptor).st_size
+    parts: list[bytes] = []
+    position = end
+    while position > 0:
+        length = min(_TAIL_BYTES, position)
+        block = os.pread(descriptor, length, position - length)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            parts.append(block[newline + 1 :])
+            return position - length + newline + 1, b"".join(reversed(parts))
+        parts.append(block)
+        position -= length
+    return 0, b"".join(reversed(parts))
+
+
+def _write(descriptor: int, data: bytes | bytearray) -> None:
+    with memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            written += os.write(descriptor, view[written:])
+
+
+def _inherit(descriptor: int, path: Path) -> None:
+    try:
+        old = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(old.st_mode):
+        return
+    new = os.fstat(descriptor)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o666)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make names durable; a directory that may not be read cannot be synced, and need not be."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as failure:
+        if failure.errno != errno.EINVAL:  # a file system that has nothing to sync says so
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(purpose: str, path: Path, *, absent: bool = True) -> Iterator[None]:
+    """Turn an OSError into one line; with ``absent`` false, a missing file is no failure."""
+    try:
+        yield
+    except OSError as failure:
+        if isinstance(failure, FileNotFoundError) and not absent:
+            raise
+        _fail(purpose, path, failure)
+
+
+def _fail(purpose: str, path: Path, failure: OSError) -> NoReturn:
+    reason = os.strerror(failure.errno) if failure.errno else str(failure)
+    if failure.errno == errno.ELOOP:
+        reason = "it is a symbolic link"
+    error = UnusableError if failure.errno in _UNUSABLE else StoreError
+    hint = _HINTS.get(failure.errno or 0, "check the disk, and FGK_TASKS_DIR")
+    raise error(f"cannot {purpose} {path}: {reason}", hint=hint) from failure
