@@ -11,14 +11,16 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tgt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ANALYZERS = ("continuation", "error_spike", "docs_gap", "performance", "ux_issue")
 
@@ -54,7 +56,9 @@ def _integer(low: int, high: int) -> BeforeValidator:
 
 def _real(low: float, high: float, *, above: bool = False) -> BeforeValidator:
     def check(value: object) -> float:
-        accepted = f"a number {'above' if above else 'from'} {low:g} {'up ' if above else ''}to {high:g}"
+        accepted = (
+            f"a number {'above' if above else 'from'} {low:g} {'up ' if above else ''}to {high:g}"
+        )
         try:
             number = float(str(value).strip())
         except ValueError:
@@ -214,15 +218,22 @@ def load(
     ]
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged.update({name: layer[name] for name in VARIABLES if layer.get(name) not in (None, "")})
+        merged.update(
+            {name: layer[name] for name in VARIABLES if layer.get(name) not in (None, "")}
+        )
     try:
         return Settings.model_validate(merged)
     except ValidationError as failure:
         raise SettingsError(_explain(failure)) from None
 
 
+def names(env_file: Path | None = None) -> set[str]:
+    """Every name that the environment and the ``.env`` file set, known to tgt or not."""
+    return {*os.environ, *_read_env_file(env_file)}
+
+
 def misspelled(names: Iterable[str]) -> dict[str, str]:
-    """``TASKGEN_`` names that tgt does not know, with the known one that each resembles or ``""``."""
+    """``TASKGEN_`` names that tgt does not know, with the one that each resembles or ``""``."""
     unknown = sorted(n for n in names if n.startswith("TASKGEN_") and n not in VARIABLES)
     return {n: next(iter(difflib.get_close_matches(n, VARIABLES, 1)), "") for n in unknown}
 

@@ -1,0 +1,20 @@
+"""``tgt complete``: these tasks are done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tgt.cli.tasks import Tasks, change
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+
+def complete(request: Request, tasks: Tasks) -> None:
+    """Complete tasks: they are done.
+
+    Should the problem come back, the same task is reopened.
+    """
+    from tgt import triage  # noqa: PLC0415 not needed by --help
+
+    change(request, "completed", tasks, triage.complete)

@@ -1,0 +1,114 @@
+"""``tgt list``: the tasks that pass the filters, best first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.cards import OPEN_STATUSES, Severity, Status, TaskType, sort_key
+from tgt.cli.tasks import journal_cards, seen
+from tgt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tgt.cli.request import Request
+
+Words = list[str] | None
+
+
+def list_tasks(
+    request: Request,
+    *,
+    status: Annotated[
+        Words, typer.Option(metavar="S", help="Only these statuses (default: generated,approved).")
+    ] = None,
+    type_: Annotated[
+        Words, typer.Option("--type", metavar="T", help="Only these types (default: all).")
+    ] = None,
+    severity: Annotated[
+        Words, typer.Option(metavar="S", help="Only these severities (default: all).")
+    ] = None,
+    min_priority: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Only tasks of at least this priority, 0-100 (default: 0)."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Show at most N tasks (default: all).")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
+    ] = False,
+) -> None:
+    """List the tasks, best first.
+
+    The order is priority, then confidence, then newest. Filters may be repeated or
+    comma-separated; without --status only the open tasks are listed.
+    """
+    known = seen(request, journal_cards(request))
+    cards = list(known.values())
+    statuses = _choice("--status", status, Status, (card.status for card in cards))
+    types = _choice("--type", type_, TaskType, (card.type for card in cards))
+    severities = _choice("--severity", severity, Severity, (card.severity for card in cards))
+    if min_priority is not None and not 0 <= min_priority <= 100:  # noqa: PLR2004 the priority's range
+        raise SettingsError(
+            f"--min-priority={min_priority:g} is not usable: accepted is a number from 0 to 100"
+        )
+    if statuses is None and not every:
+        statuses = {str(word) for word in OPEN_STATUSES}
+    chosen = [
+        card
+        for card in cards
+        if _fits(card.status, statuses)
+        and _fits(card.type, types)
+        and _fits(card.severity, severities)
+        and card.priority >= (min_priority or 0)
+    ]
+    chosen.sort(key=sort_key)
+    shown = chosen if limit is None else chosen[:limit]
+    if request.json:
+        from tgt.output import machine  # noqa: PLC0415 only what the answer needs
+
+        request.reply_json(machine.task_list(shown, len(chosen)))
+        return
+    from tgt.output import list_view  # noqa: PLC0415 rich stays out of --json
+
+    filtered = any(option is not None for option in (status, type_, severity, min_priority))
+    request.reply(
+        list_view.task_list(
+            request.screen,
+            shown,
+            total=len(chosen),
+            known=known,
+            filtered=filtered,
+            now=request.now,
+        )
+    )
+
+
+def _fits(word: str, accepted: set[str] | None) -> bool:
+    return accepted is None or word.lower() in accepted
+
+
+def _choice(
+    option: str, given: Words, known: Iterable[str], present: Iterable[str]
+) -> set[str] | None:
+    """The words of a filter, in lower case; None where it was not given.
+
+    A word that neither tgt nor the journal knows is a mistake, not an empty answer.
+    """
+    if given is None:
+        return None
+    names = [str(word) for word in known]
+    accepted: Sequence[str] = names
+    words = {word.strip().lower() for part in given for word in part.split(",") if word.strip()}
+    if not words <= set(names):
+        accepted = [*names, *sorted({word for word in present if word} - set(names))]
+    unknown = sorted(words - {name.lower() for name in accepted})
+    if unknown or not words:
+        raise SettingsError(
+            f"{option}={','.join(unknown)!r} is not usable: accepted is a comma-separated choice "
+            f"of {', '.join(accepted)}"
+        )
+    return words

@@ -1,0 +1,152 @@
+"""What every command is given: the options that all of them take, and a place for the answer.
+
+The shared options may stand before or after the command, so they are declared once and added to
+each command's own. A command answers by ``reply``; nothing is written before it has succeeded, so
+that standard output never holds half an answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from tgt import diagnostics
+from tgt.cards import parse_time
+from tgt.errors import ExitStatus, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tgt.config import Settings
+    from tgt.journal import Journal
+    from tgt.output.text import Screen
+    from tgt.sidecar import Sidecar
+
+_YEARS = (2000, 2199)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.")]
+Now = Annotated[
+    str | None,
+    typer.Option(
+        "--now",
+        metavar="TIME",
+        help="Act as of this instant: ISO 8601, UTC if no offset (default: the clock).",
+    ),
+]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option("--env-file", metavar="PATH", help="Settings file (default: ./.env if there)."),
+]
+SHARED: dict[str, tuple[Any, Any]] = {
+    "json": (Json, False),
+    "now": (Now, None),
+    "env_file": (EnvFile, None),
+    "no_color": (NoColor, False),
+}
+
+
+@dataclass
+class Request:
+    """One invocation. ``failure`` shapes the JSON document of an error, should one occur."""
+
+    json: bool = False
+    no_color: bool = False
+    now_option: datetime | None = None
+    env_file: Path | None = None
+    answer: str = ""
+    _warned: bool = False
+    failure: Callable[[str], dict[str, Any]] = field(default=lambda message: {"error": message})
+
+    def take(self, *, json: bool, now: str | None, env_file: Path | None, no_color: bool) -> None:
+        """Merge shared options; those that stand later win. Raises SettingsError."""
+        self.json = self.json or json
+        self.no_color = self.no_color or no_color
+        self.now_option = parse_now(now) if now is not None else self.now_option
+        self.env_file = env_file if env_file is not None else self.env_file
+
+    @property
+    def now(self) -> datetime:
+        """The instant to act as of: ``--now``, else the clock, read once."""
+        if self.now_option is None:
+            self.now_option = datetime.now(timezone.utc)
+        return self.now_option
+
+    @property
+    def screen(self) -> Screen:
+        """The measures of standard output."""
+        from tgt.output.text import screen  # noqa: PLC0415 rich stays out of the --json paths
+
+        return screen(no_color=self.no_color)
+
+    def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
+        """The effective settings; a warning names what looks like a misspelled setting."""
+        from tgt import config  # noqa: PLC0415 pydantic stays out of --help
+
+        settings = config.load(overrides, env_file=self.env_file)
+        if not self._warned:
+            self._warned = True
+            for name, meant in config.misspelled(config.names(self.env_file)).items():
+                hint = f"; did you mean {meant}?" if meant else ""
+                diagnostics.warn(f"{name} is not a setting of tgt{hint}")
+        return settings
+
+    def journal(self) -> Journal:
+        from tgt.journal import Journal  # noqa: PLC0415 not needed by --help
+
+        return Journal(self.settings().tasks_dir)
+
+    def sidecar(self) -> Sidecar:
+        from tgt.sidecar import Sidecar  # noqa: PLC0415 not needed by --help
+
+        return Sidecar(self.settings().tasks_dir)
+
+    def reply(self, text: str) -> None:
+        self.answer += text
+
+    def reply_json(self, document: Mapping[str, Any]) -> None:
+        from tgt.output.machine import dumps  # noqa: PLC0415 not needed by text
+
+        self.reply(dumps(document))
+
+
+def parse_now(text: str) -> datetime:
+    """The value of ``--now``. Raises SettingsError."""
+    moment = parse_time(text.strip())
+    if moment is None or not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise SettingsError(
+            f"--now={text!r} is not usable: accepted is an ISO 8601 time such as "
+            f"2025-11-03T16:00:00Z, in the years {_YEARS[0]} to {_YEARS[1]}"
+        )
+    return moment
+
+
+def command(function: Callable[..., ExitStatus | None]) -> Callable[..., ExitStatus | None]:
+    """Give a command the shared options; it receives them as its first argument, a Request."""
+    hints = get_type_hints(function, localns={"Request": Request}, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("context", kind, annotation=typer.Context),
+        *(p.replace(kind=kind, annotation=hints[p.name]) for p in own),
+        *(
+            inspect.Parameter(name, kind, default=default, annotation=annotation)
+            for name, (annotation, default) in SHARED.items()
+        ),
+    ]
+
+    def invoke(*, context: typer.Context, **values: Any) -> ExitStatus | None:
+        request = context.find_root().obj
+        request.take(**{name: values.pop(name) for name in SHARED})
+        return function(request, **values)
+
+    invoke.__name__ = function.__name__
+    invoke.__doc__ = function.__doc__
+    invoke.__annotations__ = {p.name: p.annotation for p in parameters}
+    invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads it
+    return invoke

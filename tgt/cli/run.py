@@ -1,0 +1,67 @@
+"""``tgt run``: one analysis cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+# Values are checked with all other settings, so that one message serves options and variables.
+Value = str | None
+
+
+def run(
+    request: Request,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing at all; say what would be saved.")
+    ] = False,
+    window: Annotated[
+        Value,
+        typer.Option(metavar="MIN", help="Minutes to analyze (TASKGEN_WINDOW_MIN, default 60)."),
+    ] = None,
+    min_confidence: Annotated[
+        Value,
+        typer.Option(metavar="X", help="0 to 1 (TASKGEN_MIN_CONFIDENCE, default 0.7)."),
+    ] = None,
+    max_tasks: Annotated[
+        Value, typer.Option(metavar="N", help="Tasks to save (TASKGEN_MAX_TASKS, default 10).")
+    ] = None,
+    analyzers: Annotated[
+        Value,
+        typer.Option(metavar="A,B", help="Analyzers to run (TASKGEN_ANALYZERS, default all)."),
+    ] = None,
+) -> ExitStatus:
+    """Analyze the last window of telemetry once.
+
+    What is wrong becomes a task, unless a task covers it already or the quota is used up.
+    """
+    settings = request.settings(
+        {
+            "TASKGEN_WINDOW_MIN": window,
+            "TASKGEN_MIN_CONFIDENCE": min_confidence,
+            "TASKGEN_MAX_TASKS": max_tasks,
+            "TASKGEN_ANALYZERS": analyzers,
+        }
+    )
+    from tgt import cycle, diagnostics  # noqa: PLC0415 the engine is not needed by --help
+    from tgt.output import machine, progress  # noqa: PLC0415
+
+    request.failure = machine.run_failure
+    with progress.display(no_color=request.no_color, quiet=request.json) as show:
+        report = cycle.run(settings, request.now, dry_run=dry_run, progress=show)
+    for warning in report.warnings:
+        diagnostics.warn(warning)
+    if request.json:
+        request.reply_json(machine.run(report))
+    else:
+        from tgt.output import run_view  # noqa: PLC0415 rich stays out of --json
+
+        known = request.journal().read().cards.values() if report.decisions else ()
+        request.reply(run_view.run(request.screen, report, known))
+    return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK

@@ -1,0 +1,45 @@
+"""``tgt stats``: how generation is doing, and what became of the tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tgt.cli.tasks import journal_cards
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+
+def stats(request: Request) -> None:
+    """Show counters, quota, health and task statistics."""
+    from tgt import diagnostics, fsio, quota, schedule, statistics  # noqa: PLC0415 not for --help
+    from tgt.output import overview  # noqa: PLC0415
+
+    settings, now = request.settings(), request.now
+    cards = journal_cards(request).values()
+    state, warnings = request.sidecar().read(cards)
+    for warning in warnings:
+        diagnostics.warn(warning)
+    saves = quota.reconcile(state.saves, cards, now)
+    pause = state.pause.as_of(now) if state.pause is not None else None
+    active = settings.enabled and pause is None
+    view = overview.Overview(
+        now=now,
+        settings=settings,
+        state=state,
+        due=schedule.due(state.last_run_at, settings.interval_min, now, active=active),
+        pause=pause,
+        is_running=fsio.is_locked(settings.tasks_dir / fsio.RUN_LOCK),
+        saved=quota.used(saves, now),
+        remaining=quota.remaining(saves, now, settings.max_per_hour),
+        next_free=quota.next_free(saves, now, settings.max_per_hour),
+        tasks=statistics.summarize(cards),
+        funnels={days: statistics.funnel(cards, now, days) for days in (7, 30)},
+        verdicts=statistics.verdicts(cards),
+    )
+    if request.json:
+        request.reply_json(overview.document(view))
+        return
+    from tgt.output import stats_view  # noqa: PLC0415 rich stays out of --json
+
+    request.reply(stats_view.stats(request.screen, view))

@@ -1,0 +1,147 @@
+"""Everything that goes to standard error, and the one place where failures become exit statuses.
+
+Messages are one line each: nothing from telemetry acts on the terminal, and under systemd each
+carries its priority. A report of an unexpected failure names places in the code, never the values
+that were there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from tgt.errors import ExitStatus, NotFoundError, TgtError
+from tgt.output.safe import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+INTERRUPTED = 130
+_ERROR, _WARNING, _INFO = 3, 4, 6
+
+
+def error(message: str) -> None:
+    _say(_ERROR, f"tgt: {message}")
+
+
+def warn(message: str) -> None:
+    _say(_WARNING, f"tgt: warning: {message}")
+
+
+def info(message: str) -> None:
+    _say(_INFO, f"tgt: {message}")
+
+
+def _say(priority: int, message: str) -> None:
+    # https://www.freedesktop.org/software/systemd/man/sd-daemon.html
+    prefix = f"<{priority}>" if os.environ.get("JOURNAL_STREAM") else ""
+    try:
+        sys.stderr.write(f"{prefix}{safe(message)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # there is nobody left to tell
+
+
+def failure(problem: TgtError) -> None:
+    """One line for an expected failure, and the candidates of an ambiguous prefix below it."""
+    error(str(problem))
+    if isinstance(problem, NotFoundError):
+        for candidate in problem.candidates:
+            _say(_ERROR, f"  {candidate}")
+
+
+def unexpected(problem: BaseException) -> str:
+    """Report a defect of tgt on standard error; its one line is returned.
+
+    The text of the exception may hold telemetry, so it is left out; with ``TGT_DEBUG=1`` the
+    places in the code follow.
+    """
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    message = f"unexpected {type(problem).__name__}{place}"
+    if os.environ.get("TGT_DEBUG", "") in {"", "0"}:
+        error(f"{message}; this is a defect of tgt: run it again with TGT_DEBUG=1 and report it")
+        return message
+    error(f"{message}; this is a defect of tgt, please report the lines below")
+    for frame in frames:
+        _say(_ERROR, f"  {frame.filename}:{frame.lineno} in {frame.name}")
+    return message
+
+
+def boundary(
+    action: Callable[[], int],
+    usage_error: type[Exception],
+    write_failure: Callable[[str, tuple[str, ...]], None],
+) -> int:
+    """Run ``action``; every exception becomes a message and an exit status.
+
+    ``usage_error`` is what the argument parser raises; ``write_failure`` puts a failure's one line
+    and the ids it may have meant on standard output, where a machine listens there.
+    """
+    candidates: tuple[str, ...] = ()
+    try:
+        return action()
+    except BrokenPipeError:
+        return _quiet()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except TgtError as problem:
+        failure(problem)
+        status, message = int(problem.status), str(problem)
+        candidates = problem.candidates if isinstance(problem, NotFoundError) else ()
+    except usage_error as problem:
+        message = _usage_message(problem)
+        error(message)
+        status = int(ExitStatus.USAGE)
+    except Exception as problem:  # noqa: BLE001 the boundary: nobody sees a traceback by accident
+        message = unexpected(problem)
+        status = int(ExitStatus.FAILED)
+    try:
+        write_failure(message, candidates)
+    except BrokenPipeError:
+        _quiet()
+    except OSError as problem:
+        error(f"cannot write to standard output: {problem.strerror}")
+    return status
+
+
+def _usage_message(problem: Exception) -> str:
+    """The parser's own words on one line, with the next thing to do."""
+    words = getattr(problem, "format_message", problem.__str__)()
+    context = getattr(problem, "ctx", None)
+    where = context.command_path if context is not None else "tgt"
+    return f"{' '.join(words.split()).rstrip('.')}; see {where} --help"
+
+
+def _quiet() -> int:
+    """Whoever read the output has seen enough: that is no failure, and exit must not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return int(ExitStatus.OK)
+
+
+def write_output(text: str) -> None:
+    """Write an answer to standard output, whole. Raises TgtError where that fails."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        # What is left in the buffer must not fail a second time when the interpreter exits.
+        _quiet()
+        raise TgtError(
+            f"cannot write to standard output: {problem.strerror}",
+            hint="look at where it is redirected to",
+        ) from None
+
+
+def write_error_document(document: Mapping[str, Any]) -> None:
+    """The JSON form of a failure, on standard output."""
+    from tgt.output.machine import dumps  # noqa: PLC0415 only where a machine listens
+
+    sys.stdout.write(dumps(document))
+    sys.stdout.flush()

@@ -1,0 +1,141 @@
+"""``tgt list`` for people: best first, one calm line a task, wrapped rather than cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tgt.cards import OPEN_STATUSES, Card, Status
+from tgt.output import text, words
+from tgt.output.safe import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+_SHORTEST = 8
+_TABLE_FROM, _ALL_COLUMNS_FROM = 64, 100
+_ID_LIMIT = 40
+
+
+def short_ids(shown: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Each shown id cut to a length at which it is the prefix of no other known one.
+
+    The length is the same for all, because a ragged column is hard to read.
+    """
+    folded = sorted({name.upper() for name in known} | {name.upper() for name in shown})
+    place = {name: index for index, name in enumerate(folded)}
+    needed = _SHORTEST
+    for name in shown:
+        index = place[name.upper()]
+        for neighbour in folded[max(0, index - 1) : index] + folded[index + 1 : index + 2]:
+            needed = max(needed, _common(name.upper(), neighbour) + 1)
+    return {name: name[:needed] for name in shown}
+
+
+def _common(one: str, other: str) -> int:
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length
+
+
+def task_list(
+    on: text.Screen,
+    shown: Sequence[Card],
+    *,
+    total: int,
+    known: Mapping[str, Card],
+    filtered: bool,
+    now: datetime,
+) -> str:
+    """``total`` tasks passed the filters, ``known`` is the whole journal."""
+    if not shown:
+        return text.render(on, _nothing(known.values(), filtered=filtered, total=total))
+    ids = short_ids([task.id for task in shown], known)
+    parts = (
+        [_table(on, shown, ids, now)]
+        if on.width >= _TABLE_FROM
+        else [part for task in shown for part in _entry(task, ids[task.id], now)]
+    )
+    return text.render(on, *parts, Text(), _footer(shown, total))
+
+
+def _seen(task: Card) -> datetime | None:
+    return task.time("lastSeenAt") or task.time("updatedAt") or task.time("generatedAt")
+
+
+def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime) -> Table:
+    wide = on.width >= _ALL_COLUMNS_FROM
+    with_status = wide or any(task.status != Status.GENERATED for task in shown)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("ID", style="dim", no_wrap=True, max_width=_ID_LIMIT)
+    table.add_column("SEVERITY", no_wrap=True)
+    table.add_column("PRIO", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("CONF", justify="right", no_wrap=True)
+    if with_status:
+        table.add_column("STATUS", no_wrap=True)
+    table.add_column("SEEN", justify="right", no_wrap=True, style="dim")
+    table.add_column("TASK", overflow="fold", ratio=1)
+    for task in shown:
+        row: list[RenderableType] = [
+            text.styled(ids[task.id], limit=_ID_LIMIT),
+            text.severity(task.severity),
+            f"{task.priority:.0f}",
+        ]
+        if wide:
+            row.append(words.percent(task.confidence))
+        if with_status:
+            row.append(text.status(task.status))
+        row += [words.age_short(_seen(task), now), text.styled(task.title or "(no title)")]
+        table.add_row(*row)
+    return table
+
+
+def _entry(task: Card, short: str, now: datetime) -> tuple[RenderableType, ...]:
+    """Two lines a task, for a narrow screen."""
+    line = Text.assemble(
+        text.styled(short, "dim", limit=_ID_LIMIT),
+        "  ",
+        text.severity(task.severity),
+        f"  {task.priority:.0f}  ",
+        *((text.status(task.status), "  ") if task.status != Status.GENERATED else ()),
+        (words.age(_seen(task), now), "dim"),
+        overflow="fold",
+    )
+    return line, Padding(text.styled(task.title or "(no title)"), (0, 0, 0, 2))
+
+
+def _footer(shown: Sequence[Card], total: int) -> Text:
+    counts = Counter(safe(task.severity or "?", limit=20) for task in shown)
+    many = ", ".join(f"{n} {word}" for word, n in counts.items())
+    more = f"{len(shown)} of {words.plural(total, 'task')} shown"
+    return Text(more if len(counts) > 6 else f"{more}: {many}", style="dim")  # noqa: PLR2004 a line's worth
+
+
+def _nothing(known: Iterable[Card], *, filtered: bool, total: int) -> Text:
+    counts = Counter(task.status for task in known)
+    rest = sum(counts.values())
+    if not rest:
+        return Text("No tasks yet. Next: tgt run")
+    if total:
+        return Text(f"None shown of {words.plural(total, 'task')}. Next: a higher --limit")
+    if filtered:
+        return Text(
+            f"No task fits, of {words.plural(rest, 'task')} in all. Next: fewer filters, or --all"
+        )
+    closed = ", ".join(
+        f"{n} {safe(status or '?', limit=20)}"
+        for status, n in sorted(counts.items())
+        if status not in OPEN_STATUSES
+    )
+    return Text(f"No open tasks; {closed}. Next: tgt list --all")

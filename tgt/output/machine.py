@@ -1,0 +1,118 @@
+"""The JSON documents of the commands: a stable interface for scripts and agents.
+
+Keys are camelCase, times are UTC with milliseconds, lengths of time are milliseconds. Documents
+are pure ASCII, so no character of a log line reaches a terminal as itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tgt.cards import Card, format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tgt.report import RunReport
+
+_DEEPEST = 100
+
+
+def dumps(document: Mapping[str, Any]) -> str:
+    """One document and a line feed; a number that JSON does not know, or what is nested too deep
+    to be written, becomes null."""
+    try:
+        return json.dumps(document, allow_nan=False) + "\n"
+    except (ValueError, RecursionError):
+        return json.dumps(_writable(document), allow_nan=False) + "\n"
+
+
+def _writable(value: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _writable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(item, depth + 1) for item in value]
+    return value
+
+
+def time_or_null(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
+
+
+def card(task: Card) -> dict[str, Any]:
+    return dict(task.data)
+
+
+def task_list(shown: Sequence[Card], total: int) -> dict[str, Any]:
+    return {"tasks": [card(task) for task in shown], "count": len(shown), "total": total}
+
+
+def changed(tasks: Iterable[Card], message: str) -> dict[str, Any]:
+    return {"tasks": [card(task) for task in tasks], "message": message}
+
+
+def run_failure(message: str) -> dict[str, Any]:
+    return {
+        "result": {"success": False, "error": message},
+        "message": f"Analysis failed: {message}",
+    }
+
+
+def run(report: RunReport) -> dict[str, Any]:
+    """The outcome of a cycle; ``decisions`` adds what became of each finding, and why."""
+    result: dict[str, Any]
+    if report.skipped is not None:
+        result = {"skipped": True, "reason": str(report.skipped)}
+    else:
+        result = {"success": True}
+        if report.rate_limited:
+            result["rateLimited"] = True
+    if report.dry_run:
+        result["dryRun"] = True
+    result |= {
+        "tasksGenerated": report.generated,
+        "tasksFiltered": report.filtered,
+        "tasksSaved": report.saved,
+        "tasksSkipped": report.covered,
+        "tasksDeferred": report.deferred,
+        "tasksReopened": report.reopened,
+        "eventsAnalyzed": report.events_analyzed,
+        "malformedLines": report.malformed_lines,
+        "duration": report.duration_ms,
+        "warnings": list(report.warnings),
+        "abstained": [
+            {"analyzer": a.analyzer, "subject": a.subject, "reason": a.reason}
+            for a in report.abstained
+        ],
+        "tasks": [_summary(task) for task in report.tasks],
+        "decisions": [
+            {
+                "action": str(decision.action),
+                "reason": decision.reason,
+                "type": str(decision.finding.type),
+                "subject": decision.finding.subject,
+                "severity": str(decision.finding.severity),
+                "confidence": round(decision.finding.confidence, 4),
+                "id": decision.card.id if decision.card is not None else None,
+            }
+            for decision in report.decisions
+        ],
+    }
+    return {"result": result, "message": report.message}
+
+
+def _summary(task: Card) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "type": task.type,
+        "severity": task.severity,
+        "subject": task.subject,
+        "title": task.title,
+        "confidence": task.confidence,
+        "priority": int(task.priority),
+    }

@@ -1,0 +1,179 @@
+"""A card as Markdown for an issue tracker's body.
+
+A body is rendered by somebody else's program, so text of the card may not become markup, HTML, a
+mention, a reference or a link there. Backslashes stop markup; mentions and bare links are made
+from the rendered text, so those are broken up by a zero-width space written as an entity. Samples
+stand in a code block whose fence is longer than any fence inside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from tgt.cards import Card, Status
+from tgt.output import words
+from tgt.output.card_view import history, sample_parts, text_list
+from tgt.output.safe import safe
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$^])")
+_LINE_START = re.compile(r"^(\s*)([-+=]|\d{1,9}(?=[.)]))")
+_ORDERED = re.compile(r"^(\s*\d{1,9})([.)])")
+_REFERENCE = re.compile(r"([@#!~%$&:])(?=[\w\"'\[{/])")
+_LINK = re.compile(r"(www|mailto|xmpp|gh)(?=[.:-])", re.IGNORECASE)
+_COMMIT = re.compile(r"\b([0-9a-f]{6})(?=[0-9a-f])", re.IGNORECASE)
+_BREAK = "&#8203;"
+_TICKS = re.compile(r"`+")
+_SAMPLES = 10
+
+
+def inline(told: object, *, limit: int = 4000) -> str:
+    """Text for a paragraph, a heading or a list item, on one line, that renders as itself."""
+    line = " ".join(safe(told, limit=limit, lines=True).split())
+    # Where the breaks go is decided on the plain text; a private mark keeps them from escaping.
+    mark = "\x00"
+    line = _REFERENCE.sub(rf"\1{mark}", line)
+    line = _LINK.sub(rf"\1{mark}", line)
+    line = _COMMIT.sub(rf"\1{mark}", line)
+    line = _MARKUP.sub(r"\\\1", line)
+    line = (
+        _ORDERED.sub(r"\1\\\2", line) if _ORDERED.match(line) else _LINE_START.sub(r"\1\\\2", line)
+    )
+    return line.replace(mark, _BREAK)
+
+
+def code(told: object, *, limit: int = 4000) -> str:
+    """A code span that holds any text."""
+    line = " ".join(safe(told, limit=limit).split())
+    if not line:
+        return ""
+    fence = "`" * (1 + max((len(run) for run in _TICKS.findall(line)), default=0))
+    pad = " " if line[0] == "`" or line[-1] == "`" else ""
+
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def block(lines: list[str]) -> str:
+    """A fenced block that no line inside can close."""
+    longest = max((len(run) for line in lines for run in _TICKS.findall(line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}text", *lines, fence])
+
+
+def card(task: Card, now: datetime) -> str:
+    """The whole document; what a card lacks is left out."""
+    sections = [
+        f"# {inline(task.title or '(no title)', limit=500)}",
+        _facts(task, now),
+        *_paragraphs(task.text("description")),
+        *_evidence(task),
+        *_samples(task),
+        *_fix(task),
+        *_acceptance(task),
+        _signature(task),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _signature(task: Card) -> str:
+    when = words.clock(task.time("generatedAt"))
+    writer = code(task.text("generatedBy") or "tgt", limit=80)
+    return f"Task {code(task.id, limit=200)}, generated {when} by {writer}."
+
+
+def _facts(task: Card, now: datetime) -> str:
+    facts = [
+        f"**Severity:** {inline(task.severity or '?', limit=40)}",
+        f"**Priority:** {task.priority:.0f}",
+        f"**Confidence:** {words.percent(task.confidence)}",
+        f"**Status:** {inline(task.status or '?', limit=40)}",
+        f"**Type:** {code(task.type or '?', limit=80)}",
+    ]
+    if task.subject:
+        facts.append(f"**About:** {code(task.subject, limit=300)}")
+    first = task.time("firstSeenAt") or task.time("generatedAt")
+    facts.append(f"**First seen:** {words.clock(first)}")
+    if last := task.time("lastSeenAt"):
+        facts.append(f"**Last seen:** {words.clock(last)}")
+    if times := int(task.number("occurrences")):
+        facts.append(f"**Seen in:** {words.plural(times, 'run')}")
+    facts += [
+        f"**{what.capitalize()}:** {words.clock(moment)}"
+        + (f", {inline(told, limit=500)}" if told else "")
+        for moment, what, told in history(task)
+        if what != "generated"
+    ]
+    if task.status == Status.DISMISSED and (until := task.time("dismissedUntil")):
+        facts.append(f"**Quiet until:** {words.clock(until)}" + ("" if until > now else " (over)"))
+    return "\n".join(f"- {fact}" for fact in facts)
+
+
+def _paragraphs(body: str) -> Iterator[str]:
+    for line in body.splitlines():
+        if told := inline(line):
+            yield told
+
+
+def _evidence(task: Card) -> Iterator[str]:
+    evidence = task.mapping("evidence")
+    if not evidence:
+        return
+    yield "## Evidence"
+    stored = evidence.get("details")
+    details: Mapping[str, object] = stored if isinstance(stored, Mapping) else {}
+    unit = details.get("unit")
+    lines = []
+    for label, told in (
+        ("Measured", evidence.get("metric")),
+        ("Window", evidence.get("timeWindow")),
+        ("Now", evidence.get("current") or words.quantity(details.get("value"), unit)),
+        ("Usual", evidence.get("baseline") or words.quantity(details.get("baselineValue"), unit)),
+        ("Limit", evidence.get("threshold") or words.quantity(details.get("thresholdValue"), unit)),
+        ("Rule", details.get("rule")),
+        ("Enough", details.get("enough")),
+    ):
+        if isinstance(told, str) and told:
+            lines.append(f"- **{label}:** {inline(told)}")
+    if bars := words.sparkline(details.get("history")):
+        lines.append(f"- **By hour:** `{bars.replace(' ', '·')}`")
+    if lines:
+        yield "\n".join(lines)
+
+
+def _samples(task: Card) -> Iterator[str]:
+    samples = task.mapping("evidence").get("samples")
+    if not isinstance(samples, list) or not samples:
+        return
+    lines = [
+        safe("  ".join(part for part in sample_parts(sample) if part), limit=400)
+        for sample in samples[:_SAMPLES]
+    ]
+    yield "## Samples"
+    yield block(lines)
+
+
+def _fix(task: Card) -> Iterator[str]:
+    fix = task.mapping("suggestedFix")
+    if not fix:
+        return
+    yield "## Suggested fix"
+    if approach := fix.get("approach"):
+        yield inline(approach)
+    lines = [f"- {inline(change)}" for change in text_list(fix.get("changes"))]
+    lines += [f"- {code(name, limit=300)}" for name in text_list(fix.get("files"))]
+    if effort := fix.get("estimatedEffort"):
+        lines.append(f"- Effort: {inline(effort, limit=80)}")
+    if lines:
+        yield "\n".join(lines)
+
+
+def _acceptance(task: Card) -> Iterator[str]:
+    criteria = text_list(task.data.get("acceptanceCriteria"))
+    if criteria:
+        mark = "x" if task.status == Status.COMPLETED else " "
+        yield "## Done when"
+        yield "\n".join(f"- [{mark}] {inline(criterion)}" for criterion in criteria)

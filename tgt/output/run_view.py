@@ -1,0 +1,113 @@
+"""``tgt run`` for people: one line for a log, and each finding's fate where somebody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tgt.output import text, words
+from tgt.output.list_view import short_ids
+from tgt.output.safe import safe
+from tgt.report import Abstention, Action, Decision, RunReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from tgt.cards import Card
+
+_FATES = {
+    Action.SAVE: "saved",
+    Action.TOUCH: "covered",
+    Action.RENEW: "renewed",
+    Action.SUPPRESS: "quiet",
+    Action.REOPEN: "reopened",
+    Action.DEFER: "held back",
+}
+_FATE_STYLE = {Action.SAVE: "green", Action.REOPEN: "yellow", Action.RENEW: "yellow"}
+_ABSTENTIONS = 8
+
+
+def run(on: text.Screen, report: RunReport, known: Iterable[Card] = ()) -> str:
+    """The outcome; ``known`` are the cards of the journal, so that short ids are unambiguous."""
+    if not on.terminal and not report.dry_run:
+        return summary(report)
+    parts: list[RenderableType] = [text.styled(report.message, "bold")]
+    if report.skipped is None:
+        parts.append(Text(_counts(report), style="dim"))
+    if report.decisions:
+        parts += [Text(), _decisions(report.decisions, known, dry_run=report.dry_run)]
+    if report.abstained:
+        parts += [Text(), *_abstained(report.abstained)]
+    if report.saved and not report.dry_run:
+        parts += [Text(), Text("Next: tgt list", style="dim")]
+    return text.render(on, *parts)
+
+
+def summary(report: RunReport) -> str:
+    """One line for a log."""
+    counts = f" ({_counts(report)})" if report.skipped is None else ""
+    return f"{safe(report.message)}{counts}\n"
+
+
+def _counts(report: RunReport) -> str:
+    took = words.milliseconds(report.duration_ms)
+    told = [
+        f"{words.plural(report.events_analyzed, 'event')} in {took}",
+        f"{report.filtered} of {words.plural(report.generated, 'finding')} certain enough",
+    ]
+    for number, what in (
+        (report.covered, "covered"),
+        (report.reopened, "reopened"),
+        (report.deferred, "held back"),
+    ):
+        if number:
+            told.append(f"{number} {what}")
+    if report.malformed_lines:
+        told.append(words.plural(report.malformed_lines, "malformed line"))
+    return ", ".join(told)
+
+
+def _decisions(
+    decisions: Iterable[Decision], known: Iterable[Card], *, dry_run: bool
+) -> RenderableType:
+    chosen = list(decisions)
+    cards = [decision.card.id for decision in chosen if decision.card is not None]
+    ids = short_ids(cards, [card.id for card in known] + cards)
+    rows = text.grid("", "", "dim", "")
+    for decision in chosen:
+        fate = _FATES.get(decision.action, str(decision.action))
+        new = decision.action is Action.SAVE
+        name = ids[decision.card.id] if decision.card is not None and not (dry_run and new) else ""
+        reason = words.REASONS.get(decision.reason, decision.reason)
+        told = text.styled(decision.finding.title)
+        if reason:
+            told.append(f"  ({safe(reason)})", style="dim")
+        rows.add_row(
+            Text(
+                f"would be {fate}" if dry_run else fate,
+                style=_FATE_STYLE.get(decision.action, "dim"),
+                no_wrap=True,
+            ),
+            text.severity(str(decision.finding.severity)),
+            text.styled(name, limit=40),
+            told,
+        )
+    return rows
+
+
+def _abstained(abstentions: Iterable[Abstention]) -> Iterable[RenderableType]:
+    every = list(abstentions)
+    yield Text(f"Not judged, for lack of data: {len(every)}", style="dim")
+    rows = text.grid("dim", "dim", "dim")
+    for abstention in every[:_ABSTENTIONS]:
+        rows.add_row(
+            text.styled(abstention.analyzer, limit=40),
+            text.styled(abstention.subject, limit=80),
+            text.styled(abstention.reason, limit=120),
+        )
+    yield text.indented(rows)
+    if len(every) > _ABSTENTIONS:
+        yield text.indented(Text(f"and {len(every) - _ABSTENTIONS} more, with --json", style="dim"))

@@ -1,0 +1,156 @@
+"""``tgt stats`` for people: how generation is doing, in one look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tgt.config import ANALYZERS
+from tgt.output import text, words
+from tgt.output.safe import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import RenderableType
+
+    from tgt.output.overview import Overview
+
+_BAR = 20
+_FEW = 8
+
+
+def stats(on: text.Screen, view: Overview) -> str:
+    parts: list[RenderableType] = []
+    for name, rows in (
+        ("Generation", _generation(view)),
+        ("Analyzers", _analyzers(view)),
+        ("Tasks", _tasks(view)),
+        ("Verdicts", _verdicts(view)),
+    ):
+        grid = text.grid("dim", "")
+        for label, told in rows:
+            grid.add_row(text.styled(label, limit=40), told)
+        if grid.row_count:
+            parts += [*([Text()] if parts else []), text.heading(name), text.indented(grid)]
+    return text.render(on, *parts, width=on.readable)
+
+
+def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
+    state, settings = view.state, view.settings
+    yield "state", _state(view)
+    if state.last_run_at is None:
+        yield "last run", Text("none yet; next: tgt run")
+    else:
+        took = words.milliseconds(state.last_run_duration_ms)
+        yield "last run", Text(f"{words.age(state.last_run_at, view.now)}, took {took}")
+    if view.due.at is not None:
+        told = Text(words.age(view.due.at, view.now) if view.due.at > view.now else "now")
+        if view.due.overdue:
+            told = Text(f"overdue since {words.age_short(view.due.at, view.now)}", "bold red")
+            told.append("; look at the timer", style="dim")
+        yield "next run", told
+    yield "window", Text(f"{settings.window_min} min, every {settings.interval_min} min")
+    yield "quota", _quota(view)
+    yield (
+        "so far",
+        Text(
+            f"{words.plural(state.total_runs, 'run')}, "
+            f"{words.plural(state.total_generated, 'finding')}, "
+            f"{words.plural(state.total_saved, 'task')} saved, "
+            f"{words.plural(state.errors, 'error')}"
+        ),
+    )
+
+
+def _state(view: Overview) -> Text:
+    if not view.settings.enabled:
+        return Text("disabled (TASKGEN_ENABLED=0)", style="yellow")
+    if view.pause is not None:
+        until = f"until {words.clock(view.pause.until)}" if view.pause.until else "until tgt resume"
+        told = Text(f"paused {until}", style="yellow")
+        return told.append(f": {safe(view.pause.reason, limit=300)}") if view.pause.reason else told
+    if view.is_running:
+        return Text("running now", style="green")
+    return Text("on", style="green")
+
+
+def _quota(view: Overview) -> Text:
+    most = view.settings.max_per_hour
+    share = min(1.0, view.saved / most) if most else 1.0
+    full = round(share * _BAR)
+    told = Text.assemble(
+        ("█" * full, "yellow" if share >= 1 else "green"),
+        ("░" * (_BAR - full), "dim"),
+        f"  {view.saved} of {most} this hour, {view.remaining} left",
+    )
+    if view.next_free is not None:
+        told.append(f", more {words.age(view.next_free, view.now)}", style="dim")
+    return told
+
+
+def _analyzers(view: Overview) -> Iterator[tuple[str, Text]]:
+    for name in ANALYZERS:
+        yield name, _health(view, name)
+
+
+def _health(view: Overview, name: str) -> Text:
+    if name not in view.settings.analyzers:
+        return Text("off", style="dim")
+    health = view.state.analyzers.get(name)
+    told = Text("ok", style="green")
+    if health is not None and health.consecutive_failures:
+        failures = words.plural(health.consecutive_failures, "failure")
+        told = Text(f"failing: {failures} in a row", style="red")
+        if health.retry_at is not None:
+            told.append(f", tried again {words.age(health.retry_at, view.now)}")
+        if health.last_error:
+            told.append(f": {safe(health.last_error, limit=200)}")
+    if not_judged := view.state.abstentions.get(name):
+        told.append(f", {words.plural(not_judged, 'subject')} not judged", style="dim")
+    return told
+
+
+def _tasks(view: Overview) -> Iterator[tuple[str, Text]]:
+    tasks = view.tasks
+    if not tasks.total:
+        yield "total", Text("none yet")
+        return
+    yield "total", Text(words.count(tasks.total))
+    yield "status", _counts(tasks.by_status)
+    yield "severity", _counts(tasks.by_severity)
+    yield "type", _counts(tasks.by_type)
+    yield (
+        "average",
+        Text(
+            f"priority {tasks.average_priority:.0f}, "
+            f"confidence {words.percent(tasks.average_confidence)}"
+        ),
+    )
+    for days, funnel in view.funnels.items():
+        yield (
+            f"last {days} d",
+            Text(
+                f"{funnel.generated} generated → {funnel.approved} approved → "
+                f"{funnel.completed} completed; {funnel.dismissed} dismissed"
+            ),
+        )
+
+
+def _counts(counted: Mapping[str, int]) -> Text:
+    told = [f"{number} {safe(word, limit=40)}" for word, number in list(counted.items())[:_FEW]]
+    if len(counted) > _FEW:
+        told.append(f"{len(counted) - _FEW} other kinds")
+    return Text(", ".join(told), overflow="fold")
+
+
+def _verdicts(view: Overview) -> Iterator[tuple[str, Text]]:
+    for name, verdicts in list(view.verdicts.items())[: len(ANALYZERS) + _FEW]:
+        yield (
+            name,
+            Text(
+                f"{verdicts.approved} approved, {verdicts.dismissed} dismissed, "
+                f"{verdicts.undecided} undecided"
+            ),
+        )

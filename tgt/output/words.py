@@ -1,0 +1,145 @@
+"""How tgt writes numbers, lengths of time and counts for people; the same words everywhere.
+
+Cards may come from another writer, so every function takes what a JSON document can hold and
+answers an empty string, or a question mark, for what it cannot show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_BARS = "▁▂▃▄▅▆▇█"
+_GAP = " "
+
+# The ledger's reasons in words; one that is new to this table is shown as it is.
+REASONS = {
+    "new": "",
+    "covered": "already a task",
+    "severity_rose": "worse than before",
+    "dismissed": "dismissed before",
+    "snoozed": "dismissed for now",
+    "severity_above_dismissal": "worse than when it was dismissed",
+    "snooze_over": "the time it was dismissed for is over",
+    "came_back": "came back after it was completed",
+    "completed_before": "seen mostly before it was completed",
+    "quota": "the hourly quota is used up",
+    "max_tasks": "enough tasks for one run",
+}
+
+
+def number(value: object) -> float | None:
+    """A finite number of a JSON document; None for everything else, also for true and false."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        real = float(value)
+    except OverflowError:
+        return None
+    return real if math.isfinite(real) else None
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def plural(value: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1]; one decimal below ten percent, where it matters."""
+    value = share * 100
+    text = f"{value:.1f}" if 0 < abs(value) < 9.95 else f"{value:.0f}"  # noqa: PLR2004 ten percent, rounded
+    return f"{text.removesuffix('.0')}%"
+
+
+def milliseconds(value: float) -> str:
+    if abs(value) < 999.5:  # noqa: PLR2004 what would round to a second is written as one
+        return f"{value:.0f} ms"
+    seconds = value / 1000
+    if abs(seconds) < _MINUTE:
+        return f"{seconds:.3g} s"
+    return length(timedelta(seconds=min(seconds, 10.0**9)))
+
+
+def quantity(value: object, unit: object) -> str:
+    """A measured value of ``evidence.details`` in its unit; empty where there is none."""
+    real = number(value)
+    if real is None:
+        return ""
+    if unit == "share":
+        return percent(real)
+    if unit == "ms":
+        return milliseconds(real)
+    if unit == "ratio":
+        return f"{real:.3g}×"  # noqa: RUF001 the sign that is meant
+    return count(real) if real == int(real) else f"{real:.3g}"
+
+
+def length(span: timedelta) -> str:
+    """A length of time in its two largest units: ``45 s``, ``5 min``, ``2 h 30 min``, ``3 d``."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    for unit, name, below, below_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if seconds >= unit:
+            whole, rest = divmod(seconds, unit)
+            return f"{whole} {name}" + (f" {rest // below} {below_name}" if rest // below else "")
+    return f"{seconds} s"
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """``just now``, ``5 min ago``, ``3 h ago``, ``in 2 d``; a question mark where unknown."""
+    if moment is None:
+        return "?"
+    short = age_short(moment, now)
+    if short == "now":
+        return "just now"
+    return f"in {short}" if moment > now else f"{short} ago"
+
+
+def age_short(moment: datetime | None, now: datetime) -> str:
+    """The distance of two instants in one unit, for a column: ``now``, ``5 min``, ``3 h``."""
+    if moment is None:
+        return "?"
+    seconds = abs((now - moment).total_seconds())
+    if seconds < _MINUTE:
+        return "now"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            return f"{count(seconds // unit)} {name}"
+    return "now"
+
+
+def clock(moment: datetime | None) -> str:
+    """An instant for people, in UTC and to the minute."""
+    if moment is None:
+        return "?"
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+def sparkline(history: object) -> str:
+    """One bar a value from zero to the highest; a gap where nothing was measured."""
+    if not isinstance(history, Sequence) or isinstance(history, str):
+        return ""
+    values = [number(value) for value in history]
+    highest = max((value for value in values if value is not None), default=None)
+    if highest is None:
+        return ""
+    return "".join(_bar(value, highest) for value in values)
+
+
+def _bar(value: float | None, highest: float) -> str:
+    if value is None:
+        return _GAP
+    if highest <= 0 or value <= 0:
+        return _BARS[0]
+    return _BARS[min(len(_BARS) - 1, int(value / highest * len(_BARS)))]
