@@ -1,0 +1,454 @@
+"""How often tgt is right: false cards in healthy weeks, faults found and how soon.
+
+Every world of ``worlds`` is written as ContextLog files, and tgt runs over its evaluation period
+every 15 simulated minutes with a task directory of its own, as a timer would run it. The cards
+that are there at the end are held against what was planted.
+
+    python -m benchmarks.detection --quick
+    python -m benchmarks.detection --worlds faults --seeds 20 --jobs 2 --mode call
+    python -m benchmarks.detection --worlds healthy --weeks 4 --json > healthy.json
+
+``--mode run`` starts the command for each run and is the reference; ``call`` runs the same cycle
+in this process and is several times faster; ``backtest`` lets ``tgt backtest`` replay the period.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import worlds
+from benchmarks.worlds import Fault, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EVERY = timedelta(minutes=15)
+GRACE_HOURS = 1.0  # a fault that ends is still in the window of the last hour
+MEMORY_HOURS = 24.0  # and in the longest window that an analyzer may look at
+BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0001)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A card that appeared (or reappeared) ``hour`` hours into the evaluation."""
+
+    hour: float
+    type: str
+    subject: str
+    confidence: float
+    reopened: bool = False
+
+    @property
+    def what(self) -> tuple[str, str]:
+        return (self.type, self.subject)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one fault; ``delay`` in minutes, None when it was not found.
+
+    ``right`` tells whether the first card that is no consequence names the fault.
+    """
+
+    fault: Fault
+    delay: float | None
+    cards: int
+    consequences: int
+    right: bool
+
+
+@dataclass
+class Result:
+    """One world and seed. ``readings`` are (hour, type, subject, confidence, true)."""
+
+    world: str
+    seed: int
+    hours: float
+    runs: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    false: list[Seen] = field(default_factory=list)
+    readings: list[tuple[float, str, str, float, bool]] = field(default_factory=list)
+
+
+def judge(faults: Sequence[Fault], seen: Sequence[Seen]) -> tuple[list[Verdict], list[Seen]]:
+    """Hold the cards against the faults: a verdict for each fault, and the false cards."""
+    verdicts: list[Verdict] = []
+    explained: set[Seen] = set()
+    for fault in faults:
+        during = sorted(
+            (card for card in seen if fault.start <= card.hour <= fault.end + GRACE_HOURS),
+            key=lambda card: card.hour,
+        )
+        hits = [card for card in during if card.what == (fault.type, fault.subject)]
+        also = [card for card in during if card.what in fault.also]
+        explained.update(hits, also)
+        others = {(other.type, other.subject) for other in faults if other is not fault}
+        first = next((card for card in during if card.what not in {*fault.also, *others}), None)
+        verdicts.append(
+            Verdict(
+                fault,
+                (hits[0].hour - fault.start) * 60 if hits else None,
+                len(hits),
+                len(also),
+                bool(hits) and first is hits[0],
+            )
+        )
+    return verdicts, [card for card in seen if card not in explained]
+
+
+def is_true(faults: Sequence[Fault], hour: float, what: tuple[str, str]) -> bool:
+    """Whether a finding at this hour is about a fault that its longest window can contain."""
+    return any(
+        what in {(fault.type, fault.subject), *fault.also}
+        and fault.start <= hour <= fault.end + MEMORY_HOURS
+        for fault in faults
+    )
+
+
+class Bench:
+    """The directories of one world and the ways to run tgt over it."""
+
+    def __init__(self, directory: Path, world: World, seed: int) -> None:
+        self.directory = directory
+        self.world = world
+        self.begin = worlds.begin(seed)
+        docs = directory / "docs"
+        docs.mkdir()
+        (docs / "tools.md").write_text("\n".join(worlds.DOCUMENTED), encoding="utf-8")
+        worlds.write(world, seed, directory / "context_log")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Only what is set here reaches tgt: settings of the caller would change the figures."""
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "FGK_CONTEXTLOG_DIR": str(self.directory / "context_log"),
+            "FGK_TASKS_DIR": str(self.directory / "tasks"),
+            "TASKGEN_DOCS_PATHS": str(self.directory / "docs"),
+            **more,
+        }
+
+    def times(self) -> list[datetime]:
+        steps = int(self.world.hours * 60 * 60 / EVERY.total_seconds())
+        return [self.begin + EVERY * (step + 1) for step in range(steps)]
+
+    def tgt(self, *arguments: str, **more: str) -> tuple[int, dict[str, Any], str]:
+        """Run the command with ``--json``: status, document and standard error."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tgt", *arguments, "--json"],
+            cwd=self.directory,
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout or "{}"), done.stderr.strip()
+
+    def run(self, now: datetime) -> str:
+        """One run as a timer starts it; returns what went wrong."""
+        status, _, complaint = self.tgt("run", "--now", now.isoformat())
+        return f"{now.isoformat()}: status {status}: {complaint}" if status else ""
+
+    def call(self, now: datetime) -> str:
+        from tgt import config, cycle  # noqa: PLC0415 the other modes use the installed command
+
+        report = cycle.run(config.load(environ=self.environment()), now)
+        return f"{now.isoformat()}: {'; '.join(report.warnings)}" if report.warnings else ""
+
+    def readings(self, now: datetime) -> list[tuple[float, str, str, float, bool]]:
+        """All findings of a moment, whatever their confidence, by a dry run without cards."""
+        from tgt import config, cycle  # noqa: PLC0415
+
+        settings = config.load(
+            environ=self.environment(
+                FGK_TASKS_DIR=str(self.directory / "none"),
+                TASKGEN_MIN_CONFIDENCE="0",
+                TASKGEN_MAX_TASKS="1000",
+                TASKGEN_MAX_PER_HOUR="10000",
+            )
+        )
+        hour = self.hour(now)
+        found = [d.finding for d in cycle.run(settings, now, dry_run=True).decisions]
+        return [
+            (hour, f.type, f.subject, f.confidence, self.true(hour, (f.type, f.subject)))
+            for f in found
+        ]
+
+    def true(self, hour: float, what: tuple[str, str]) -> bool:
+        return is_true(self.world.faults, hour, what)
+
+    def hour(self, moment: datetime) -> float:
+        return (moment - self.begin).total_seconds() / 3600
+
+    def seen(self, cards: Sequence[dict[str, Any]]) -> list[Seen]:
+        found = []
+        for card in cards:
+            facts = (card["type"], card["subject"], float(card["confidence"]))
+            found.append(Seen(self.hour(datetime.fromisoformat(card["generatedAt"])), *facts))
+            if card.get("reopenedAt"):
+                again = self.hour(datetime.fromisoformat(card["reopenedAt"]))
+                found.append(Seen(again, *facts, reopened=True))
+        return sorted(found, key=lambda card: card.hour)
+
+    def complete_open_cards(self, now: datetime) -> None:
+        _, document, _ = self.tgt("list")
+        ids = [card["id"] for card in document.get("tasks", [])]
+        if ids:
+            self.tgt("complete", *ids, "--now", now.isoformat())
+
+
+def measure(world: World, seed: int, mode: str, *, reliability: bool) -> Result:
+    """Write one world, run tgt over it and judge the cards."""
+    result = Result(world.name, seed, world.hours)
+    with tempfile.TemporaryDirectory(prefix="tgt-world-") as name:
+        bench = Bench(Path(name), world, seed)
+        started = time.monotonic()
+        if mode == "backtest":
+            cards = _backtest(bench, result)
+        else:
+            _replay(bench, result, bench.run if mode == "run" else bench.call)
+            _, document, _ = bench.tgt("list", "--all")
+            cards = document.get("tasks", [])
+        result.seconds = time.monotonic() - started
+        result.verdicts, result.false = judge(world.faults, bench.seen(cards))
+        if reliability:
+            result.readings = [reading for now in bench.times() for reading in bench.readings(now)]
+    return result
+
+
+def _replay(bench: Bench, result: Result, run: Callable[[datetime], str]) -> None:
+    complete_at = bench.world.complete_at
+    for now in bench.times():
+        if complete_at is not None and bench.hour(now) >= complete_at:
+            bench.complete_open_cards(now)
+            complete_at = None
+        problem = run(now)
+        result.runs += 1
+        if problem:
+            result.problems.append(problem)
+
+
+def _backtest(bench: Bench, result: Result) -> list[dict[str, Any]]:
+    times = bench.times()
+    since = f"{int(bench.world.hours * 60)}m"
+    until = times[-1].isoformat()
+    status, document, complaint = bench.tgt(
+        *("backtest", "--since", since, "--until", until, "--every", "15m")
+    )
+    if status:
+        raise SystemExit(f"tgt backtest failed with status {status}: {complaint}")
+    result.runs = len(times)
+    cards: list[dict[str, Any]] = document["tasks"]
+    return cards
+
+
+def false_per_week(results: Sequence[Result]) -> dict[str, float]:
+    """False cards a week of every healthy world."""
+    rates: dict[str, list[float]] = {}
+    for result in results:
+        if not result.verdicts:
+            rate = len(result.false) * worlds.WEEK_HOURS / result.hours
+            rates.setdefault(result.world, []).append(rate)
+    return {world: statistics.fmean(values) for world, values in rates.items()}
+
+
+def by_fault(results: Sequence[Result]) -> dict[str, dict[str, float | None]]:
+    """Figures of every world with faults, over its seeds."""
+    groups: dict[str, list[tuple[Result, Verdict]]] = {}
+    for result in results:
+        for verdict in result.verdicts:
+            groups.setdefault(result.world, []).append((result, verdict))
+    return {world: _figures([v for _, v in pairs]) for world, pairs in groups.items()}
+
+
+def _figures(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
+    delays = [verdict.delay for verdict in verdicts if verdict.delay is not None]
+    found = [verdict for verdict in verdicts if verdict.delay is not None]
+    return {
+        "faults": len(verdicts),
+        "found": len(found) / len(verdicts),
+        "medianDelayMinutes": statistics.median(delays) if delays else None,
+        "cardsPerFault": statistics.fmean(v.cards for v in found) if found else None,
+        "consequences": statistics.fmean(v.consequences for v in verdicts),
+        "subjectRight": statistics.fmean(v.right for v in found) if found else None,
+    }
+
+
+def reliability_table(results: Sequence[Result]) -> list[dict[str, float]]:
+    """Per bin of confidence: findings and their true share; the same for the first of each.
+
+    Findings of following runs rest on the same events; ``first`` are those not seen in the
+    24 hours before, which is when a card would be written.
+    """
+    rows: list[tuple[float, bool, bool]] = []
+    for result in results:
+        last: dict[tuple[str, str], float] = {}
+        for hour, kind, subject, confidence, true in sorted(result.readings):
+            fresh = hour - last.get((kind, subject), -1e9) > MEMORY_HOURS
+            last[kind, subject] = hour
+            rows.append((confidence, true, fresh))
+    table = []
+    for low, high in itertools.pairwise(BINS):
+        inside = [(true, fresh) for confidence, true, fresh in rows if low <= confidence < high]
+        first = [true for true, fresh in inside if fresh]
+        if inside:
+            table.append(
+                {
+                    "from": low,
+                    "to": min(high, 1.0),
+                    "findings": len(inside),
+                    "true": sum(true for true, _ in inside) / len(inside),
+                    "first": len(first),
+                    "firstTrue": sum(first) / len(first) if first else 0.0,
+                }
+            )
+    return table
+
+
+def document(results: Sequence[Result]) -> dict[str, Any]:
+    """All figures as one JSON value."""
+    target = [v for result in results for v in result.verdicts if v.fault.target]
+    return {
+        "seeds": sorted({result.seed for result in results}),
+        "falseCardsPerWeek": false_per_week(results),
+        "faults": by_fault(results),
+        "target": _figures(target) if target else None,
+        "reliability": reliability_table(results),
+        "worlds": [asdict(result) for result in results],
+    }
+
+
+def text(results: Sequence[Result]) -> str:
+    """The figures as plain tables."""
+    lines = [f"seeds {', '.join(str(seed) for seed in sorted({r.seed for r in results}))}"]
+    rates = false_per_week(results)
+    if rates:
+        lines += ["", f"{'healthy world':<24}{'false cards a week':>20}"]
+        lines += [f"{world:<24}{rate:>20.2f}" for world, rate in rates.items()]
+        lines += [f"{'all of them':<24}{sum(rates.values()):>20.2f}"]
+    figures = by_fault(results)
+    if figures:
+        head = _head("faults", "found", "delay min", "cards", "side cards", "subject right")
+        lines += ["", f"{'fault':<24}{head}"]
+        lines += [f"{world:<24}{_row(row)}" for world, row in figures.items()]
+        target = [v for result in results for v in result.verdicts if v.fault.target]
+        if target:
+            lines += [f"{'large enough to promise':<24}{_row(_figures(target))}"]
+    table = reliability_table(results)
+    if table:
+        lines += ["", f"{'confidence':<24}{_head('findings', 'true', 'first', 'first true')}"]
+        for row in table:
+            span = f"{row['from']:.2f} to {row['to']:.2f}"
+            lines.append(
+                f"{span:<24}{row['findings']:>14.0f}{row['true']:>14.2f}"
+                f"{row['first']:>14.0f}{row['firstTrue']:>14.2f}"
+            )
+    false = [(result, card) for result in results for card in result.false]
+    if false:
+        lines += ["", "false cards"]
+        lines += [
+            f"  {result.world} seed {result.seed}, hour {card.hour:.2f}: {card.type} "
+            f"{card.subject} ({card.confidence:.2f}{', reopened' if card.reopened else ''})"
+            for result, card in false
+        ]
+    missed = [(r, v) for r in results for v in r.verdicts if v.delay is None]
+    if missed:
+        lines += ["", "not found"]
+        lines += [f"  {r.world} seed {r.seed}: {v.fault.type} {v.fault.subject}" for r, v in missed]
+    problems = [f"  {r.world} seed {r.seed}: {p}" for r in results for p in r.problems]
+    if problems:
+        lines += ["", f"runs that did not go well: {len(problems)}", *problems[:20]]
+    runs, seconds = sum(r.runs for r in results), sum(r.seconds for r in results)
+    lines += ["", f"{runs} runs, {seconds / max(runs, 1):.2f} s each"]
+    return "\n".join(lines)
+
+
+def _head(*words: str) -> str:
+    return "".join(f"{word:>14}" for word in words)
+
+
+def _row(figures: dict[str, float | None]) -> str:
+    def cell(key: str, form: str) -> str:
+        value = figures[key]
+        return f"{'-':>14}" if value is None else f"{value:>14{form}}"
+
+    return (
+        cell("faults", ".0f")
+        + cell("found", ".2f")
+        + cell("medianDelayMinutes", ".0f")
+        + cell("cardsPerFault", ".2f")
+        + cell("consequences", ".2f")
+        + cell("subjectRight", ".2f")
+    )
+
+
+def choose(names: str, per_hour: float, weeks: int, *, quick: bool) -> list[World]:
+    """The worlds named: ``all``, ``healthy``, ``faults`` or single ones."""
+    sound, ill = list(worlds.healthy(per_hour, weeks)), list(worlds.faulty(per_hour))
+    if quick:
+        sound = [World(w.name, 24.0, w.change, (), w.base, None, w.diurnal) for w in sound]
+    groups = {"all": [*sound, *ill], "healthy": sound, "faults": ill}
+    single = {world.name: [world] for world in groups["all"]}
+    chosen: list[World] = []
+    for name in names.split(","):
+        if name not in groups and name not in single:
+            raise SystemExit(f"no world {name!r}: there are {', '.join((*groups, *single))}")
+        chosen += groups.get(name) or single[name]
+    return chosen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--worlds", default="all", help="all, healthy, faults, or names")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds a world")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--weeks", type=int, default=1, help="length of the healthy worlds")
+    parser.add_argument("--per-hour", type=float, default=40.0, help="conversations an hour")
+    parser.add_argument("--mode", choices=("run", "call", "backtest"), default="run")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--reliability", action="store_true", help="also look below the gate")
+    parser.add_argument("--quick", action="store_true", help="a day of each healthy world")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    chosen = choose(options.worlds, options.per_hour, options.weeks, quick=options.quick)
+    names = ",".join(world.name for world in chosen)
+    work = [
+        (name, seed)
+        for name in dict.fromkeys(names.split(","))
+        for seed in range(options.first_seed, options.first_seed + options.seeds)
+    ]
+    order = {pair: index for index, pair in enumerate(work)}
+    results: list[Result] = []
+    with ProcessPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(_job, name, seed, options) for name, seed in work]
+        for future in as_completed(futures):
+            result = future.result()
+            results.append(result)
+            done = f"{len(results)}/{len(work)} {result.world} seed {result.seed}"
+            print(f"{done}: {result.seconds:.0f} s", file=sys.stderr, flush=True)
+    results.sort(key=lambda result: order[result.world, result.seed])
+    print(json.dumps(document(results), indent=1) if options.json else text(results))
+
+
+def _job(name: str, seed: int, options: argparse.Namespace) -> Result:
+    # By name: what a world does over time is a function and cannot be sent to a process.
+    (world,) = choose(name, options.per_hour, options.weeks, quick=options.quick)
+    return measure(world, seed, options.mode, reliability=options.reliability)
+
+
+if __name__ == "__main__":
+    main()
