@@ -8,6 +8,7 @@ know must survive a rewrite. This module computes; it reads no clock and writes 
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,10 +181,15 @@ class Card:
         return value if isinstance(value, str) else ""
 
     def number(self, key: str) -> float:
+        """A finite number; 0 for whatever else is there."""
         value = self.data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 NaN
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return 0.0
-        return float(value)
+        try:
+            real = float(value)
+        except OverflowError:
+            return 0.0
+        return real if math.isfinite(real) else 0.0
 
     def time(self, key: str) -> datetime | None:
         return parse_time(self.data.get(key))

@@ -25,7 +25,8 @@ _LINE_START = re.compile(r"^(\s*)([-+=]|\d{1,9}(?=[.)]))")
 _ORDERED = re.compile(r"^(\s*\d{1,9})([.)])")
 _REFERENCE = re.compile(r"([@#!~%$&:])(?=[\w\"'\[{/])")
 _LINK = re.compile(r"(www|mailto|xmpp|gh)(?=[.:-])", re.IGNORECASE)
-_COMMIT = re.compile(r"\b([0-9a-f]{6})(?=[0-9a-f])", re.IGNORECASE)
+_COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
+_SHORT = re.compile(r"(.{6})(?=.)")
 _BREAK = "&#8203;"
 _TICKS = re.compile(r"`+")
 _SAMPLES = 10
@@ -38,7 +39,7 @@ def inline(told: object, *, limit: int = 4000) -> str:
     mark = "\x00"
     line = _REFERENCE.sub(rf"\1{mark}", line)
     line = _LINK.sub(rf"\1{mark}", line)
-    line = _COMMIT.sub(rf"\1{mark}", line)
+    line = _COMMIT.sub(lambda match: _SHORT.sub(rf"\1{mark}", match[0]), line)
     line = _MARKUP.sub(r"\\\1", line)
     line = (
         _ORDERED.sub(r"\1\\\2", line) if _ORDERED.match(line) else _LINE_START.sub(r"\1\\\2", line)
