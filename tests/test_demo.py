@@ -155,7 +155,12 @@ def test_all_tools_are_documented_but_the_planted_one(week: demo.Demo, events: l
     assert min(map(_time, recent)) > NOW - timedelta(hours=3)
 
 
-def test_the_env_file_names_the_directories(week: demo.Demo) -> None:
+@pytest.mark.parametrize("name", ["plain", "it's # a $HOME \\ b"])
+def test_the_env_file_names_the_directories_whatever_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(demo, "WEEK", timedelta(hours=1))
+    week = demo.write(tmp_path / name, NOW)
     settings = config.load(environ={}, env_file=week.env_file)
     assert settings.contextlog_dir == week.directory / "context_log"
     assert settings.tasks_dir == week.directory / "tasks"

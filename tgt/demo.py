@@ -111,6 +111,10 @@ class Planted:
     since: datetime
     text: str
 
+    @property
+    def what(self) -> tuple[str, str]:
+        return (self.type, self.subject)
+
 
 @dataclass(frozen=True)
 class Demo:
@@ -183,12 +187,19 @@ def write(directory: Path, now: datetime, seed: int = 1) -> Demo:
     files = week.save(logs)
     chapters = (f"## {tool.name}\n\n{WORDS[tool.name].purpose}\n" for tool in TOOLS)
     (docs / "tools.md").write_text("# Tools\n\n" + "\n".join(chapters), encoding="utf-8")
-    (directory / ".env").write_text(
-        f"FGK_CONTEXTLOG_DIR={logs}\nFGK_TASKS_DIR={directory / 'tasks'}\n"
-        f"TASKGEN_DOCS_PATHS={docs}\n",
-        encoding="utf-8",
-    )
+    paths = {
+        "FGK_CONTEXTLOG_DIR": logs,
+        "FGK_TASKS_DIR": directory / "tasks",
+        "TASKGEN_DOCS_PATHS": docs,
+    }
+    values = (f"{name}='{_escaped(path)}'\n" for name, path in paths.items())
+    (directory / ".env").write_text("".join(values), encoding="utf-8")
     return Demo(directory, now, week.lines, files, faults(now))
+
+
+def _escaped(path: Path) -> str:
+    """A path inside the single quotes of a ``.env`` file."""
+    return str(path).replace("\\", "\\\\").replace("'", "\\'")
 
 
 class _Week:

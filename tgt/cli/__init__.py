@@ -13,6 +13,7 @@ from tgt.cli import (
     cleanup,
     complete,
     config,
+    demo,
     dismiss,
     list_,
     pause,
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., ExitStatus | None]] = {
     "resume": pause.resume,
     "cleanup": cleanup.cleanup,
     "config": config.config,
+    "demo": demo.demo,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name)(command(_function))

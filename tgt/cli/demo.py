@@ -1,0 +1,147 @@
+"""``tgt demo``: the real cycle on a week of synthetic telemetry with known faults."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tgt.errors import ExitStatus, SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tgt.cards import Card
+    from tgt.cli.request import Request
+    from tgt.config import Settings
+    from tgt.demo import Demo, Planted
+    from tgt.report import RunReport
+
+
+def demo(
+    request: Request,
+    *,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, another week.")] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep/--remove", help="Whether the directory stays to be looked at.")
+    ] = True,
+) -> ExitStatus:
+    """Write a week of synthetic telemetry with known faults and run the real cycle on it.
+
+    Works in a temporary directory with settings of its own; your telemetry and tasks are neither
+    read nor changed.
+    """
+    directory = _directory()
+    done = False
+    try:
+        status = _run(request, directory, seed, keep=keep)
+        done = True
+    finally:
+        if not (keep and done):
+            shutil.rmtree(directory, ignore_errors=True)
+    return status
+
+
+def _directory() -> Path:
+    import tempfile  # noqa: PLC0415 not needed by other commands
+
+    try:
+        return Path(tempfile.mkdtemp(prefix="tgt-demo-"))
+    except OSError as problem:
+        raise _unwritable(problem, tempfile.gettempdir()) from None
+
+
+def _unwritable(problem: OSError, place: str | Path) -> StoreError:
+    return StoreError(
+        f"cannot write the demo's week below {place}: {problem.strerror}",
+        hint="it needs about 60 MB; set TMPDIR to another directory",
+    )
+
+
+def _run(request: Request, directory: Path, seed: int, *, keep: bool) -> ExitStatus:
+    from tgt import config, cycle, diagnostics  # noqa: PLC0415 not needed by --help
+    from tgt import demo as week_of  # noqa: PLC0415
+    from tgt.cards import sort_key  # noqa: PLC0415
+    from tgt.journal import Journal  # noqa: PLC0415
+    from tgt.output import progress  # noqa: PLC0415
+
+    with progress.display(no_color=request.no_color, quiet=request.json) as show:
+        if show is not None:
+            show("writing a week of telemetry", None)
+        try:
+            week = week_of.write(directory, request.now, seed)
+        except OSError as problem:
+            raise _unwritable(problem, directory) from None
+        settings = config.load(environ={}, env_file=week.env_file)
+        report = cycle.run(settings, request.now, progress=show)
+    for warning in report.warnings:
+        diagnostics.warn(warning)
+    cards = Journal(settings.tasks_dir).read().cards
+    found = {
+        fault: next((c for c in cards.values() if (c.type, c.subject) == fault.what), None)
+        for fault in week.planted
+    }
+    if request.json:
+        request.reply_json(_document(week, seed, report, found, keep=keep))
+    else:
+        from tgt.output import demo_view  # noqa: PLC0415 rich stays out of --json
+
+        request.reply(
+            demo_view.demo(
+                request.screen,
+                week,
+                report,
+                found=found,
+                tasks=sorted(cards.values(), key=sort_key),
+                kept=keep,
+                overridden=_overridden(week, settings),
+            )
+        )
+    return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK
+
+
+def _overridden(week: Demo, settings: Settings) -> bool:
+    """Whether the environment would change the demo's settings for later commands."""
+    from tgt import config  # noqa: PLC0415 not needed by --help
+
+    try:
+        return config.load(env_file=week.env_file) != settings
+    except SettingsError:
+        return True
+
+
+def _document(
+    week: Demo,
+    seed: int,
+    report: RunReport,
+    found: Mapping[Planted, Card | None],
+    *,
+    keep: bool,
+) -> dict[str, Any]:
+    from tgt.cards import format_time  # noqa: PLC0415 not needed by --help
+    from tgt.output import machine  # noqa: PLC0415
+
+    return {
+        "demo": {
+            "directory": str(week.directory),
+            "envFile": str(week.env_file),
+            "kept": keep,
+            "seed": seed,
+            "now": format_time(week.now),
+            "records": week.lines,
+            "files": week.files,
+            "planted": [
+                {
+                    "type": fault.type,
+                    "subject": fault.subject,
+                    "since": format_time(fault.since),
+                    "description": fault.text,
+                    "task": card.id if card is not None else None,
+                }
+                for fault, card in found.items()
+            ],
+            **machine.run(report),
+        }
+    }

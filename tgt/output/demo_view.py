@@ -1,0 +1,92 @@
+"""``tgt demo`` for people: what was planted, what was found, and how to look further."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tgt.cards import format_time
+from tgt.output import card_view, list_view, run_view, text, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+    from tgt.cards import Card
+    from tgt.demo import Demo, Planted
+    from tgt.report import RunReport
+
+
+def demo(
+    on: text.Screen,
+    week: Demo,
+    report: RunReport,
+    *,
+    found: Mapping[Planted, Card | None],
+    tasks: Sequence[Card],
+    kept: bool,
+    overridden: bool,
+) -> str:
+    """``tasks`` are the open ones, best first; ``overridden`` tells whether the environment
+    holds settings that would win over the demo's own."""
+    known = {task.id: task for task in tasks}
+    told = [
+        text.render(
+            on,
+            Text(
+                f"A week of synthetic telemetry until {format_time(week.now)}: "
+                f"{words.plural(week.lines, 'record')} in {words.plural(week.files, 'file')}",
+                style="dim",
+            ),
+            Text(),
+            text.heading("Planted"),
+            text.indented(_planted(found, week.now)),
+            Text(),
+            text.heading("tgt run"),
+            text.indented(text.styled(run_view.summary(report).strip())),
+            Text(),
+            text.heading("tgt list"),
+        ),
+        list_view.task_list(on, tasks, total=len(tasks), known=known, filtered=False, now=week.now),
+    ]
+    if tasks:
+        short = list_view.short_ids([tasks[0].id], known)[tasks[0].id]
+        told += [
+            text.render(on, Text(), text.heading(f"tgt show {short}")),
+            card_view.card(on, tasks[0], week.now),
+        ]
+    if kept:
+        told.append(text.render(on, Text(), *_further(week, overridden=overridden)))
+    return "".join(told)
+
+
+def _planted(found: Mapping[Planted, Card | None], now: datetime) -> RenderableType:
+    rows = text.grid("", "", "dim")
+    for fault, card in found.items():
+        verdict = Text("found", style="green") if card else Text("not found", style="red")
+        since = words.age(fault.since, now)
+        rows.add_row(verdict, text.styled(fault.text), Text(f"started {since}"))
+    return rows
+
+
+def _further(week: Demo, *, overridden: bool) -> list[RenderableType]:
+    tgt = f"tgt --env-file {shlex.quote(str(week.env_file))}"
+    commands = (
+        (f"{tgt} list", "the tasks again; show, approve and dismiss work likewise"),
+        (f"{tgt} stats", "the counters, the quota and how each analyzer fares"),
+        (f"{tgt} run --now {format_time(week.now)}", "run again: nothing is saved twice"),
+        (f"rm -r {shlex.quote(str(week.directory))}", "when you have seen enough"),
+    )
+    parts: list[RenderableType] = [text.heading("Look further")]
+    for command, purpose in commands:
+        # A command is copied from here, so it must not be broken into lines.
+        parts.append(text.indented(Text(command, no_wrap=True, overflow="ignore")))
+        parts.append(text.indented(Text(purpose, style="dim"), 4))
+    if overridden:
+        note = "Variables of your environment win over this file: unset FGK_* and TASKGEN_* first."
+        parts.append(text.indented(Text(note, style="yellow")))
+    return parts
