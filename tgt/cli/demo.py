@@ -28,7 +28,7 @@ def demo(
         bool, typer.Option("--keep/--remove", help="Whether the directory stays to be looked at.")
     ] = True,
 ) -> ExitStatus:
-    """Write a week of synthetic telemetry with known faults and run the real cycle on it.
+    """Run a real cycle on a synthetic week with known faults.
 
     Works in a temporary directory with settings of its own; your telemetry and tasks are neither
     read nor changed.
