@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tgt import fsio
 from tgt.errors import BusyError, StoreError
 
@@ -105,7 +106,7 @@ def make_socket(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        X,
+        (Path.mkdir, "regular file|Is a directory"),
         (make_fifo, "no regular file"),
         (make_socket, "No such device"),
         (make_link_outside, "symbolic link"),
@@ -118,11 +119,12 @@ def test_what_is_no_regular_file_is_refused_in_one_line_and_never_hangs(
     directory = tmp_path / "tasks"
     directory.mkdir()
     make(directory / "file")
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: fsio.read(directory / "file", 10),
         lambda: fsio.append(directory / "file", b"x\n", is_whole=never_whole),
         lambda: fsio.lock(directory / "file").__enter__(),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(fsio.UnusableError, match=reason) as caught:
             attempt()
         assert str(directory / "file") in caught.value.message

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tgt.cards import Card
 from tgt.errors import StoreError
 from tgt.journal import FILE_NAME, Journal, encode

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tgt.cards import Card, format_time
 from tgt.errors import StoreError
 from tgt.journal import Journal
@@ -113,11 +114,11 @@ def test_an_update_sees_the_state_as_of_the_lock_and_writes_only_a_change(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == [".write.lock", FILE_NAME]
 
 
-def put(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+def put(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
 
 
-DAMAGED: dict[str, Callable[[Path], None]] = {
+DAMAGED: dict[str, Callable[[Path], object]] = {
     "empty": put(b""),
     "torn": put(b'{"version":1,"totalRuns":4'),
     "binary": put(b"\xff\xfe\0\0"),
@@ -135,7 +136,7 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_sidecar_is_described_rebuilt_and_set_aside(
-    tmp_path: Path, damage: Callable[[Path], None]
+    tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     with Journal(tmp_path).writing() as writer:
         writer.append(CARDS)

@@ -53,7 +53,7 @@ class UnusableError(StoreError):
 
 def ensure_directory(path: Path) -> None:
     """Create ``path`` and its missing parents, 0700; one that exists is left as it is."""
-    with _explained("create the directory", path):
+    with explained("create the directory", path):
         _make_directory(path)
 
 
@@ -150,7 +150,7 @@ def read(path: Path, limit: int) -> bytes | None:
     descriptor = open_for_reading(path)
     if descriptor is None:
         return None
-    with _explained("read", path), os.fdopen(descriptor, "rb") as stream:
+    with explained("read", path), os.fdopen(descriptor, "rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
         raise UnusableError(f"cannot read {path}: it is larger than {limit} bytes", hint=_MOVE_AWAY)
@@ -165,7 +165,7 @@ def append(path: Path, data: bytes, *, is_whole: Callable[[bytes], bool]) -> Non
     """
     descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "write")
     try:
-        with _explained("write", path):
+        with explained("write", path):
             start, fragment = _last_line(descriptor)
             size = start + len(fragment)
             if fragment and is_whole(fragment):
@@ -193,7 +193,7 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
     tidying up does not lock out the user whose timer runs tgt.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
-    with _explained("write", path):
+    with explained("write", path):
         try:
             descriptor = os.open(
                 temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
@@ -223,7 +223,7 @@ def set_aside(path: Path) -> Path:
     number = 1
     while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
-    with _explained("set aside", path):
+    with explained("set aside", path):
         path.replace(aside)
         _sync_directory(path.parent)
     return aside
@@ -231,7 +231,7 @@ def set_aside(path: Path) -> Path:
 
 def _open(path: Path, flags: int, purpose: str) -> int:
     """Open a regular file only, never through a link; FileNotFoundError is left to the caller."""
-    with _explained(purpose, path, absent=bool(flags & os.O_CREAT)):
+    with explained(purpose, path, absent=bool(flags & os.O_CREAT)):
         descriptor = os.open(
             path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY, 0o600
         )
@@ -317,7 +317,7 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _explained(purpose: str, path: Path, *, absent: bool = True) -> Iterator[None]:
+def explained(purpose: str, path: Path, *, absent: bool = True) -> Iterator[None]:
     """Turn an OSError into one line; with ``absent`` false, a missing file is no failure."""
     try:
         yield

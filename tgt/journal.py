@@ -103,7 +103,8 @@ class Journal:
         """A descriptor to read from, or None where there is no journal."""
         descriptor = fsio.open_for_reading(self.path)
         try:
-            yield descriptor
+            with fsio.explained("read", self.path):
+                yield descriptor
         finally:
             if descriptor is not None:
                 os.close(descriptor)
