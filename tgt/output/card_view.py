@@ -51,19 +51,23 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
     facts.add_row("id", text.styled(task.id))
     if task.subject:
         facts.add_row("about", text.styled(task.subject))
-    facts.add_row("type", text.styled(task.type))
-    facts.add_row("seen", _seen(task, now))
+    if task.type:
+        facts.add_row("type", text.styled(task.type))
+    if seen := _seen(task, now):
+        facts.add_row("seen", seen)
     yield facts
 
 
-def _seen(task: Card, now: datetime) -> Text:
+def _seen(task: Card, now: datetime) -> str:
     first = task.time("firstSeenAt") or task.time("generatedAt")
     last = task.time("lastSeenAt")
     times = int(task.number("occurrences"))
-    shown = f"first {words.age(first, now)}"
+    told = [f"first {words.age(first, now)}"] if first is not None else []
     if last is not None and last != first:
-        shown += f", last {words.age(last, now)}"
-    return Text(shown + (f", in {words.plural(times, 'run')}" if times > 0 else ""))
+        told.append(f"last {words.age(last, now)}")
+    if times > 0:
+        told.append(f"in {words.plural(times, 'run')}")
+    return ", ".join(told)
 
 
 def _description(task: Card) -> Iterator[RenderableType]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$^])")
-_LINE_START = re.compile(r"^(\s*)([-+=]|\d{1,9}(?=[.)]))")
-_ORDERED = re.compile(r"^(\s*\d{1,9})([.)])")
+_LINE_START = re.compile(r"^(\s*)([-+=])")
+_ORDERED = re.compile(r"^(\s*\d{1,9})([.)])(?=\s|$)")
 _REFERENCE = re.compile(r"([@#!~%$&:])(?=[\w\"'\[{/])")
 _LINK = re.compile(r"(www|mailto|xmpp|gh)(?=[.:-])", re.IGNORECASE)
 _COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
