@@ -63,6 +63,9 @@ def test_a_writer_sees_its_own_lines_and_writes_one_object_a_line(tmp_path: Path
         writer.append([card("A", title="line\nbreak \u2028 \x85 \x1b[31m")])
         assert list(writer.cards) == ["A"]
         writer.append([])
+        writer.rewrite([])
+        assert writer.cards == {}
+        writer.rewrite([card("A", title="line\nbreak \u2028 \x85 \x1b[31m")])
     raw = journal.path.read_bytes()
     assert raw.count(b"\n") == 1
     assert len(raw.decode().splitlines()) == 1

@@ -79,8 +79,9 @@ def test_a_crash_between_journal_and_sidecar_frees_no_quota() -> None:
         Card({"id": "T0", "generatedAt": format_time(NOW - MINUTE)}),
         Card({"id": "LOST", "generatedAt": format_time(NOW - 2 * MINUTE)}),
         Card({"id": "OLD", "generatedAt": format_time(NOW - 61 * MINUTE), "savedAt": "now"}),
+        Card({"id": "BARE", "savedAt": format_time(NOW - 3 * MINUTE)}),
         Card({"id": "ODD", "generatedAt": "yesterday"}),
     ]
     known = quota.reconcile(saves(MINUTE, 61 * MINUTE), cards, NOW)
-    assert known == (("LOST", NOW - 2 * MINUTE), ("T0", NOW - MINUTE))
+    assert known == (("BARE", NOW - 3 * MINUTE), ("LOST", NOW - 2 * MINUTE), ("T0", NOW - MINUTE))
     assert quota.reconcile(known, cards, NOW) == known

@@ -179,6 +179,7 @@ def test_the_store_is_the_old_or_the_new_one_whatever_call_fails(
         elif isinstance(failure, StoreError):
             assert str(tasks_dir) in failure.message
             assert failure.hint
+            assert not list(tasks_dir.glob(".*.tgt-tmp")), where
             if change in {append, approve}:
                 assert now == old, f"a failed append leaves nothing behind: {where}"
 
@@ -193,6 +194,24 @@ def test_the_store_is_the_old_or_the_new_one_whatever_call_fails(
     else:
         pytest.fail("the change never came to its end")
     assert number > 5, "the faults must have reached the change"
+
+
+@pytest.mark.parametrize(
+    ("change", "last_calls"),
+    [
+        (append, ["write", "fsync", "open", "fsync"]),
+        (approve, ["write", "fsync", "open", "fsync"]),
+        (cleanup, ["write", "fsync", "replace", "open", "fsync"]),
+        (update, ["write", "fsync", "replace", "open", "fsync"]),
+    ],
+)
+def test_nothing_is_acknowledged_before_the_file_and_its_name_are_on_the_disk(
+    tmp_path: Path, change: Callable[[Path], None], last_calls: list[str]
+) -> None:
+    full(tmp_path)
+    with fault(0, "EIO") as calls:
+        change(tmp_path)
+    assert calls[-len(last_calls) :] == last_calls
 
 
 @pytest.mark.parametrize("part", [1, 100, 3_050, 5_000, 9_000])

@@ -6,7 +6,7 @@ back, never blocks. Nothing here knows where the saves are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from tgt.cards import Card
@@ -28,9 +28,15 @@ def recent(saves: Iterable[Save], now: datetime) -> tuple[Save, ...]:
 
 def reconcile(saves: Iterable[Save], cards: Iterable[Card], now: datetime) -> tuple[Save, ...]:
     """The saves that count, with those of the journal that a crash kept from being recorded."""
-    generated = ((card.id, card.time("generatedAt")) for card in cards)
-    journal = [(card_id, at) for card_id, at in generated if at is not None]
-    return recent((*saves, *journal), now)
+    return recent((*saves, *saves_of(cards)), now)
+
+
+def saves_of(cards: Iterable[Card]) -> Iterator[Save]:
+    """When each card was saved first: ``savedAt`` moves on with every change in some journals."""
+    for card in cards:
+        at = card.time("generatedAt") or card.time("savedAt")
+        if at is not None:
+            yield card.id, at
 
 
 def used(saves: Iterable[Save], now: datetime) -> int:

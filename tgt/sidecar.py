@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tgt import fsio
+from tgt import fsio, quota
 from tgt.cards import Card, format_time, parse_time
 from tgt.errors import StoreError
 from tgt.journal import Journal, decode, encode
@@ -161,8 +161,7 @@ class Sidecar:
 
 
 def _rebuilt(cards: Iterable[Card]) -> SchedulerState:
-    times = ((card.id, card.time("generatedAt") or card.time("savedAt")) for card in cards)
-    saves = sorted(((key, at) for key, at in times if at), key=lambda save: save[1])
+    saves = sorted(quota.saves_of(cards), key=lambda save: save[1])
     return SchedulerState(saves=tuple(saves[-_MAX_SAVES:]))
 
 
