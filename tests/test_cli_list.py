@@ -13,7 +13,7 @@ Card = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def three(workplace: Workplace, card_data: Card) -> Workplace:
-    """Three open tasks of one run, whose ids differ from the 11th character on, and a closed one."""
+    """Three open tasks of one run, whose ids differ from the 11th character on, and one closed."""
     workplace.write_journal(
         card_data("01K94XYZ00B7T4M8R2VXCDGHJK", priority=41, severity="medium", title="git_diff"),
         card_data("01K94XYZ00A7T4M8R2VXCDGHJK"),

@@ -1,4 +1,4 @@
-"""approve, dismiss, complete, reopen, cleanup, pause and resume, as a script and a person see them."""
+"""approve, dismiss, complete, reopen, cleanup, pause and resume, as people and scripts see them."""
 
 from __future__ import annotations
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +14,9 @@ from tgt.cards import Card
 from tgt.output import card_view, list_view, machine, markdown
 from tgt.output.safe import safe
 from tgt.output.text import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
 # C0 (but the line feed) and C1 controls, soft hyphen, zero-width, bidi, separators, surrogates.
@@ -43,8 +45,22 @@ values = st.recursive(
 details = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(
-        "value baselineValue unit history historyEnd k n conversations failingConversations "
-        "expected interval windows rule enough".split(),
+        [
+            "value",
+            "baselineValue",
+            "unit",
+            "history",
+            "historyEnd",
+            "k",
+            "n",
+            "conversations",
+            "failingConversations",
+            "expected",
+            "interval",
+            "windows",
+            "rule",
+            "enough",
+        ],
         values,
     ),
 )
@@ -62,9 +78,28 @@ cards = st.fixed_dictionaries(
     {"id": texts.filter(bool)},
     optional={
         **dict.fromkeys(
-            "type severity status title description priority confidence generatedAt generatedBy "
-            "subject occurrences firstSeenAt lastSeenAt dismissedUntil approvedAt approvalNote "
-            "reopenedAt metadata suggestedFix acceptanceCriteria".split(),
+            [
+                "type",
+                "severity",
+                "status",
+                "title",
+                "description",
+                "priority",
+                "confidence",
+                "generatedAt",
+                "generatedBy",
+                "subject",
+                "occurrences",
+                "firstSeenAt",
+                "lastSeenAt",
+                "dismissedUntil",
+                "approvedAt",
+                "approvalNote",
+                "reopenedAt",
+                "metadata",
+                "suggestedFix",
+                "acceptanceCriteria",
+            ],
             values,
         ),
         "evidence": evidence | values,

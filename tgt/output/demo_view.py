@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tgt.cards import format_time
 from tgt.output import card_view, list_view, run_view, text, words
+from tgt.output.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def demo(
             card_view.card(on, tasks[0], week.now),
         ]
     if kept:
-        told.append(text.render(on, Text(), *_further(week, overridden=overridden)))
+        told.append(_further(on, week, overridden=overridden))
     return "".join(told)
 
 
@@ -73,7 +74,7 @@ def _planted(found: Mapping[Planted, Card | None], now: datetime) -> RenderableT
     return rows
 
 
-def _further(week: Demo, *, overridden: bool) -> list[RenderableType]:
+def _further(on: text.Screen, week: Demo, *, overridden: bool) -> str:
     tgt = f"tgt --env-file {shlex.quote(str(week.env_file))}"
     commands = (
         (f"{tgt} list", "the tasks again; show, approve and dismiss work likewise"),
@@ -81,12 +82,13 @@ def _further(week: Demo, *, overridden: bool) -> list[RenderableType]:
         (f"{tgt} run --now {format_time(week.now)}", "run again: nothing is saved twice"),
         (f"rm -r {shlex.quote(str(week.directory))}", "when you have seen enough"),
     )
-    parts: list[RenderableType] = [text.heading("Look further")]
+    told = text.render(on, Text(), text.heading("Look further"))
     for command, purpose in commands:
-        # A command is copied from here, so it must not be broken into lines.
-        parts.append(text.indented(Text(command, no_wrap=True, overflow="ignore")))
-        parts.append(text.indented(Text(purpose, style="dim"), 4))
+        # A command is copied from here, so it is not broken into lines whatever the width.
+        told += (
+            f"  {safe(command)}\n{text.render(on, text.indented(Text(purpose, style='dim'), 4))}"
+        )
     if overridden:
         note = "Variables of your environment win over this file: unset FGK_* and TASKGEN_* first."
-        parts.append(text.indented(Text(note, style="yellow")))
-    return parts
+        told += text.render(on, text.indented(Text(note, style="yellow")))
+    return told

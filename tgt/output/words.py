@@ -76,7 +76,7 @@ def quantity(value: object, unit: object) -> str:
     if unit == "ms":
         return milliseconds(real)
     if unit == "ratio":
-        return f"{real:.3g}×"  # noqa: RUF001 the sign that is meant
+        return f"{real:.3g}×"
     return count(real) if real == int(real) else f"{real:.3g}"
 
 

@@ -1,0 +1,174 @@
+"""``tgt stats`` and ``tgt config``: the state of things, for people and for scripts."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import NOW, Workplace
+
+from tgt.config import VARIABLES, default_text
+
+Card = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def busy(workplace: Workplace, card_data: Card) -> Workplace:
+    workplace.write_journal(
+        card_data("A" * 26, generatedAt="2025-11-03T15:30:00.000Z"),
+        card_data("B" * 26, status="completed", severity="low", priority=20, confidence=0.73),
+        card_data("C" * 26, status="dismissed", metadata={"analyzer": "docs_gap"}),
+    )
+    workplace.write_sidecar(
+        totalRuns=42,
+        totalTasksGenerated=210,
+        totalTasksSaved=85,
+        lastRunDuration=1247,
+        errors=2,
+        lastRunAt="2025-11-03T15:45:00.000Z",
+        recentSaves=[
+            {"id": "X", "at": "2025-11-03T15:45:00.000Z"},
+            {"id": "old", "at": "2025-11-03T14:45:00.000Z"},
+        ],
+        analyzers={
+            "performance": {
+                "consecutiveFailures": 3,
+                "retryAt": "2025-11-03T16:45:00.000Z",
+                "lastError": "out of \x1b[31mmemory",
+            }
+        },
+        abstentions={"docs_gap": 2},
+    )
+    return workplace
+
+
+def test_json(busy: Workplace) -> None:
+    document = busy.tgt("stats", "--json", "--now", NOW, TASKGEN_ANALYZERS="error_spike").json
+    stats, tasks = document["stats"], document["tasks"]
+    assert stats == {
+        "totalRuns": 42,
+        "totalTasksGenerated": 210,
+        "totalTasksSaved": 85,
+        "lastRunDuration": 1247,
+        "errors": 2,
+        "lastRunAt": "2025-11-03T15:45:00.000Z",
+        "isRunning": False,
+        "nextRunDueAt": "2025-11-03T16:00:00.000Z",
+        "overdue": False,
+        "pause": None,
+        "config": {
+            "enabled": True,
+            "intervalMinutes": 15,
+            "windowMinutes": 60,
+            "minConfidence": 0.7,
+            "maxTasks": 10,
+            "maxTasksPerHour": 10,
+        },
+        "rateLimit": {"tasksInLastHour": 2, "remainingQuota": 8, "nextFreeAt": None},
+        "analyzers": stats["analyzers"],
+    }
+    assert stats["analyzers"]["performance"] == {
+        "enabled": False,
+        "consecutiveFailures": 3,
+        "retryAt": "2025-11-03T16:45:00.000Z",
+        "lastError": "out of \x1b[31mmemory",
+        "abstained": 0,
+    }
+    assert stats["analyzers"]["error_spike"]["enabled"] is True
+    assert len(stats["analyzers"]) == 5
+    assert tasks["total"] == 3
+    assert tasks["byStatus"] == {"generated": 1, "completed": 1, "dismissed": 1}
+    assert tasks["bySeverity"] == {"high": 2, "low": 1}
+    assert tasks["byType"] == {"error_spike": 3}
+    assert (tasks["avgPriority"], tasks["avgConfidence"]) == (53.3, 0.86)
+    week = {"days": 7, "generated": 3, "approved": 1, "completed": 1, "dismissed": 1}
+    assert tasks["funnel"][0] == week
+    assert tasks["byAnalyzer"]["docs_gap"]["dismissed"] == 1
+
+
+def test_text(busy: Workplace) -> None:
+    result = busy.tgt("stats", "--now", NOW)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == (
+        "Generation\n"
+        "  state     on\n"
+        "  last run  15 min ago, took 1.25 s\n"
+        "  next run  now\n"
+        "  window    60 min, every 15 min\n"
+        "  quota     ████░░░░░░░░░░░░░░░░  2 of 10 this hour, 8 left\n"
+        "  so far    42 runs, 210 findings, 85 tasks saved, 2 errors\n"
+        "\n"
+        "Analyzers\n"
+        "  continuation  ok\n"
+        "  error_spike   ok\n"
+        "  docs_gap      ok, 2 subjects not judged\n"
+        "  performance   failing: 3 failures in a row, tried again in 45 min: out of\n"
+        "                \\x1b[31mmemory\n"
+        "  ux_issue      ok\n"
+        "\n"
+        "Tasks\n"
+        "  total      3\n"
+        "  status     1 generated, 1 completed, 1 dismissed\n"
+        "  severity   2 high, 1 low\n"
+        "  type       3 error_spike\n"
+        "  average    priority 53, confidence 86%\n"
+        "  last 7 d   3 generated → 1 approved → 1 completed; 1 dismissed\n"
+        "  last 30 d  3 generated → 1 approved → 1 completed; 1 dismissed\n"
+        "\n"
+        "Verdicts\n"
+        "  docs_gap     0 approved, 1 dismissed, 0 undecided\n"
+        "  error_spike  1 approved, 0 dismissed, 1 undecided\n"
+    )
+
+
+def test_overdue_runs_are_noticed(busy: Workplace) -> None:
+    late = "2025-11-03T17:00:00Z"
+    assert busy.tgt("stats", "--json", "--now", late).json["stats"]["overdue"] is True
+    assert "next run  overdue since 1 h; look at the timer" in busy.tgt("stats", "--now", late).out
+    disabled = busy.tgt("stats", "--json", "--now", late, TASKGEN_ENABLED="0").json
+    assert disabled["stats"]["overdue"] is False
+
+
+def test_a_run_elsewhere_is_seen_by_its_lock(busy: Workplace) -> None:
+    with (busy.tasks / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert busy.tgt("stats", "--json").json["stats"]["isRunning"] is True
+    assert busy.tgt("stats", "--json").json["stats"]["isRunning"] is False
+
+
+def test_nothing_is_there_yet(workplace: Workplace) -> None:
+    stats = workplace.tgt("stats", "--json").json["stats"]
+    assert (stats["lastRunAt"], stats["nextRunDueAt"], stats["overdue"]) == (None, None, False)
+    assert "none yet; next: tgt run" in workplace.tgt("stats").out
+    assert list(workplace.path.iterdir()) == [], "looking creates nothing"
+
+
+def test_config_json(workplace: Workplace) -> None:
+    told = workplace.tgt("config", "--json", TASKGEN_ANALYZERS="ux_issue,continuation").json["tgt"]
+    assert told["analyzers"] == ["continuation", "ux_issue"]
+    assert told["commands"]["run"] == "tgt run"
+    assert not {"approve", "dismiss", "complete", "cleanup", "pause"} & set(told["commands"])
+    keys = ("enabled", "windowMinutes", "minConfidence", "maxTasks")
+    assert [told[key] for key in keys] == [True, 60, 0.7, 10]
+    assert isinstance(told["description"], str)
+
+
+def test_config_shows_every_setting_and_marks_changed_ones(workplace: Workplace) -> None:
+    (workplace.path / "my.env").write_text("TASKGEN_MAX_TASKS=3\n")
+    out = workplace.tgt("config", "--env-file", "my.env", COLUMNS="250").out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ")}
+    assert list(rows) == list(VARIABLES)
+    assert rows["TASKGEN_MAX_TASKS"].split()[1:3] == ["3", "(changed)"]
+    assert [name for name, row in rows.items() if "(changed)" in row] == ["TASKGEN_MAX_TASKS"]
+    assert rows["TASKGEN_WINDOW_MIN"].split()[1] == default_text("TASKGEN_WINDOW_MIN")
+
+
+def test_a_misspelled_setting_is_a_warning(workplace: Workplace) -> None:
+    (workplace.path / ".env").write_text("TASKGEN_MAX_TASK=3\n")
+    result = workplace.tgt("config", "--json")
+    assert result.status == 0
+    assert result.err == (
+        "tgt: warning: TASKGEN_MAX_TASK is not a setting of tgt; did you mean TASKGEN_MAX_TASKS?\n"
+    )

@@ -1,0 +1,112 @@
+"""Every way to fail has its status and one line on standard error, and leaves through one door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tgt import diagnostics
+from tgt.errors import (
+    BusyError,
+    ExitStatus,
+    NotFoundError,
+    SettingsError,
+    StoreError,
+    TelemetryError,
+    TgtError,
+    TransitionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _UsageError(Exception):
+    """Stands for what the argument parser raises."""
+
+
+Told = list[tuple[str, tuple[str, ...]]]
+
+
+def _run(problem: BaseException | None) -> tuple[int, Told]:
+    told: Told = []
+
+    def act() -> int:
+        if problem is not None:
+            raise problem
+        return 0
+
+    status = diagnostics.boundary(act, _UsageError, lambda *what: told.append(what))
+    return status, told
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"),
+    [
+        (TgtError("x", hint="y"), ExitStatus.FAILED),
+        (TelemetryError("x", hint="y"), ExitStatus.FAILED),
+        (StoreError("x", hint="y"), ExitStatus.FAILED),
+        (BusyError("x", hint="y"), ExitStatus.FAILED),
+        (TransitionError("x", hint="y"), ExitStatus.FAILED),
+        (SettingsError("x", hint="y"), ExitStatus.USAGE),
+        (NotFoundError("x", hint="y"), ExitStatus.NOT_FOUND),
+    ],
+)
+def test_an_expected_failure(
+    problem: TgtError, status: ExitStatus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(problem) == (status, [("x; y", ())])
+    assert capsys.readouterr() == ("", "tgt: x; y\n")
+
+
+def test_candidates_follow_the_message(capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = _run(NotFoundError("x", candidates=("A", "B\x1b")))
+    assert told == [("x", ("A", "B\x1b"))]
+    assert capsys.readouterr().err == "tgt: x\n  A\n  B\\x1b\n"
+
+
+def test_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(_UsageError("No such\noption.")) == (2, [("No such option; see tgt --help", ())])
+    assert capsys.readouterr().err == "tgt: No such option; see tgt --help\n"
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("secret"), RecursionError(), MemoryError()])
+def test_an_unexpected_failure_tells_where_and_not_what(
+    problem: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TGT_DEBUG", raising=False)
+    status, told = _run(problem)
+    assert status == 1
+    assert told[0][0].startswith(f"unexpected {type(problem).__name__} at test_diagnostics.py:")
+    err = capsys.readouterr().err
+    assert "secret" not in err
+    assert err.count("\n") == 1
+
+
+def test_success_and_interrupt_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(None) == (0, [])
+    assert _run(KeyboardInterrupt()) == (130, [])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("say", "plain", "journald"),
+    [
+        (diagnostics.error, "tgt: a\\nb\n", "<3>tgt: a\\nb\n"),
+        (diagnostics.warn, "tgt: warning: a\\nb\n", "<4>tgt: warning: a\\nb\n"),
+        (diagnostics.info, "tgt: a\\nb\n", "<6>tgt: a\\nb\n"),
+    ],
+)
+def test_a_message_is_one_line_with_its_priority(
+    say: Callable[[str], None],
+    plain: str,
+    journald: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    say("a\nb")
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    say("a\nb")
+    assert capsys.readouterr().err == plain + journald
