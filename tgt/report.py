@@ -78,4 +78,4 @@ class RunReport:
     @property
     def degraded(self) -> bool:
         """The cycle did its work, but an analyzer or a telemetry file failed: exit status 4."""
-        return self.skipped is None and bool(self.warnings)
+        return bool(self.warnings)

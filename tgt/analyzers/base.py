@@ -1,0 +1,198 @@
+"""What every analyzer is given and gives back, and the parts of judging that they share.
+
+An analyzer asks signals and judges the readings. It never prints, filters by confidence or ranks;
+what it does not judge for lack of data it says, with what is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from tgt.cards import Finding, fingerprint, format_time
+from tgt.confidence import Clusters, Usual
+from tgt.config import Settings
+from tgt.report import Abstention
+from tgt.telemetry.events import HOUR_US, Interval, Sample, to_us
+from tgt.telemetry.signals import Engine, Tally
+
+CHART_HOURS = 24
+MIN_HOURS_OBSERVED = 24
+MAX_SAMPLES = 3
+_SAMPLE_TEXT = 160
+
+LOOSE_CONFIDENCE = 0.8
+"""The most that can be said where events have no conversation: a burst may be one of them."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One cycle as an analyzer sees it.
+
+    ``incidents`` are, by fingerprint, the times of problems that have a card which nobody
+    dismissed: they are no part of a baseline.
+    """
+
+    settings: Settings
+    engine: Engine
+    window: Interval
+    incidents: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+
+    def longer_windows(self, *hours: int) -> list[Interval]:
+        """The run's window, then those that are longer, each from a full clock hour on."""
+        windows = [self.window]
+        for length in hours:
+            if timedelta(hours=length) > self.window.end - self.window.start:
+                start = (self.window.end - timedelta(hours=length)).replace(
+                    minute=0, second=0, microsecond=0
+                )
+                windows.append(Interval(start, self.window.end))
+        return windows
+
+
+@dataclass(frozen=True)
+class Analysis:
+    findings: tuple[Finding, ...] = ()
+    abstained: tuple[Abstention, ...] = ()
+
+
+class Analyzer(Protocol):
+    """A file in this package, an entry in the registry, a test file, a section in the README."""
+
+    name: str
+
+    def analyze(self, context: Context) -> Analysis: ...
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The history that a subject is compared with, without its own incidents."""
+
+    hours: Mapping[int, Tally]
+    observed: int
+
+    @property
+    def n(self) -> int:
+        return sum(tally.n for tally in self.hours.values())
+
+    @property
+    def k(self) -> int:
+        return sum(tally.k for tally in self.hours.values())
+
+    @property
+    def units(self) -> int:
+        return sum(tally.units for tally in self.hours.values())
+
+    @property
+    def bad_units(self) -> int:
+        return sum(tally.bad_units for tally in self.hours.values())
+
+    @property
+    def clusters(self) -> Clusters:
+        parts = [tally.clusters for tally in self.hours.values()]
+        return Clusters(
+            *(
+                sum(getattr(part, name) for part in parts)
+                for name in ("conversations", "n", "k", "nn", "nk", "kk")
+            )
+        )
+
+
+def outside_incidents(
+    context: Context, task_type: str, subject: str, window: Interval, hours: Sequence[int]
+) -> frozenset[int]:
+    """The observed clock hours before the window that no incident of this problem touches.
+
+    If fewer than a day would remain the incidents are the new normal, and count.
+    """
+    end = to_us(window.start) // HOUR_US
+    before = frozenset(hour for hour in hours if hour < end)
+    incidents = context.incidents.get(fingerprint(task_type, subject), ())
+    quiet = frozenset(
+        hour
+        for hour in before
+        if not any(to_us(i.start) // HOUR_US <= hour <= to_us(i.end) // HOUR_US for i in incidents)
+    )
+    return quiet if len(quiet) >= MIN_HOURS_OBSERVED else before
+
+
+def baseline_of(
+    context: Context, task_type: str, subject: str, window: Interval, history: Mapping[int, Tally]
+) -> Baseline:
+    hours = outside_incidents(
+        context, task_type, subject, window, tuple(context.engine.telemetry.hours_observed)
+    )
+    return Baseline({hour: history[hour] for hour in hours if hour in history}, len(hours))
+
+
+def chart(values: Mapping[int, float | None], window: Interval, now_value: float) -> dict[str, Any]:
+    """The last hours of a metric, oldest first; the last is the window itself."""
+    end = to_us(window.start) // HOUR_US
+    hours = [values.get(hour) for hour in range(end - CHART_HOURS + 1, end)]
+    return {
+        "history": [None if v is None else _rounded(v) for v in (*hours, now_value)],
+        "historyEnd": format_time(window.end),
+    }
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits are enough for a chart and keep the card small."""
+    if value == 0 or not math.isfinite(value):
+        return 0.0
+    return round(value, 3 - math.floor(math.log10(abs(value))))
+
+
+def number(value: float) -> float:
+    """A number for a card: finite, four significant digits."""
+    return _rounded(value)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def milliseconds(ms: float) -> str:
+    ms = _rounded(ms)
+    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"  # noqa: PLR2004
+
+
+def duration(window: Interval) -> str:
+    """A window's length as people say it: ``60 minutes``, ``6 hours``."""
+    minutes = window.minutes
+    if minutes > 120:  # noqa: PLR2004
+        return f"{minutes / 60:.0f} hours"
+    return f"{minutes:.0f} minutes"
+
+
+def describe_samples(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
+    """Samples as a card shows them: when, which event, which conversation, what it said."""
+    described = []
+    for sample in samples:
+        text = sample.text
+        if text is not None and len(text) > _SAMPLE_TEXT:
+            text = text[: _SAMPLE_TEXT - 1] + "…"
+        described.append(
+            {
+                "timestamp": format_time(sample.at),
+                **({"eventId": sample.id[:80]} if sample.id else {}),
+                **({"convId": sample.conv_id[:80]} if sample.conv_id else {}),
+                **({"text": text} if text else {}),
+                **sample.values,
+            }
+        )
+    return tuple(described)
+
+
+def event_ids(samples: Sequence[Sample]) -> tuple[str, ...]:
+    return tuple(sample.id[:80] for sample in samples if sample.id)
+
+
+def usual_text(usual: Usual, observed: int) -> str:
+    return f"{percent(usual.share)} over {observed} h"
+
+
+def capped(confidence: float, *, by_event: bool) -> float:
+    return min(confidence, LOOSE_CONFIDENCE) if by_event else confidence

@@ -1,0 +1,159 @@
+"""Truncated answers: too large a share of responses is cut off before it ends."""
+
+from __future__ import annotations
+
+from tgt import confidence
+from tgt.analyzers import base
+from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
+from tgt.report import Abstention
+from tgt.telemetry.events import from_us
+from tgt.telemetry.signals import Measure, Reading, Signal
+
+TRUNCATION = Signal("truncation", population=Measure.ENDS, counted=Measure.CUTS)
+MIN_RESPONSES = 20
+MIN_CONVERSATIONS = 3
+PRIOR = 0.02
+"""Probability, before looking, that a share has just changed."""
+
+
+class ContinuationAnalyzer:
+    name = "continuation"
+
+    def analyze(self, context: base.Context) -> base.Analysis:
+        telemetry = context.engine.telemetry
+        findings: dict[str, Finding] = {}
+        abstained: dict[str, Abstention] = {}
+        for window in context.longer_windows(6):
+            for reading in context.engine.shares(TRUNCATION, window, 1):
+                if not reading.subject.startswith("assistant_response"):
+                    continue
+                missing = self._missing(reading)
+                if missing and window == context.window:
+                    abstained[reading.subject] = Abstention(self.name, reading.subject, missing)
+                if missing:
+                    continue
+                if window != context.window:
+                    abstained.pop(reading.subject, None)
+                finding = self._judge(context, reading)
+                best = findings.get(reading.subject)
+                if finding and (best is None or finding.confidence > best.confidence + 0.01):
+                    findings[reading.subject] = finding
+        if not telemetry.tells_finish and not telemetry.tells_continuation:
+            if not context.engine.shares(TRUNCATION, context.window, 10**9):
+                return base.Analysis()
+            reason = "the telemetry tells neither finish reasons nor continuations"
+            return base.Analysis((), (Abstention(self.name, "assistant_response", reason),))
+        return base.Analysis(tuple(findings.values()), tuple(abstained.values()))
+
+    def _missing(self, reading: Reading) -> str:
+        if reading.now.n < MIN_RESPONSES:
+            return f"{reading.now.n} of {MIN_RESPONSES} responses with a known end"
+        return ""
+
+    def _judge(self, context: base.Context, reading: Reading) -> Finding | None:
+        threshold = context.settings.continuation_threshold
+        now = reading.now
+        share = now.k / now.n
+        few = now.bad_conversations < MIN_CONVERSATIONS and not now.by_event
+        if share <= threshold or few:
+            return None
+        history = base.baseline_of(
+            context, TaskType.CONTINUATION, reading.subject, reading.window, reading.history
+        )
+        past = history.clusters
+        effect = confidence.shrunk_design_effect(now.clusters, past)
+        usual = None
+        if history.observed >= base.MIN_HOURS_OBSERVED and history.n >= MIN_RESPONSES:
+            usual = confidence.usual_share(
+                [(tally.k, tally.n) for tally in history.hours.values()],
+                design_effect=past.design_effect(),
+            )
+        k, n = now.k / effect, now.n / effect
+        sure = base.capped(
+            confidence.lies_above(k, n, threshold, usual, PRIOR), by_event=now.by_event
+        )
+        if share > 0.30:  # noqa: PLR2004
+            severity = Severity.CRITICAL
+        elif share > 0.20:  # noqa: PLR2004
+            severity = Severity.HIGH
+        else:
+            severity = Severity.MEDIUM
+        return self._finding(context, reading, share, sure, severity, effect, usual, history)
+
+    def _finding(
+        self,
+        context: base.Context,
+        reading: Reading,
+        share: float,
+        sure: float,
+        severity: Severity,
+        effect: float,
+        usual: confidence.Usual | None,
+        history: base.Baseline,
+    ) -> Finding:
+        threshold = context.settings.continuation_threshold
+        now, window = reading.now, reading.window
+        who = reading.subject.partition("/")[2] or "the assistant"
+        samples = context.engine.samples(reading.subject, Measure.CUTS, window, base.MAX_SAMPLES)
+        centre = context.engine.centre(reading.subject, Measure.CUTS, window)
+        low, high = confidence.interval(now.k / effect, now.n / effect)
+        return Finding(
+            analyzer=self.name,
+            type=TaskType.CONTINUATION,
+            subject=reading.subject,
+            severity=severity,
+            title=f"Answers of {who} are cut off",
+            description=(
+                f"{now.k} of {now.n} responses of {who} ({base.percent(share)}) were cut off or had"
+                f" to be continued in the last {base.duration(window)}, in"
+                f" {now.bad_conversations} conversations; {base.percent(threshold)} is tolerated."
+            ),
+            evidence=Evidence(
+                metric="continuation_ratio",
+                current=base.percent(share),
+                baseline=base.usual_text(usual, history.observed) if usual else None,
+                threshold=base.percent(threshold),
+                time_window=base.duration(window),
+                samples=base.describe_samples(samples),
+                details={
+                    "unit": "share",
+                    "value": base.number(share),
+                    "baselineValue": base.number(usual.share) if usual else None,
+                    "thresholdValue": threshold,
+                    "n": now.n,
+                    "k": now.k,
+                    "conversations": now.conversations,
+                    "failingConversations": now.bad_conversations,
+                    "designEffect": base.number(effect),
+                    "interval": [base.number(low), base.number(high)],
+                    "baselineHours": history.observed,
+                    "rule": (
+                        "share of responses with a known end that were cut off, with the"
+                        " clustering in conversations taken into account"
+                    ),
+                    **base.chart(
+                        {h: t.k / t.n for h, t in reading.history.items() if t.n}, window, share
+                    ),
+                },
+            ),
+            fix=Fix(
+                approach="raise_output_limit",
+                files=(".env",),
+                changes=(
+                    f"Raise the output token limit of {who} (max_tokens) and watch its latency",
+                    "Ask for shorter answers, or split the tasks that produce the long ones",
+                    "Look at the samples: a fence or list left open points to the limit, a"
+                    " sentence broken off to a time-out or a filter",
+                ),
+                effort="30 minutes",
+            ),
+            acceptance=(
+                f"At most {base.percent(threshold)} of the responses of {who} are cut off"
+                " over 24 hours",
+                "The p95 latency of the responses rises by less than half",
+            ),
+            confidence=sure,
+            impact=share,
+            centre=None if centre is None else from_us(centre),
+            related_events=base.event_ids(samples),
+        )

@@ -1,0 +1,224 @@
+"""Slow-downs: calls of one kind take longer than they did, all of them or the slow tail.
+
+Like is compared with like: one act and name (and model), p95 with p95. Two routes lead to a card:
+*all of it* (calls beyond a line that lies above the usual median are suddenly the majority) and
+*the tail* (calls beyond a line above the usual p95 are more than one in twenty). Failed calls are
+left out: how long a failure takes is not the latency of the work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tgt import confidence as statistics
+from tgt.analyzers import base
+from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
+from tgt.report import Abstention
+from tgt.telemetry import histogram
+from tgt.telemetry.events import from_us
+from tgt.telemetry.histogram import Histogram
+from tgt.telemetry.signals import LatencyReading, Measure
+
+MIN_CALLS = 20
+MIN_TAIL_CALLS = 60
+MIN_TAIL_CONVERSATIONS = 3
+MIN_BASELINE_CALLS = 200
+PRIOR = 0.002
+"""Probability, before looking, that the latency of a subject has just changed."""
+_MEDIAN, _TAIL = 0.5, 0.95
+_NAMES = {"all": "median", "tail": "p95"}
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    route: str
+    confidence: float
+    line_ms: float
+    k: float
+    n: float
+    usual: statistics.Usual
+    effect: float
+
+
+class PerformanceAnalyzer:
+    name = "performance"
+
+    def analyze(self, context: base.Context) -> base.Analysis:
+        findings: dict[str, Finding] = {}
+        abstained: dict[str, Abstention] = {}
+        for window in context.longer_windows(4):
+            longer = window != context.window
+            for reading in context.engine.latencies(window, MIN_CALLS):
+                result = self._judge(context, reading, tail_only=longer)
+                if isinstance(result, Finding):
+                    best = findings.get(reading.subject)
+                    if best is None or result.confidence > best.confidence + 0.01:
+                        findings[reading.subject] = result
+                elif isinstance(result, Abstention) and not longer:
+                    abstained[reading.subject] = result
+        unjudged = (a for subject, a in abstained.items() if subject not in findings)
+        return base.Analysis(tuple(findings.values()), tuple(unjudged))
+
+    def _judge(
+        self, context: base.Context, reading: LatencyReading, *, tail_only: bool
+    ) -> Finding | Abstention | None:
+        calls = histogram.size(reading.now)
+        if calls < MIN_CALLS:
+            return Abstention(self.name, reading.subject, f"{calls} of {MIN_CALLS} calls")
+        hours = base.outside_incidents(
+            context,
+            TaskType.PERFORMANCE,
+            reading.subject,
+            reading.window,
+            tuple(context.engine.telemetry.hours_observed),
+        )
+        if len(hours) < base.MIN_HOURS_OBSERVED:
+            missing = f"{len(hours)} of {base.MIN_HOURS_OBSERVED} hours of baseline"
+            return Abstention(self.name, reading.subject, missing)
+        history = {h: counts for h, counts in reading.history.items() if h in hours}
+        past = histogram.merge(history.values())
+        size = histogram.size(past)
+        if size < MIN_BASELINE_CALLS:
+            missing = f"{size} of {MIN_BASELINE_CALLS} calls in the baseline"
+            return Abstention(self.name, reading.subject, missing)
+        threshold = context.settings.performance_threshold
+        p95, usual_p95 = _quantile(reading.now, _TAIL), _quantile(past, _TAIL)
+        ratio = p95 / usual_p95
+        if ratio <= threshold:
+            return None
+        routes = [_route(context, reading, history, past, "tail", _TAIL)]
+        if not tail_only:
+            routes.append(_route(context, reading, history, past, "all", _MEDIAN))
+        best = max((r for r in routes if r), key=lambda r: r.confidence, default=None)
+        if best is None:
+            return None
+        if ratio >= threshold * 4 / 3:
+            severity = Severity.CRITICAL
+        elif ratio >= threshold * 1.3:
+            severity = Severity.HIGH
+        else:
+            severity = Severity.MEDIUM
+        return self._finding(context, reading, severity, best, history, past)
+
+    def _finding(
+        self,
+        context: base.Context,
+        reading: LatencyReading,
+        severity: Severity,
+        judged: _Judgement,
+        history: Mapping[int, Histogram],
+        past: Histogram,
+    ) -> Finding:
+        threshold = context.settings.performance_threshold
+        window, subject = reading.window, reading.subject
+        p95, usual_p95 = _quantile(reading.now, _TAIL), _quantile(past, _TAIL)
+        ratio = p95 / usual_p95
+        name = subject.partition("/")[2] or subject
+        samples = context.engine.samples(
+            subject, Measure.EVENTS, window, base.MAX_SAMPLES, above_ms=judged.line_ms
+        )
+        centre = context.engine.centre(subject, Measure.EVENTS, window, above_ms=judged.line_ms)
+        calls = histogram.size(reading.now)
+        which = "All calls are slower" if judged.route == "all" else "The slow calls are slower"
+        return Finding(
+            analyzer=self.name,
+            type=TaskType.PERFORMANCE,
+            subject=subject,
+            severity=severity,
+            title=f"{name} has become slow",
+            description=(
+                f"The p95 latency of {name} is {base.milliseconds(p95)},"
+                f" {ratio:.1f} times its usual {base.milliseconds(usual_p95)}, over {calls} calls in"
+                f" the last {base.duration(window)}. {which}."
+            ),
+            evidence=Evidence(
+                metric="p95_latency_ms",
+                current=base.milliseconds(p95),
+                baseline=f"{base.milliseconds(usual_p95)} over {len(history)} h",
+                threshold=f"{threshold:g} × usual ({base.milliseconds(threshold * usual_p95)})",
+                time_window=base.duration(window),
+                samples=base.describe_samples(samples),
+                details={
+                    "unit": "ms",
+                    "value": base.number(p95),
+                    "baselineValue": base.number(usual_p95),
+                    "thresholdValue": base.number(threshold * usual_p95),
+                    "ratio": base.number(ratio),
+                    "n": calls,
+                    "p50": base.number(_quantile(reading.now, _MEDIAN)),
+                    "baselineP50": base.number(_quantile(past, _MEDIAN)),
+                    "baselineCalls": histogram.size(past),
+                    "baselineHours": len(history),
+                    "route": judged.route,
+                    "k": round(judged.k * judged.effect),
+                    "expected": base.number(judged.usual.share * judged.n * judged.effect),
+                    "designEffect": base.number(judged.effect),
+                    "rule": (
+                        f"calls slower than {base.milliseconds(judged.line_ms)} (the square root"
+                        " of the threshold times the usual"
+                        f" {_NAMES[judged.route]}) against their usual share"
+                    ),
+                    **base.chart(
+                        {h: _quantile(counts, _TAIL) for h, counts in history.items()}, window, p95
+                    ),
+                },
+            ),
+            fix=Fix(
+                approach="profile_slow_calls",
+                changes=(
+                    f"Compare the slow samples of {name} with fast calls: larger arguments,"
+                    " another host, a cold cache, a lock",
+                    f"Look for what changed when {name} became slow: a release, data growth, load",
+                    "Give slow work a time-out or a limit that the agent is told about",
+                ),
+                effort="2 hours",
+            ),
+            acceptance=(
+                f"The p95 latency of {name} is below {base.milliseconds(threshold * usual_p95)}"
+                " over 24 hours",
+            ),
+            confidence=judged.confidence,
+            impact=min(1.0, judged.k / judged.n),
+            centre=None if centre is None else from_us(centre),
+            related_events=base.event_ids(samples),
+        )
+
+
+def _quantile(counts: Histogram, fraction: float) -> float:
+    value = histogram.quantile(counts, fraction)
+    return value if value is not None else math.nan
+
+
+def _route(
+    context: base.Context,
+    reading: LatencyReading,
+    history: Mapping[int, Histogram],
+    past: Histogram,
+    route: str,
+    fraction: float,
+) -> _Judgement | None:
+    """How sure it is that the quantile has risen by more than the square root of the threshold.
+
+    The quantile lies beyond a line exactly when more than 1 - fraction of the calls do, so the
+    question is about a share: usually it is what the baseline's hours say.
+    """
+    threshold = context.settings.performance_threshold
+    line_ms = math.sqrt(threshold) * _quantile(past, fraction)
+    calls = histogram.size(reading.now)
+    sums = context.engine.clusters_above(reading.subject, reading.window, line_ms)
+    if route == "tail" and (calls < MIN_TAIL_CALLS or sums.conversations < MIN_TAIL_CONVERSATIONS):
+        return None
+    effect = statistics.shrunk_design_effect(sums, statistics.Clusters())
+    usual = statistics.usual_share(
+        [
+            (histogram.count_above(counts, line_ms), float(histogram.size(counts)))
+            for counts in history.values()
+        ],
+        design_effect=effect,
+    )
+    k = histogram.count_above(reading.now, line_ms) / effect
+    n = calls / effect
+    sure = statistics.risen_above(k, n, 1 - fraction, usual, PRIOR)
+    return _Judgement(route, sure, line_ms, k, n, usual, effect)

@@ -1,0 +1,322 @@
+"""One cycle, in nine steps: lock, read, analyze, filter, sort, quota, ledger, journal, sidecar.
+
+Cards are durable before the quota is: a crash in between may repeat work, never lose it. A cycle
+takes the time as an argument; it looks at a clock only to say how long it took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tgt import fsio, ledger, quota
+from tgt.analyzers.base import Analyzer, Context
+from tgt.analyzers.registry import chosen
+from tgt.cards import Card, Finding, Status, format_time
+from tgt.config import Settings
+from tgt.errors import TgtError
+from tgt.journal import Journal
+from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
+from tgt.sidecar import Health, SchedulerState, Sidecar
+from tgt.telemetry.events import Interval
+
+Progress = Callable[[str, float | None], None]
+
+_LONGEST_INCIDENT = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the analyzers made of one window, before any card is looked at."""
+
+    findings: tuple[Finding, ...]
+    abstained: tuple[Abstention, ...]
+    warnings: tuple[str, ...]
+    health: Mapping[str, Health]
+
+
+def run(
+    settings: Settings,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> RunReport:
+    """One cycle as of ``now``; a dry run writes nothing at all.
+
+    Raises TgtError when the cycle as a whole fails; the failure is counted in the sidecar.
+    """
+    started = time.perf_counter()
+    if not settings.enabled:
+        return RunReport("Skipped: disabled by TASKGEN_ENABLED=0", SkipReason.DISABLED, dry_run)
+    with _only_cycle(settings, dry_run=dry_run) as alone:
+        if not alone:
+            message = "Skipped: another cycle is running"
+            return RunReport(message, SkipReason.ALREADY_RUNNING, dry_run)
+        try:
+            report = _cycle(settings, now, dry_run=dry_run, progress=progress, started=started)
+        except TgtError:
+            if not dry_run:
+                _count_failure(settings, now)
+            raise
+    return report
+
+
+@contextmanager
+def _only_cycle(settings: Settings, *, dry_run: bool) -> Iterator[bool]:
+    if dry_run:
+        yield not fsio.is_locked(settings.tasks_dir / fsio.RUN_LOCK)
+        return
+    with fsio.try_lock(settings.tasks_dir / fsio.RUN_LOCK) as alone:
+        yield alone
+
+
+def _cycle(
+    settings: Settings,
+    now: datetime,
+    *,
+    dry_run: bool,
+    progress: Progress | None,
+    started: float,
+) -> RunReport:
+    journal, sidecar = Journal(settings.tasks_dir), Sidecar(settings.tasks_dir)
+    stored = journal.read().cards
+    state, warnings = sidecar.read(stored.values())
+    pause = state.pause.as_of(now) if state.pause else None
+    if pause is not None:
+        until = f" until {format_time(pause.until)}" if pause.until else ""
+        return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
+
+    window = Interval(now - timedelta(minutes=settings.window_min), now)
+    cards = ledger.overlay(stored, state.sightings)
+    judged, report = _read_and_analyze(settings, window, cards, state, progress)
+    report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
+
+    sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
+    sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
+    if dry_run:
+        decisions = _decide(settings, sure, stored, state, now)
+    else:
+        decisions = _save(settings, journal, sure, state, now)
+    report = replace(_reported(report, judged, sure, decisions), duration_ms=_since(started))
+    if not dry_run:
+        sidecar.update(lambda s: _after(s, report, judged, decisions, journal, now))
+    return report
+
+
+def _since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _read_and_analyze(
+    settings: Settings,
+    window: Interval,
+    cards: Mapping[str, Card],
+    state: SchedulerState,
+    progress: Progress | None,
+) -> tuple[Judged, RunReport]:
+    # Importing the engine costs as much as the rest of a small command.
+    from tgt.telemetry import files  # noqa: PLC0415
+    from tgt.telemetry.duckdb_engine import DuckDBEngine  # noqa: PLC0415
+
+    found = files.discover(settings.contextlog_dir, "FGK_CONTEXTLOG_DIR")
+    days = timedelta(days=settings.baseline_days)
+    with DuckDBEngine() as engine:
+        telemetry = engine.load(
+            found, window, Interval(window.start - days, window.start), progress
+        )
+        report = RunReport(
+            "",
+            events_analyzed=telemetry.events,
+            malformed_lines=telemetry.malformed_lines,
+            warnings=telemetry.warnings,
+        )
+        if telemetry.events == 0:
+            message = f"Skipped: no events in the last {settings.window_min} minutes"
+            return (
+                Judged((), (), (), state.analyzers),
+                replace(report, skipped=SkipReason.NO_EVENTS, message=message),
+            )
+        incidents = incidents_of(cards.values(), window.end - window.start)
+        context = Context(settings, engine, window, incidents)
+        judged = analyze(
+            chosen(settings.analyzers),
+            context,
+            state.analyzers,
+            timedelta(minutes=settings.interval_min),
+            progress,
+        )
+    return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
+
+
+def analyze(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    health: Mapping[str, Health],
+    interval: timedelta,
+    progress: Progress | None = None,
+) -> Judged:
+    """Run each analyzer in isolation: one that fails is reported and backed off, others go on."""
+    now = context.window.end
+    findings: list[Finding] = []
+    abstained: list[Abstention] = []
+    warnings: list[str] = []
+    after = dict(health)
+    for index, analyzer in enumerate(analyzers):
+        if progress:
+            progress(f"analyzing: {analyzer.name}", index / len(analyzers))
+        before = health.get(analyzer.name, Health())
+        if before.waiting(now, interval) and before.retry_at is not None:
+            reason = f"failed {before.consecutive_failures} times, not tried again before"
+            reason += f" {format_time(before.retry_at)}"
+            abstained.append(Abstention(analyzer.name, "all", reason))
+            continue
+        try:
+            analysis = analyzer.analyze(context)
+        except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
+            reason = (
+                f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
+            )
+            after[analyzer.name] = before.failed(reason, now, interval)
+            warnings.append(f"analyzer {analyzer.name} failed: {reason}")
+            continue
+        after.pop(analyzer.name, None)
+        findings.extend(analysis.findings)
+        abstained.extend(analysis.abstained)
+    return Judged(tuple(findings), tuple(abstained), tuple(warnings), after)
+
+
+def incidents_of(cards: Iterable[Card], window: timedelta) -> dict[str, list[Interval]]:
+    """When the problems of cards that nobody dismissed were there, by fingerprint.
+
+    A problem was first seen at the end of a window, so it may have begun a window earlier.
+    """
+    incidents: dict[str, list[Interval]] = {}
+    for card in cards:
+        first, last = card.time("firstSeenAt"), card.time("lastSeenAt")
+        if not card.fingerprint or card.status == Status.DISMISSED or not first or not last:
+            continue
+        start = max(first - window, last - _LONGEST_INCIDENT)
+        if start < last:
+            incidents.setdefault(card.fingerprint, []).append(Interval(start, last))
+    return incidents
+
+
+def _decide(
+    settings: Settings,
+    findings: Sequence[Finding],
+    stored: Mapping[str, Card],
+    state: SchedulerState,
+    now: datetime,
+) -> tuple[Decision, ...]:
+    saves = quota.reconcile(state.saves, stored.values(), now)
+    left = quota.remaining(saves, now, settings.max_per_hour)
+    room, limit = ledger.room(settings.max_tasks, left)
+    return ledger.decide(findings, ledger.overlay(stored, state.sightings), now, room, limit)
+
+
+def _save(
+    settings: Settings,
+    journal: Journal,
+    findings: Sequence[Finding],
+    state: SchedulerState,
+    now: datetime,
+) -> tuple[Decision, ...]:
+    """Decide on the cards as they are under the write lock, and make the outcome durable."""
+    with journal.writing() as writer:
+        decisions = _decide(settings, findings, writer.cards, state, now)
+        lines = [ledger.apply(decision, now) for decision in decisions]
+        writer.append([card for card in lines if card is not None])
+    return decisions
+
+
+def _reported(
+    report: RunReport,
+    judged: Judged,
+    sure: Sequence[Finding],
+    decisions: Sequence[Decision],
+) -> RunReport:
+    by_action = {action: [d for d in decisions if d.action is action] for action in Action}
+    saved, deferred = by_action[Action.SAVE], by_action[Action.DEFER]
+    covered = by_action[Action.TOUCH] + by_action[Action.RENEW] + by_action[Action.SUPPRESS]
+    reopened = by_action[Action.REOPEN]
+    held_back = any(d.reason == ledger.QUOTA for d in deferred)
+    return replace(
+        report,
+        message=report.message or _message(saved, reopened, deferred, report, held_back=held_back),
+        rate_limited=held_back,
+        generated=len(judged.findings),
+        filtered=len(sure),
+        saved=len(saved),
+        covered=len(covered),
+        deferred=len(deferred),
+        reopened=len(reopened),
+        abstained=judged.abstained,
+        decisions=tuple(decisions),
+        tasks=tuple(d.card for d in saved if d.card is not None),
+    )
+
+
+def _message(
+    saved: Sequence[Decision],
+    reopened: Sequence[Decision],
+    deferred: Sequence[Decision],
+    report: RunReport,
+    *,
+    held_back: bool,
+) -> str:
+    verb = "to save" if report.dry_run else "saved"
+    words = f"{'Dry run' if report.dry_run else 'Analysis complete'}: {_tasks(len(saved))} {verb}"
+    if reopened:
+        words += f", {len(reopened)} reopened"
+    if deferred:
+        words += (
+            f", {len(deferred)} held back by the {'hourly quota' if held_back else 'task limit'}"
+        )
+    return words
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+def _after(
+    state: SchedulerState,
+    report: RunReport,
+    judged: Judged,
+    decisions: Sequence[Decision],
+    journal: Journal,
+    now: datetime,
+) -> SchedulerState:
+    """The sidecar after a cycle; it is given the state as of the write lock."""
+    cards = journal.read().cards
+    saves = quota.reconcile(state.saves, cards.values(), now)
+    abstentions: dict[str, int] = {}
+    for abstention in report.abstained:
+        abstentions[abstention.analyzer] = abstentions.get(abstention.analyzer, 0) + 1
+    return replace(
+        state,
+        total_runs=state.total_runs + 1,
+        total_generated=state.total_generated + report.generated,
+        total_saved=state.total_saved + report.saved,
+        errors=state.errors + len(judged.warnings),
+        last_run_duration_ms=report.duration_ms,
+        last_run_at=now,
+        saves=tuple(saves),
+        analyzers=judged.health,
+        sightings=ledger.sightings(state.sightings, decisions, cards, now),
+        abstentions=abstentions,
+    )
+
+
+def _count_failure(settings: Settings, now: datetime) -> None:
+    """Failures are counted where that is possible; the failure itself is what must be told."""
+    try:
+        Sidecar(settings.tasks_dir).update(
+            lambda s: replace(s, total_runs=s.total_runs + 1, errors=s.errors + 1, last_run_at=now)
+        )
+    except TgtError:
+        return

@@ -1,0 +1,1 @@
+"""Telemetry: the canonical event, the sources that become events, the engine that reads them."""

@@ -1,0 +1,75 @@
+"""The canonical event: the one shape that everything downstream of a source knows.
+
+A source projects its own lines to *records* (COLUMNS of RECORD); ``calls`` turns records into
+*events* by joining what belongs to one call. A missing value is NULL and never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+HOUR_US = 3_600_000_000
+
+RECORD: Mapping[str, str] = {
+    "us": "BIGINT",  # time in microseconds since the epoch, UTC
+    "id": "VARCHAR",
+    "actor": "VARCHAR",  # user, assistant, tool, system
+    "act": "VARCHAR",  # message, assistant_response, tool_call, ...
+    "phase": "VARCHAR",  # of a call: start, end, call (a record of the whole); else NULL
+    "name": "VARCHAR",  # tool, model or endpoint
+    "failed": "BOOLEAN",  # NULL where the outcome is not told
+    "cancelled": "BOOLEAN",  # an explicit abort or cancel
+    "conv_id": "VARCHAR",
+    "trace_id": "VARCHAR",
+    "call_id": "VARCHAR",
+    "iter": "BIGINT",
+    "elapsed_ms": "DOUBLE",
+    "finish_reason": "VARCHAR",  # stop, length, tool_calls, content_filter, cancelled, error, other
+    "continuation": "BOOLEAN",  # the source says that the answer was (not) cut and continued
+    "error": "VARCHAR",
+    "error_type": "VARCHAR",
+    "args_preview": "VARCHAR",
+    "result_preview": "VARCHAR",
+    "model": "VARCHAR",
+    "input_tokens": "DOUBLE",
+    "output_tokens": "DOUBLE",
+    "cost_usd": "DOUBLE",
+    "service": "VARCHAR",
+    "subject": "VARCHAR",  # what a finding about this event would be about
+}
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since the epoch."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=us)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The time (start, end], as the window of a run is."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def minutes(self) -> float:
+        return (self.end - self.start).total_seconds() / 60.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One event as evidence: enough to find it again in the log and to see what happened."""
+
+    at: datetime
+    id: str | None
+    conv_id: str | None
+    text: str | None
+    values: Mapping[str, Any]
