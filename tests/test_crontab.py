@@ -23,7 +23,7 @@ def table() -> tuple[dict[str, str], list[tuple[list[str], str]]]:
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
-        if match := re.fullmatch(r"([A-Z]+)=(.*)", line):
+        if match := re.fullmatch(r"([A-Z_]+)=(.*)", line):
             variables[match[1]] = match[2]
             continue
         *fields, command = line.split(maxsplit=5)
@@ -75,7 +75,7 @@ def run_at(home: Path, instant: str) -> None:
 
 def test_cron_can_read_every_line() -> None:
     variables, jobs = table()
-    assert set(variables) == {"SHELL", "PATH", "LANG"}
+    assert set(variables) == {"SHELL", "PATH", "LANG", "CONTENT_TYPE"}
     assert len(jobs) == 2
     for fields, command in jobs:
         assert command.startswith('cd "$HOME/')
