@@ -33,8 +33,9 @@ Evidence
   enough    5 errors in 3 conversations
 
 Samples
-  2025-11-03T15:41:07.120Z  ev-91
+  2025-11-03T15:41:07.120Z
     ENOENT: no such file, open 'config.yml'
+    event ev-91
 
 Suggested fix
   Look at what changed in how read_file is called.
@@ -83,7 +84,7 @@ MARKDOWN = """\
 ## Samples
 
 ```text
-2025-11-03T15:41:07.120Z  ev-91  ENOENT: no such file, open 'config.yml'
+2025-11-03T15:41:07.120Z  ENOENT: no such file, open 'config.yml'  ev-91
 ```
 
 ## Suggested fix

@@ -45,7 +45,7 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         text.severity(task.severity),
         "  ",
         text.status(task.status),
-        f"  priority {task.priority:.0f}  confidence {words.percent(task.confidence)}",
+        f"  priority {task.priority:.0f}  confidence {words.confidence(task.confidence)}",
     )
     facts = text.grid("dim", "")
     facts.add_row("id", text.styled(task.id))
@@ -82,19 +82,10 @@ def _evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
     details = _mapping(evidence.get("details"))
     yield text.heading("Evidence")
     rows = text.grid("dim", "")
-    _row(rows, "measured", evidence.get("metric"))
+    _row(rows, "measured", words.spoken(evidence.get("metric")))
     _row(rows, "window", evidence.get("timeWindow"))
-    for label, key, measured in (
-        ("now", "current", "value"),
-        ("usual", "baseline", "baselineValue"),
-        ("limit", "threshold", "thresholdValue"),
-    ):
-        exact = words.quantity(details.get(measured), details.get("unit"))
-        told = evidence.get(key)
-        shown = told if isinstance(told, str) and told else exact
-        if shown and exact and exact not in shown:
-            shown = f"{exact}  ({shown})"
-        _row(rows, label, shown)
+    for label, told in measured(evidence, details):
+        _row(rows, label.lower(), told)
     if bars := words.sparkline(details.get("history")):
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
@@ -108,30 +99,56 @@ def _history(bars: str, details: Mapping[str, Any], now: datetime) -> Text:
     return Text.assemble((bars[-48:], "cyan"), (until, "dim"))
 
 
+def measured(evidence: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Value, baseline and threshold: as the analyzer words them, else as it measured them."""
+    unit = details.get("unit")
+    for label, told_key, number_key in (
+        ("Now", "current", "value"),
+        ("Usual", "baseline", "baselineValue"),
+        ("Limit", "threshold", "thresholdValue"),
+    ):
+        exact = words.quantity(details.get(number_key), unit)
+        told = evidence.get(told_key)
+        if not isinstance(told, str) or not told:
+            yield label, exact
+        elif unit == "ratio" and label == "Now" and exact:
+            yield label, f"{told}, {exact} the usual"
+        else:
+            yield label, told
+
+
 def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The numbers behind the judgement, in words, as far as the rule gives them."""
     k, n = words.number(details.get("k")), words.number(details.get("n"))
+    expected = words.number(details.get("expected"))
     if k is not None and n is not None:
-        yield "counted", f"{words.count(k)} of {words.count(n)}"
+        usual = f", {expected:.3g} expected" if expected is not None else ""
+        yield "counted", f"{words.count(k)} of {words.count(n)}{usual}"
     failing = words.number(details.get("failingConversations"))
     talks = words.number(details.get("conversations"))
     if talks is not None:
         of = f"{words.count(failing)} of " if failing is not None else ""
         yield "conversations", f"{of}{words.count(talks)}"
-    unit = details.get("unit")
-    if expected := words.quantity(details.get("expected"), unit):
-        yield "expected", expected
-    interval = details.get("interval")
-    if isinstance(interval, list) and len(interval) == 2:  # noqa: PLR2004 its two ends
-        low, high = (words.quantity(end, unit) for end in interval)
-        if low and high:
-            yield "likely", f"{low} to {high}"
+    if likely := _interval(details):
+        yield "likely", likely
     windows = details.get("windows")
     if isinstance(windows, list) and windows:
+        unit = details.get("unit")
         yield "windows", ", ".join(_window(item, unit) for item in windows[:_LIST_LIMIT])
-    for label, key in (("rule", "rule"), ("enough", "enough")):
-        if isinstance(told := details.get(key), str):
+    for label in ("rule", "enough"):
+        if isinstance(told := details.get(label), str):
             yield label, told
+
+
+def _interval(details: Mapping[str, Any]) -> str:
+    """Where the true value lies, most likely; what lies in [0, 1] is a share in every rule."""
+    ends = details.get("interval")
+    if not isinstance(ends, list) or len(ends) != 2:  # noqa: PLR2004 its two ends
+        return ""
+    numbers = [number for end in ends if (number := words.number(end)) is not None]
+    unit = "share" if all(0 <= number <= 1 for number in numbers) else details.get("unit")
+    told = [words.quantity(number, unit) for number in numbers]
+    return " to ".join(told) if len(told) == len(ends) else ""
 
 
 def _window(item: object, unit: object) -> str:
@@ -146,28 +163,43 @@ def _samples(task: Card) -> Iterator[RenderableType]:
         return
     yield text.heading("Samples")
     for sample in samples[:_SAMPLES]:
-        when, name, told = sample_parts(sample)
-        line = Text.assemble((safe(when, limit=40), "dim"), overflow="fold")
-        if name:
-            line.append("  " if when else "").append(safe(name, limit=60), style="dim")
-        yield text.indented(line)
+        head, told, event = sample_parts(sample, task.subject)
+        yield text.indented(text.styled(head, "dim", limit=_SAMPLE_LIMIT))
         if told:
             yield text.indented(text.styled(told, limit=_SAMPLE_LIMIT), 4)
+        if event:
+            yield text.indented(text.styled(f"event {event}", "dim", limit=100), 4)
     if len(samples) > _SAMPLES:
         yield text.indented(Text(f"and {len(samples) - _SAMPLES} more, with --json", style="dim"))
 
 
-def sample_parts(sample: object) -> tuple[str, str, str]:
-    """When, which event, and what it said; whatever keys a sample has end up in the last."""
+def sample_parts(sample: object, subject: str) -> tuple[str, str, str]:
+    """When, where and how; what it said; which event. Whatever else a sample has is in the first.
+
+    What the subject of the card says already is left out.
+    """
     if not isinstance(sample, Mapping):
-        return "", "", str(sample)
+        return "", str(sample), ""
     rest = dict(sample)
-    when = str(rest.pop("timestamp", None) or rest.pop("ts", None) or "")
-    name = str(rest.pop("id", None) or rest.pop("eventId", None) or "")
-    told = rest.pop("text", None)
-    words_ = [str(told)] if told else []
-    words_ += [f"{key}={value}" for key, value in rest.items() if value not in (None, "", [])]
-    return when, name, "  ".join(words_)
+    told, event = (_first(rest, "text"), _first(rest, "eventId", "id"))
+    act, _, name = subject.partition("/")
+    if rest.get("act") == act:
+        rest.pop("act")
+        if rest.get("name") == name:
+            rest.pop("name", None)
+    head = [_first(rest, "timestamp", "ts"), _first(rest, "convId")]
+    if (elapsed := words.number(rest.get("elapsedMs"))) is not None:
+        rest.pop("elapsedMs")
+        head.append(words.milliseconds(elapsed))
+    head += [_first(rest, "errorType"), _first(rest, "finishReason")]
+    head += [f"{key}={value}" for key, value in rest.items() if value not in (None, "", [])]
+    return "  ".join(part for part in head if part), told, event
+
+
+def _first(rest: dict[str, Any], *keys: str) -> str:
+    """Takes the keys out and returns the text of the first that has one."""
+    values = [rest.pop(key, None) for key in keys]
+    return next((str(value) for value in values if value not in (None, "")), "")
 
 
 def _fix(task: Card) -> Iterator[RenderableType]:
@@ -176,7 +208,7 @@ def _fix(task: Card) -> Iterator[RenderableType]:
         return
     yield text.heading("Suggested fix")
     if isinstance(approach := fix.get("approach"), str) and approach:
-        yield text.indented(text.styled(approach))
+        yield text.indented(text.styled(words.spoken(approach)))
     for change in text_list(fix.get("changes")):
         yield _bullet("-", change)
     rows = text.grid("dim", "")

@@ -93,7 +93,7 @@ def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: 
             f"{task.priority:.0f}",
         ]
         if wide:
-            row.append(words.percent(task.confidence))
+            row.append(words.confidence(task.confidence))
         if with_status:
             row.append(text.status(task.status))
         row += [words.age_short(_seen(task), now), text.styled(task.title or "(no title)")]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tgt.cards import Card, Status
 from tgt.output import words
-from tgt.output.card_view import history, sample_parts, text_list
+from tgt.output.card_view import history, measured, sample_parts, text_list
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _facts(task: Card, now: datetime) -> str:
     facts = [
         f"**Severity:** {inline(task.severity or '?', limit=40)}",
         f"**Priority:** {task.priority:.0f}",
-        f"**Confidence:** {words.percent(task.confidence)}",
+        f"**Confidence:** {words.confidence(task.confidence)}",
         f"**Status:** {inline(task.status or '?', limit=40)}",
         f"**Type:** {code(task.type or '?', limit=80)}",
     ]
@@ -126,14 +126,11 @@ def _evidence(task: Card) -> Iterator[str]:
     yield "## Evidence"
     stored = evidence.get("details")
     details: Mapping[str, object] = stored if isinstance(stored, Mapping) else {}
-    unit = details.get("unit")
     lines = []
     for label, told in (
-        ("Measured", evidence.get("metric")),
+        ("Measured", words.spoken(evidence.get("metric"))),
         ("Window", evidence.get("timeWindow")),
-        ("Now", evidence.get("current") or words.quantity(details.get("value"), unit)),
-        ("Usual", evidence.get("baseline") or words.quantity(details.get("baselineValue"), unit)),
-        ("Limit", evidence.get("threshold") or words.quantity(details.get("thresholdValue"), unit)),
+        *measured(evidence, details),
         ("Rule", details.get("rule")),
         ("Enough", details.get("enough")),
     ):
@@ -150,7 +147,7 @@ def _samples(task: Card) -> Iterator[str]:
     if not isinstance(samples, list) or not samples:
         return
     lines = [
-        safe("  ".join(part for part in sample_parts(sample) if part), limit=400)
+        safe("  ".join(part for part in sample_parts(sample, task.subject) if part), limit=400)
         for sample in samples[:_SAMPLES]
     ]
     yield "## Samples"
@@ -163,7 +160,7 @@ def _fix(task: Card) -> Iterator[str]:
         return
     yield "## Suggested fix"
     if approach := fix.get("approach"):
-        yield inline(approach)
+        yield inline(words.spoken(approach) or approach)
     lines = [f"- {inline(change)}" for change in text_list(fix.get("changes"))]
     lines += [f"- {code(name, limit=300)}" for name in text_list(fix.get("files"))]
     if effort := fix.get("estimatedEffort"):

@@ -7,12 +7,14 @@ answers an empty string, or a question mark, for what it cannot show.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = " "
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 
 # The ledger's reasons in words; one that is new to this table is shown as it is.
 REASONS = {
@@ -55,6 +57,17 @@ def percent(share: float) -> str:
     value = share * 100
     text = f"{value:.1f}" if 0 < abs(value) < 9.95 else f"{value:.0f}"  # noqa: PLR2004 ten percent, rounded
     return f"{text.removesuffix('.0')}%"
+
+
+def confidence(probability: float) -> str:
+    """A probability in [0, 1]; never rounded up to a certainty that nobody has."""
+    return ">99%" if probability >= 0.995 else percent(probability)  # noqa: PLR2004 half a percent
+
+
+def spoken(told: object) -> str:
+    """An identifier such as ``find_common_cause`` as words; any other text as it is."""
+    text = told if isinstance(told, str) else ""
+    return text.replace("_", " ").capitalize() if _IDENTIFIER.fullmatch(text) else text
 
 
 def milliseconds(value: float) -> str:
