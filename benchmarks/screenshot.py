@@ -8,6 +8,7 @@ what tgt does not print. The picture refers to nothing outside itself.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -42,6 +43,11 @@ _THEME = TerminalTheme(
         (214, 218, 226),
     ],
 )
+_CELL = 12.2  # the width of a character in the picture
+_SEGMENT = re.compile(
+    r'(<text class="tgt-list-r\d+") x="([\d.]+)" (y="[\d.]+") textLength="[\d.]+"'
+    r"([^>]*)>([^<]*)</text>"
+)
 _FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
@@ -65,6 +71,19 @@ def _tgt(*arguments: str) -> dict[str, Any]:
     return document
 
 
+def _placed(segment: re.Match[str]) -> str:
+    """A run of text without the blanks around it: not every viewer shows those that lead."""
+    before, left, height, rest, content = segment.groups()
+    words = html.unescape(content)
+    start = len(words) - len(words.lstrip())
+    words = words.strip()
+    if not words:
+        return ""
+    x, width = float(left) + start * _CELL, len(words) * _CELL
+    inside = html.escape(words, quote=False).replace("\xa0", "&#160;")
+    return f'{before} x="{x:.1f}" {height} textLength="{width:.1f}"{rest}>{inside}</text>'
+
+
 def picture(cards: list[Card]) -> str:
     """An SVG of the list as a terminal of WIDTH columns shows it."""
     now = max(moment for card in cards if (moment := card.time("generatedAt")))
@@ -80,6 +99,7 @@ def picture(cards: list[Card]) -> str:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(f"$ tgt list\n{shown}"), end="")
         svg = console.export_svg(title="tgt", theme=_THEME, unique_id="tgt-list")
+    svg = _SEGMENT.sub(_placed, svg)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: [^;]*;", f"font-family: {_FONTS};", svg)
     return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)

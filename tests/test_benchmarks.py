@@ -4,16 +4,19 @@ with, and the judge counts as a person would."""
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from datetime import datetime
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import detection, worlds
+from benchmarks import detection, screenshot, worlds
 from benchmarks.detection import Result, Seen, Verdict
 from benchmarks.worlds import Fault, World
+from tgt.cards import Card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,3 +236,24 @@ def test_the_tables_name_every_world_false_card_and_missed_fault() -> None:
 def test_an_unknown_world_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(SystemExit, match=r"no world 'stedy'.*steady"):
         detection.choose("stedy", 40.0, 1, quick=False)
+
+
+def test_the_picture_shows_the_list_and_refers_to_nothing_outside_itself() -> None:
+    titles = ["Errors of read_file", "a < b & c"]
+    cards = [
+        Card(
+            {
+                "id": f"01K9CX6840{index}",
+                "title": title,
+                "severity": "high",
+                "status": "generated",
+                "generatedAt": "2025-11-06T15:40:00.000Z",
+            }
+        )
+        for index, title in enumerate(titles)
+    ]
+    svg = screenshot.picture(cards)
+    drawn = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+    for title in titles:
+        assert title in drawn
+    assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
