@@ -119,14 +119,16 @@ def _read_and_analyze(
     progress: Progress | None,
 ) -> tuple[Judged, RunReport]:
     # Importing the engine costs as much as the rest of a small command.
-    from tgt.telemetry import files  # noqa: PLC0415
+    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415
     from tgt.telemetry.duckdb_engine import DuckDBEngine  # noqa: PLC0415
 
-    found = files.discover(settings.contextlog_dir, "FGK_CONTEXTLOG_DIR")
     days = timedelta(days=settings.baseline_days)
     with DuckDBEngine() as engine:
         telemetry = engine.load(
-            found, window, Interval(window.start - days, window.start), progress
+            [ContextLog(settings.contextlog_dir)],
+            window,
+            Interval(window.start - days, window.start),
+            progress,
         )
         report = RunReport(
             "",

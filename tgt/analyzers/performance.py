@@ -130,8 +130,8 @@ class PerformanceAnalyzer:
             title=f"{name} has become slow",
             description=(
                 f"The p95 latency of {name} is {base.milliseconds(p95)},"
-                f" {ratio:.1f} times its usual {base.milliseconds(usual_p95)}, over {calls} calls in"
-                f" the last {base.duration(window)}. {which}."
+                f" {ratio:.1f} times its usual {base.milliseconds(usual_p95)}, over {calls} calls"
+                f" in the last {base.duration(window)}. {which}."
             ),
             evidence=Evidence(
                 metric="p95_latency_ms",
@@ -156,8 +156,8 @@ class PerformanceAnalyzer:
                     "expected": base.number(judged.usual.share * judged.n * judged.effect),
                     "designEffect": base.number(judged.effect),
                     "rule": (
-                        f"calls slower than {base.milliseconds(judged.line_ms)} (the square root"
-                        " of the threshold times the usual"
+                        f"calls slower than {base.milliseconds(judged.line_ms)} (the square"
+                        " root of the threshold times the usual"
                         f" {_NAMES[judged.route]}) against their usual share"
                     ),
                     **base.chart(

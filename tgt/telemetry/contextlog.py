@@ -9,7 +9,12 @@ never a line invalid. The statements are built from constants of this module alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tgt.telemetry.files import LogFile, discover
 
 _FIELDS = (
     *("id", "ts", "timestamp", "t_utc_iso", "wm_event_time_ms", "actor", "role", "act", "type"),
@@ -196,6 +201,23 @@ SELECT us, id,
         ELSE concat_ws('/', act, name) END AS subject,
 FROM outcomes
 """
+
+
+@dataclass(frozen=True)
+class ContextLog:
+    """A directory of ContextLog files; ``setting`` is what a user changes to name another."""
+
+    directory: Path
+    setting: str = "FGK_CONTEXTLOG_DIR"
+    kind: str = "contextlog"
+    macros: Sequence[str] = MACROS
+
+    def files(self) -> tuple[LogFile, ...]:
+        return discover(self.directory, self.setting)
+
+    def records(self) -> tuple[str, Mapping[str, Any]]:
+        relation = "read_ndjson($paths, columns = $columns, ignore_errors = true)"
+        return records(relation), {"columns": COLUMNS}
 
 
 def records(relation: str) -> str:

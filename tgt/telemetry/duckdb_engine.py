@@ -15,7 +15,7 @@ from typing import Any, Self
 import duckdb
 
 from tgt.confidence import Clusters
-from tgt.telemetry import calls, contextlog
+from tgt.telemetry import calls
 from tgt.telemetry.events import HOUR_US, RECORD, Interval, Sample, from_us, to_us
 from tgt.telemetry.files import LogFile, between
 from tgt.telemetry.histogram import BASE
@@ -28,6 +28,7 @@ from tgt.telemetry.signals import (
     Telemetry,
     Usage,
 )
+from tgt.telemetry.source import Source
 
 IDLE = timedelta(minutes=15)
 """A conversation without an event for this long is over."""
@@ -162,8 +163,6 @@ class DuckDBEngine:
         }
         for name, value in settings.items():
             self._run(f"SET {name} = $value", value=value)
-        for macro in contextlog.MACROS:
-            self._run(macro)
         columns = ", ".join(f"{name} {kind}" for name, kind in RECORD.items())
         self._run(f"CREATE TEMP TABLE records ({columns}, done BOOLEAN)")
         self._run(f"CREATE TEMP TABLE units ({_UNIT_COLUMNS})")
@@ -194,48 +193,61 @@ class DuckDBEngine:
 
     def load(
         self,
-        files: Sequence[LogFile],
+        sources: Sequence[Source],
         window: Interval,
         baseline: Interval,
         progress: Progress | None = None,
     ) -> Telemetry:
-        """Read the events of the baseline and the window (microseconds after ``end`` invisible).
+        """Read the events of the baseline and the window; later ones are invisible.
 
-        A file that cannot be read is named in the warnings of the result and left out.
+        Raises TelemetryError if the directory of a source cannot be read. One file that cannot be
+        read is named in the warnings of the result and left out.
         """
         raw_start = (to_us(window.start) - 2 * _CONTEXT_US) // HOUR_US * HOUR_US
         self._raw_start_us = raw_start
         start, end = min(to_us(baseline.start), raw_start), to_us(window.end)
         warnings: list[str] = []
         malformed = 0
-        total = sum(file.size for file in files) or 1
+        found = [(s, between(s.files(), from_us(start), window.end)) for s in sources]
+        total = sum(file.size for _, files in found for file in files) or 1
         read = 0
-        for batch in _batches(between(files, from_us(start), window.end)):
-            malformed += self._read(batch, start, end, raw_start, warnings)
-            self._digest(raw_start)
-            read += sum(file.size for file in batch)
-            if progress:
-                progress("reading telemetry", read / total)
+        for source, files in found:
+            for macro in source.macros:
+                self._run(macro)
+            for batch in _batches(files):
+                malformed += self._read(source, batch, start, end, raw_start, warnings)
+                self._digest(raw_start)
+                read += sum(file.size for file in batch)
+                if progress:
+                    progress("reading telemetry", read / total)
         self._run(f"CREATE TEMP TABLE events AS {self._events_sql(previews=True)} WHERE NOT done")
         self._count("events")
         self._telemetry = self._summary(window, baseline, malformed, warnings)
         return self._telemetry
 
     def _read(
-        self, batch: Sequence[LogFile], start: int, end: int, raw_start: int, warnings: list[str]
+        self,
+        source: Source,
+        batch: Sequence[LogFile],
+        start: int,
+        end: int,
+        raw_start: int,
+        warnings: list[str],
     ) -> int:
         """Add the records of these files to the table; the number of malformed lines."""
         try:
-            return self._read_together(batch, start, end, raw_start)
+            return self._read_together(source, batch, start, end, raw_start)
         except duckdb.Error as failure:
             if len(batch) == 1:
                 reason = str(failure).splitlines()[0]
                 warnings.append(f"cannot read {batch[0].path}: {reason}")
                 return 0
-        return sum(self._read([file], start, end, raw_start, warnings) for file in batch)
+        return sum(self._read(source, [file], start, end, raw_start, warnings) for file in batch)
 
-    def _read_together(self, batch: Sequence[LogFile], start: int, end: int, raw_start: int) -> int:
-        relation = "read_ndjson($paths, columns = $columns, ignore_errors = true)"
+    def _read_together(
+        self, source: Source, batch: Sequence[LogFile], start: int, end: int, raw_start: int
+    ) -> int:
+        records, parameters = source.records()
         preview = "CASE WHEN us >= $raw_start THEN left({0}, $length) END AS {0}"
         cut = ", ".join(
             preview.format(name) for name in ("args_preview", "result_preview", "error")
@@ -243,14 +255,14 @@ class DuckDBEngine:
         names = ", ".join(RECORD)
         self._run(
             f"INSERT INTO records BY NAME SELECT * REPLACE ({cut}), false AS done"
-            f" FROM (SELECT {names} FROM ({contextlog.records(relation)}))"
+            f" FROM (SELECT {names} FROM ({records}))"
             " WHERE us IS NULL OR us BETWEEN $start AND $finish",
             paths=[_literal(file.path) for file in batch],
-            columns=contextlog.COLUMNS,
             start=start,
             finish=end,
             raw_start=raw_start,
             length=_PREVIEW_LENGTH,
+            **parameters,
         )
         malformed = self._run("SELECT count(*) FROM records WHERE us IS NULL")[0][0]
         if malformed:
