@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 Measure = dict[str, float]
+MODES = ("run", "call")
 READ = (worlds.ERROR, "tool_call/read_file")
 
 
@@ -253,7 +255,31 @@ def test_the_picture_shows_the_list_and_refers_to_nothing_outside_itself() -> No
         for index, title in enumerate(titles)
     ]
     svg = screenshot.picture(cards)
-    drawn = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+    drawn = "".join(ET.fromstring(svg).itertext()).replace("\xa0", " ")
     for title in titles:
         assert title in drawn
     assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
+
+
+def test_the_command_and_the_cycle_give_the_same_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds, "HISTORY_HOURS", 30.0)
+    outage = next(w for w in worlds.faulty(60.0, start=0.0) if w.name == "tool_outage")
+    world = replace(outage, hours=0.75)
+    results = {mode: detection.measure(world, 1, mode, reliability=False) for mode in MODES}
+    for result in results.values():
+        assert (result.problems, result.false, result.runs) == ([], [], 3)
+        (verdict,) = result.verdicts
+        assert verdict.delay in {15.0, 30.0, 45.0}
+        assert (verdict.cards, verdict.right) == (1, True)
+    assert results["run"].verdicts == results["call"].verdicts
+
+
+def test_findings_below_the_gate_are_read_without_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worlds, "HISTORY_HOURS", 30.0)
+    outage = next(w for w in worlds.faulty(60.0, start=0.0) if w.name == "tool_outage")
+    bench = detection.Bench(tmp_path, replace(outage, hours=1.0), 1)
+    readings = bench.readings(bench.times()[-1])
+    assert (1.0, *READ, True) in {(hour, *what, true) for hour, *what, _, true in readings}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["context_log", "docs"]
