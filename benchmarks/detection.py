@@ -256,6 +256,18 @@ def _backtest(bench: Bench, result: Result) -> list[dict[str, Any]]:
     return cards
 
 
+def outcome(result: Result) -> str:
+    """What one world showed, in a line."""
+    told = [
+        f"{v.fault.subject} not found"
+        if v.delay is None
+        else f"{v.fault.subject} after {v.delay:.0f} min in {v.cards} card(s)"
+        for v in result.verdicts
+    ]
+    told.append(f"{len(result.false)} false card(s)")
+    return f"{result.world} seed {result.seed}: {', '.join(told)}"
+
+
 def false_per_week(results: Sequence[Result]) -> dict[str, float]:
     """False cards a week of every healthy world."""
     rates: dict[str, list[float]] = {}
@@ -438,8 +450,8 @@ def main() -> None:
         for future in as_completed(futures):
             result = future.result()
             results.append(result)
-            done = f"{len(results)}/{len(work)} {result.world} seed {result.seed}"
-            print(f"{done}: {result.seconds:.0f} s", file=sys.stderr, flush=True)
+            done = f"{len(results)}/{len(work)} in {result.seconds:.0f} s: {outcome(result)}"
+            print(done, file=sys.stderr, flush=True)
     results.sort(key=lambda result: order[result.world, result.seed])
     print(json.dumps(document(results), indent=1) if options.json else text(results))
 

@@ -233,6 +233,8 @@ def test_the_tables_name_every_world_false_card_and_missed_fault() -> None:
     assert "steady seed 1, hour 1.00: error_spike tool_call/read_file (0.90)" in text
     assert "errors seed 2: error_spike tool_call/read_file" in text
     assert json.loads(json.dumps(detection.document(results)))["seeds"] == [1, 2]
+    assert detection.outcome(results[0]) == "steady seed 1: 1 false card(s)"
+    assert "tool_call/read_file not found" in detection.outcome(results[1])
 
 
 def test_an_unknown_world_is_refused_with_those_that_there_are() -> None:
