@@ -59,6 +59,16 @@ def test_two_lines_a_task_at_50_columns(three: Workplace) -> None:
     )
 
 
+def test_a_wide_table_shows_confidence_and_the_last_day(three: Workplace) -> None:
+    assert three.tgt("list", "--limit", "1", "--now", NOW, COLUMNS="120").out == (
+        "ID           SEVERITY  PRIO  CONF  STATUS     SEEN  BY HOUR  TASK\n"
+        "01K94XYZ00C  critical    92   93%  approved  5 min    ▁▁ ▂█  "
+        "gpt-oss-120b is cut off in 32% of its answers\n"
+        "\n"
+        "1 of 3 tasks shown: 1 critical\n"
+    )
+
+
 @pytest.mark.parametrize("columns", ["20", "35", "63", "64", "80", "100", "250"])
 def test_no_line_is_wider_than_the_screen_and_nothing_is_cut(
     three: Workplace, columns: str

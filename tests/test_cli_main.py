@@ -170,6 +170,28 @@ def test_output_that_cannot_be_written_is_a_failure(workplace: Workplace) -> Non
         )
 
 
+@pytest.mark.parametrize(
+    ("closed", "status"), [(">&-", 1), ("2>&-", 0), ("<&-", 0), ("<&- >&- 2>&-", 1)]
+)
+def test_closed_streams_harm_no_file(
+    workplace: Workplace, card_data: Card, closed: str, status: int
+) -> None:
+    path = workplace.write_journal(card_data())
+    path.write_bytes(path.read_bytes() + b"not a card\n")
+    before = path.read_bytes()
+    command = f"{sys.executable} -m tgt list --json {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=workplace.path,
+        env=workplace.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert (closed.startswith(">")) == (b"standard output: it is closed" in done.stderr)
+    assert path.read_bytes() == before
+
+
 def test_an_interrupt_is_quiet(workplace: Workplace) -> None:
     process = _start(workplace, "approve", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,23 @@ def test_success_and_interrupt_are_silent(capsys: pytest.CaptureFixture[str]) ->
     assert _run(None) == (0, [])
     assert _run(KeyboardInterrupt()) == (130, [])
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def act() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("Query interrupted") from None
+        return 0
+
+    told: Told = []
+    assert diagnostics.boundary(act, _UsageError, lambda *what: told.append(what)) == 130
+    assert told == []
+    assert capsys.readouterr() == ("", "")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ that were there.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tgt.errors import ExitStatus, NotFoundError, TgtError
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 INTERRUPTED = 130
 _ERROR, _WARNING, _INFO = 3, 4, 6
@@ -34,14 +36,27 @@ def info(message: str) -> None:
     _say(_INFO, f"tgt: {message}")
 
 
+def claim_streams() -> None:
+    """Give closed standard streams to nowhere, so that no file of ours gets their numbers, and let
+    a terminal that lacks a character show a question mark instead of failing."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def _say(priority: int, message: str) -> None:
     # https://www.freedesktop.org/software/systemd/man/sd-daemon.html
     prefix = f"<{priority}>" if os.environ.get("JOURNAL_STREAM") else ""
     try:
         sys.stderr.write(f"{prefix}{safe(message)}\n")
         sys.stderr.flush()
-    except (OSError, ValueError):
-        return  # there is nobody left to tell
+    except (OSError, ValueError, AttributeError):
+        return  # there is nobody left to tell: the stream is broken, closed or was never there
 
 
 def failure(problem: TgtError) -> None:
@@ -81,8 +96,10 @@ def boundary(
     and the ids it may have meant on standard output, where a machine listens there.
     """
     candidates: tuple[str, ...] = ()
+    interrupts: list[int] = []
     try:
-        return action()
+        with _interrupts_into(interrupts):
+            return action()
     except BrokenPipeError:
         return _quiet()
     except KeyboardInterrupt:
@@ -96,6 +113,8 @@ def boundary(
         error(message)
         status = int(ExitStatus.USAGE)
     except Exception as problem:  # noqa: BLE001 the boundary: nobody sees a traceback by accident
+        if interrupts:
+            return INTERRUPTED
         message = unexpected(problem)
         status = int(ExitStatus.FAILED)
     try:
@@ -105,6 +124,24 @@ def boundary(
     except OSError as problem:
         error(f"cannot write to standard output: {problem.strerror}")
     return status
+
+
+@contextmanager
+def _interrupts_into(seen: list[int]) -> Iterator[None]:
+    """Note every interrupt, because a library may turn one into an error of its own."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # ignored, or somebody else's
+        return
+
+    def interrupt(number: int, _frame: object) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _usage_message(problem: Exception) -> str:
@@ -125,9 +162,12 @@ def _quiet() -> int:
 
 def write_output(text: str) -> None:
     """Write an answer to standard output, whole. Raises TgtError where that fails."""
+    if text and cast("TextIO | None", sys.stdout) is None:
+        raise TgtError("cannot write to standard output: it is closed")
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if text:
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as problem:
@@ -143,5 +183,6 @@ def write_error_document(document: Mapping[str, Any]) -> None:
     """The JSON form of a failure, on standard output."""
     from tgt.output.machine import dumps  # noqa: PLC0415 only where a machine listens
 
-    sys.stdout.write(dumps(document))
-    sys.stdout.flush()
+    if cast("TextIO | None", sys.stdout) is not None:
+        sys.stdout.write(dumps(document))
+        sys.stdout.flush()

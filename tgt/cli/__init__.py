@@ -87,10 +87,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows a question mark, not a failure.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    diagnostics.claim_streams()
     request = Request(json=_asks_for_json(words))
 
     def act() -> int:

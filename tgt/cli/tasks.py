@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
@@ -61,7 +61,8 @@ def named(tasks: Sequence[str]) -> list[str]:
     names: list[str] = []
     for name in tasks:
         if name == "-":
-            text = sys.stdin.buffer.read().decode("utf-8", "replace")
+            stream = cast("TextIO | None", sys.stdin)
+            text = stream.buffer.read().decode("utf-8", "replace") if stream is not None else ""
             names += [line.strip() for line in text.splitlines() if line.strip()]
         elif name.strip():
             names.append(name.strip())

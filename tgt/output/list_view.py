@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -14,14 +15,15 @@ from tgt.output import text, words
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from rich.console import RenderableType
 
 _SHORTEST = 8
-_TABLE_FROM, _ALL_COLUMNS_FROM = 64, 100
+_TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110
 _ID_LIMIT = 40
+_HOURS = 24
 
 
 def short_ids(shown: Iterable[str], known: Iterable[str]) -> dict[str, str]:
@@ -73,8 +75,17 @@ def _seen(task: Card) -> datetime | None:
     return task.time("lastSeenAt") or task.time("updatedAt") or task.time("generatedAt")
 
 
+def _trend(task: Card) -> str:
+    """The last day, hour by hour: whether a problem is new, lasting or on its way out."""
+    details = task.mapping("evidence").get("details")
+    history = details.get("history") if isinstance(details, Mapping) else None
+    return words.sparkline(history)[-_HOURS:]
+
+
 def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime) -> Table:
     wide = on.width >= _ALL_COLUMNS_FROM
+    trends = {task.id: _trend(task) for task in shown} if on.width >= _TREND_FROM else {}
+    with_trend = any(trends.values())
     with_status = wide or any(task.status != Status.GENERATED for task in shown)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("ID", style="dim", no_wrap=True, max_width=_ID_LIMIT)
@@ -85,6 +96,8 @@ def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: 
     if with_status:
         table.add_column("STATUS", no_wrap=True)
     table.add_column("SEEN", justify="right", no_wrap=True, style="dim")
+    if with_trend:
+        table.add_column("BY HOUR", justify="right", no_wrap=True, style="cyan")
     table.add_column("TASK", overflow="fold", ratio=1)
     for task in shown:
         row: list[RenderableType] = [
@@ -96,7 +109,10 @@ def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: 
             row.append(words.confidence(task.confidence))
         if with_status:
             row.append(text.status(task.status))
-        row += [words.age_short(_seen(task), now), text.styled(task.title or "(no title)")]
+        row.append(words.age_short(_seen(task), now))
+        if with_trend:
+            row.append(trends[task.id])
+        row.append(text.styled(task.title or "(no title)"))
         table.add_row(*row)
     return table
 

@@ -125,7 +125,7 @@ def _tasks(view: Overview) -> Iterator[tuple[str, Text]]:
         "average",
         Text(
             f"priority {tasks.average_priority:.0f}, "
-            f"confidence {words.percent(tasks.average_confidence)}"
+            f"confidence {words.confidence(tasks.average_confidence)}"
         ),
     )
     for days, funnel in view.funnels.items():
