@@ -176,7 +176,7 @@ SELECT *,
         OR coalesce(finish_reason = 'cancelled', false)) AS cancelled,
     CASE WHEN is_human THEN NULL ELSE elapsed_ms END AS own_ms,
     coalesce(raw_error, CASE WHEN is_upstream OR names_error THEN message END) AS error,
-    coalesce(raw_error_type, CASE WHEN number(raw_status) >= 400
+    coalesce(raw_error_type, CASE WHEN number(raw_status) BETWEEN 400 AND 599
         THEN 'http_' || CAST(number(raw_status) AS INTEGER) END) AS error_type,
 FROM judged
 """
