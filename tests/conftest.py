@@ -7,15 +7,29 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tgt import cycle
+from tgt.config import Settings
+from tgt.journal import Journal
+from tgt.sidecar import Sidecar
+from tgt.telemetry.events import Interval
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tgt.analyzers.base import Analysis, Analyzer
+    from tgt.cards import Card
+    from tgt.report import RunReport
+    from tgt.telemetry.duckdb_engine import DuckDBEngine
+
 NOW = "2025-11-03T16:00:00.000Z"
+END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
+"""NOW as a time: the end of the worlds that the tests of the analysis make."""
 
 
 @dataclass(frozen=True)
@@ -143,3 +157,157 @@ def _card_data(card_id: str = "01K94XYZ00A7T4M8R2VXCDGHJK", **changes: Any) -> d
         "lastSeenAt": "2025-11-03T15:55:00.000Z",
         **changes,
     }
+
+
+Line = dict[str, Any]
+
+
+def before(minutes: float, end: datetime = END) -> str:
+    """The time so many minutes before the end, as telemetry writes it."""
+    return (end - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def call(minutes: float, conv: str | None = None, name: str = "read_file", **keys: Any) -> Line:
+    """One call of a tool, so many minutes before END."""
+    line = {"ts": before(minutes), "act": "tool_call", "name": name, "status": "ok", **keys}
+    return line if conv is None else {**line, "conv_id": conv}
+
+
+def response(minutes: float, conv: str | None = None, finish: str = "stop", **keys: Any) -> Line:
+    """One answer of a model, so many minutes before END."""
+    line = {"ts": before(minutes), "act": "assistant_response", "actor": "assistant"}
+    line |= {"status": "ok", "finish_reason": finish, **keys}
+    return line if conv is None else {**line, "conv_id": conv}
+
+
+def hours_of(
+    make: Callable[[float, str, bool], Iterable[Line]],
+    *,
+    hours: int = 48,
+    per_hour: int = 10,
+    bad_of: int = 25,
+    after: int = 1,
+) -> Iterator[Line]:
+    """Conversations spread evenly over full hours, the youngest ``after`` hours before END.
+
+    ``make`` is given the minutes before END, a name for the conversation, and whether it is the
+    one in ``bad_of`` that goes badly (0: none does).
+    """
+    for number in range(hours * per_hour):
+        minutes = 60.0 * after + (number + 0.5) * 60.0 / per_hour
+        yield from make(minutes, f"old{number}", bool(bad_of) and number % bad_of == 0)
+
+
+def calls_of(name: str = "read_file", **keys: Any) -> Callable[[float, str, bool], list[Line]]:
+    """For hours_of: one call a conversation, which fails in the bad ones."""
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, conv, name, **{"status": "error" if bad else "ok", **keys})]
+
+    return make
+
+
+@dataclass(frozen=True)
+class World:
+    """A ContextLog directory, a task directory, and the real engine and cycle over them."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "context_log"
+
+    @property
+    def tasks(self) -> Path:
+        return self.path / "tasks"
+
+    def write(self, *lines: Line | str | bytes, name: str = "telemetry.jsonl") -> Path:
+        """Append lines to a telemetry file; bytes as they are, text and objects as a line each."""
+        self.logs.mkdir(exist_ok=True)
+        path = self.logs / name
+        with path.open("ab") as stream:
+            for line in lines:
+                if isinstance(line, bytes):
+                    stream.write(line)
+                else:
+                    text = line if isinstance(line, str) else json.dumps(line)
+                    stream.write(text.encode() + b"\n")
+        return path
+
+    def settings(self, **changes: Any) -> Settings:
+        """Settings of this world; keywords are the fields of Settings."""
+        documentation = self.path / "docs"
+        values = {"contextlog_dir": self.logs, "tasks_dir": self.tasks}
+        names = {name: field.alias for name, field in Settings.model_fields.items()}
+        chosen = {**values, "docs_paths": (documentation,), **changes}
+        return Settings.model_validate({names[name]: value for name, value in chosen.items()})
+
+    def run(self, now: datetime = END, *, dry_run: bool = False, **changes: Any) -> RunReport:
+        return cycle.run(self.settings(**changes), now, dry_run=dry_run)
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        return dict(Journal(self.tasks).read().cards)
+
+    def card(self) -> Card:
+        """The only card there is."""
+        (card,) = self.cards.values()
+        return card
+
+    @property
+    def sidecar(self) -> Sidecar:
+        return Sidecar(self.tasks)
+
+    def tree(self) -> dict[str, tuple[int, int]]:
+        """All files with their times and sizes, to see that nothing was written."""
+        return {
+            str(file.relative_to(self.path)): (file.stat().st_mtime_ns, file.stat().st_size)
+            for file in sorted(self.path.rglob("*"))
+        }
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An engine that has read a world, with the window it was read for."""
+
+    engine: DuckDBEngine
+    window: Interval
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def load(world: World) -> Iterator[Callable[..., Loaded]]:
+    """Reads the world into a real engine, which is closed after the test."""
+    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 duckdb is not for every test
+    from tgt.telemetry.duckdb_engine import DuckDBEngine  # noqa: PLC0415
+
+    engines: list[DuckDBEngine] = []
+
+    def loaded(end: datetime = END, *, minutes: float = 60, days: float = 7) -> Loaded:
+        engine = DuckDBEngine()
+        engines.append(engine)
+        window = Interval(end - timedelta(minutes=minutes), end)
+        baseline = Interval(window.start - timedelta(days=days), window.start)
+        engine.load([ContextLog(world.logs)], window, baseline)
+        return Loaded(engine, window)
+
+    yield loaded
+    for engine in engines:
+        engine.__exit__()
+
+
+@pytest.fixture
+def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
+    """What one analyzer says about the world as of END."""
+    from tgt.analyzers.base import Context  # noqa: PLC0415 as above
+
+    def judged(analyzer: Analyzer, **changes: Any) -> Analysis:
+        settings = world.settings(**changes)
+        read = load(minutes=settings.window_min)
+        return analyzer.analyze(Context(settings, read.engine, read.window))
+
+    return judged

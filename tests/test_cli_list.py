@@ -149,8 +149,9 @@ def test_statuses_and_types_of_another_writer_can_be_asked_for(
         (["--status", ","], "--status="),
         (["--min-priority", "101"], "accepted is a number from 0 to 100"),
         (["--min-priority", "nan"], "accepted is a number from 0 to 100"),
-        (["--limit", "-1"], "'--limit'"),
-        (["--limit", "x"], "'--limit'"),
+        (["--limit", "-1"], "--limit='-1' is not usable: accepted is a whole number from 0 to"),
+        (["--limit", "x"], "--limit='x' is not usable: accepted is a whole number from 0 to"),
+        (["--min-priority", "high"], "accepted is a number from 0 to 100"),
     ],
 )
 def test_a_bad_filter_is_refused(three: Workplace, arguments: list[str], told: str) -> None:

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.request import parse_number
+
 if TYPE_CHECKING:
     from tgt.cli.request import Request
+
+_MOST_DAYS = 36500
 
 
 def cleanup(
     request: Request,
     *,
     days: Annotated[
-        int,
+        str,
         typer.Option(
-            min=0, max=36500, metavar="N", help="Drop what was dismissed N or more days ago."
+            metavar="N", help="Drop what was dismissed N or more days ago.", show_default=True
         ),
-    ] = 30,
+    ] = "30",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; say what would be dropped.")
     ] = False,
@@ -27,9 +31,10 @@ def cleanup(
     from tgt import triage  # noqa: PLC0415 not needed by --help
     from tgt.output.words import plural  # noqa: PLC0415
 
-    outcome = triage.cleanup(request.journal(), request.now, days=days, dry_run=dry_run)
+    age = int(parse_number("--days", days, 0, _MOST_DAYS))
+    outcome = triage.cleanup(request.journal(), request.now, days=age, dry_run=dry_run)
     removed = len(outcome.removed)
-    told = f"{plural(removed, 'dismissed task')} older than {plural(days, 'day')}"
+    told = f"{plural(removed, 'dismissed task')} older than {plural(age, 'day')}"
     message = f"Would drop {told}" if dry_run else f"Dropped {told}"
     if request.json:
         request.reply_json({"removed": removed, "message": message, "dryRun": dry_run})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cards import OPEN_STATUSES, Severity, Status, TaskType, sort_key
+from tgt.cli.request import parse_number
 from tgt.cli.tasks import journal_cards, seen
 from tgt.errors import SettingsError
 
@@ -31,11 +32,11 @@ def list_tasks(
         Words, typer.Option(metavar="S", help="Only these severities (default: all).")
     ] = None,
     min_priority: Annotated[
-        float | None,
+        str | None,
         typer.Option(metavar="N", help="Only tasks of at least this priority, 0-100 (default: 0)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Show at most N tasks (default: all).")
+        str | None, typer.Option(metavar="N", help="Show at most N tasks (default: all).")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
@@ -46,15 +47,13 @@ def list_tasks(
     The order is priority, then confidence, then newest. Filters may be repeated or
     comma-separated; without --status only the open tasks are listed.
     """
+    least = parse_number("--min-priority", min_priority or "0", 0, 100, whole=False)
+    most = None if limit is None else int(parse_number("--limit", limit, 0, 10**9))
     known = seen(request, journal_cards(request))
     cards = list(known.values())
     statuses = _choice("--status", status, Status, (card.status for card in cards))
     types = _choice("--type", type_, TaskType, (card.type for card in cards))
     severities = _choice("--severity", severity, Severity, (card.severity for card in cards))
-    if min_priority is not None and not 0 <= min_priority <= 100:  # noqa: PLR2004 the priority's range
-        raise SettingsError(
-            f"--min-priority={min_priority:g} is not usable: accepted is a number from 0 to 100"
-        )
     if statuses is None and not every:
         statuses = {str(word) for word in OPEN_STATUSES}
     chosen = [
@@ -63,10 +62,10 @@ def list_tasks(
         if _fits(card.status, statuses)
         and _fits(card.type, types)
         and _fits(card.severity, severities)
-        and card.priority >= (min_priority or 0)
+        and card.priority >= least
     ]
     chosen.sort(key=sort_key)
-    shown = chosen if limit is None else chosen[:limit]
+    shown = chosen[:most]
     if request.json:
         from tgt.output import machine  # noqa: PLC0415 only what the answer needs
 

@@ -8,6 +8,7 @@ that standard output never holds half an answer.
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -124,6 +125,20 @@ def parse_now(text: str) -> datetime:
             f"2025-11-03T16:00:00Z, in the years {_YEARS[0]} to {_YEARS[1]}"
         )
     return moment
+
+
+def parse_number(option: str, text: str, low: int, high: int, *, whole: bool = True) -> float:
+    """The value of an option, a whole number if ``whole``. Raises SettingsError."""
+    try:
+        number = int(text) if whole else float(text)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        kind = "a whole number" if whole else "a number"
+        raise SettingsError(
+            f"{option}={text!r} is not usable: accepted is {kind} from {low} to {high}"
+        )
+    return number
 
 
 def command(function: Callable[..., ExitStatus | None]) -> Callable[..., ExitStatus | None]:

@@ -49,7 +49,7 @@ Task = Annotated[str, typer.Argument(metavar="TASK", help=TASK_HELP, autocomplet
 Tasks = Annotated[
     list[str],
     typer.Argument(
-        metavar="TASK...",
+        metavar="TASK",
         help=f"{TASK_HELP} Several may be given; - reads ids from standard input, one a line.",
         autocompletion=complete_task,
     ),
