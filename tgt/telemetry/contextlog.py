@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tgt.telemetry.files import LogFile, discover
+from tgt.telemetry.macros import MACROS, constant_map
 
 _FIELDS = (
     *("id", "ts", "timestamp", "t_utc_iso", "wm_event_time_ms", "actor", "role", "act", "type"),
@@ -34,73 +35,6 @@ COLUMNS = {
 """What the engine's JSON reader is asked for: everything as text, the objects as JSON."""
 
 
-def _map(words: Mapping[str, object]) -> str:
-    """A constant map of the statement: a look-up plans many times faster than a long CASE."""
-    pairs = (
-        f"'{word}': {str(value).lower() if value in (True, False) else repr(value)}"
-        for word, value in words.items()
-    )
-    return "MAP {" + ", ".join(pairs) + "}"
-
-
-_OUTCOME_WORDS = {
-    **dict.fromkeys(("ok", "success", "succeeded", "completed", "complete", "done"), False),
-    **dict.fromkeys(("error", "failed", "failure", "fail", "timeout", "timed_out"), True),
-    **dict.fromkeys(("exception", "crashed"), True),
-}
-_ABORTS: Mapping[str, object] = dict.fromkeys(
-    (
-        *("cancelled", "canceled", "cancel", "aborted", "abort", "interrupted", "user_abort"),
-        *("user_aborted", "user_cancel", "user_cancelled", "turn_aborted", "request_aborted"),
-        *("request_cancelled", "conversation_aborted", "conversation_cancelled"),
-    ),
-    True,
-)
-# What a person refused is not a failure of the tool.
-_REFUSALS: Mapping[str, object] = dict.fromkeys(
-    (
-        *("rejected", "reject", "denied", "deny", "declined", "user_reject", "user_rejected"),
-        *("user_abort", "user_denied", "approval_denied", "approval_rejected"),
-    ),
-    True,
-)
-_FINISH_WORDS: Mapping[str, object] = {
-    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "completed", "complete", "eos"), "stop"),
-    **dict.fromkeys(("end", "done"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "max_token"), "length"),
-    **dict.fromkeys(("model_length", "model_context_window_exceeded", "incomplete"), "length"),
-    **dict.fromkeys(("max_completion_tokens", "token_limit"), "length"),
-    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
-    "pause_turn": "tool_calls",
-    **dict.fromkeys(("content_filter", "safety", "refusal", "recitation"), "content_filter"),
-    **dict.fromkeys(("blocklist", "prohibited_content", "spii", "language"), "content_filter"),
-    **dict.fromkeys(_ABORTS, "cancelled"),
-    **dict.fromkeys(("error", "malformed_function_call", "failed"), "error"),
-}
-
-MACROS = (
-    """CREATE OR REPLACE TEMP MACRO finite(v) AS CASE WHEN isfinite(v) AND v >= 0 THEN v END""",
-    "CREATE OR REPLACE TEMP MACRO number(t) AS finite(TRY_CAST(t AS DOUBLE))",
-    # An ISO 8601 time (UTC where it has no offset) or a Unix time in s, ms, us or ns by its size.
-    """CREATE OR REPLACE TEMP MACRO moment(t) AS CASE
-        WHEN t IS NULL OR t[1] NOT BETWEEN '0' AND '9' THEN NULL
-        WHEN t[5] = '-' THEN epoch_us(TRY_CAST(replace(upper(t), ',', '.') AS TIMESTAMPTZ))
-        ELSE TRY_CAST(number(t) * CASE length(split_part(t, '.', 1)) // 3
-            WHEN 6 THEN 1e-3 WHEN 5 THEN 1 WHEN 4 THEN 1e3 ELSE 1e6 END AS BIGINT) END""",
-    # A scalar as trimmed text; objects, arrays and blanks are no value.
-    """CREATE OR REPLACE TEMP MACRO word(t) AS CASE
-        WHEN t IS NULL OR t[1] IN ('{', '[') THEN NULL ELSE nullif(trim(t), '') END""",
-    # false for the words of success, true for those of failure, NULL for all others.
-    f"""CREATE OR REPLACE TEMP MACRO failure(s) AS
-        coalesce({_map(_OUTCOME_WORDS)}[lower(s)], number(s) >= 400)""",
-    f"CREATE OR REPLACE TEMP MACRO is_abort(w) AS coalesce({_map(_ABORTS)}[lower(w)], false)",
-    f"CREATE OR REPLACE TEMP MACRO is_refusal(w) AS coalesce({_map(_REFUSALS)}[lower(w)], false)",
-    f"""CREATE OR REPLACE TEMP MACRO finish(w) AS CASE WHEN w IS NOT NULL THEN coalesce(
-        {_map(_FINISH_WORDS)}[
-            replace(regexp_replace(lower(w), '^finish_?reason[_.]', ''), '-', '_')],
-        'other') END""",
-)
-
 _PHASES: Mapping[str, object] = {
     **dict.fromkeys(("tool_execution_start", "tool_call_begin"), "start"),
     **dict.fromkeys(("tool_execution_finish", "tool_execution_error", "tool_result"), "end"),
@@ -109,7 +43,7 @@ _PHASES: Mapping[str, object] = {
 }
 
 _NAMED = """
-SELECT
+SELECT filename AS path,
     coalesce(moment(ts), moment("timestamp"), moment(t_utc_iso), moment(wm_event_time_ms)) AS us,
     word(id) AS id,
     lower(coalesce(word(actor), word(role))) AS raw_actor,
@@ -146,7 +80,7 @@ FROM {relation}
 """
 
 _JUDGED = f"""
-SELECT *, {_map(_PHASES)}[raw_act] AS phase,
+SELECT *, {constant_map(_PHASES)}[raw_act] AS phase,
     CASE
         WHEN phase IS NOT NULL THEN 'tool_call'
         WHEN raw_act IN ('message', 'response') AND raw_actor IN ('assistant', 'model')
@@ -182,7 +116,7 @@ FROM judged
 """
 
 _RECORDS = """
-SELECT us, id,
+SELECT path, us, id,
     CASE
         WHEN act = 'tool_call' THEN 'tool'
         WHEN act = 'assistant_response' THEN 'assistant'
@@ -216,7 +150,10 @@ class ContextLog:
         return discover(self.directory, self.setting)
 
     def records(self) -> tuple[str, Mapping[str, Any]]:
-        relation = "read_ndjson($paths, columns = $columns, ignore_errors = true)"
+        relation = (
+            "read_ndjson($paths, columns = $columns, ignore_errors = true, filename = true,"
+            " hive_partitioning = false)"
+        )
         return records(relation), {"columns": COLUMNS}
 
 
