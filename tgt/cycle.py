@@ -92,7 +92,7 @@ def _cycle(
 
     window = Interval(now - timedelta(minutes=settings.window_min), now)
     cards = ledger.overlay(stored, state.sightings)
-    judged, report = _read_and_analyze(settings, window, cards, state, progress)
+    judged, report = _read_and_analyze(settings, window, cards, state, progress, dry_run=dry_run)
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
 
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
@@ -117,19 +117,19 @@ def _read_and_analyze(
     cards: Mapping[str, Card],
     state: SchedulerState,
     progress: Progress | None,
+    *,
+    dry_run: bool,
 ) -> tuple[Judged, RunReport]:
     # Importing the engine costs as much as the rest of a small command.
     from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415
-    from tgt.telemetry.duckdb_engine import DuckDBEngine  # noqa: PLC0415
+    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
-    days = timedelta(days=settings.baseline_days)
-    with DuckDBEngine() as engine:
-        telemetry = engine.load(
-            [ContextLog(settings.contextlog_dir)],
-            window,
-            Interval(window.start - days, window.start),
-            progress,
-        )
+    baseline = timedelta(days=settings.baseline_days)
+    workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run)
+    with DuckDBEngine(workspace) as engine:
+        sources = [ContextLog(settings.contextlog_dir)]
+        engine.read(sources, window, window, baseline, progress=progress)
+        telemetry = engine.at(window, baseline)
         report = RunReport(
             "",
             events_analyzed=telemetry.events,

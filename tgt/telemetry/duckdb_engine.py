@@ -1,24 +1,32 @@
 """The engine on one machine: DuckDB, embedded, over the files as they are.
 
-One pass over the telemetry makes small tables: the window's events, and for every hour of the
-history the counts by subject and conversation. All questions are answered from those. Memory is
-bounded by a batch of files, not by the history. Statements are built from constants; whatever
-comes from telemetry or from a user is a parameter.
+What was read (see ``ingest``) is counted by the hour; the hours before the window come from those
+counts, the window itself from its events. All questions are answered from these small tables.
+Statements are built from constants; whatever comes from telemetry or from a user is a parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 
 from tgt.confidence import Clusters
-from tgt.telemetry import calls
-from tgt.telemetry.events import HOUR_US, RECORD, Interval, Sample, from_us, to_us
-from tgt.telemetry.files import LogFile, between
-from tgt.telemetry.histogram import BASE
+from tgt.telemetry.events import HOUR_US, Interval, Sample, from_us, to_us
+from tgt.telemetry.ingest import (
+    CONTEXT_US,
+    Ingest,
+    Progress,
+    Span,
+    count_statement,
+    events_sql,
+    signature,
+)
+from tgt.telemetry.partials import TABLES, Partials
 from tgt.telemetry.signals import (
     LatencyReading,
     Measure,
@@ -34,65 +42,7 @@ IDLE = timedelta(minutes=15)
 """A conversation without an event for this long is over."""
 LONG_WAIT_MS = 8000
 ERROR_HEAVY_SHARE = 0.3
-
-_CONTEXT_US = HOUR_US  # records of one call lie within an hour of each other
-_BATCH_BYTES = 16 * 1024 * 1024
-_BATCH_FILES = 32
-_PREVIEW_LENGTH = 400
-
-Progress = Callable[[str, float | None], None]
-
-_UNITS = """
-SELECT us // {hour} AS hour, subject, hash(conv_id) AS conv,
-    count(*)::INTEGER AS events,
-    count_if(failed)::INTEGER AS errors,
-    count_if(truncated IS NOT NULL)::INTEGER AS ends,
-    count_if(truncated)::INTEGER AS cuts,
-    count_if(is_untold)::INTEGER AS untold,
-    count_if(finish_reason IS NOT NULL OR continuation IS NOT NULL)::INTEGER AS told,
-FROM {events} WHERE actor <> 'user'
-GROUP BY ALL
-"""
-_UNIT_COLUMNS = (
-    "hour BIGINT, subject VARCHAR, conv UBIGINT, events INTEGER, errors INTEGER, ends INTEGER,"
-    " cuts INTEGER, untold INTEGER, told INTEGER"
-)
-
-_LATENCY = """
-SELECT us // {hour} AS hour, subject, floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
-    count(*)::INTEGER AS n,
-FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM true
-GROUP BY ALL
-"""
-
-# The wait of a user's message ends with the first answer after it that is not a mere tool call.
-_CONVERSATIONS = """
-SELECT us // {hour} AS hour, hash(conv_id) AS conv,
-    count(*)::INTEGER AS events,
-    count_if(failed)::INTEGER AS errors,
-    count_if(ended)::INTEGER AS ended,
-    count_if(is_untold)::INTEGER AS untold,
-    count_if(cancelled)::INTEGER AS cancelled,
-    count_if(asked)::INTEGER AS messages,
-    max(answer_us - us) // 1000 AS wait_ms,
-    max(elapsed_ms) AS slowest_ms,
-    min(us) AS first_us,
-    max(us) AS last_us,
-FROM (
-    SELECT *,
-        actor = 'user' AND act = 'message' AS asked,
-        CASE WHEN actor = 'user' AND act = 'message' THEN min(CASE
-            WHEN act = 'assistant_response' AND finish_reason IS DISTINCT FROM 'tool_calls'
-            THEN us END) OVER (PARTITION BY conv_id ORDER BY us
-                               ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) END AS answer_us,
-    FROM {events} WHERE conv_id IS NOT NULL)
-GROUP BY ALL
-"""
-_CONVERSATION_COLUMNS = (
-    "hour BIGINT, conv UBIGINT, events INTEGER, errors INTEGER, ended INTEGER, untold INTEGER,"
-    " cancelled INTEGER, messages INTEGER, wait_ms BIGINT, slowest_ms DOUBLE, first_us BIGINT,"
-    " last_us BIGINT"
-)
+DEFAULT_MEMORY_MB = 256
 
 # A conversation is judged whole, in the hour of its last event.
 _JUDGED = f"""
@@ -106,7 +56,7 @@ FROM (
     SELECT conv, sum(events) AS events, sum(errors) AS errors, sum(ended) AS ended,
         sum(untold) AS untold, sum(cancelled) AS cancelled, sum(messages) AS messages,
         max(wait_ms) AS wait_ms, max(slowest_ms) AS slowest_ms, max(last_us) AS last_us,
-    FROM conversations GROUP BY conv)
+    FROM {{conversations}} GROUP BY conv)
 """
 _OF_CONVERSATIONS = (Measure.ABORTED, Measure.WAITED, Measure.ERROR_HEAVY)
 _SUBJECTS_OF_CONVERSATIONS = {
@@ -147,14 +97,30 @@ def _tally(row: Sequence[Any]) -> Tally:
     return Tally(n, k, units, bad_units, conversations, bad_conversations, loose, sums)
 
 
-class DuckDBEngine:
-    """Reads once with :meth:`load`, then answers questions. Use as a context manager."""
+@dataclass(frozen=True)
+class Workspace:
+    """Where the engine may keep derived data, and what it may use.
 
-    def __init__(self, *, memory_mb: int = 256) -> None:
+    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read.
+    """
+
+    directory: Path | None = None
+    writable: bool = False
+    memory_mb: int = DEFAULT_MEMORY_MB
+
+
+class DuckDBEngine:
+    """Reads once with :meth:`read`, then answers for one window after another, set by :meth:`at`.
+
+    Use as a context manager.
+    """
+
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        self._workspace = workspace or Workspace()
         self._connection = duckdb.connect(":memory:")
         settings: Mapping[str, Any] = {
             "TimeZone": "UTC",
-            "memory_limit": f"{memory_mb}MB",
+            "memory_limit": f"{self._workspace.memory_mb}MB",
             "preserve_insertion_order": False,
             "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
@@ -163,15 +129,10 @@ class DuckDBEngine:
         }
         for name, value in settings.items():
             self._run(f"SET {name} = $value", value=value)
-        columns = ", ".join(f"{name} {kind}" for name, kind in RECORD.items())
-        self._run(f"CREATE TEMP TABLE records ({columns}, done BOOLEAN)")
-        self._run(f"CREATE TEMP TABLE units ({_UNIT_COLUMNS})")
-        self._run(
-            "CREATE TEMP TABLE latency (hour BIGINT, subject VARCHAR, bucket SMALLINT, n INTEGER)"
-        )
-        self._run(f"CREATE TEMP TABLE conversations ({_CONVERSATION_COLUMNS})")
         self._telemetry: Telemetry | None = None
-        self._raw_start_us = 0
+        self._malformed = 0
+        self._warnings: tuple[str, ...] = ()
+        self._raw_start = 0
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +143,7 @@ class DuckDBEngine:
     @property
     def telemetry(self) -> Telemetry:
         if self._telemetry is None:
-            raise RuntimeError("load() comes first")
+            raise RuntimeError("read() and at() come first")
         return self._telemetry
 
     def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -191,158 +152,94 @@ class DuckDBEngine:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def load(
+    def read(
         self,
         sources: Sequence[Source],
-        window: Interval,
-        baseline: Interval,
+        first: Interval,
+        last: Interval,
+        baseline: timedelta,
+        *,
+        previews: bool = True,
         progress: Progress | None = None,
-    ) -> Telemetry:
-        """Read the events of the baseline and the window; later ones are invisible.
+    ) -> None:
+        """Read what windows from ``first`` to ``last`` need, each with its baseline before it.
 
-        Raises TelemetryError if the directory of a source cannot be read. One file that cannot be
-        read is named in the warnings of the result and left out.
+        One run has one window, so both are the same. Raises TelemetryError if the directory of a
+        source cannot be read; one file that cannot be read is a warning, and left out.
         """
-        raw_start = (to_us(window.start) - 2 * _CONTEXT_US) // HOUR_US * HOUR_US
-        self._raw_start_us = raw_start
-        start, end = min(to_us(baseline.start), raw_start), to_us(window.end)
-        warnings: list[str] = []
-        malformed = 0
-        found = [(s, between(s.files(), from_us(start), window.end)) for s in sources]
-        total = sum(file.size for _, files in found for file in files) or 1
-        read = 0
-        for source, files in found:
-            for macro in source.macros:
-                self._run(macro)
-            for batch in _batches(files):
-                malformed += self._read(source, batch, start, end, raw_start, warnings)
-                self._digest(raw_start)
-                read += sum(file.size for file in batch)
-                if progress:
-                    progress("reading telemetry", read / total)
-        self._run(f"CREATE TEMP TABLE events AS {self._events_sql(previews=True)} WHERE NOT done")
-        self._count("events")
-        self._telemetry = self._summary(window, baseline, malformed, warnings)
+        span = Span(
+            history_start=to_us(first.start - baseline) // HOUR_US * HOUR_US,
+            history_end=_raw_start(last),
+            raw_start=_raw_start(first),
+            end=to_us(last.end),
+        )
+        partials = Partials(
+            self._connection,
+            self._workspace.directory,
+            signature(sources),
+            writable=self._workspace.writable,
+        )
+        ingest = Ingest(self._connection, partials, span, previews=previews, progress=progress)
+        reading = ingest.read(sources)
+        self._malformed, self._warnings = reading.malformed, reading.warnings
+
+    def at(self, window: Interval, baseline: timedelta) -> Telemetry:
+        """Answer as of the end of this window from now on; later events are invisible."""
+        self._raw_start = _raw_start(window)
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE visible AS SELECT * FROM records"
+            f" WHERE us BETWEEN {self._raw_start - CONTEXT_US} AND {to_us(window.end)}"
+        )
+        events = events_sql(self._connection, "visible", previews=True)
+        self._run(
+            f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
+            start=self._raw_start,
+        )
+        for name in TABLES:
+            counted = count_statement(name, "events")
+            self._run(f"CREATE OR REPLACE TEMP TABLE recent_{name} AS {counted}")
+        self._telemetry = self._summary(window, Interval(window.start - baseline, window.start))
         return self._telemetry
 
-    def _read(
-        self,
-        source: Source,
-        batch: Sequence[LogFile],
-        start: int,
-        end: int,
-        raw_start: int,
-        warnings: list[str],
-    ) -> int:
-        """Add the records of these files to the table; the number of malformed lines."""
-        try:
-            return self._read_together(source, batch, start, end, raw_start)
-        except duckdb.Error as failure:
-            if len(batch) == 1:
-                reason = str(failure).splitlines()[0]
-                warnings.append(f"cannot read {batch[0].path}: {reason}")
-                return 0
-        return sum(self._read(source, [file], start, end, raw_start, warnings) for file in batch)
-
-    def _read_together(
-        self, source: Source, batch: Sequence[LogFile], start: int, end: int, raw_start: int
-    ) -> int:
-        records, parameters = source.records()
-        preview = "CASE WHEN us >= $raw_start THEN left({0}, $length) END AS {0}"
-        cut = ", ".join(
-            preview.format(name) for name in ("args_preview", "result_preview", "error")
-        )
-        names = ", ".join(RECORD)
-        self._run(
-            f"INSERT INTO records BY NAME SELECT * REPLACE ({cut}), false AS done"
-            f" FROM (SELECT {names} FROM ({records}))"
-            " WHERE us IS NULL OR us BETWEEN $start AND $finish",
-            paths=[_literal(file.path) for file in batch],
-            start=start,
-            finish=end,
-            raw_start=raw_start,
-            length=_PREVIEW_LENGTH,
-            **parameters,
-        )
-        malformed = self._run("SELECT count(*) FROM records WHERE us IS NULL")[0][0]
-        if malformed:
-            self._run("DELETE FROM records WHERE us IS NULL")
-        return int(malformed)
-
-    def _digest(self, raw_start: int) -> None:
-        """Count what is complete: all before the last hour read, and before the window's events.
-
-        What was counted stays for one more hour as context, so that a call which lies across two
-        batches is still seen whole.
-        """
-        latest = self._run("SELECT max(us) FROM records")[0][0]
-        if latest is None:
-            return
-        cut = min(latest - _CONTEXT_US, raw_start)
-        if not self._run("SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut)[0][
-            0
-        ]:
-            return
-        self._run(
-            f"CREATE OR REPLACE TEMP TABLE fresh AS {self._events_sql(previews=False)}"
-            " WHERE NOT done AND us < $cut",
-            cut=cut,
-        )
-        self._count("fresh")
-        self._run("DROP TABLE fresh")
-        self._run(
-            "CREATE OR REPLACE TEMP TABLE records AS"
-            " SELECT * REPLACE (done OR us < $cut AS done) FROM records WHERE us >= $kept",
-            cut=cut,
-            kept=cut - _CONTEXT_US,
-        )
-
-    def _events_sql(self, *, previews: bool) -> str:
-        paired, continued = self._run(
-            "SELECT coalesce(bool_or(phase IN ('start', 'end')), false),"
-            " coalesce(bool_or(act = 'auto_continue'), false) FROM records"
-        )[0]
+    def _counts(self, table: str, since: datetime) -> str:
+        """A FROM item with the counts of the hours since a time: past ones and recent ones."""
+        columns = ", ".join(part.split()[0] for part in TABLES[table].split(", "))
+        first, end = to_us(since) // HOUR_US, self._raw_start // HOUR_US
         return (
-            "FROM ("
-            + calls.events("records", paired=paired, continued=continued, previews=previews)
-            + ")"
+            f"(SELECT {columns} FROM {table} WHERE hour >= {first} AND hour < {end}"
+            f" UNION ALL SELECT {columns} FROM recent_{table})"
         )
 
-    def _count(self, events: str) -> None:
-        for table, statement in (
-            ("units", _UNITS),
-            ("latency", _LATENCY),
-            ("conversations", _CONVERSATIONS),
-        ):
-            rows = statement.format(events=events, hour=HOUR_US, base=BASE)
-            self._run(f"INSERT INTO {table} BY NAME {rows}")
-
-    def _summary(
-        self, window: Interval, baseline: Interval, malformed: int, warnings: Sequence[str]
-    ) -> Telemetry:
+    def _summary(self, window: Interval, baseline: Interval) -> Telemetry:
         events = self._run(
             "SELECT count(*) FROM events WHERE us > $start AND us <= $finish", **_bounds(window)
         )[0][0]
         first, last = _clock_hours(baseline)
+        units = self._counts("units", baseline.start)
+        conversations = self._counts("conversations", baseline.start)
         hours = self._run(
-            "SELECT hour FROM (SELECT hour FROM units UNION SELECT hour FROM conversations)"
+            f"SELECT hour FROM (SELECT hour FROM {units} UNION SELECT hour FROM {conversations})"
             " WHERE hour BETWEEN $first AND $last",
             first=first,
             last=last,
         )
-        told, cuts = self._run("SELECT coalesce(sum(told), 0), coalesce(sum(cuts), 0) FROM units")[
-            0
-        ]
+        told, cuts = self._run(
+            f"SELECT coalesce(sum(told), 0), coalesce(sum(cuts), 0) FROM {units}"
+        )[0]
         return Telemetry(
             window=window,
             baseline=baseline,
             events=events,
-            malformed_lines=malformed,
-            warnings=tuple(warnings),
+            malformed_lines=self._malformed,
+            warnings=self._warnings,
             hours_observed=frozenset(hour for (hour,) in hours),
             tells_finish=told > 0,
             tells_continuation=cuts > 0,
         )
+
+    def _judged(self) -> str:
+        conversations = self._counts("conversations", self.telemetry.baseline.start)
+        return _JUDGED.format(conversations=conversations)
 
     # --- answering -------------------------------------------------------------------------------
 
@@ -354,15 +251,15 @@ class DuckDBEngine:
         """
         shares = f"{_COUNT[signal.population]} AS n, {_COUNT[signal.counted]} AS k"
         parameters = {"tells": self.telemetry.tells_finish, **_bounds(window)}
-        if to_us(window.start) >= self._raw_start_us:
+        if to_us(window.start) >= self._raw_start:
             inside = (
-                "(SELECT * REPLACE ($finish - us AS us), us AS real_us FROM events"
+                "(SELECT * REPLACE ($finish - us AS us) FROM events"
                 " WHERE us > $start AND us <= $finish)"
             )
-            source = f"({_UNITS.format(events=inside, hour=HOUR_US)})"
+            source = f"({count_statement('units', inside)})"
             return f"SELECT subject, hour, conv, {shares} FROM {source}", parameters
         statement = (
-            f"SELECT subject, hour, conv, {shares} FROM units"
+            f"SELECT subject, hour, conv, {shares} FROM {self._counts('units', window.start)}"
             f" WHERE hour BETWEEN $start // {HOUR_US} AND $finish // {HOUR_US}"
         )
         return statement, parameters
@@ -390,8 +287,9 @@ class DuckDBEngine:
         first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
         found = self._run(
             f"SELECT subject, hour, {_TALLY} FROM (SELECT subject, hour, conv,"
-            f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k FROM units"
-            " WHERE hour BETWEEN $first AND $last AND subject IN (SELECT unnest($subjects))"
+            f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
+            f" FROM {self._counts('units', self.telemetry.baseline.start)} WHERE"
+            " hour BETWEEN $first AND $last AND subject IN (SELECT unnest($subjects))"
             " GROUP BY ALL) WHERE n > 0 OR k > 0 GROUP BY subject, hour ORDER BY hour",
             first=first,
             last=last,
@@ -415,7 +313,8 @@ class DuckDBEngine:
         first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
         history = self._run(
             f"SELECT hour, {_TALLY} FROM (SELECT hour, conv, sum(events) AS n, sum(errors) AS k"
-            " FROM units WHERE hour BETWEEN $first AND $last GROUP BY ALL) GROUP BY hour",
+            f" FROM {self._counts('units', self.telemetry.baseline.start)}"
+            " WHERE hour BETWEEN $first AND $last GROUP BY ALL) GROUP BY hour",
             first=first,
             last=last,
         )
@@ -424,13 +323,13 @@ class DuckDBEngine:
 
     def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
         parameters = {**_bounds(window), "minimum": min_calls}
-        if to_us(window.start) >= self._raw_start_us:
+        if to_us(window.start) >= self._raw_start:
             inside = "(SELECT * FROM events WHERE us > $start AND us <= $finish)"
-            source = f"({_LATENCY.format(events=inside, hour=HOUR_US, base=BASE)})"
+            source = f"({count_statement('latency', inside)})"
         else:
             source = (
-                f"(SELECT * FROM latency WHERE hour BETWEEN $start // {HOUR_US}"
-                f" AND $finish // {HOUR_US})"
+                f"(SELECT * FROM {self._counts('latency', window.start)}"
+                f" WHERE hour BETWEEN $start // {HOUR_US} AND $finish // {HOUR_US})"
             )
         now: dict[str, dict[int, int]] = {}
         for subject, bucket, n in self._run(
@@ -443,8 +342,10 @@ class DuckDBEngine:
         first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
         history: dict[str, dict[int, dict[int, int]]] = {}
         for subject, hour, bucket, n in self._run(
-            "SELECT subject, hour, bucket, sum(n)::BIGINT FROM latency WHERE hour BETWEEN $first"
-            " AND $last AND subject IN (SELECT unnest($subjects)) GROUP BY ALL",
+            "SELECT subject, hour, bucket, sum(n)::BIGINT"
+            f" FROM {self._counts('latency', self.telemetry.baseline.start)}"
+            " WHERE hour BETWEEN $first AND $last AND subject IN (SELECT unnest($subjects))"
+            " GROUP BY ALL",
             first=first,
             last=last,
             subjects=worth,
@@ -470,7 +371,8 @@ class DuckDBEngine:
 
     def conversations(self, signal: Signal, window: Interval) -> Reading:
         judged = (
-            f"SELECT hour, conv, finished AS n, {signal.counted} AS k, last_us FROM ({_JUDGED})"
+            f"SELECT hour, conv, finished AS n, {signal.counted} AS k, last_us"
+            f" FROM ({self._judged()})"
         )
         parameters = {"tells": self.telemetry.tells_finish, **_bounds(window)}
         parameters["finish"] -= to_us(from_us(0) + IDLE)
@@ -507,7 +409,7 @@ class DuckDBEngine:
         if measure in _OF_CONVERSATIONS:
             statement = (
                 "SELECT events.*, row_number() OVER (PARTITION BY conv_id ORDER BY us DESC) AS nth"
-                f" FROM events JOIN ({_JUDGED}) judged ON judged.conv = hash(conv_id)"
+                f" FROM events JOIN ({self._judged()}) judged ON judged.conv = hash(conv_id)"
                 f" WHERE judged.{measure} > 0 AND judged.last_us > $start"
                 " AND judged.last_us <= $finish - $idle"
             )
@@ -557,6 +459,11 @@ class DuckDBEngine:
         return None if row[0] is None else int(row[0])
 
 
+def _raw_start(window: Interval) -> int:
+    """From where on a window needs events and not counts: two full hours of context before it."""
+    return (to_us(window.start) - 2 * CONTEXT_US) // HOUR_US * HOUR_US
+
+
 def _bounds(window: Interval) -> dict[str, Any]:
     return {"start": to_us(window.start), "finish": to_us(window.end)}
 
@@ -564,22 +471,3 @@ def _bounds(window: Interval) -> dict[str, Any]:
 def _clock_hours(interval: Interval) -> tuple[int, int]:
     """The first and the last clock hour that lie wholly inside."""
     return -(-to_us(interval.start) // HOUR_US), to_us(interval.end) // HOUR_US - 1
-
-
-def _literal(path: str) -> str:
-    """The path as DuckDB must be given it, since it would take it for a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
-
-
-def _batches(files: Sequence[LogFile]) -> list[list[LogFile]]:
-    """Files in order, together up to a size, so that memory is bounded by a batch."""
-    batches: list[list[LogFile]] = []
-    room = 0
-    for file in files:
-        weight = file.size * (1 if file.compression == "uncompressed" else 12)
-        if weight > room or not batches or len(batches[-1]) >= _BATCH_FILES:
-            batches.append([])
-            room = _BATCH_BYTES
-        batches[-1].append(file)
-        room -= weight
-    return batches

@@ -15,6 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 HOUR_US = 3_600_000_000
 
 RECORD: Mapping[str, str] = {
+    "path": "VARCHAR",  # the file that it was read from
     "us": "BIGINT",  # time in microseconds since the epoch, UTC
     "id": "VARCHAR",
     "actor": "VARCHAR",  # user, assistant, tool, system

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -14,6 +16,9 @@ from tgt.errors import TelemetryError
 
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst")
 _HOUR_IN_NAME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(?!\d)")
+
+PART_BYTES = 32 * 1024 * 1024
+_CHECKED = 4096
 
 # A clock of another machine, or another time zone in the name, may be off by this much.
 _SLACK = timedelta(hours=26)
@@ -58,6 +63,85 @@ class LogFile:
         """False if the name says that all events are later than ``end`` by more than a day."""
         hour = self.hour()
         return hour is None or hour - _SLACK < end
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of whole lines of a file: the unit of reading, remembered by its identity.
+
+    ``identity`` of all but the last stretch of a large file holds as long as the file only grows,
+    so what was appended is all that has to be read again.
+    """
+
+    file: LogFile
+    offset: int
+    length: int
+    identity: str
+
+    @property
+    def is_whole(self) -> bool:
+        return self.length == self.file.size
+
+    def descriptor(self) -> int:
+        """A descriptor of a file in memory that holds this stretch; the caller closes it."""
+        copy = os.memfd_create("tgt-part", os.MFD_CLOEXEC)
+        source = os.open(self.file.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            offset, end = self.offset, self.offset + self.length
+            while offset < end:
+                sent = os.sendfile(copy, source, offset, end - offset)
+                if sent == 0:
+                    break
+                offset += sent
+        except OSError:
+            os.close(copy)
+            raise
+        finally:
+            os.close(source)
+        return copy
+
+
+def parts(file: LogFile) -> tuple[Part, ...]:
+    """The file in stretches of about PART_BYTES; one that is small or compressed is one stretch.
+
+    Raises OSError.
+    """
+    whole = f"{file.path}|{file.inode}|{file.size}|{file.modified_ns}"
+    if file.size < 2 * PART_BYTES or file.compression != "uncompressed":
+        return (Part(file, 0, file.size, whole),)
+    found = []
+    with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 the path is not a Path here
+        start = 0
+        while start < file.size:
+            end = _line_end(stream, start + PART_BYTES, file.size)
+            if end >= file.size:
+                identity = f"{whole}|{start}"
+            else:
+                check = zlib.crc32(_at(stream, end - _CHECKED, end=end), 0)
+                check = zlib.crc32(_at(stream, start, end=start + _CHECKED), check)
+                identity = f"{file.path}|{file.inode}|{start}|{end}|{check:08x}"
+            found.append(Part(file, start, end - start, identity))
+            start = end
+    return tuple(found)
+
+
+def _line_end(stream: io.FileIO, position: int, size: int) -> int:
+    """The offset behind the first line end at or after the position, or the size of the file."""
+    while position < size:
+        stream.seek(position)
+        piece = stream.read(1 << 16)
+        if not piece:
+            break
+        newline = piece.find(b"\n")
+        if newline >= 0:
+            return min(position + newline + 1, size)
+        position += len(piece)
+    return size
+
+
+def _at(stream: io.FileIO, start: int, *, end: int) -> bytes:
+    stream.seek(max(start, 0))
+    return stream.read(end - max(start, 0)) or b""
 
 
 def discover(directory: Path, setting: str) -> tuple[LogFile, ...]:

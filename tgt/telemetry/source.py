@@ -33,6 +33,6 @@ class Source(Protocol):
         """SQL that reads the files of the list parameter ``$paths``, and its other parameters.
 
         It yields the columns of RECORD, one row a line or document; ``us`` is NULL where that is
-        malformed.
+        malformed. ``path`` is the file as it stands in ``$paths`` (a reader's ``filename``).
         """
         ...

@@ -1,0 +1,391 @@
+"""From files to tables: what has to be read is read once, the rest is known from earlier runs.
+
+Leaves two kinds of tables on the connection: ``records``, the raw records from ``raw_start`` on,
+and the views ``units``, ``latency`` and ``conversations``, the counts of all full hours before
+``history_end``. Memory is bounded by a batch of files, not by the history: an hour is counted as
+soon as nothing more of it can come, and its records are forgotten an hour later, so that a call
+that lies across two batches is still seen whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from tgt.telemetry import calls
+from tgt.telemetry.events import HOUR_US, RECORD, from_us
+from tgt.telemetry.files import Part, between, parts
+from tgt.telemetry.histogram import BASE
+from tgt.telemetry.partials import TABLES, Extent, Partials
+from tgt.telemetry.source import Source
+
+Progress = Callable[[str, float | None], None]
+
+CONTEXT_US = HOUR_US
+"""Records of one call lie within an hour of each other."""
+
+_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_FILES = 32
+_PREVIEW_LENGTH = 400
+_EXPANSION = 12  # of a compressed file, roughly
+
+UNITS = """
+SELECT us // {hour} AS hour, subject, hash(conv_id) AS conv,
+    count(*)::INTEGER AS events,
+    count_if(failed)::INTEGER AS errors,
+    count_if(truncated IS NOT NULL)::INTEGER AS ends,
+    count_if(truncated)::INTEGER AS cuts,
+    count_if(is_untold)::INTEGER AS untold,
+    count_if(finish_reason IS NOT NULL OR continuation IS NOT NULL)::INTEGER AS told,
+FROM {events} WHERE actor <> 'user'
+GROUP BY ALL
+"""
+
+LATENCY = """
+SELECT us // {hour} AS hour, subject, floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
+    count(*)::INTEGER AS n,
+FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM true
+GROUP BY ALL
+"""
+
+# The wait of a user's message ends with the first answer after it that is not a mere tool call.
+CONVERSATIONS = """
+SELECT us // {hour} AS hour, hash(conv_id) AS conv,
+    count(*)::INTEGER AS events,
+    count_if(failed)::INTEGER AS errors,
+    count_if(ended)::INTEGER AS ended,
+    count_if(is_untold)::INTEGER AS untold,
+    count_if(cancelled)::INTEGER AS cancelled,
+    count_if(asked)::INTEGER AS messages,
+    max(answer_us - us) // 1000 AS wait_ms,
+    max(elapsed_ms) AS slowest_ms,
+    min(us) AS first_us,
+    max(us) AS last_us,
+FROM (
+    SELECT *,
+        actor = 'user' AND act = 'message' AS asked,
+        CASE WHEN actor = 'user' AND act = 'message' THEN min(CASE
+            WHEN act = 'assistant_response' AND finish_reason IS DISTINCT FROM 'tool_calls'
+            THEN us END) OVER (PARTITION BY conv_id ORDER BY us
+                               ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) END AS answer_us,
+    FROM {events} WHERE conv_id IS NOT NULL)
+GROUP BY ALL
+"""
+COUNTS = {"units": UNITS, "latency": LATENCY, "conversations": CONVERSATIONS}
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is needed, in microseconds: counts of the full hours in [history_start, history_end),
+    raw records in [raw_start, end]; nothing after ``end`` is looked at."""
+
+    history_start: int
+    history_end: int
+    raw_start: int
+    end: int
+
+    @property
+    def hours(self) -> range:
+        return range(self.history_start // HOUR_US, self.history_end // HOUR_US)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading came to: malformed lines of all files in question, and files that failed."""
+
+    malformed: int
+    warnings: tuple[str, ...]
+
+
+def count_statement(table: str, events: str) -> str:
+    """SQL that counts events into rows of one of the tables."""
+    return COUNTS[table].format(events=events, hour=HOUR_US, base=BASE)
+
+
+def signature(sources: Sequence[Source]) -> str:
+    """A hash of all that decides what the counts are: they are not comparable across it."""
+    joined = calls.events("records", paired=True, continued=True, previews=False)
+    text = [duckdb.__version__, repr(COUNTS), repr(TABLES), repr(sorted(RECORD)), joined]
+    for source in sources:
+        text.extend((source.kind, repr(source), *source.macros, *map(repr, source.records())))
+    return hashlib.sha256("\0".join(text).encode()).hexdigest()
+
+
+def events_sql(connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool) -> str:
+    """A FROM item with the events of a table of records."""
+    row = connection.execute(
+        "SELECT coalesce(bool_or(phase IN ('start', 'end')), false),"
+        f" coalesce(bool_or(act = 'auto_continue'), false) FROM {records}"
+    ).fetchone()
+    paired, continued = row or (True, True)
+    statement = calls.events(records, paired=paired, continued=continued, previews=previews)
+    return f"({statement})"
+
+
+class Ingest:
+    """One reading of all sources for one span."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        partials: Partials,
+        span: Span,
+        *,
+        previews: bool,
+        progress: Progress | None = None,
+    ) -> None:
+        self._connection = connection
+        self._partials = partials
+        self._span = span
+        self._previews = previews
+        self._progress = progress
+        self._warnings: list[str] = []
+        self._catalog: dict[str, Extent] = {}
+        self._failed: set[str] = set()
+        columns = ", ".join(f"{name} {kind}" for name, kind in RECORD.items())
+        self._run(f"CREATE OR REPLACE TEMP TABLE records ({columns}, done BOOLEAN)")
+        for name, kinds in TABLES.items():
+            self._run(f"CREATE OR REPLACE TEMP TABLE fresh_{name} ({kinds})")
+
+    def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, parameters).fetchall()
+
+    def read(self, sources: Sequence[Source]) -> Reading:
+        """Bring the tables about. Raises TelemetryError if a source cannot be listed."""
+        found = [(source, self._parts(source)) for source in sources]
+        for source, _ in found:
+            for macro in source.macros:
+                self._run(macro)
+        every = [part for _, some in found for part in some]
+        hours = self._hours_to_count(found, every)
+        self._run("CREATE OR REPLACE TEMP TABLE wanted (hour BIGINT)")
+        self._run("INSERT INTO wanted SELECT unnest($hours::BIGINT[])", hours=sorted(hours))
+        total = sum(part.length for part in every) or 1
+        done = 0
+        for source, some in found:
+            needed = [part for part in some if self._is_needed(part, hours)]
+            done += sum(part.length for part in some) - sum(part.length for part in needed)
+            for batch in _batches(needed):
+                self._read(source, batch)
+                self._digest()
+                done += sum(part.length for part in batch)
+                if self._progress:
+                    self._progress("reading telemetry", done / total)
+        self._finish(hours, every)
+        malformed = sum(
+            extent.malformed
+            for extent in (self._known(part) for part in every)
+            if extent
+            and (not extent.records or extent.touches(self._span.history_start, self._span.end + 1))
+        )
+        return Reading(malformed, tuple(self._warnings))
+
+    # --- what has to be read ---------------------------------------------------------------------
+
+    def _parts(self, source: Source) -> list[Part]:
+        start, end = from_us(self._span.history_start), from_us(self._span.end)
+        found: list[Part] = []
+        for file in between(source.files(), start, end):
+            try:
+                found.extend(parts(file))
+            except OSError as failure:
+                self._warnings.append(f"cannot read {file.path}: {failure.strerror}")
+        return found
+
+    def _known(self, part: Part) -> Extent | None:
+        return self._catalog.get(part.identity) or self._partials.catalog.get(part.identity)
+
+    def _hours_to_count(
+        self, found: Sequence[tuple[Source, Sequence[Part]]], every: Sequence[Part]
+    ) -> set[int]:
+        """The hours whose counts are not known, or no longer true because files have changed."""
+        wanted = set(self._span.hours)
+        covered = self._partials.covered
+        if covered is None:
+            return wanted
+        unknown = {hour for hour in wanted if not covered[0] <= hour < covered[1]}
+        for source, some in found:
+            new = [part for part in some if part.identity not in self._partials.catalog]
+            for batch in _batches(new):
+                self._read(source, batch, only_extent=True)
+        present = {part.identity for part in every}
+        changed = [extent for key, extent in self._partials.catalog.items() if key not in present]
+        changed += self._catalog.values()
+        for extent in changed:
+            if extent.first_us is not None and extent.last_us is not None:
+                touched = range(
+                    extent.first_us // HOUR_US, (extent.last_us + CONTEXT_US) // HOUR_US + 1
+                )
+                unknown.update(wanted.intersection(touched))
+        return unknown
+
+    def _is_needed(self, part: Part, hours: set[int]) -> bool:
+        """Whether the part may hold records of hours to be counted, or raw ones."""
+        extent = self._known(part)
+        if extent is None:
+            return part.identity not in self._failed
+        if extent.touches(self._span.raw_start - CONTEXT_US, self._span.end + 1):
+            return True
+        if extent.first_us is None or extent.last_us is None:
+            return False
+        first, last = extent.first_us // HOUR_US, extent.last_us // HOUR_US
+        return any(hour in hours for hour in range(max(first, 0), min(last + 2, first + 20_000)))
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read(self, source: Source, batch: Sequence[Part], *, only_extent: bool = False) -> None:
+        """Add the records of these parts to the table, or only learn what they hold."""
+        try:
+            self._read_together(source, batch, only_extent=only_extent)
+        except (duckdb.Error, OSError) as failure:
+            if len(batch) > 1:
+                for part in batch:
+                    self._read(source, [part], only_extent=only_extent)
+                return
+            if batch[0].identity not in self._failed:
+                reason = str(failure).splitlines()[0]
+                self._warnings.append(f"cannot read {batch[0].file.path}: {reason}")
+                self._failed.add(batch[0].identity)
+
+    def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
+        statement, parameters = source.records()
+        names = ", ".join(RECORD)
+        with _readable(batch) as paths:
+            if only_extent:
+                self._note(f"({statement})", paths, {"paths": list(paths), **parameters})
+                return
+            self._run(
+                f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {self._cut(names)}"
+                f" FROM ({statement})",
+                paths=list(paths),
+                **parameters,
+            )
+            self._note("batch", paths)
+        self._run(
+            "INSERT INTO records BY NAME SELECT *, false AS done FROM batch"
+            " WHERE us BETWEEN $start AND $finish"
+            " AND (us >= $raw OR us // $hour IN (FROM wanted) OR us // $hour + 1 IN (FROM wanted))",
+            start=self._span.history_start - CONTEXT_US,
+            finish=self._span.end,
+            raw=self._span.raw_start - CONTEXT_US,
+            hour=HOUR_US,
+        )
+        self._run("DROP TABLE batch")
+
+    def _cut(self, names: str) -> str:
+        """The columns of a record; texts only where samples may be taken, and cut."""
+        kept = f"us >= {self._span.raw_start}" if self._previews else "false"
+        for name in ("args_preview", "result_preview", "error"):
+            short = f"CASE WHEN {kept} THEN left({name}, {_PREVIEW_LENGTH}) END AS {name}"
+            names = names.replace(f" {name},", f" {short},")
+        return names
+
+    def _note(
+        self, relation: str, paths: Mapping[str, Part], parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        """Enter what each part of the relation holds into the catalog."""
+        found = self._run(
+            f"SELECT path, min(us), max(us), count(us), count(*) - count(us) FROM {relation}"
+            " GROUP BY path",
+            **(parameters or {}),
+        )
+        extents = {part.identity: Extent(None, None, 0, 0) for part in paths.values()}
+        by_path = {(p.file.path if p.is_whole else path): p for path, p in paths.items()}
+        for path, *extent in found:
+            extents[by_path[path].identity] = Extent(*extent)
+        self._catalog.update(extents)
+
+    # --- counting --------------------------------------------------------------------------------
+
+    def _digest(self) -> None:
+        """Count what is complete: all before the last hour read, up to the end of the history."""
+        latest = self._run("SELECT max(us) FROM records")[0][0]
+        if latest is not None:
+            cut = min(latest - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
+            self._count(cut, keep=cut - CONTEXT_US)
+
+    def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
+        self._count(self._span.history_end, keep=self._span.raw_start - CONTEXT_US)
+        for name in TABLES:
+            cached = (
+                f"SELECT * FROM cache.{name} WHERE hour NOT IN (FROM wanted) UNION ALL "
+                if self._partials.attached
+                else ""
+            )
+            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {cached}SELECT * FROM fresh_{name}")
+        if self._failed:
+            return
+        catalog = {part.identity: extent for part in every if (extent := self._known(part))}
+        span = self._span.hours
+        if not hours and catalog == self._partials.catalog:
+            return
+        self._partials.store((span.start, span.stop), sorted(hours), catalog)
+        self._run("DELETE FROM wanted")
+        for name in TABLES:
+            if self._partials.writable:
+                self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM cache.{name}")
+
+    def _count(self, cut: int, keep: int) -> None:
+        pending = self._run("SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut)
+        if pending[0][0]:
+            events = events_sql(self._connection, "records", previews=False)
+            self._run(
+                f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM {events}"
+                " WHERE NOT done AND us < $cut AND us // $hour IN (FROM wanted)",
+                cut=cut,
+                hour=HOUR_US,
+            )
+            for name in TABLES:
+                self._run(f"INSERT INTO fresh_{name} BY NAME {count_statement(name, 'fresh')}")
+            self._run("DROP TABLE fresh")
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE records AS"
+            " SELECT * REPLACE (done OR us < $cut AS done) FROM records"
+            " WHERE us >= least($keep, $raw)",
+            cut=cut,
+            keep=keep,
+            raw=self._span.raw_start - CONTEXT_US,
+        )
+
+
+@contextmanager
+def _readable(batch: Sequence[Part]) -> Iterator[dict[str, Part]]:
+    """The parts under the paths by which the engine can read them, for as long as it does."""
+    descriptors: list[int] = []
+    paths: dict[str, Part] = {}
+    try:
+        for part in batch:
+            if part.is_whole:
+                paths[_literal(part.file.path)] = part
+            else:
+                descriptors.append(part.descriptor())
+                paths[f"/proc/self/fd/{descriptors[-1]}"] = part
+        yield paths
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _literal(path: str) -> str:
+    """The path as DuckDB must be given it, since it would take it for a pattern."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
+
+
+def _batches(some: Iterable[Part]) -> list[list[Part]]:
+    """Parts in order, together up to a size, so that memory is bounded by a batch."""
+    batches: list[list[Part]] = []
+    room = 0
+    for part in some:
+        weight = part.length * (1 if part.file.compression == "uncompressed" else _EXPANSION)
+        if weight > room or len(batches[-1]) >= _BATCH_FILES:
+            batches.append([])
+            room = _BATCH_BYTES
+        batches[-1].append(part)
+        room -= weight
+    return batches

@@ -1,0 +1,187 @@
+"""What was counted in earlier runs, so that a run costs what is new and not what is old.
+
+For every hour that is over: the counts by subject and conversation, the latency histograms and the
+state of each conversation, which are mergeable by addition. They lie in one DuckDB file under
+``cache/`` together with what is known of each telemetry file. The file is derived data: it may be
+deleted at any time, and one that is damaged, foreign or of another version is ignored and rebuilt.
+Changes are DuckDB transactions, so a killed run leaves the old or the new state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tgt import fsio
+from tgt.errors import StoreError
+
+FILE_NAME = "partials.duckdb"
+TABLES: Mapping[str, str] = {
+    "units": (
+        "hour BIGINT, subject VARCHAR, conv UBIGINT, events INTEGER, errors INTEGER, ends INTEGER,"
+        " cuts INTEGER, untold INTEGER, told INTEGER"
+    ),
+    "latency": "hour BIGINT, subject VARCHAR, bucket SMALLINT, n INTEGER",
+    "conversations": (
+        "hour BIGINT, conv UBIGINT, events INTEGER, errors INTEGER, ended INTEGER, untold INTEGER,"
+        " cancelled INTEGER, messages INTEGER, wait_ms BIGINT, slowest_ms DOUBLE, first_us BIGINT,"
+        " last_us BIGINT"
+    ),
+}
+_CATALOG = "identity VARCHAR, first_us BIGINT, last_us BIGINT, records BIGINT, malformed BIGINT"
+_META = "signature VARCHAR, first_hour BIGINT, end_hour BIGINT"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a stretch of telemetry holds: the times of its records (None if it has none)."""
+
+    first_us: int | None
+    last_us: int | None
+    records: int
+    malformed: int
+
+    def touches(self, start_us: int, end_us: int) -> bool:
+        return (
+            self.first_us is not None
+            and self.last_us is not None
+            and self.first_us < end_us
+            and self.last_us >= start_us
+        )
+
+
+class Partials:
+    """The cache of one task directory, attached to a connection as ``cache`` if it is usable.
+
+    ``signature`` says how the counts were made; those made otherwise are not used.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        directory: Path | None,
+        signature: str,
+        *,
+        writable: bool,
+    ) -> None:
+        self._connection = connection
+        self._signature = signature
+        self._path = None if directory is None else directory / FILE_NAME
+        self.writable = writable and self._path is not None
+        self.attached = False
+        self.covered: tuple[int, int] | None = None
+        self.catalog: dict[str, Extent] = {}
+        if self._path is not None:
+            self._attach(self._path)
+
+    def _attach(self, path: Path) -> None:
+        try:
+            if self.writable:
+                fsio.ensure_directory(path.parent)
+            self._open(path)
+        except (duckdb.Error, StoreError, OSError):
+            self._forget()
+            if self.writable:
+                with contextlib.suppress(duckdb.Error, StoreError, OSError):
+                    _remove(path)
+                    self._open(path)
+        self.writable = self.writable and self.attached
+
+    def _open(self, path: Path) -> None:
+        if not self.writable and not path.is_file():
+            return
+        mode = "" if self.writable else " (READ_ONLY)"
+        quoted = str(path).replace("'", "''")
+        before = os.umask(0o077)  # DuckDB has no setting for the mode of its file
+        try:
+            self._connection.execute(f"ATTACH '{quoted}' AS cache{mode}")
+        finally:
+            os.umask(before)
+        self.attached = True
+        if self.writable:
+            for name, columns in {**TABLES, "catalog": _CATALOG, "meta": _META}.items():
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS cache.{name} ({columns})")
+        self._load()
+
+    def _load(self) -> None:
+        meta = self._connection.execute("SELECT * FROM cache.meta").fetchall()
+        if len(meta) != 1 or meta[0][0] != self._signature:
+            if self.writable:
+                self._clear()
+            else:
+                self._forget()
+            return
+        for name in TABLES:
+            self._connection.execute(f"SELECT * FROM cache.{name} LIMIT 0")
+        self.covered = (int(meta[0][1]), int(meta[0][2]))
+        rows = self._connection.execute("SELECT * FROM cache.catalog").fetchall()
+        self.catalog = {row[0]: Extent(*row[1:]) for row in rows}
+
+    def _clear(self) -> None:
+        for name in (*TABLES, "catalog", "meta"):
+            self._connection.execute(f"DELETE FROM cache.{name}")
+
+    def _forget(self) -> None:
+        with contextlib.suppress(duckdb.Error):
+            self._connection.execute("DETACH cache")
+        self.attached = False
+        self.covered = None
+        self.catalog = {}
+
+    def store(
+        self,
+        covered: tuple[int, int],
+        counted: Sequence[int],
+        catalog: Mapping[str, Extent],
+    ) -> None:
+        """Replace the counted hours by the tables ``fresh_*`` and drop what is not covered.
+
+        A cache that cannot be written costs the next run time, so that is no failure.
+        """
+        if not self.writable:
+            return
+        run = self._connection.execute
+        try:
+            run("BEGIN")
+            for name in TABLES:
+                run(
+                    f"DELETE FROM cache.{name} WHERE hour < ? OR hour >= ?"
+                    " OR hour IN (SELECT unnest(?::BIGINT[]))",
+                    [*covered, list(counted)],
+                )
+                run(
+                    f"INSERT INTO cache.{name} SELECT * FROM fresh_{name}"
+                    " WHERE hour >= ? AND hour < ? AND hour IN (SELECT unnest(?::BIGINT[]))",
+                    [*covered, list(counted)],
+                )
+            run("DELETE FROM cache.catalog")
+            run(
+                "INSERT INTO cache.catalog SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]),"
+                " unnest(?::BIGINT[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])",
+                _columns(catalog),
+            )
+            run("DELETE FROM cache.meta")
+            run("INSERT INTO cache.meta VALUES (?, ?, ?)", [self._signature, *covered])
+            run("COMMIT")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):
+                run("ROLLBACK")
+
+
+def _columns(catalog: Mapping[str, Extent]) -> list[list[Any]]:
+    entries: Iterable[tuple[Any, ...]] = (
+        (identity, e.first_us, e.last_us, e.records, e.malformed) for identity, e in catalog.items()
+    )
+    columns = [list(column) for column in zip(*entries, strict=True)]
+    return columns or [[], [], [], [], []]
+
+
+def _remove(path: Path) -> None:
+    for name in (path, path.with_name(path.name + ".wal")):
+        name.unlink(missing_ok=True)
