@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from tgt.cards import Card, Status
 from tgt.output import words
-from tgt.output.card_view import history, measured, sample_parts, text_list
+from tgt.output.card_view import history, text_list
+from tgt.output.evidence_view import measured, sample_parts
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:

@@ -1,0 +1,163 @@
+"""The evidence of a card: what was measured, how it went on, why it was judged so, and samples.
+
+Its keys are written by the analyzers, but a card may come from another writer: whatever is missing
+or of another type is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from tgt.cards import Card, parse_time
+from tgt.output import text, words
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_SAMPLES, _SAMPLE_LIMIT, _LIST_LIMIT = 10, 300, 50
+_BARS = 48
+
+
+def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
+    """What was measured, in rows of a label and a value."""
+    stored = task.mapping("evidence")
+    if not stored:
+        return
+    details = _mapping(stored.get("details"))
+    yield text.heading("Evidence")
+    rows = text.grid("dim", "")
+    row(rows, "measured", words.spoken(stored.get("metric")))
+    row(rows, "window", stored.get("timeWindow"))
+    for label, told in measured(stored, details):
+        row(rows, label.lower(), told)
+    if bars := words.sparkline(details.get("history")):
+        rows.add_row("by hour", _history(bars, details, now))
+    for label, shown in _statistics(details):
+        row(rows, label, shown)
+    yield text.indented(rows)
+
+
+def _history(bars: str, details: Mapping[str, Any], now: datetime) -> Text:
+    end = parse_time(details.get("historyEnd"))
+    until = f"  {len(bars)} h, until {words.age(end, now)}" if end else f"  {len(bars)} h"
+    return Text.assemble((bars[-_BARS:], "cyan"), (until, "dim"))
+
+
+def measured(evidence: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Value, baseline and threshold: as the analyzer words them, else as it measured them."""
+    unit = details.get("unit")
+    for label, told_key, number_key in (
+        ("Now", "current", "value"),
+        ("Usual", "baseline", "baselineValue"),
+        ("Limit", "threshold", "thresholdValue"),
+    ):
+        exact = words.quantity(details.get(number_key), unit)
+        told = evidence.get(told_key)
+        if not isinstance(told, str) or not told:
+            yield label, exact
+        elif unit == "ratio" and label == "Now" and exact:
+            yield label, f"{told}, {exact} the usual"
+        else:
+            yield label, told
+
+
+def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The numbers behind the judgement, in words, as far as the rule gives them."""
+    k, n = words.number(details.get("k")), words.number(details.get("n"))
+    expected = words.number(details.get("expected"))
+    if k is not None and n is not None:
+        usual = f", {expected:.3g} expected" if expected is not None else ""
+        yield "counted", f"{words.count(k)} of {words.count(n)}{usual}"
+    failing = words.number(details.get("failingConversations"))
+    talks = words.number(details.get("conversations"))
+    if talks is not None:
+        of = f"{words.count(failing)} of " if failing is not None else ""
+        yield "conversations", f"{of}{words.count(talks)}"
+    if likely := _interval(details):
+        yield "likely", likely
+    windows = details.get("windows")
+    if isinstance(windows, list) and windows:
+        unit = details.get("unit")
+        yield "windows", ", ".join(_window(item, unit) for item in windows[:_LIST_LIMIT])
+    for label in ("rule", "enough"):
+        if isinstance(told := details.get(label), str):
+            yield label, told
+
+
+def _interval(details: Mapping[str, Any]) -> str:
+    """Where the true value lies, most likely; what lies in [0, 1] is a share in every rule."""
+    ends = details.get("interval")
+    if not isinstance(ends, list) or len(ends) != 2:  # noqa: PLR2004 its two ends
+        return ""
+    numbers = [number for end in ends if (number := words.number(end)) is not None]
+    unit = "share" if all(0 <= number <= 1 for number in numbers) else details.get("unit")
+    told = [words.quantity(number, unit) for number in numbers]
+    return " to ".join(told) if len(told) == len(ends) else ""
+
+
+def _window(item: object, unit: object) -> str:
+    if isinstance(item, Mapping):
+        return " ".join(f"{key} {value}" for key, value in item.items())
+    return words.quantity(item, unit) or str(item)
+
+
+def samples(task: Card) -> Iterator[RenderableType]:
+    """What single events said, each below when, where and how."""
+    stored = task.mapping("evidence").get("samples")
+    if not isinstance(stored, list) or not stored:
+        return
+    yield text.heading("Samples")
+    for sample in stored[:_SAMPLES]:
+        head, told, event = sample_parts(sample, task.subject)
+        yield text.indented(text.styled(head, "dim", limit=_SAMPLE_LIMIT))
+        if told:
+            yield text.indented(text.styled(told, limit=_SAMPLE_LIMIT), 4)
+        if event:
+            yield text.indented(text.styled(f"event {event}", "dim", limit=100), 4)
+    if len(stored) > _SAMPLES:
+        yield text.indented(Text(f"and {len(stored) - _SAMPLES} more, with --json", style="dim"))
+
+
+def sample_parts(sample: object, subject: str) -> tuple[str, str, str]:
+    """When, where and how; what it said; which event. Whatever else a sample has is in the first.
+
+    What the subject of the card says already is left out.
+    """
+    if not isinstance(sample, Mapping):
+        return "", str(sample), ""
+    rest = dict(sample)
+    told, event = (_first(rest, "text"), _first(rest, "eventId", "id"))
+    act, _, name = subject.partition("/")
+    if rest.get("act") == act:
+        rest.pop("act")
+        if rest.get("name") == name:
+            rest.pop("name", None)
+    head = [_first(rest, "timestamp", "ts"), _first(rest, "convId")]
+    if (elapsed := words.number(rest.get("elapsedMs"))) is not None:
+        rest.pop("elapsedMs")
+        head.append(words.milliseconds(elapsed))
+    head += [_first(rest, "errorType"), _first(rest, "finishReason")]
+    head += [f"{key}={value}" for key, value in rest.items() if value not in (None, "", [])]
+    return "  ".join(part for part in head if part), told, event
+
+
+def _first(rest: dict[str, Any], *keys: str) -> str:
+    """Takes the keys out and returns the text of the first that has one."""
+    values = [rest.pop(key, None) for key in keys]
+    return next((str(value) for value in values if value not in (None, "")), "")
+
+
+def row(rows: Table, label: str, told: object) -> None:
+    """A row, if there is anything to tell."""
+    if isinstance(told, str) and told:
+        rows.add_row(label, text.styled(told))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
