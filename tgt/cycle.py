@@ -22,6 +22,8 @@ from tgt.journal import Journal
 from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
 from tgt.sidecar import Health, SchedulerState, Sidecar
 from tgt.telemetry.events import Interval
+from tgt.telemetry.signals import Engine
+from tgt.telemetry.source import Source
 
 Progress = Callable[[str, float | None], None]
 
@@ -30,9 +32,13 @@ _LONGEST_INCIDENT = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Judged:
-    """What the analyzers made of one window, before any card is looked at."""
+    """What the analyzers made of one window, before any card is looked at.
+
+    ``sure`` are the findings of at least the minimum confidence, best priority first.
+    """
 
     findings: tuple[Finding, ...]
+    sure: tuple[Finding, ...]
     abstained: tuple[Abstention, ...]
     warnings: tuple[str, ...]
     health: Mapping[str, Health]
@@ -90,18 +96,14 @@ def _cycle(
         until = f" until {format_time(pause.until)}" if pause.until else ""
         return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
 
-    window = Interval(now - timedelta(minutes=settings.window_min), now)
     cards = ledger.overlay(stored, state.sightings)
-    judged, report = _read_and_analyze(settings, window, cards, state, progress, dry_run=dry_run)
+    judged, report = _read_and_judge(settings, now, cards, state, progress, dry_run=dry_run)
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
-
-    sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
-    sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
     if dry_run:
-        decisions = _decide(settings, sure, stored, state, now)
+        decisions = decide(settings, judged, stored, state, now)
     else:
-        decisions = _save(settings, journal, sure, state, now)
-    report = replace(_reported(report, judged, sure, decisions), duration_ms=_since(started))
+        decisions = _save(settings, journal, judged, state, now)
+    report = replace(_reported(report, judged, decisions), duration_ms=_since(started))
     if not dry_run:
         sidecar.update(lambda s: _after(s, report, judged, decisions, journal, now))
     return report
@@ -111,9 +113,20 @@ def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-def _read_and_analyze(
+def sources_of(settings: Settings) -> list[Source]:
+    """Where the settings say that telemetry lies."""
+    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 only a run needs it
+
+    return [ContextLog(settings.contextlog_dir)]
+
+
+def window_of(settings: Settings, now: datetime) -> Interval:
+    return Interval(now - timedelta(minutes=settings.window_min), now)
+
+
+def _read_and_judge(
     settings: Settings,
-    window: Interval,
+    now: datetime,
     cards: Mapping[str, Card],
     state: SchedulerState,
     progress: Progress | None,
@@ -121,14 +134,13 @@ def _read_and_analyze(
     dry_run: bool,
 ) -> tuple[Judged, RunReport]:
     # Importing the engine costs as much as the rest of a small command.
-    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415
     from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
+    window = window_of(settings, now)
     baseline = timedelta(days=settings.baseline_days)
     workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run)
     with DuckDBEngine(workspace) as engine:
-        sources = [ContextLog(settings.contextlog_dir)]
-        engine.read(sources, window, window, baseline, progress=progress)
+        engine.read(sources_of(settings), window, window, baseline, progress=progress)
         telemetry = engine.at(window, baseline)
         report = RunReport(
             "",
@@ -139,19 +151,32 @@ def _read_and_analyze(
         if telemetry.events == 0:
             message = f"Skipped: no events in the last {settings.window_min} minutes"
             return (
-                Judged((), (), (), state.analyzers),
+                Judged((), (), (), (), state.analyzers),
                 replace(report, skipped=SkipReason.NO_EVENTS, message=message),
             )
-        incidents = incidents_of(cards.values(), window.end - window.start)
-        context = Context(settings, engine, window, incidents)
-        judged = analyze(
-            chosen(settings.analyzers),
-            context,
-            state.analyzers,
-            timedelta(minutes=settings.interval_min),
-            progress,
-        )
+        judged = judge(settings, engine, cards, state.analyzers, progress)
     return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
+
+
+def judge(
+    settings: Settings,
+    engine: Engine,
+    cards: Mapping[str, Card],
+    health: Mapping[str, Health],
+    progress: Progress | None = None,
+) -> Judged:
+    """What the analyzers find in the engine's window, and what of it is certain enough.
+
+    ``cards`` tell which hours were incidents and are no part of a baseline.
+    """
+    window = engine.telemetry.window
+    incidents = incidents_of(cards.values(), window.end - window.start)
+    context = Context(settings, engine, window, incidents)
+    interval = timedelta(minutes=settings.interval_min)
+    judged = analyze(chosen(settings.analyzers), context, health, interval, progress)
+    sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
+    sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
+    return replace(judged, sure=tuple(sure))
 
 
 def analyze(
@@ -188,7 +213,7 @@ def analyze(
         after.pop(analyzer.name, None)
         findings.extend(analysis.findings)
         abstained.extend(analysis.abstained)
-    return Judged(tuple(findings), tuple(abstained), tuple(warnings), after)
+    return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after)
 
 
 def incidents_of(cards: Iterable[Card], window: timedelta) -> dict[str, list[Interval]]:
@@ -207,40 +232,36 @@ def incidents_of(cards: Iterable[Card], window: timedelta) -> dict[str, list[Int
     return incidents
 
 
-def _decide(
+def decide(
     settings: Settings,
-    findings: Sequence[Finding],
+    judged: Judged,
     stored: Mapping[str, Card],
     state: SchedulerState,
     now: datetime,
 ) -> tuple[Decision, ...]:
+    """What becomes of each finding, given the cards and the quota. Writes nothing."""
     saves = quota.reconcile(state.saves, stored.values(), now)
     left = quota.remaining(saves, now, settings.max_per_hour)
     room, limit = ledger.room(settings.max_tasks, left)
-    return ledger.decide(findings, ledger.overlay(stored, state.sightings), now, room, limit)
+    return ledger.decide(judged.sure, ledger.overlay(stored, state.sightings), now, room, limit)
 
 
 def _save(
     settings: Settings,
     journal: Journal,
-    findings: Sequence[Finding],
+    judged: Judged,
     state: SchedulerState,
     now: datetime,
 ) -> tuple[Decision, ...]:
     """Decide on the cards as they are under the write lock, and make the outcome durable."""
     with journal.writing() as writer:
-        decisions = _decide(settings, findings, writer.cards, state, now)
+        decisions = decide(settings, judged, writer.cards, state, now)
         lines = [ledger.apply(decision, now) for decision in decisions]
         writer.append([card for card in lines if card is not None])
     return decisions
 
 
-def _reported(
-    report: RunReport,
-    judged: Judged,
-    sure: Sequence[Finding],
-    decisions: Sequence[Decision],
-) -> RunReport:
+def _reported(report: RunReport, judged: Judged, decisions: Sequence[Decision]) -> RunReport:
     by_action = {action: [d for d in decisions if d.action is action] for action in Action}
     saved, deferred = by_action[Action.SAVE], by_action[Action.DEFER]
     covered = by_action[Action.TOUCH] + by_action[Action.RENEW] + by_action[Action.SUPPRESS]
@@ -251,7 +272,7 @@ def _reported(
         message=report.message or _message(saved, reopened, deferred, report, held_back=held_back),
         rate_limited=held_back,
         generated=len(judged.findings),
-        filtered=len(sure),
+        filtered=len(judged.sure),
         saved=len(saved),
         covered=len(covered),
         deferred=len(deferred),
@@ -285,6 +306,22 @@ def _tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
+def seen(
+    state: SchedulerState,
+    judged: Judged,
+    decisions: Sequence[Decision],
+    cards: Mapping[str, Card],
+    now: datetime,
+) -> SchedulerState:
+    """The state that the next cycle's decisions rest on: saves, health, sightings."""
+    return replace(
+        state,
+        saves=quota.reconcile(state.saves, cards.values(), now),
+        analyzers=judged.health,
+        sightings=ledger.sightings(state.sightings, decisions, cards, now),
+    )
+
+
 def _after(
     state: SchedulerState,
     report: RunReport,
@@ -295,7 +332,7 @@ def _after(
 ) -> SchedulerState:
     """The sidecar after a cycle; it is given the state as of the write lock."""
     cards = journal.read().cards
-    saves = quota.reconcile(state.saves, cards.values(), now)
+    state = seen(state, judged, decisions, cards, now)
     abstentions: dict[str, int] = {}
     for abstention in report.abstained:
         abstentions[abstention.analyzer] = abstentions.get(abstention.analyzer, 0) + 1
@@ -307,9 +344,6 @@ def _after(
         errors=state.errors + len(judged.warnings),
         last_run_duration_ms=report.duration_ms,
         last_run_at=now,
-        saves=tuple(saves),
-        analyzers=judged.health,
-        sightings=ledger.sightings(state.sightings, decisions, cards, now),
         abstentions=abstentions,
     )
 
