@@ -148,7 +148,12 @@ class DuckDBEngine:
 
     def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         used = {name: value for name, value in parameters.items() if f"${name}" in statement}
-        return self._connection.execute(statement, used).fetchall()
+        try:
+            return self._connection.execute(statement, used).fetchall()
+        except RuntimeError as failure:
+            if "interrupted" in str(failure).lower():
+                raise KeyboardInterrupt from None  # how DuckDB tells that it was asked to stop
+            raise
 
     # --- reading ---------------------------------------------------------------------------------
 
