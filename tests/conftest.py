@@ -283,16 +283,22 @@ def world(tmp_path: Path) -> World:
 def load(world: World) -> Iterator[Callable[..., Loaded]]:
     """Reads the world into a real engine, which is closed after the test."""
     from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 duckdb is not for every test
-    from tgt.telemetry.duckdb_engine import DuckDBEngine  # noqa: PLC0415
+    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
     engines: list[DuckDBEngine] = []
 
-    def loaded(end: datetime = END, *, minutes: float = 60, days: float = 7) -> Loaded:
-        engine = DuckDBEngine()
+    def loaded(
+        end: datetime = END,
+        *,
+        minutes: float = 60,
+        days: float = 7,
+        cache: Path | None = None,
+    ) -> Loaded:
+        engine = DuckDBEngine(Workspace(cache, writable=cache is not None))
         engines.append(engine)
         window = Interval(end - timedelta(minutes=minutes), end)
-        baseline = Interval(window.start - timedelta(days=days), window.start)
-        engine.load([ContextLog(world.logs)], window, baseline)
+        engine.read([ContextLog(world.logs)], window, window, timedelta(days=days))
+        engine.at(window, timedelta(days=days))
         return Loaded(engine, window)
 
     yield loaded
