@@ -18,12 +18,12 @@ def constant_map(words: Mapping[str, object]) -> str:
     return "MAP {" + ", ".join(pairs) + "}"
 
 
-_OUTCOME_WORDS = {
+OUTCOME_WORDS = {
     **dict.fromkeys(("ok", "success", "succeeded", "completed", "complete", "done"), False),
     **dict.fromkeys(("error", "failed", "failure", "fail", "timeout", "timed_out"), True),
     **dict.fromkeys(("exception", "crashed"), True),
 }
-_ABORTS: Mapping[str, object] = dict.fromkeys(
+ABORTS: Mapping[str, object] = dict.fromkeys(
     (
         *("cancelled", "canceled", "cancel", "aborted", "abort", "interrupted", "user_abort"),
         *("user_aborted", "user_cancel", "user_cancelled", "turn_aborted", "request_aborted"),
@@ -32,14 +32,14 @@ _ABORTS: Mapping[str, object] = dict.fromkeys(
     True,
 )
 # What a person refused is not a failure of the tool.
-_REFUSALS: Mapping[str, object] = dict.fromkeys(
+REFUSALS: Mapping[str, object] = dict.fromkeys(
     (
         *("rejected", "reject", "denied", "deny", "declined", "user_reject", "user_rejected"),
         *("user_abort", "user_denied", "approval_denied", "approval_rejected"),
     ),
     True,
 )
-_FINISH_WORDS: Mapping[str, object] = {
+FINISH_WORDS: Mapping[str, object] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "completed", "complete", "eos"), "stop"),
     **dict.fromkeys(("end", "done"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "max_token"), "length"),
@@ -49,7 +49,7 @@ _FINISH_WORDS: Mapping[str, object] = {
     "pause_turn": "tool_calls",
     **dict.fromkeys(("content_filter", "safety", "refusal", "recitation"), "content_filter"),
     **dict.fromkeys(("blocklist", "prohibited_content", "spii", "language"), "content_filter"),
-    **dict.fromkeys(_ABORTS, "cancelled"),
+    **dict.fromkeys(ABORTS, "cancelled"),
     **dict.fromkeys(("error", "malformed_function_call", "failed"), "error"),
 }
 
@@ -67,13 +67,13 @@ MACROS = (
         WHEN t IS NULL OR t[1] IN ('{', '[') THEN NULL ELSE nullif(trim(t), '') END""",
     # false for the words of success, true for those of failure, NULL for all others.
     f"""CREATE OR REPLACE TEMP MACRO failure(s) AS
-        coalesce({constant_map(_OUTCOME_WORDS)}[lower(s)], number(s) >= 400)""",
+        coalesce({constant_map(OUTCOME_WORDS)}[lower(s)], number(s) >= 400)""",
     f"""CREATE OR REPLACE TEMP MACRO is_abort(w) AS
-        coalesce({constant_map(_ABORTS)}[lower(w)], false)""",
+        coalesce({constant_map(ABORTS)}[lower(w)], false)""",
     f"""CREATE OR REPLACE TEMP MACRO is_refusal(w) AS
-        coalesce({constant_map(_REFUSALS)}[lower(w)], false)""",
+        coalesce({constant_map(REFUSALS)}[lower(w)], false)""",
     f"""CREATE OR REPLACE TEMP MACRO finish(w) AS CASE WHEN w IS NOT NULL THEN coalesce(
-        {constant_map(_FINISH_WORDS)}[
+        {constant_map(FINISH_WORDS)}[
             replace(regexp_replace(lower(w), '^finish_?reason[_.]', ''), '-', '_')],
         'other') END""",
 )
