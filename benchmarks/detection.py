@@ -170,12 +170,19 @@ class Bench:
         return f"{now.isoformat()}: {'; '.join(report.warnings)}" if report.warnings else ""
 
     def readings(self, now: datetime) -> list[tuple[float, str, str, float, bool]]:
-        """All findings of a moment, whatever their confidence, by a dry run without cards."""
+        """All findings of a moment, whatever their confidence, by a dry run without cards.
+
+        It borrows the cache of the run at the same moment, which a dry run does not write.
+        """
         from tgt import config, cycle  # noqa: PLC0415
 
+        none = self.directory / "none"
+        if not none.exists():
+            none.mkdir()
+            (none / "cache").symlink_to(self.directory / "tasks" / "cache")
         settings = config.load(
             environ=self.environment(
-                FGK_TASKS_DIR=str(self.directory / "none"),
+                FGK_TASKS_DIR=str(none),
                 TASKGEN_MIN_CONFIDENCE="0",
                 TASKGEN_MAX_TASKS="1000",
                 TASKGEN_MAX_PER_HOUR="10000",
@@ -220,17 +227,18 @@ def measure(world: World, seed: int, mode: str, *, reliability: bool) -> Result:
         if mode == "backtest":
             cards = _backtest(bench, result)
         else:
-            _replay(bench, result, bench.run if mode == "run" else bench.call)
+            step = bench.run if mode == "run" else bench.call
+            _replay(bench, result, step, reliability=reliability)
             _, document, _ = bench.tgt("list", "--all")
             cards = document.get("tasks", [])
         result.seconds = time.monotonic() - started
         result.verdicts, result.false = judge(world.faults, bench.seen(cards))
-        if reliability:
-            result.readings = [reading for now in bench.times() for reading in bench.readings(now)]
     return result
 
 
-def _replay(bench: Bench, result: Result, run: Callable[[datetime], str]) -> None:
+def _replay(
+    bench: Bench, result: Result, run: Callable[[datetime], str], *, reliability: bool
+) -> None:
     complete_at = bench.world.complete_at
     for now in bench.times():
         if complete_at is not None and bench.hour(now) >= complete_at:
@@ -240,6 +248,8 @@ def _replay(bench: Bench, result: Result, run: Callable[[datetime], str]) -> Non
         result.runs += 1
         if problem:
             result.problems.append(problem)
+        if reliability:
+            result.readings += bench.readings(now)
 
 
 def _backtest(bench: Bench, result: Result) -> list[dict[str, Any]]:
@@ -432,7 +442,9 @@ def main() -> None:
     parser.add_argument("--per-hour", type=float, default=40.0, help="conversations an hour")
     parser.add_argument("--mode", choices=("run", "call", "backtest"), default="run")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--reliability", action="store_true", help="also look below the gate")
+    parser.add_argument(
+        "--reliability", action="store_true", help="also look below the gate (not in a backtest)"
+    )
     parser.add_argument("--quick", action="store_true", help="a day of each healthy world")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
