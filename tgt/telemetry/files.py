@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -107,11 +108,14 @@ def parts(file: LogFile) -> tuple[Part, ...]:
     Raises OSError.
     """
     whole = f"{file.path}|{file.inode}|{file.size}|{file.modified_ns}"
-    if file.size < 2 * PART_BYTES or file.compression != "uncompressed":
+    if file.compression != "uncompressed":
         return (Part(file, 0, file.size, whole),)
     found = []
     with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 the path is not a Path here
-        start = 0
+        # The JSON reader would take the mark for a part of the first line, and lose that.
+        start = len(codecs.BOM_UTF8) if stream.read(3) == codecs.BOM_UTF8 else 0
+        if file.size < 2 * PART_BYTES:
+            return (Part(file, start, file.size - start, whole),)
         while start < file.size:
             end = _line_end(stream, start + PART_BYTES, file.size)
             if end >= file.size:
