@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tgt.telemetry.files import LogFile, discover
+from tgt.telemetry.files import LogFile, Part, discover
 from tgt.telemetry.macros import MACROS, constant_map
 
 _FIELDS = (
@@ -148,6 +148,9 @@ class ContextLog:
 
     def files(self) -> tuple[LogFile, ...]:
         return discover(self.directory, self.setting)
+
+    def descriptor(self, part: Part) -> int | None:
+        return None if part.is_whole else part.descriptor()
 
     def records(self) -> tuple[str, Mapping[str, Any]]:
         relation = (

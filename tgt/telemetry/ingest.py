@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from tgt import __version__
 from tgt.telemetry import calls
 from tgt.telemetry.events import HOUR_US, RECORD, from_us
 from tgt.telemetry.files import Part, between, parts
@@ -111,7 +112,14 @@ def count_statement(table: str, events: str) -> str:
 def signature(sources: Sequence[Source]) -> str:
     """A hash of all that decides what the counts are: they are not comparable across it."""
     joined = calls.events("records", paired=True, continued=True, previews=False)
-    text = [duckdb.__version__, repr(COUNTS), repr(TABLES), repr(sorted(RECORD)), joined]
+    text = [
+        __version__,
+        duckdb.__version__,
+        repr(COUNTS),
+        repr(TABLES),
+        repr(sorted(RECORD)),
+        joined,
+    ]
     for source in sources:
         text.extend((source.kind, repr(source), *source.macros, *map(repr, source.records())))
     return hashlib.sha256("\0".join(text).encode()).hexdigest()
@@ -256,7 +264,7 @@ class Ingest:
     def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
         statement, parameters = source.records()
         names = ", ".join(RECORD)
-        with _readable(batch) as paths:
+        with _readable(source, batch) as paths:
             if only_extent:
                 self._note(f"({statement})", paths, {"paths": list(paths), **parameters})
                 return
@@ -296,7 +304,9 @@ class Ingest:
             **(parameters or {}),
         )
         extents = {part.identity: Extent(None, None, 0, 0) for part in paths.values()}
-        by_path = {(p.file.path if p.is_whole else path): p for path, p in paths.items()}
+        by_path = {
+            (p.file.path if path == _literal(p.file.path) else path): p for path, p in paths.items()
+        }
         for path, *extent in found:
             extents[by_path[path].identity] = Extent(*extent)
         self._catalog.update(extents)
@@ -355,17 +365,18 @@ class Ingest:
 
 
 @contextmanager
-def _readable(batch: Sequence[Part]) -> Iterator[dict[str, Part]]:
+def _readable(source: Source, batch: Sequence[Part]) -> Iterator[dict[str, Part]]:
     """The parts under the paths by which the engine can read them, for as long as it does."""
     descriptors: list[int] = []
     paths: dict[str, Part] = {}
     try:
         for part in batch:
-            if part.is_whole:
+            descriptor = source.descriptor(part)
+            if descriptor is None:
                 paths[_literal(part.file.path)] = part
             else:
-                descriptors.append(part.descriptor())
-                paths[f"/proc/self/fd/{descriptors[-1]}"] = part
+                descriptors.append(descriptor)
+                paths[f"/proc/self/fd/{descriptor}"] = part
         yield paths
     finally:
         for descriptor in descriptors:

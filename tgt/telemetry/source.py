@@ -1,6 +1,6 @@
 """A source: where telemetry of one format lies, and how its lines become records.
 
-A source is a projection that the engine runs, never a copy. Adding a format is one module with one
+A source is a projection that the engine runs, never a stored copy. Adding a format is one module with one
 instance of this protocol.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tgt.telemetry.files import LogFile
+from tgt.telemetry.files import LogFile, Part
 
 
 class Source(Protocol):
@@ -27,6 +27,13 @@ class Source(Protocol):
 
     def files(self) -> tuple[LogFile, ...]:
         """The files there are now, in the order of their time. Raises TelemetryError."""
+        ...
+
+    def descriptor(self, part: Part) -> int | None:
+        """A descriptor of a file in memory to read in place of the part; the caller closes it.
+
+        None where the engine reads the file itself. Raises OSError.
+        """
         ...
 
     def records(self) -> tuple[str, Mapping[str, Any]]:
