@@ -39,11 +39,11 @@ _EXPANSION = 12  # of a compressed file, roughly
 UNITS = """
 SELECT us // {hour} AS hour, subject, hash(conv_id) AS conv,
     count(*)::INTEGER AS events,
-    count_if(failed)::INTEGER AS errors,
-    count_if(truncated IS NOT NULL)::INTEGER AS ends,
-    count_if(truncated)::INTEGER AS cuts,
-    count_if(is_untold)::INTEGER AS untold,
-    count_if(finish_reason IS NOT NULL OR continuation IS NOT NULL)::INTEGER AS told,
+    (count(*) FILTER (failed))::INTEGER AS errors,
+    (count(*) FILTER (truncated IS NOT NULL))::INTEGER AS ends,
+    (count(*) FILTER (truncated))::INTEGER AS cuts,
+    (count(*) FILTER (is_untold))::INTEGER AS untold,
+    (count(*) FILTER (finish_reason IS NOT NULL OR continuation IS NOT NULL))::INTEGER AS told,
 FROM {events} WHERE actor <> 'user'
 GROUP BY ALL
 """
@@ -59,11 +59,11 @@ GROUP BY ALL
 CONVERSATIONS = """
 SELECT us // {hour} AS hour, hash(conv_id) AS conv,
     count(*)::INTEGER AS events,
-    count_if(failed)::INTEGER AS errors,
-    count_if(ended)::INTEGER AS ended,
-    count_if(is_untold)::INTEGER AS untold,
-    count_if(cancelled)::INTEGER AS cancelled,
-    count_if(asked)::INTEGER AS messages,
+    (count(*) FILTER (failed))::INTEGER AS errors,
+    (count(*) FILTER (ended))::INTEGER AS ended,
+    (count(*) FILTER (is_untold))::INTEGER AS untold,
+    (count(*) FILTER (cancelled))::INTEGER AS cancelled,
+    (count(*) FILTER (asked))::INTEGER AS messages,
     max(answer_us - us) // 1000 AS wait_ms,
     max(elapsed_ms) AS slowest_ms,
     min(us) AS first_us,
