@@ -7,11 +7,11 @@ Statements are built from constants; whatever comes from telemetry or from a use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 
@@ -37,6 +37,8 @@ from tgt.telemetry.signals import (
     Usage,
 )
 from tgt.telemetry.source import Source
+
+T = TypeVar("T")
 
 IDLE = timedelta(minutes=15)
 """A conversation without an event for this long is over."""
@@ -77,11 +79,13 @@ _IS_COUNTED = {
     Measure.CUTS: "truncated",
 }
 
-# Sums over rows of one subject, hour and conversation; those without a conversation are loose.
-_TALLY = """
+_EVERYTHING = Signal("traffic", Measure.EVENTS, Measure.ERRORS)
+_ALL_SUBJECTS = "traffic"
+
+# Sums over rows (conv, n, k) of one subject; rows without a conversation are loose events.
+_SUMS = """
     sum(n)::BIGINT, sum(k)::BIGINT,
     count(conv), count(conv) FILTER (k > 0),
-    count(DISTINCT conv), count(DISTINCT conv) FILTER (k > 0),
     coalesce(sum(n) FILTER (conv IS NULL), 0)::BIGINT,
     coalesce(sum(n) FILTER (conv IS NOT NULL), 0)::DOUBLE,
     coalesce(sum(k) FILTER (conv IS NOT NULL), 0)::DOUBLE,
@@ -89,12 +93,19 @@ _TALLY = """
     coalesce(sum(n::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE,
     coalesce(sum(k::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE
 """
+_DISTINCT = "count(DISTINCT conv), count(DISTINCT conv) FILTER (k > 0)"
 
 
-def _tally(row: Sequence[Any]) -> Tally:
-    n, k, units, bad_units, conversations, bad_conversations, loose = row[:7]
-    sums = Clusters(units, *row[7:12])
+def _tally(row: Sequence[Any], conversations: int = 0, bad_conversations: int = 0) -> Tally:
+    """A tally of the columns of _SUMS; of a history the distinct conversations are not asked."""
+    n, k, units, bad_units, loose = row[:5]
+    sums = Clusters(units, *row[5:10])
     return Tally(n, k, units, bad_units, conversations, bad_conversations, loose, sums)
+
+
+def _single(n: int, k: int) -> Tally:
+    """A tally of conversations that count once each."""
+    return Tally(n, k, n, k, n, k, 0, Clusters(n, n, k, n, k, k))
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,8 @@ class DuckDBEngine:
         self._malformed = 0
         self._warnings: tuple[str, ...] = ()
         self._raw_start = 0
+        self._known_past: dict[tuple[Signal, bool], dict[str, dict[int, Tally]]] = {}
+        self._known_latencies: dict[str, dict[int, dict[int, int]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -204,6 +217,11 @@ class DuckDBEngine:
             counted = count_statement(name, "events")
             self._run(f"CREATE OR REPLACE TEMP TABLE recent_{name} AS {counted}")
         self._telemetry = self._summary(window, Interval(window.start - baseline, window.start))
+        conversations = self._counts("conversations", self._telemetry.baseline.start)
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE judged AS " + _JUDGED.format(conversations=conversations),
+            tells=self._telemetry.tells_finish,
+        )
         return self._telemetry
 
     def _counts(self, table: str, since: datetime) -> str:
@@ -242,11 +260,11 @@ class DuckDBEngine:
             tells_continuation=cuts > 0,
         )
 
-    def _judged(self) -> str:
-        conversations = self._counts("conversations", self.telemetry.baseline.start)
-        return _JUDGED.format(conversations=conversations)
-
     # --- answering -------------------------------------------------------------------------------
+
+    def _hours_before(self, window: Interval) -> tuple[int, int]:
+        """The first and the last full clock hour of the baseline before a window."""
+        return _clock_hours(Interval(self.telemetry.baseline.start, window.start))
 
     def _rows(self, signal: Signal, window: Interval) -> tuple[str, dict[str, Any]]:
         """One row (subject, hour, conv, n, k) a unit of the window, and the parameters.
@@ -265,106 +283,125 @@ class DuckDBEngine:
             return f"SELECT subject, hour, conv, {shares} FROM {source}", parameters
         statement = (
             f"SELECT subject, hour, conv, {shares} FROM {self._counts('units', window.start)}"
-            f" WHERE hour BETWEEN $start // {HOUR_US} AND $finish // {HOUR_US}"
+            f" WHERE hour <= $finish // {HOUR_US}"
         )
         return statement, parameters
 
     def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
         rows, parameters = self._rows(signal, window)
         found = self._run(
-            f"SELECT subject, {_TALLY} FROM ({rows}) WHERE n > 0 OR k > 0 GROUP BY subject"
-            " ORDER BY subject",
+            f"SELECT subject, {_DISTINCT}, {_SUMS} FROM ({rows}) WHERE n > 0 OR k > 0"
+            " GROUP BY subject ORDER BY subject",
             **parameters,
         )
-        tallies = {row[0]: _tally(row[1:]) for row in found}
+        tallies = {row[0]: _tally(row[3:], row[1], row[2]) for row in found}
         worth = [subject for subject, tally in tallies.items() if tally.k >= min_counted]
-        histories = self._histories(signal, window, worth)
+        past = self._past(signal, worth)
+        first, last = self._hours_before(window)
         return tuple(
-            Reading(subject, window, tally, histories.get(subject, {}))
+            Reading(subject, window, tally, _within(past.get(subject, {}), first, last))
             for subject, tally in tallies.items()
         )
 
-    def _histories(
-        self, signal: Signal, window: Interval, subjects: Sequence[str]
-    ) -> dict[str, dict[int, Tally]]:
+    def traffic(self, window: Interval) -> Reading:
+        """All conversations, whatever they used: the exposure of failures outside any tool."""
+        rows, parameters = self._rows(_EVERYTHING, window)
+        row = self._run(
+            f"SELECT {_DISTINCT}, {_SUMS} FROM (SELECT hour, conv, sum(n) AS n, sum(k) AS k"
+            f" FROM ({rows}) GROUP BY ALL)",
+            **parameters,
+        )[0]
+        now = _tally(row[2:], row[0], row[1]) if row[2] is not None else Tally()
+        past = self._past(_EVERYTHING, [_ALL_SUBJECTS])
+        history = _within(past.get(_ALL_SUBJECTS, {}), *self._hours_before(window))
+        return Reading(_ALL_SUBJECTS, window, now, history)
+
+    def _past(self, signal: Signal, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
+        """The counts by the hour of these subjects, as far as hours are over.
+
+        Hours that are over do not change while the engine lives, so they are asked for once.
+        """
+        known = self._known_past.setdefault((signal, self.telemetry.tells_finish), {})
+        missing = [subject for subject in subjects if subject not in known]
+        if missing:
+            known.update({subject: {} for subject in missing})
+            for subject, hour, tally in self._tallies(signal, "units", missing):
+                known[subject][hour] = tally
+        merged = {
+            subject: {h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start}
+            for subject in subjects
+        }
+        for subject, hour, tally in self._tallies(signal, "recent_units", subjects):
+            merged[subject][hour] = tally
+        return merged
+
+    def _tallies(
+        self, signal: Signal, table: str, subjects: Sequence[str]
+    ) -> Iterator[tuple[str, int, Tally]]:
         if not subjects:
-            return {}
-        first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
+            return
+        everything = list(subjects) == [_ALL_SUBJECTS]
+        subject = f"'{_ALL_SUBJECTS}' AS subject" if everything else "subject"
+        where = "" if everything else "WHERE subject IN (SELECT unnest($subjects))"
         found = self._run(
-            f"SELECT subject, hour, {_TALLY} FROM (SELECT subject, hour, conv,"
+            f"SELECT subject, hour, {_SUMS} FROM (SELECT {subject}, hour, conv,"
             f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
-            f" FROM {self._counts('units', self.telemetry.baseline.start)} WHERE"
-            " hour BETWEEN $first AND $last AND subject IN (SELECT unnest($subjects))"
-            " GROUP BY ALL) WHERE n > 0 OR k > 0 GROUP BY subject, hour ORDER BY hour",
-            first=first,
-            last=last,
+            f" FROM {table} {where} GROUP BY ALL) WHERE n > 0 OR k > 0 GROUP BY subject, hour",
             subjects=list(subjects),
             tells=self.telemetry.tells_finish,
         )
-        histories: dict[str, dict[int, Tally]] = {}
         for row in found:
-            histories.setdefault(row[0], {})[row[1]] = _tally(row[2:])
-        return histories
-
-    def traffic(self, window: Interval) -> Reading:
-        """All conversations, whatever they used: the exposure of failures outside any tool."""
-        everything = Signal("traffic", Measure.EVENTS, Measure.ERRORS)
-        rows, parameters = self._rows(everything, window)
-        now = self._run(
-            f"SELECT {_TALLY} FROM (SELECT hour, conv, sum(n) AS n, sum(k) AS k FROM ({rows})"
-            " GROUP BY ALL)",
-            **parameters,
-        )[0]
-        first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
-        history = self._run(
-            f"SELECT hour, {_TALLY} FROM (SELECT hour, conv, sum(events) AS n, sum(errors) AS k"
-            f" FROM {self._counts('units', self.telemetry.baseline.start)}"
-            " WHERE hour BETWEEN $first AND $last GROUP BY ALL) GROUP BY hour",
-            first=first,
-            last=last,
-        )
-        tally = _tally(now) if now[0] is not None else Tally()
-        return Reading("traffic", window, tally, {row[0]: _tally(row[1:]) for row in history})
+            yield row[0], row[1], _tally(row[2:])
 
     def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
-        parameters = {**_bounds(window), "minimum": min_calls}
         if to_us(window.start) >= self._raw_start:
             inside = "(SELECT * FROM events WHERE us > $start AND us <= $finish)"
             source = f"({count_statement('latency', inside)})"
         else:
-            source = (
-                f"(SELECT * FROM {self._counts('latency', window.start)}"
-                f" WHERE hour BETWEEN $start // {HOUR_US} AND $finish // {HOUR_US})"
-            )
+            counts = self._counts("latency", window.start)
+            source = f"(SELECT * FROM {counts} WHERE hour <= $finish // {HOUR_US})"
         now: dict[str, dict[int, int]] = {}
         for subject, bucket, n in self._run(
-            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL", **parameters
+            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL",
+            **_bounds(window),
         ):
             now.setdefault(subject, {})[bucket] = n
-        worth = sorted(
-            subject for subject, counts in now.items() if sum(counts.values()) >= min_calls
-        )
-        first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
-        history: dict[str, dict[int, dict[int, int]]] = {}
-        for subject, hour, bucket, n in self._run(
-            "SELECT subject, hour, bucket, sum(n)::BIGINT"
-            f" FROM {self._counts('latency', self.telemetry.baseline.start)}"
-            " WHERE hour BETWEEN $first AND $last AND subject IN (SELECT unnest($subjects))"
-            " GROUP BY ALL",
-            first=first,
-            last=last,
-            subjects=worth,
-        ):
-            history.setdefault(subject, {}).setdefault(hour, {})[bucket] = n
+        worth = sorted(s for s, counts in now.items() if sum(counts.values()) >= min_calls)
+        past = self._past_latencies(worth)
+        first, last = self._hours_before(window)
         return tuple(
-            LatencyReading(subject, window, now[subject], history.get(subject, {}))
+            LatencyReading(
+                subject, window, now[subject], _within(past.get(subject, {}), first, last)
+            )
             for subject in sorted(now)
+        )
+
+    def _past_latencies(self, subjects: Sequence[str]) -> dict[str, dict[int, dict[int, int]]]:
+        known = self._known_latencies
+        missing = [subject for subject in subjects if subject not in known]
+        if missing:
+            known.update({subject: {} for subject in missing})
+            for subject, hour, bucket, n in self._histograms("latency", missing):
+                known[subject].setdefault(hour, {})[bucket] = n
+        merged = {
+            subject: {h: c for h, c in known[subject].items() if h * HOUR_US < self._raw_start}
+            for subject in subjects
+        }
+        for subject, hour, bucket, n in self._histograms("recent_latency", subjects):
+            merged[subject].setdefault(hour, {})[bucket] = n
+        return merged
+
+    def _histograms(self, table: str, subjects: Sequence[str]) -> list[tuple[Any, ...]]:
+        return self._run(
+            f"SELECT subject, hour, bucket, sum(n)::BIGINT FROM {table}"
+            " WHERE subject IN (SELECT unnest($subjects)) GROUP BY ALL",
+            subjects=list(subjects),
         )
 
     def clusters_above(self, subject: str, window: Interval, ms: float) -> Clusters:
         """Sums over conversations, from the events at hand (of a longer window its end)."""
         row = self._run(
-            f"SELECT {_TALLY} FROM (SELECT hash(conv_id) AS conv, count(*) AS n,"
+            f"SELECT {_SUMS} FROM (SELECT hash(conv_id) AS conv, count(*) AS n,"
             " count_if(elapsed_ms > $ms) AS k FROM events WHERE subject = $subject"
             " AND us > $start AND us <= $finish AND elapsed_ms > 0"
             " AND failed IS DISTINCT FROM true GROUP BY ALL)",
@@ -375,27 +412,23 @@ class DuckDBEngine:
         return _tally(row).clusters if row[0] is not None else Clusters()
 
     def conversations(self, signal: Signal, window: Interval) -> Reading:
-        judged = (
-            f"SELECT hour, conv, finished AS n, {signal.counted} AS k, last_us"
-            f" FROM ({self._judged()})"
-        )
-        parameters = {"tells": self.telemetry.tells_finish, **_bounds(window)}
-        parameters["finish"] -= to_us(from_us(0) + IDLE)
-        row = self._run(
-            f"SELECT {_TALLY} FROM ({judged}) WHERE last_us > $start AND last_us <= $finish",
-            **parameters,
+        over = to_us(window.end - IDLE)
+        n, k = self._run(
+            f"SELECT count(*), coalesce(sum({signal.counted}), 0)::BIGINT FROM judged"
+            " WHERE last_us > $start AND last_us <= $over",
+            start=to_us(window.start),
+            over=over,
         )[0]
-        first, last = _clock_hours(Interval(self.telemetry.baseline.start, window.start))
+        first, last = self._hours_before(window)
         history = self._run(
-            f"SELECT hour, {_TALLY} FROM ({judged})"
+            f"SELECT hour, count(*), sum({signal.counted})::BIGINT FROM judged"
             " WHERE hour BETWEEN $first AND $last GROUP BY hour",
             first=first,
             last=last,
-            **parameters,
         )
-        now = _tally(row) if row[0] is not None else Tally()
         subject = _SUBJECTS_OF_CONVERSATIONS[signal.counted]
-        return Reading(subject, window, now, {row[0]: _tally(row[1:]) for row in history})
+        past = {hour: _single(count, bad) for hour, count, bad in history}
+        return Reading(subject, window, _single(n, k), past)
 
     def usage(self, window: Interval) -> tuple[Usage, ...]:
         found = self._run(
@@ -414,7 +447,7 @@ class DuckDBEngine:
         if measure in _OF_CONVERSATIONS:
             statement = (
                 "SELECT events.*, row_number() OVER (PARTITION BY conv_id ORDER BY us DESC) AS nth"
-                f" FROM events JOIN ({self._judged()}) judged ON judged.conv = hash(conv_id)"
+                " FROM events JOIN judged ON judged.conv = hash(conv_id)"
                 f" WHERE judged.{measure} > 0 AND judged.last_us > $start"
                 " AND judged.last_us <= $finish - $idle"
             )
@@ -464,9 +497,14 @@ class DuckDBEngine:
         return None if row[0] is None else int(row[0])
 
 
+def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:
+    return {hour: value for hour, value in by_hour.items() if first <= hour <= last}
+
+
 def _raw_start(window: Interval) -> int:
-    """From where on a window needs events and not counts: two full hours of context before it."""
-    return (to_us(window.start) - 2 * CONTEXT_US) // HOUR_US * HOUR_US
+    """From where on a window needs events and not counts: the last full hour to which nothing can
+    be added any more, neither by the window nor by the end of a call."""
+    return min(to_us(window.start), to_us(window.end) - CONTEXT_US) // HOUR_US * HOUR_US
 
 
 def _bounds(window: Interval) -> dict[str, Any]:
