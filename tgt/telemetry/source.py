@@ -1,7 +1,7 @@
 """A source: where telemetry of one format lies, and how its lines become records.
 
-A source is a projection that the engine runs, never a stored copy. Adding a format is one module with one
-instance of this protocol.
+A source is a projection that the engine runs, never a stored copy. Adding a format is one module
+with one instance of this protocol.
 """
 
 from __future__ import annotations
