@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from tgt import redact
 from tgt.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -81,6 +82,13 @@ def _names(value: object) -> object:
     if not words or any(word not in ANALYZERS for word in words):
         raise ValueError(accepted)
     return tuple(name for name in ANALYZERS if name in words)
+
+
+def _redaction(value: object) -> object:
+    word = str(value).strip().lower()
+    if word not in redact.MODES:
+        raise ValueError(" or ".join(redact.MODES))
+    return word
 
 
 def _paths(value: object) -> object:
@@ -176,6 +184,11 @@ class Settings(BaseModel):
         default=7,
         alias="TASKGEN_BASELINE_DAYS",
         description="days before the window that the baseline reaches back",
+    )
+    redact: Annotated[str, BeforeValidator(_redaction)] = Field(
+        default=redact.STANDARD,
+        alias="TASKGEN_REDACT",
+        description="standard masks credentials in evidence; strict e-mail addresses too",
     )
 
 

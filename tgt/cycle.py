@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tgt import fsio, ledger, quota
-from tgt.analyzers.base import Analyzer, Context
+from tgt.analyzers.base import Analyzer, Context, presentable
 from tgt.analyzers.registry import chosen
 from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
 from tgt.errors import TgtError
 from tgt.journal import Journal
+from tgt.redact import redact
 from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
 from tgt.sidecar import Health, SchedulerState, Sidecar
 from tgt.telemetry.events import Interval
@@ -93,6 +94,9 @@ def _cycle(
     state, warnings = sidecar.read(stored.values())
     pause = state.pause.as_of(now) if state.pause else None
     if pause is not None:
+        if pause != state.pause and not dry_run:
+            # The clock was set back behind the pause: its new end must be its last.
+            sidecar.update(lambda s: replace(s, pause=s.pause.as_of(now) if s.pause else None))
         until = f" until {format_time(pause.until)}" if pause.until else ""
         return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
 
@@ -146,7 +150,7 @@ def _read_and_judge(
             "",
             events_analyzed=telemetry.events,
             malformed_lines=telemetry.malformed_lines,
-            warnings=telemetry.warnings,
+            warnings=tuple(redact(w, settings.redact) for w in telemetry.warnings),
         )
         if telemetry.events == 0:
             message = f"Skipped: no events in the last {settings.window_min} minutes"
@@ -202,11 +206,10 @@ def analyze(
             abstained.append(Abstention(analyzer.name, "all", reason))
             continue
         try:
-            analysis = analyzer.analyze(context)
+            analysis = presentable(analyzer.analyze(context), context)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            reason = (
-                f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
-            )
+            words = str(failure).splitlines()
+            reason = context.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
             after[analyzer.name] = before.failed(reason, now, interval)
             warnings.append(f"analyzer {analyzer.name} failed: {reason}")
             continue
@@ -344,6 +347,7 @@ def _after(
         errors=state.errors + len(judged.warnings),
         last_run_duration_ms=report.duration_ms,
         last_run_at=now,
+        pause=state.pause.as_of(now) if state.pause else None,
         abstentions=abstentions,
     )
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
 from tgt.cards import Finding, fingerprint, format_time
 from tgt.confidence import Clusters, Usual
 from tgt.config import Settings
+from tgt.redact import everywhere, redact
 from tgt.report import Abstention
 from tgt.telemetry.events import HOUR_US, Interval, Sample, to_us
 from tgt.telemetry.signals import Engine, Tally
@@ -40,6 +41,10 @@ class Context:
     engine: Engine
     window: Interval
     incidents: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+
+    def redacted(self, text: str) -> str:
+        """The text without what looks like a credential."""
+        return redact(text, self.settings.redact)
 
     def longer_windows(self, *hours: int) -> list[Interval]:
         """The run's window, then those that are longer, each from a full clock hour on."""
@@ -110,7 +115,7 @@ def outside_incidents(
     """
     end = to_us(window.start) // HOUR_US
     before = frozenset(hour for hour in hours if hour < end)
-    incidents = context.incidents.get(fingerprint(task_type, subject), ())
+    incidents = context.incidents.get(fingerprint(task_type, context.redacted(subject)), ())
     quiet = frozenset(
         hour
         for hour in before
@@ -169,21 +174,61 @@ def duration(window: Interval) -> str:
 
 def describe_samples(samples: Sequence[Sample]) -> tuple[dict[str, Any], ...]:
     """Samples as a card shows them: when, which event, which conversation, what it said."""
-    described = []
-    for sample in samples:
-        text = sample.text
-        if text is not None and len(text) > _SAMPLE_TEXT:
-            text = text[: _SAMPLE_TEXT - 1] + "…"
-        described.append(
-            {
-                "timestamp": format_time(sample.at),
-                **({"eventId": sample.id[:80]} if sample.id else {}),
-                **({"convId": sample.conv_id[:80]} if sample.conv_id else {}),
-                **({"text": text} if text else {}),
-                **sample.values,
-            }
-        )
-    return tuple(described)
+    return tuple(
+        {
+            "timestamp": format_time(sample.at),
+            **({"eventId": sample.id[:80]} if sample.id else {}),
+            **({"convId": sample.conv_id[:80]} if sample.conv_id else {}),
+            **({"text": sample.text} if sample.text else {}),
+            **sample.values,
+        }
+        for sample in samples
+    )
+
+
+def presentable(analysis: Analysis, context: Context) -> Analysis:
+    """An analysis as it may leave an analyzer: without credentials, and samples cut short.
+
+    First masked and then cut, since half a secret is not recognized and still gives half away.
+    """
+    return Analysis(
+        tuple(_presentable(finding, context) for finding in analysis.findings),
+        tuple(
+            replace(a, subject=context.redacted(a.subject), reason=context.redacted(a.reason))
+            for a in analysis.abstained
+        ),
+    )
+
+
+def _presentable(finding: Finding, context: Context) -> Finding:
+    def masked(value: Any) -> Any:
+        return everywhere(value, context.redacted)
+
+    evidence, fix = finding.evidence, finding.fix
+    return replace(
+        finding,
+        subject=masked(finding.subject),
+        title=masked(finding.title),
+        description=masked(finding.description),
+        evidence=replace(
+            evidence,
+            current=masked(evidence.current),
+            baseline=masked(evidence.baseline),
+            threshold=masked(evidence.threshold),
+            samples=tuple(_cut(masked(sample)) for sample in evidence.samples),
+            details=masked(evidence.details),
+        ),
+        fix=replace(fix, files=masked(fix.files), changes=masked(fix.changes)),
+        acceptance=masked(finding.acceptance),
+        related_events=masked(finding.related_events),
+    )
+
+
+def _cut(sample: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = sample.get("text")
+    if not isinstance(text, str) or len(text) <= _SAMPLE_TEXT:
+        return sample
+    return {**sample, "text": text[: _SAMPLE_TEXT - 1] + "…"}
 
 
 def event_ids(samples: Sequence[Sample]) -> tuple[str, ...]:
