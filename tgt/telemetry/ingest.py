@@ -37,7 +37,8 @@ _PREVIEW_LENGTH = 400
 _EXPANSION = 12  # of a compressed file, roughly
 
 UNITS = """
-SELECT us // {hour} AS hour, subject, hash(conv_id) AS conv,
+SELECT us // {hour} AS hour, subject,
+    CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END AS conv,
     count(*)::INTEGER AS events,
     (count(*) FILTER (failed))::INTEGER AS errors,
     (count(*) FILTER (truncated IS NOT NULL))::INTEGER AS ends,
