@@ -401,9 +401,9 @@ class DuckDBEngine:
     def clusters_above(self, subject: str, window: Interval, ms: float) -> Clusters:
         """Sums over conversations, from the events at hand (of a longer window its end)."""
         row = self._run(
-            f"SELECT {_SUMS} FROM (SELECT hash(conv_id) AS conv, count(*) AS n,"
-            " count_if(elapsed_ms > $ms) AS k FROM events WHERE subject = $subject"
-            " AND us > $start AND us <= $finish AND elapsed_ms > 0"
+            f"SELECT {_SUMS} FROM (SELECT CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END"
+            " AS conv, count(*) AS n, count_if(elapsed_ms > $ms) AS k FROM events"
+            " WHERE subject = $subject AND us > $start AND us <= $finish AND elapsed_ms > 0"
             " AND failed IS DISTINCT FROM true GROUP BY ALL)",
             subject=subject,
             ms=ms,
