@@ -457,15 +457,24 @@ def main() -> None:
     ]
     order = {pair: index for index, pair in enumerate(work)}
     results: list[Result] = []
+    failed: list[str] = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        futures = [pool.submit(_job, name, seed, options) for name, seed in work]
-        for future in as_completed(futures):
-            result = future.result()
-            results.append(result)
-            done = f"{len(results)}/{len(work)} in {result.seconds:.0f} s: {outcome(result)}"
-            print(done, file=sys.stderr, flush=True)
+        futures = {pool.submit(_job, name, seed, options): (name, seed) for name, seed in work}
+        for number, future in enumerate(as_completed(futures), start=1):
+            try:
+                result = future.result()
+            except Exception as problem:  # noqa: BLE001 hours of other worlds are not thrown away
+                name, seed = futures[future]
+                told = f"{name} seed {seed}: not measured, {type(problem).__name__}: {problem}"
+                failed.append(told)
+            else:
+                results.append(result)
+                told = f"in {result.seconds:.0f} s: {outcome(result)}"
+            print(f"{number}/{len(work)} {told}", file=sys.stderr, flush=True)
     results.sort(key=lambda result: order[result.world, result.seed])
     print(json.dumps(document(results), indent=1) if options.json else text(results))
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def _job(name: str, seed: int, options: argparse.Namespace) -> Result:
