@@ -84,7 +84,6 @@ def test_compressed_files_are_read_as_they_are(
         ("x.jsonl.gz", gzip.compress(_lines(*range(1, 50)))[:-12], "torn"),
         ("x.jsonl.gz", _lines(10), "not compressed at all"),
         ("x.jsonl.zst", b"\x28\xb5\x2f\xfd garbage", "damaged"),
-        ("x.jsonl", b'{"ts": "' + b"9" * 40_000_000 + b'"}\n', "one line of forty megabytes"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(

@@ -144,6 +144,7 @@ class ContextLog:
     directory: Path
     setting: str = "FGK_CONTEXTLOG_DIR"
     kind: str = "contextlog"
+    in_lines: bool = True
     macros: Sequence[str] = MACROS
 
     def files(self) -> tuple[LogFile, ...]:

@@ -24,6 +24,7 @@ from tgt.telemetry.events import HOUR_US, RECORD, from_us
 from tgt.telemetry.files import Part, between, parts
 from tgt.telemetry.histogram import BASE
 from tgt.telemetry.partials import TABLES, Extent, Partials
+from tgt.telemetry.salvage import InMemory, Salvage
 from tgt.telemetry.source import Source
 
 Progress = Callable[[str, float | None], None]
@@ -35,6 +36,13 @@ _BATCH_BYTES = 16 * 1024 * 1024
 _BATCH_FILES = 32
 _PREVIEW_LENGTH = 400
 _EXPANSION = 12  # of a compressed file, roughly
+
+_NAMES = ("id", "act", "name", "conv_id", "trace_id", "call_id", "error_type", "model", "subject")
+# Telemetry may call a tool a megabyte. A long name keeps its beginning, and what tells it from
+# others that begin alike.
+_SHORTENED = (
+    "CASE WHEN strlen({0}) > 240 THEN left({0}, 60) || '…' || left(md5({0}), 10) ELSE {0} END"
+)
 
 UNITS = """
 SELECT us // {hour} AS hour, subject,
@@ -257,10 +265,33 @@ class Ingest:
                 for part in batch:
                     self._read(source, [part], only_extent=only_extent)
                 return
-            if batch[0].identity not in self._failed:
-                reason = str(failure).splitlines()[0]
-                self._warnings.append(f"cannot read {batch[0].file.path}: {reason}")
-                self._failed.add(batch[0].identity)
+            self._read_damaged(source, batch[0], failure, only_extent=only_extent)
+
+    def _read_damaged(
+        self, source: Source, part: Part, failure: Exception, *, only_extent: bool
+    ) -> None:
+        """Read of a part that failed what can be read, and say what cannot."""
+        reason = str(failure).splitlines()[0]
+        salvage = Salvage(part)
+        held = Extent(None, None, 0, 0)
+        if _is_salvageable(source, part, failure):
+            try:
+                for descriptor in salvage.pieces():
+                    piece = InMemory(source, descriptor)
+                    self._read_together(piece, [part], only_extent=only_extent)
+                    held = held.plus(self._catalog[part.identity])
+                reason = salvage.damage
+            except FileNotFoundError:
+                reason = ""  # it was removed since it was listed
+            except OSError as unreadable:
+                reason = unreadable.strerror or reason
+            except duckdb.Error as refused:
+                reason = str(refused).splitlines()[0]
+            self._catalog[part.identity] = held.plus(Extent(None, None, 0, salvage.too_long))
+        if reason and part.identity not in self._failed:
+            some = " to its end" if held.records else ""
+            self._warnings.append(f"cannot read {part.file.path}{some}: {reason}")
+            self._failed.add(part.identity)
 
     def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
         statement, parameters = source.records()
@@ -288,11 +319,14 @@ class Ingest:
         self._run("DROP TABLE batch")
 
     def _cut(self, names: str) -> str:
-        """The columns of a record; texts only where samples may be taken, and cut."""
+        """The columns of a record: names of bounded length, and texts only where samples may be
+        taken, cut."""
         kept = f"us >= {self._span.raw_start}" if self._previews else "false"
         for name in ("args_preview", "result_preview", "error"):
             short = f"CASE WHEN {kept} THEN left({name}, {_PREVIEW_LENGTH}) END AS {name}"
             names = names.replace(f" {name},", f" {short},")
+        for name in _NAMES:
+            names = names.replace(f" {name},", f" {_SHORTENED.format(name)} AS {name},")
         return names
 
     def _note(
@@ -401,3 +435,10 @@ def _batches(some: Iterable[Part]) -> list[list[Part]]:
         batches[-1].append(part)
         room -= weight
     return batches
+
+
+def _is_salvageable(source: Source, part: Part, failure: Exception) -> bool:
+    """Whether reading line by line helps: not where memory is short, or only the engine unpacks."""
+    if isinstance(failure, duckdb.OutOfMemoryException):
+        return False
+    return source.in_lines and part.file.compression != "zstd"

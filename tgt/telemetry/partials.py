@@ -47,6 +47,17 @@ class Extent:
     records: int
     malformed: int
 
+    def plus(self, other: Extent) -> Extent:
+        """What both together hold."""
+        firsts = [us for us in (self.first_us, other.first_us) if us is not None]
+        lasts = [us for us in (self.last_us, other.last_us) if us is not None]
+        return Extent(
+            min(firsts, default=None),
+            max(lasts, default=None),
+            self.records + other.records,
+            self.malformed + other.malformed,
+        )
+
     def touches(self, start_us: int, end_us: int) -> bool:
         return (
             self.first_us is not None

@@ -21,6 +21,11 @@ class Source(Protocol):
         ...
 
     @property
+    def in_lines(self) -> bool:
+        """Whether each line of a file is a record by itself, as the engine reads it."""
+        ...
+
+    @property
     def macros(self) -> Sequence[str]:
         """Statements that define what ``records`` uses; executed once."""
         ...
