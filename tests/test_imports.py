@@ -30,7 +30,7 @@ LAYERS = (
     ("output", "cycle", "demo"),
     ("triage", "statistics", "schedule", "durations"),
     ("analyzers", "ledger", "quota", "journal", "sidecar", "telemetry"),
-    ("report", "cards", "confidence", "fsio", "config", "redact"),
+    ("report", "cards", "confidence", "fsio", "config", "redact", "places"),
     ("errors", "__init__"),
 )
 RANK = {part: len(LAYERS) - rank for rank, layer in enumerate(LAYERS) for part in layer}

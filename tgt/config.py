@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tgt import redact
 from tgt.errors import SettingsError
+from tgt.places import Spec, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +98,10 @@ def _paths(value: object) -> object:
     return tuple(Path(part.strip()).expanduser() for part in str(value).split(",") if part.strip())
 
 
+def _sources(value: object) -> object:
+    return value if isinstance(value, tuple) else parse(str(value))
+
+
 def _directory(value: object) -> object:
     text = str(value).strip()
     if not text or "\0" in text:
@@ -113,6 +118,11 @@ class Settings(BaseModel):
         default=Path(".forgekeeper/context_log"),
         alias="FGK_CONTEXTLOG_DIR",
         description="directory of the ContextLog files; read only, never written",
+    )
+    source: Annotated[tuple[Spec, ...], BeforeValidator(_sources)] = Field(
+        default=(Spec("contextlog"),),
+        alias="TASKGEN_SOURCE",
+        description="where telemetry is read: contextlog, claude-code, codex, otlp, ndjson or auto",
     )
     tasks_dir: Annotated[Path, BeforeValidator(_directory)] = Field(
         default=Path(".forgekeeper/tasks"),

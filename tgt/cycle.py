@@ -17,7 +17,7 @@ from tgt.analyzers.base import Analyzer, Context, presentable
 from tgt.analyzers.registry import chosen
 from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
-from tgt.errors import TgtError
+from tgt.errors import SettingsError, TgtError
 from tgt.journal import Journal
 from tgt.redact import redact
 from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
@@ -65,6 +65,8 @@ def run(
             return RunReport(message, SkipReason.ALREADY_RUNNING, dry_run)
         try:
             report = _cycle(settings, now, dry_run=dry_run, progress=progress, started=started)
+        except SettingsError:
+            raise
         except TgtError:
             if not dry_run:
                 _count_failure(settings, now)
@@ -118,10 +120,11 @@ def _since(started: float) -> int:
 
 
 def sources_of(settings: Settings) -> list[Source]:
-    """Where the settings say that telemetry lies."""
-    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 only a run needs it
+    """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
+    TelemetryError for a place that cannot be recognised."""
+    from tgt.telemetry.sources import open_sources  # noqa: PLC0415 only a run needs it
 
-    return [ContextLog(settings.contextlog_dir)]
+    return open_sources(settings.source, settings.contextlog_dir)
 
 
 def window_of(settings: Settings, now: datetime) -> Interval:

@@ -21,6 +21,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing at all; say what would be saved.")
     ] = False,
+    source: Annotated[
+        Value,
+        typer.Option(metavar="KIND:PLACE,…", help="Telemetry to read (TASKGEN_SOURCE)."),
+    ] = None,
     window: Annotated[
         Value,
         typer.Option(metavar="MIN", help="Minutes to analyze (TASKGEN_WINDOW_MIN, default 60)."),
@@ -43,6 +47,7 @@ def run(
     """
     settings = request.settings(
         {
+            "TASKGEN_SOURCE": source,
             "TASKGEN_WINDOW_MIN": window,
             "TASKGEN_MIN_CONFIDENCE": min_confidence,
             "TASKGEN_MAX_TASKS": max_tasks,
