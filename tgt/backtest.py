@@ -2,28 +2,51 @@
 
 Every step is the cycle's own judgement and decision; only the reading is shared between the steps,
 and nothing is written. Nobody triages in a back-test: a card stays open, and what it covers counts
-as one problem until it has been quiet for a day.
+as one problem, until the problem has been quiet for a day. Then the card is taken as completed
+when the problem was last seen, so that the next incident shows as the same card coming back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tgt import cycle, ledger
-from tgt.cards import Card, Finding
+from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
-from tgt.report import Action
+from tgt.errors import SettingsError
+from tgt.report import Action, Decision
 from tgt.sidecar import SchedulerState
 from tgt.telemetry.signals import Engine
 
 Progress = Callable[[str, float | None], None]
 
+QUIET = timedelta(days=1)
+"""How long a problem must not have been seen for its card to be taken as completed."""
+MOST_RUNS = 100_000
+_MEMORY_MB = 1024
+
+VARYING = (
+    "TASKGEN_WINDOW_MIN",
+    "TASKGEN_MIN_CONFIDENCE",
+    "TASKGEN_MAX_TASKS",
+    "TASKGEN_MAX_PER_HOUR",
+    "TASKGEN_CONTINUATION_THRESHOLD",
+    "TASKGEN_ERROR_SPIKE_MULTIPLIER",
+    "TASKGEN_DOCS_GAP_MIN_USAGE",
+    "TASKGEN_PERFORMANCE_THRESHOLD",
+    "TASKGEN_UX_ABORT_THRESHOLD",
+    "TASKGEN_ANALYZERS",
+    "TASKGEN_DOCS_PATHS",
+    "TASKGEN_BASELINE_DAYS",
+)
+"""The settings that decide what becomes a card: those that a back-test can vary."""
+
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that would have happened to one card."""
+    """One thing that would have happened to one problem."""
 
     at: datetime
     action: Action
@@ -33,33 +56,86 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Incident:
+    """One problem from when its card would have been written, or come back, until it was last
+    seen."""
+
+    type: str
+    subject: str
+    start: datetime
+    last: datetime
+    severity: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Replay:
-    """All steps but mere repetitions, the cards at the end, and counts over all runs."""
+    """All steps but mere repetitions, the cards at the end, and counts over all runs.
+
+    ``repeated`` counts findings of which there was nothing new to say: covered by an open card,
+    or suppressed or deferred for the same reason as at the run before. A card that its problem
+    has left for a day is ``completed`` among ``cards``.
+    """
 
     settings: Settings
     since: datetime
     until: datetime
-    runs: int
-    idle_runs: int
-    findings: int
-    filtered: int
-    repeated: int
-    steps: tuple[Step, ...]
-    cards: tuple[Card, ...]
+    runs: int = 0
+    idle_runs: int = 0
+    findings: int = 0
+    filtered: int = 0
+    repeated: int = 0
+    steps: tuple[Step, ...] = ()
+    cards: tuple[Card, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def count(self, action: Action) -> int:
+        return sum(1 for step in self.steps if step.action is action)
+
+    @property
+    def cards_a_week(self) -> float:
+        """New cards and cards that came back, per seven days of the time replayed."""
+        weeks = (self.until - self.since) / timedelta(weeks=1)
+        return (self.count(Action.SAVE) + self.count(Action.REOPEN)) / weeks if weeks else 0.0
+
+    @property
+    def message(self) -> str:
+        """The outcome in one line."""
+        saved, back = self.count(Action.SAVE), self.count(Action.REOPEN)
+        told = f"Back-test: {saved} task{'' if saved == 1 else 's'}"
+        told += f", {back} reopened" if back else ""
+        return f"{told}, in {self.runs} run{'' if self.runs == 1 else 's'}; nothing was written"
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One problem under both settings: when its card would have been written, None if never."""
+    """One incident under two settings; None where those settings would not have shown it."""
 
-    type: str
-    subject: str
-    before: datetime | None
-    after: datetime | None
+    before: Incident | None
+    after: Incident | None
+
+
+def varied(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings, if a back-test can vary all of them. Raises SettingsError."""
+    for name, value in settings.items():
+        if name not in VARYING:
+            raise SettingsError(
+                f"--set {name}={value} is not usable: accepted are {', '.join(VARYING)}"
+            )
+    return settings
 
 
 def instants(since: datetime, until: datetime, every: timedelta) -> tuple[datetime, ...]:
-    """The times of the runs: ``since`` + every, + 2 × every, ... up to ``until``."""
+    """The times of the runs: ``since`` + every, + twice every, ... up to ``until``.
+
+    Raises SettingsError if they are more than anybody can wait for.
+    """
+    if (until - since) / every > MOST_RUNS:
+        raise SettingsError(
+            f"a back-test of more than {MOST_RUNS:,} runs is refused",
+            hint="choose a later --since or a longer --every",
+        )
     return tuple(_instants(since, until, every))
 
 
@@ -77,25 +153,47 @@ def replay(
     every: timedelta,
     progress: Progress | None = None,
 ) -> tuple[Replay, ...]:
-    """Replay all runs in (since, until] under each of the settings.
+    """Replay all runs in (since, until] under each of the settings, which agree in where telemetry
+    lies.
 
-    The settings must agree in where telemetry lies, in the window and in the baseline's length.
-    Raises TelemetryError.
+    Those with the same window and length of baseline share one reading. Raises TelemetryError.
     """
+    times = instants(since, until, every)
+    runs = [_Run(settings, since, until) for settings in variants]
+    together: dict[tuple[int, int], list[_Run]] = {}
+    for run in runs:
+        key = (run.settings.window_min, run.settings.baseline_days)
+        together.setdefault(key, []).append(run)
+    for index, group in enumerate(together.values()):
+        _replay(group, times, _part(progress, index, len(together)))
+    return tuple(run.result() for run in runs)
+
+
+def _part(progress: Progress | None, index: int, parts: int) -> Progress | None:
+    """The progress of one of several equal parts, as progress of the whole."""
+    if progress is None:
+        return None
+
+    def show(name: str, share: float | None) -> None:
+        progress(name, None if share is None else (index + share) / parts)
+
+    return show
+
+
+def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress | None) -> None:
+    # Importing the engine costs as much as the rest of a small command.
     from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
-    first = variants[0]
-    times = instants(since, until, every)
-    baseline = timedelta(days=first.baseline_days)
-    runs = [_Run(settings, since, until) for settings in variants]
     if not times:
-        return tuple(run.result() for run in runs)
-    workspace = Workspace(first.tasks_dir / "cache", writable=False, memory_mb=1024)
+        return
+    settings = runs[0].settings
+    baseline = timedelta(days=settings.baseline_days)
+    workspace = Workspace(settings.tasks_dir / "cache", writable=False, memory_mb=_MEMORY_MB)
     with DuckDBEngine(workspace) as engine:
         engine.read(
-            cycle.sources_of(first),
-            cycle.window_of(first, times[0]),
-            cycle.window_of(first, times[-1]),
+            cycle.sources_of(settings),
+            cycle.window_of(settings, times[0]),
+            cycle.window_of(settings, times[-1]),
             baseline,
             previews=False,
             progress=progress,
@@ -103,71 +201,130 @@ def replay(
         for index, now in enumerate(times):
             if progress:
                 progress("replaying", index / len(times))
-            telemetry = engine.at(cycle.window_of(first, now), baseline)
+            telemetry = engine.at(cycle.window_of(settings, now), baseline)
             for run in runs:
                 run.step(engine, now, idle=telemetry.events == 0)
-    return tuple(run.result() for run in runs)
 
 
 class _Run:
     """The memory of one replay: its cards, its scheduler state, and what happened."""
 
     def __init__(self, settings: Settings, since: datetime, until: datetime) -> None:
-        self._settings = settings
+        self.settings = settings
         self._cards: dict[str, Card] = {}
         self._state = SchedulerState()
         self._steps: list[Step] = []
-        self._totals = Replay(settings, since, until, 0, 0, 0, 0, 0, (), ())
+        self._incidents: list[Incident] = []
+        self._current: dict[str, Incident] = {}
+        self._said: dict[str, tuple[Action, str]] = {}
+        self._warnings: dict[str, None] = {}
+        self._totals = Replay(settings, since, until)
 
     def step(self, engine: Engine, now: datetime, *, idle: bool) -> None:
+        self._warnings.update(dict.fromkeys(engine.telemetry.warnings))
+        self._complete_what_is_quiet(now)
         totals = replace(self._totals, runs=self._totals.runs + 1)
         if idle:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
+            self._said = {}
             return
         shown = ledger.overlay(self._cards, self._state.sightings)
-        judged = cycle.judge(self._settings, engine, shown, self._state.analyzers)
-        decisions = cycle.decide(self._settings, judged, self._cards, self._state, now)
-        for decision in decisions:
-            card = ledger.apply(decision, now)
-            if card is not None:
-                self._cards[card.id] = card
-            if decision.action is not Action.TOUCH:
-                self._steps.append(
-                    Step(
-                        now,
-                        decision.action,
-                        decision.reason,
-                        card or decision.card,
-                        decision.finding,
-                    )
-                )
+        judged = cycle.judge(self.settings, engine, shown, self._state.analyzers)
+        decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
+        before, self._said = self._said, {}
+        repeated = sum(1 for decision in decisions if self._take(decision, now, before))
         self._state = cycle.seen(self._state, judged, decisions, self._cards, now)
+        self._warnings.update(dict.fromkeys(judged.warnings))
         self._totals = replace(
             totals,
             findings=totals.findings + len(judged.findings),
             filtered=totals.filtered + len(judged.sure),
-            repeated=totals.repeated + sum(1 for d in decisions if d.action is Action.TOUCH),
+            repeated=totals.repeated + repeated,
         )
+
+    def _take(
+        self, decision: Decision, now: datetime, before: Mapping[str, tuple[Action, str]]
+    ) -> bool:
+        """Do what was decided; returns whether it was a mere repetition."""
+        card = ledger.apply(decision, now)
+        if card is not None:
+            self._cards[card.id] = card
+        finding, action = decision.finding, decision.action
+        key, said = finding.fingerprint, (action, decision.reason)
+        if action in {Action.SAVE, Action.REOPEN}:
+            facts = (str(finding.type), finding.subject, now, now, str(finding.severity))
+            self._current[key] = Incident(*facts, finding.confidence)
+        elif action in {Action.TOUCH, Action.RENEW} and key in self._current:
+            self._current[key] = replace(self._current[key], last=now)
+        self._said[key] = said
+        held_back = action in {Action.SUPPRESS, Action.DEFER}
+        if action is Action.TOUCH or (held_back and before.get(key) == said):
+            return True
+        self._steps.append(Step(now, action, decision.reason, card or decision.card, finding))
+        return False
+
+    def _complete_what_is_quiet(self, now: datetime) -> None:
+        shown = ledger.overlay(self._cards, self._state.sightings)
+        for card in shown.values():
+            last = card.time("lastSeenAt")
+            if card.is_open and last is not None and now - last >= QUIET:
+                stamp = format_time(last)
+                self._cards[card.id] = card.changed(
+                    status=str(Status.COMPLETED), completedAt=stamp, updatedAt=stamp
+                )
+                if (over := self._current.pop(card.fingerprint, None)) is not None:
+                    self._incidents.append(over)
 
     def result(self) -> Replay:
         shown = ledger.overlay(self._cards, self._state.sightings)
-        return replace(self._totals, steps=tuple(self._steps), cards=tuple(shown.values()))
+        incidents = sorted(
+            [*self._incidents, *self._current.values()],
+            key=lambda i: (i.start, i.type, i.subject),
+        )
+        return replace(
+            self._totals,
+            steps=tuple(self._steps),
+            cards=tuple(shown.values()),
+            incidents=tuple(incidents),
+            warnings=tuple(self._warnings),
+        )
 
 
 def compare(before: Replay, after: Replay) -> tuple[Moved, ...]:
-    """Problems whose first card differs: gained, lost or moved in time."""
-    first, second = _first_saved(before), _first_saved(after)
-    moved = [
-        Moved(*key, first.get(key), second.get(key))
-        for key in sorted(first.keys() | second.keys())
-        if first.get(key) != second.get(key)
+    """The incidents that differ: gained, lost, or beginning at another time.
+
+    Two incidents of one problem are the same if less than a day lies between them, since that
+    is how a problem stays one. Several of one side may be one of the other.
+    """
+    moved: list[Moved] = []
+    matched: set[int] = set()
+    for old in before.incidents:
+        same = [new for new in after.incidents if _is_same(old, new)]
+        free = [new for new in same if id(new) not in matched]
+        if free:
+            matched.add(id(free[0]))
+            if free[0].start != old.start:
+                moved.append(Moved(old, free[0]))
+        elif not same:
+            moved.append(Moved(old, None))
+    moved += [
+        Moved(None, new)
+        for new in after.incidents
+        if not any(_is_same(old, new) for old in before.incidents)
     ]
-    return tuple(moved)
+    return tuple(sorted(moved, key=_order))
 
 
-def _first_saved(run: Replay) -> dict[tuple[str, str], datetime]:
-    saved: dict[tuple[str, str], datetime] = {}
-    for step in run.steps:
-        if step.action is Action.SAVE:
-            saved.setdefault((str(step.finding.type), step.finding.subject), step.at)
-    return saved
+def _is_same(one: Incident, other: Incident) -> bool:
+    return (
+        (one.type, one.subject) == (other.type, other.subject)
+        and one.start - other.last < QUIET
+        and other.start - one.last < QUIET
+    )
+
+
+def _order(moved: Moved) -> tuple[datetime, str, str]:
+    known = moved.after or moved.before
+    if known is None:
+        raise ValueError("an incident of neither side")
+    return known.start, known.type, known.subject

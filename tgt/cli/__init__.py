@@ -10,6 +10,7 @@ import typer
 from tgt import __version__, diagnostics
 from tgt.cli import (
     approve,
+    backtest,
     cleanup,
     complete,
     config,
@@ -53,6 +54,7 @@ _COMMANDS: dict[str, Callable[..., ExitStatus | None]] = {
     "pause": pause.pause,
     "resume": pause.resume,
     "cleanup": cleanup.cleanup,
+    "backtest": backtest.backtest,
     "config": config.config,
     "demo": demo.demo,
 }

@@ -116,12 +116,12 @@ class Request:
         self.reply(dumps(document))
 
 
-def parse_now(text: str) -> datetime:
-    """The value of ``--now``. Raises SettingsError."""
+def parse_now(text: str, option: str = "--now") -> datetime:
+    """The value of ``--now``, or of another option that is an instant. Raises SettingsError."""
     moment = parse_time(text.strip())
     if moment is None or not _YEARS[0] <= moment.year <= _YEARS[1]:
         raise SettingsError(
-            f"--now={text!r} is not usable: accepted is an ISO 8601 time such as "
+            f"{option}={text!r} is not usable: accepted is an ISO 8601 time such as "
             f"2025-11-03T16:00:00Z, in the years {_YEARS[0]} to {_YEARS[1]}"
         )
     return moment

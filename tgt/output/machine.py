@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tgt.cards import Card, format_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from tgt.backtest import Incident, Moved, Replay
     from tgt.report import RunReport
 
 _DEEPEST = 100
@@ -115,4 +116,67 @@ def _summary(task: Card) -> dict[str, Any]:
         "title": task.title,
         "confidence": task.confidence,
         "priority": int(task.priority),
+    }
+
+
+def backtest(
+    told: Replay, every: timedelta, chosen: Mapping[str, str], moved: Sequence[Moved] | None
+) -> dict[str, Any]:
+    """What a back-test showed; ``moved``, if asked for, is how the chosen settings differ."""
+    document: dict[str, Any] = {
+        "backtest": {
+            "since": format_time(told.since),
+            "until": format_time(told.until),
+            "everyMinutes": every.total_seconds() / 60,
+            "settings": dict(chosen),
+            "runs": told.runs,
+            "idleRuns": told.idle_runs,
+            "findings": told.findings,
+            "filtered": told.filtered,
+            "repeated": told.repeated,
+            "cardsPerWeek": round(told.cards_a_week, 2),
+            "warnings": list(told.warnings),
+            "steps": [
+                {
+                    "at": format_time(step.at),
+                    "action": str(step.action),
+                    "reason": step.reason,
+                    "id": step.card.id if step.card is not None else None,
+                    "type": str(step.finding.type),
+                    "subject": step.finding.subject,
+                    "severity": str(step.finding.severity),
+                    "confidence": round(step.finding.confidence, 4),
+                    "priority": step.finding.priority,
+                }
+                for step in told.steps
+            ],
+            "tasks": [card(task) for task in told.cards],
+        }
+    }
+    if moved is not None:
+        document["diff"] = {
+            "settings": dict(chosen),
+            "gained": [_incident(m.after) for m in moved if m.after and not m.before],
+            "lost": [_incident(m.before) for m in moved if m.before and not m.after],
+            "moved": [
+                {
+                    **_incident(m.after),
+                    "before": format_time(m.before.start),
+                    "after": format_time(m.after.start),
+                }
+                for m in moved
+                if m.before and m.after
+            ],
+        }
+    return {**document, "message": told.message}
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    return {
+        "at": format_time(incident.start),
+        "lastSeenAt": format_time(incident.last),
+        "type": incident.type,
+        "subject": incident.subject,
+        "severity": incident.severity,
+        "confidence": round(incident.confidence, 4),
     }

@@ -1,0 +1,115 @@
+"""``tgt backtest``: what tgt would have done over past telemetry, also with other settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.cards import parse_time
+from tgt.cli.request import parse_now
+from tgt.durations import parse_duration
+from tgt.errors import ExitStatus, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tgt.cli.request import Request
+
+_SHORTEST = timedelta(minutes=1)
+
+
+def backtest(
+    request: Request,
+    *,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="How far back, such as 14d, or an instant."),
+    ] = "14d",
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The instant of the last run (default: now)."),
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="From run to run (TASKGEN_INTERVAL_MIN, default 15m)."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Replay with another setting; may be repeated."
+        ),
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="What --set would gain, lose or move.")
+    ] = False,
+) -> ExitStatus:
+    """Replay past runs: what would have become a task, and when.
+
+    Every run is judged as it would have been then, with a memory of its own; nothing is written.
+    A problem that was not seen for a day is taken as solved.
+    """
+    from tgt import backtest as core  # noqa: PLC0415 not needed by --help
+    from tgt import diagnostics  # noqa: PLC0415
+    from tgt.output import machine, progress  # noqa: PLC0415
+
+    chosen = core.varied(_assignments(changes or ()))
+    if diff and not chosen:
+        raise SettingsError("--diff is not usable alone: name other settings with --set NAME=VALUE")
+    last = _until(until, request.now)
+    first = _since(since, last)
+    present = request.settings()
+    step = parse_duration(every, "--every") if every else timedelta(minutes=present.interval_min)
+    if step < _SHORTEST:
+        raise SettingsError(f"--every={every!r} is not usable: accepted is 1m or longer")
+    settings = request.settings(chosen)
+    variants = [settings, present] if diff else [settings]
+    with progress.display(no_color=request.no_color, quiet=request.json) as show:
+        replays = core.replay(variants, first, last, step, progress=show)
+    told = replays[0]
+    for warning in dict.fromkeys(w for each in replays for w in each.warnings):
+        diagnostics.warn(warning)
+    moved = core.compare(replays[1], told) if diff else None
+    if request.json:
+        request.reply_json(machine.backtest(told, step, chosen, moved))
+    else:
+        from tgt.output import backtest_view  # noqa: PLC0415 rich stays out of --json
+
+        request.reply(backtest_view.backtest(request.screen, told, step, chosen, moved))
+    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+
+
+def _assignments(words: Sequence[str]) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not value:
+            raise SettingsError(
+                f"--set={word!r} is not usable: accepted is NAME=VALUE, such as"
+                " TASKGEN_MIN_CONFIDENCE=0.8"
+            )
+        chosen[name.strip()] = value.strip()
+    return chosen
+
+
+def _until(text: str | None, now: datetime) -> datetime:
+    if text is None:
+        return now
+    last = parse_now(text, "--until")
+    if last > now:
+        raise SettingsError(f"--until={text!r} is not usable: it has not come yet")
+    return last
+
+
+def _since(text: str, until: datetime) -> datetime:
+    if parse_time(text.strip()) is None:
+        try:
+            return until - parse_duration(text, "--since")
+        except OverflowError:
+            raise SettingsError(f"--since={text!r} is not usable: it is too long ago") from None
+    first = parse_now(text, "--since")
+    if first >= until:
+        raise SettingsError(f"--since={text!r} is not usable: it must lie before the last run")
+    return first
