@@ -69,6 +69,7 @@ SELECT ranked.* REPLACE (
             AS elapsed_ms,
         ranked.cancelled OR coalesce(whole.cancelled, false) AS cancelled,
         {joined_previews}
+        coalesce(ranked.finish_reason, whole.finish_reason) AS finish_reason,
         coalesce(ranked.error_type, whole.error_type) AS error_type),
 FROM ranked
 LEFT JOIN ranked AS whole ON ranked.phase = 'end' AND whole.phase = 'call'

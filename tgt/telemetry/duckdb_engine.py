@@ -49,13 +49,14 @@ DEFAULT_MEMORY_MB = 256
 # A conversation is judged whole, in the hour of its last event.
 _JUDGED = f"""
 SELECT conv, last_us, last_us // {HOUR_US} AS hour, 1 AS finished,
-    ((events > 2 AND ended + CASE WHEN $tells THEN 0 ELSE untold END = 0) OR cancelled > 0)
-        ::INTEGER AS aborted,
+    ((events > 2 AND ended + CASE WHEN coalesce(service, '') IN (SELECT unnest($tellers)) THEN 0
+        ELSE untold END = 0) OR cancelled > 0)::INTEGER AS aborted,
     (coalesce(CASE WHEN messages > 0 THEN wait_ms ELSE slowest_ms END, 0) > {LONG_WAIT_MS})
         ::INTEGER AS waited,
     (errors > {ERROR_HEAVY_SHARE} * events)::INTEGER AS error_heavy,
 FROM (
-    SELECT conv, sum(events) AS events, sum(errors) AS errors, sum(ended) AS ended,
+    SELECT conv, any_value(service) AS service,
+        sum(events) AS events, sum(errors) AS errors, sum(ended) AS ended,
         sum(untold) AS untold, sum(cancelled) AS cancelled, sum(messages) AS messages,
         max(wait_ms) AS wait_ms, max(slowest_ms) AS slowest_ms, max(last_us) AS last_us,
     FROM {{conversations}} GROUP BY conv)
@@ -72,6 +73,7 @@ _COUNT = {
     Measure.ERRORS: "errors",
     Measure.ENDS: "ends + CASE WHEN $tells THEN 0 ELSE untold END",
     Measure.CUTS: "cuts",
+    Measure.UNTOLD: "untold",
 }
 _IS_COUNTED = {
     Measure.EVENTS: "true",
@@ -220,9 +222,17 @@ class DuckDBEngine:
         conversations = self._counts("conversations", self._telemetry.baseline.start)
         self._run(
             "CREATE OR REPLACE TEMP TABLE judged AS " + _JUDGED.format(conversations=conversations),
-            tells=self._telemetry.tells_finish,
+            tellers=self._tellers(baseline, window),
         )
         return self._telemetry
+
+    def _tellers(self, baseline: timedelta, window: Interval) -> list[str]:
+        """The services whose responses tell how they ended."""
+        found = self._run(
+            f"SELECT coalesce(service, '') FROM {self._counts('units', window.start - baseline)}"
+            " GROUP BY 1 HAVING sum(told) > 0"
+        )
+        return [service for (service,) in found]
 
     def _counts(self, table: str, since: datetime) -> str:
         """A FROM item with the counts of the hours since a time: past ones and recent ones."""

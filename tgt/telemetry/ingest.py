@@ -45,7 +45,7 @@ _SHORTENED = (
 )
 
 UNITS = """
-SELECT us // {hour} AS hour, subject,
+SELECT us // {hour} AS hour, subject, service,
     CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END AS conv,
     count(*)::INTEGER AS events,
     (count(*) FILTER (failed))::INTEGER AS errors,
@@ -58,21 +58,23 @@ GROUP BY ALL
 """
 
 LATENCY = """
-SELECT us // {hour} AS hour, subject, floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
+SELECT us // {hour} AS hour, subject, service,
+    floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
     count(*)::INTEGER AS n,
 FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM true
 GROUP BY ALL
 """
 
-# The wait of a user's message ends with the first answer after it that is not a mere tool call.
+# The wait of a user's message ends with the first answer after it that is not a mere tool call. A
+# prompt gives an agent a task to work on by itself, and nobody sits waiting for that.
 CONVERSATIONS = """
-SELECT us // {hour} AS hour, hash(conv_id) AS conv,
+SELECT us // {hour} AS hour, hash(conv_id) AS conv, any_value(service) AS service,
     count(*)::INTEGER AS events,
     (count(*) FILTER (failed))::INTEGER AS errors,
     (count(*) FILTER (ended))::INTEGER AS ended,
     (count(*) FILTER (is_untold))::INTEGER AS untold,
     (count(*) FILTER (cancelled))::INTEGER AS cancelled,
-    (count(*) FILTER (asked))::INTEGER AS messages,
+    (count(*) FILTER (asked OR (actor = 'user' AND act = 'prompt')))::INTEGER AS messages,
     max(answer_us - us) // 1000 AS wait_ms,
     max(elapsed_ms) AS slowest_ms,
     min(us) AS first_us,
@@ -195,6 +197,7 @@ class Ingest:
                 if self._progress:
                     self._progress("reading telemetry", done / total)
         self._finish(hours, every)
+        self._tell_services_apart()
         malformed = sum(
             extent.malformed
             for extent in (self._known(part) for part in every)
@@ -363,7 +366,9 @@ class Ingest:
                 if self._partials.attached
                 else ""
             )
-            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {cached}SELECT * FROM fresh_{name}")
+            self._run(
+                f"CREATE OR REPLACE TEMP VIEW all_{name} AS {cached}SELECT * FROM fresh_{name}"
+            )
         if self._failed:
             return
         catalog = {part.identity: extent for part in every if (extent := self._known(part))}
@@ -374,7 +379,21 @@ class Ingest:
         self._run("DELETE FROM wanted")
         for name in TABLES:
             if self._partials.writable:
-                self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM cache.{name}")
+                self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS SELECT * FROM cache.{name}")
+
+    def _tell_services_apart(self) -> None:
+        """Where there are several services, a subject is one of a service: ``subject@service``."""
+        found = self._run(
+            "SELECT count(DISTINCT service) FROM (SELECT service FROM all_units UNION ALL"
+            " SELECT service FROM all_conversations UNION ALL SELECT service FROM records)"
+        )
+        several = found[0][0] > 1
+        subject = " REPLACE (concat_ws('@', subject, service) AS subject)" if several else ""
+        for name, kinds in TABLES.items():
+            named = subject if "subject" in kinds else ""
+            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT *{named} FROM all_{name}")
+        if several:
+            self._run("UPDATE records SET subject = concat_ws('@', subject, service)")
 
     def _count(self, cut: int, keep: int) -> None:
         pending = self._run("SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut)

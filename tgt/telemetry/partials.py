@@ -24,14 +24,14 @@ from tgt.errors import StoreError
 FILE_NAME = "partials.duckdb"
 TABLES: Mapping[str, str] = {
     "units": (
-        "hour BIGINT, subject VARCHAR, conv UBIGINT, events INTEGER, errors INTEGER, ends INTEGER,"
-        " cuts INTEGER, untold INTEGER, told INTEGER"
+        "hour BIGINT, subject VARCHAR, service VARCHAR, conv UBIGINT, events INTEGER,"
+        " errors INTEGER, ends INTEGER, cuts INTEGER, untold INTEGER, told INTEGER"
     ),
-    "latency": "hour BIGINT, subject VARCHAR, bucket SMALLINT, n INTEGER",
+    "latency": "hour BIGINT, subject VARCHAR, service VARCHAR, bucket SMALLINT, n INTEGER",
     "conversations": (
-        "hour BIGINT, conv UBIGINT, events INTEGER, errors INTEGER, ended INTEGER, untold INTEGER,"
-        " cancelled INTEGER, messages INTEGER, wait_ms BIGINT, slowest_ms DOUBLE, first_us BIGINT,"
-        " last_us BIGINT"
+        "hour BIGINT, conv UBIGINT, service VARCHAR, events INTEGER, errors INTEGER,"
+        " ended INTEGER, untold INTEGER, cancelled INTEGER, messages INTEGER, wait_ms BIGINT,"
+        " slowest_ms DOUBLE, first_us BIGINT, last_us BIGINT"
     ),
 }
 _CATALOG = "identity VARCHAR, first_us BIGINT, last_us BIGINT, records BIGINT, malformed BIGINT"

@@ -25,6 +25,7 @@ class Measure(StrEnum):
     ERRORS = "errors"  # of them failed
     ENDS = "ends"  # responses whose end is known
     CUTS = "cuts"  # of them cut off
+    UNTOLD = "untold"  # responses that do not tell their end
     FINISHED = "finished"  # conversations that are over
     ABORTED = "aborted"  # of them aborted
     WAITED = "waited"  # of them with a long wait
