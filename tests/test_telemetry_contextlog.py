@@ -104,6 +104,10 @@ FIELDS: list[tuple[Row, Row]] = [
     ({"id": 7}, {"id": "7"}),
     ({"id": ""}, {"id": None}),
     ({"id": {"a": 1}}, {"id": None}),
+    (
+        {"id": "{550e8400-e29b-41d4-a716-446655440000}", "conv_id": "[main] 7"},
+        {"us": US, "id": "{550e8400-e29b-41d4-a716-446655440000}", "conv_id": "[main] 7"},
+    ),
     ({}, {"id": None, "conv_id": None, "trace_id": None, "name": None, "error": None}),
     ({"conv_id": "c", "session_id": "s", "sessionId": "t"}, {"conv_id": "c"}),
     ({"session_id": "s", "sessionId": "t"}, {"conv_id": "s"}),

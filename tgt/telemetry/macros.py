@@ -64,7 +64,8 @@ MACROS = (
             WHEN 6 THEN 1e-3 WHEN 5 THEN 1 WHEN 4 THEN 1e3 ELSE 1e6 END AS BIGINT) END""",
     # A scalar as trimmed text; objects, arrays and blanks are no value.
     """CREATE OR REPLACE TEMP MACRO word(t) AS CASE
-        WHEN t IS NULL OR t[1] IN ('{', '[') THEN NULL ELSE nullif(trim(t), '') END""",
+        WHEN t IS NULL OR (t[1] IN ('{', '[') AND json_valid(t)) THEN NULL
+        ELSE nullif(trim(t), '') END""",
     # false for the words of success, true for those of failure, NULL for all others.
     f"""CREATE OR REPLACE TEMP MACRO failure(s) AS
         coalesce({constant_map(OUTCOME_WORDS)}[lower(s)], number(s) >= 400)""",
