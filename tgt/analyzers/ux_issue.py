@@ -37,12 +37,13 @@ class _Question:
     changes: tuple[str, ...]
 
     def severity(self, share: float) -> Severity:
-        if share >= self.critical:
+        if share >= self.critical - _ROUNDING:
             return Severity.CRITICAL
-        return Severity.HIGH if share >= self.high else Severity.MEDIUM
+        return Severity.HIGH if share >= self.high - _ROUNDING else Severity.MEDIUM
 
 
 _NEVER = 2.0  # no share reaches it
+_ROUNDING = 1e-12  # 0.2 * 3 / 2 is a little more than 0.3
 
 
 def _above(limit: float) -> float:
