@@ -10,6 +10,7 @@ from tgt.telemetry.events import from_us
 from tgt.telemetry.signals import Measure, Reading, Signal
 
 TRUNCATION = Signal("truncation", population=Measure.ENDS, counted=Measure.CUTS)
+UNTOLD = Signal("untold", population=Measure.UNTOLD, counted=Measure.CUTS)
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3
 PRIOR = 0.02
@@ -27,7 +28,7 @@ class ContinuationAnalyzer:
             for reading in context.engine.shares(TRUNCATION, window, 1):
                 if not reading.subject.startswith("assistant_response"):
                     continue
-                missing = self._missing(reading)
+                missing = self._missing(reading, context.settings.continuation_threshold)
                 if missing and window == context.window:
                     abstained[reading.subject] = Abstention(self.name, reading.subject, missing)
                 if missing:
@@ -43,19 +44,34 @@ class ContinuationAnalyzer:
                 return base.Analysis()
             reason = "the telemetry tells neither finish reasons nor continuations"
             return base.Analysis((), (Abstention(self.name, "assistant_response", reason),))
-        return base.Analysis(tuple(findings.values()), tuple(abstained.values()))
+        silent = self._untold(context) if telemetry.tells_finish else {}
+        return base.Analysis(tuple(findings.values()), tuple({**silent, **abstained}.values()))
 
-    def _missing(self, reading: Reading) -> str:
-        if reading.now.n < MIN_RESPONSES:
-            return f"{reading.now.n} of {MIN_RESPONSES} responses with a known end"
+    def _untold(self, context: base.Context) -> dict[str, Abstention]:
+        """Responses of sources that never tell an end, beside others that do."""
+        told = {r.subject for r in context.engine.shares(TRUNCATION, context.window, 10**9)}
+        untold = context.engine.shares(UNTOLD, context.window, 10**9)
+        reason = "its telemetry does not tell finish reasons"
+        return {
+            reading.subject: Abstention(self.name, reading.subject, reason)
+            for reading in untold
+            if reading.subject not in told and reading.now.n >= MIN_RESPONSES
+        }
+
+    def _missing(self, reading: Reading, threshold: float) -> str:
+        now = reading.now
+        if now.n < MIN_RESPONSES:
+            return f"{now.n} of {MIN_RESPONSES} responses with a known end"
+        few = now.bad_conversations < MIN_CONVERSATIONS and not now.by_event
+        if few and now.k > threshold * now.n:
+            return f"truncations in {now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
         return ""
 
     def _judge(self, context: base.Context, reading: Reading) -> Finding | None:
         threshold = context.settings.continuation_threshold
         now = reading.now
         share = now.k / now.n
-        few = now.bad_conversations < MIN_CONVERSATIONS and not now.by_event
-        if share <= threshold or few:
+        if share <= threshold:
             return None
         history = base.baseline_of(
             context, TaskType.CONTINUATION, reading.subject, reading.window, reading.history

@@ -1,0 +1,203 @@
+"""Error spikes: counted in conversations, against the subject's own past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Line, World, before, call, calls_of, hours_of
+
+from tgt.analyzers.base import Analysis
+from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+
+Judge = Callable[..., Analysis]
+ANALYZER = ErrorSpikeAnalyzer()
+SHARE = 20.5 / 481  # what hours_of makes usual: 20 of 480 conversations, as it is estimated
+
+
+def _now(n: int, failing: int, name: str = "read_file", **keys: Any) -> list[Line]:
+    """One call in each of n conversations of the last 50 minutes; the first ones fail."""
+    return [
+        call(
+            50 * (number + 0.5) / n,
+            f"now{number}",
+            name,
+            **{"status": "error" if number < failing else "ok", **keys},
+        )
+        for number in range(n)
+    ]
+
+
+@pytest.mark.parametrize("failing", range(3, 14))
+def test_the_multiplier_and_the_steps_of_severity(world: World, judge: Judge, failing: int) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, failing))
+    ratio = failing / 40 / SHARE
+    analysis = judge(ANALYZER)
+    if failing < 5 or ratio <= 3:
+        assert analysis.findings == ()
+        return
+    (finding,) = analysis.findings
+    details = finding.evidence.details
+    assert details["value"] == pytest.approx(ratio, rel=0.001)
+    assert (details["k"], details["n"]) == (failing, 40)
+    step = "critical" if ratio >= 5 and details["tail"] < 1e-4 else "high"
+    assert str(finding.severity) == (step if ratio >= 4.5 else "medium")
+    assert finding.subject == "tool_call/read_file"
+    assert 0 <= finding.confidence <= 1
+
+
+def test_more_failures_are_more_certain(world: World, judge: Judge) -> None:
+    for failing in (7, 9, 12, 20):
+        world.write(*hours_of(calls_of(f"t{failing}")), *_now(40, failing, f"t{failing}"))
+    sure = {f.subject: f.confidence for f in judge(ANALYZER).findings}
+    ordered = [sure[f"tool_call/t{failing}"] for failing in (7, 9, 12, 20)]
+    assert ordered == sorted(ordered)
+    assert ordered[-1] > 0.9
+
+
+@pytest.mark.parametrize(("multiplier", "found"), [(3.0, 1), (4.5, 1), (4.9, 0)])
+def test_the_multiplier_is_a_setting(
+    world: World, judge: Judge, multiplier: float, found: int
+) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, 8))
+    assert len(judge(ANALYZER, error_spike_multiplier=multiplier).findings) == found
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason", "why"),
+    [
+        (
+            [call(m, "one", status="error") for m in range(1, 41)],
+            "40 errors in 1 of 3 conversations",
+            "a retry storm is no spike",
+        ),
+        (
+            [call(m, f"c{m % 2}", status="error") for m in range(1, 6)],
+            "5 errors in 2 of 3 conversations",
+            "nor are two",
+        ),
+        ([call(m, f"c{m}", status="error") for m in range(1, 5)], None, "four errors are none"),
+    ],
+)
+def test_a_storm_in_few_conversations_is_no_spike(
+    world: World, judge: Judge, lines: list[Line], reason: str | None, why: str
+) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, 0), *lines)
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    assert [a.reason for a in analysis.abstained] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("history", "missing"),
+    [
+        ({"hours": 23, "per_hour": 20}, "23 of 24 hours of baseline"),
+        ({"hours": 0}, "0 of 24 hours of baseline"),
+        ({"hours": 30, "per_hour": 1}, "30 of 200 conversations in the baseline"),
+    ],
+)
+def test_too_little_history_is_said(
+    world: World, judge: Judge, history: dict[str, int], missing: str
+) -> None:
+    world.write(*hours_of(calls_of(), **history), *_now(40, 10))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert (abstention.subject, abstention.reason) == ("tool_call/read_file", missing)
+
+
+@pytest.mark.parametrize(
+    ("n", "failing", "found", "why"),
+    [
+        (40, 40, ["critical"], "all fail"),
+        (40, 36, ["critical"], "ninety percent"),
+        (40, 30, ["high"], "three quarters"),
+        (40, 22, [], "somewhat more than half is not certain enough"),
+        (19, 19, [], "nineteen calls are too few"),
+        (20, 20, ["critical"], "twenty are enough"),
+    ],
+)
+def test_on_the_first_day_only_what_mostly_fails_is_reported(
+    world: World, judge: Judge, n: int, failing: int, found: list[str], why: str
+) -> None:
+    world.write(*_now(n, failing))
+    analysis = judge(ANALYZER)
+    assert [str(finding.severity) for finding in analysis.findings] == found
+    assert len(analysis.abstained) == 1 - len(found)
+
+
+def test_many_calls_of_one_conversation_count_once(world: World, judge: Judge) -> None:
+    world.write(*hours_of(calls_of()), *_now(37, 0))
+    for conv in ("x", "y", "z"):
+        world.write(*(call(m / 2, conv, status="error") for m in range(1, 60)))
+    assert judge(ANALYZER).findings == (), "3 of 40 conversations is not three times the usual"
+
+
+def test_calls_of_no_conversation_are_judged_by_the_event_with_less_certainty(
+    world: World, judge: Judge
+) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, status="error" if bad else "ok")]
+
+    lines = [{k: v for k, v in line.items() if k != "conv_id"} for line in _now(40, 30)]
+    world.write(*hours_of(make), *lines)
+    (finding,) = judge(ANALYZER).findings
+    assert finding.confidence == pytest.approx(0.8)
+    assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (30, 40)
+
+
+def test_every_subject_that_spikes_is_reported_and_no_other(world: World, judge: Judge) -> None:
+    for name, failing in (("a", 15), ("b", 2), ("c", 20), ("d", 0)):
+        world.write(*hours_of(calls_of(name)), *_now(40, failing, name))
+    found = {finding.subject for finding in judge(ANALYZER).findings}
+    assert found == {"tool_call/a", "tool_call/c"}
+
+
+def test_a_failing_api_is_judged_against_all_conversations(world: World, judge: Judge) -> None:
+    def upstream(minutes: float, conv: str) -> Line:
+        return {
+            "ts": before(minutes),
+            "act": "upstream_error",
+            "status": 503,
+            "where": "chat_stream",
+            "conv_id": conv,
+        }
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, conv), *([upstream(minutes, conv)] if bad else [])]
+
+    world.write(*hours_of(make), *_now(40, 0), *(upstream(n + 1, f"now{n}") for n in range(15)))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.subject == "upstream/chat_stream"
+    assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (15, 40)
+    assert finding.evidence.details["value"] == pytest.approx(15 / 40 / SHARE, rel=0.01)
+
+
+def test_a_refusal_by_the_user_is_no_error(world: World, judge: Judge) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, 0, status="rejected"))
+    world.write(*_now(40, 20, error_type="user_rejected"))
+    assert judge(ANALYZER) == Analysis()
+
+
+def test_little_traffic_is_judged_over_a_day(world: World, judge: Judge) -> None:
+    """Two conversations an hour; for the last twenty hours half of them fail."""
+    world.write(*hours_of(calls_of(), hours=140, per_hour=2, after=20))
+    world.write(
+        *(call(m, f"n{m}", status=["ok", "error"][m // 30 % 2]) for m in range(5, 1195, 30))
+    )
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.time_window.endswith(" hours")
+    assert finding.evidence.details["n"] >= 10
+    assert finding.confidence > 0.9
+
+
+def test_the_evidence_says_what_would_have_been_enough(world: World, judge: Judge) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, 20, error_type="ENOENT", error="no such file"))
+    (finding,) = judge(ANALYZER).findings
+    details = finding.evidence.details
+    assert details["errorTypes"] == ["ENOENT"]
+    assert "of 40 failing conversations would have been enough" in details["enough"]
+    assert int(details["enough"].split()[0]) <= 20
+    assert finding.evidence.samples[0]["text"] == "no such file"
+    assert len(details["history"]) == 24

@@ -1,0 +1,171 @@
+"""Slow-downs: like is compared with like, p95 with p95."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from conftest import Line, World, before, call, hours_of
+
+from tgt.analyzers.base import Analysis
+from tgt.analyzers.performance import PerformanceAnalyzer
+
+Judge = Callable[..., Analysis]
+ANALYZER = PerformanceAnalyzer()
+
+
+def _past(
+    name: str = "search", *, scale: float = 1.0, hours: int = 48, per_hour: int = 10, seed: int = 1
+) -> list[Line]:
+    chance = random.Random(seed)
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        ms = scale * 100 * chance.lognormvariate(0, 0.3)
+        return [call(minutes, conv, name, elapsed_ms=ms)]
+
+    return list(hours_of(make, hours=hours, per_hour=per_hour))
+
+
+def _now(
+    n: int,
+    scale: float = 1.0,
+    name: str = "search",
+    *,
+    tail: float = 1.0,
+    conversations: int = 1000,
+    seed: int = 2,
+) -> list[Line]:
+    """Calls of the last 50 minutes, all slower by a factor; every tenth by a further one."""
+    chance = random.Random(seed)
+    lines = []
+    for number in range(n):
+        ms = scale * 100 * chance.lognormvariate(0, 0.3) * (tail if number % 10 == 0 else 1)
+        conv = f"now{number % conversations}"
+        lines.append(call(50 * (number + 0.5) / n, conv, name, elapsed_ms=ms))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("scale", "found", "why"),
+    [
+        (1.0, False, "as usual"),
+        (1.35, False, "slower, but below the threshold"),
+        (0.3, False, "faster"),
+        (2.0, True, "twice as slow"),
+        (5.0, True, "five times"),
+    ],
+)
+def test_all_calls_become_slower(
+    world: World, judge: Judge, scale: float, found: bool, why: str
+) -> None:
+    world.write(*_past(), *_now(80, scale))
+    findings = judge(ANALYZER).findings
+    assert [finding.subject for finding in findings] == (["tool_call/search"] if found else [])
+    if found:
+        assert findings[0].confidence > 0.9
+        details = findings[0].evidence.details
+        assert details["value"] > 1.5 * details["baselineValue"]
+        assert findings[0].evidence.samples[0]["elapsedMs"] > details["baselineP50"]
+
+
+def test_the_point_estimate_decides_and_the_steps_of_severity(world: World, judge: Judge) -> None:
+    """Equal latencies, so that the ratio of the quantiles is known to one bucket."""
+    ratios = {f"t{r}": r / 100 for r in (140, 146, 155, 185, 205, 300)}
+    for name, ratio in ratios.items():
+        past = [{**line, "elapsed_ms": 100} for line in _past(name, per_hour=6)]
+        now = [{**line, "elapsed_ms": 100 * ratio} for line in _now(60, name=name)]
+        world.write(*past, *now)
+    found = {
+        f.subject.removeprefix("tool_call/"): str(f.severity) for f in judge(ANALYZER).findings
+    }
+    assert found == {"t155": "medium", "t185": "medium", "t205": "critical", "t300": "critical"}
+
+
+def test_the_threshold_is_a_setting(world: World, judge: Judge) -> None:
+    world.write(*_past(), *_now(80, 2.0))
+    assert len(judge(ANALYZER, performance_threshold=1.2).findings) == 1
+    assert judge(ANALYZER, performance_threshold=3.0).findings == ()
+
+
+def test_only_the_tail_becomes_slower(world: World, judge: Judge) -> None:
+    world.write(*_past(), *_now(300, tail=8.0))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["route"] == "tail"
+    assert finding.evidence.details["p50"] == pytest.approx(100, rel=0.15)
+
+
+def test_one_slow_conversation_is_not_the_service(world: World, judge: Judge) -> None:
+    slow = [call(m / 2, "slow", "search", elapsed_ms=2000) for m in range(8)]
+    world.write(*_past(), *_now(80), *slow)
+    assert all(finding.confidence < 0.7 for finding in judge(ANALYZER).findings)
+
+
+@pytest.mark.parametrize(
+    ("past", "now", "reason"),
+    [
+        ({}, 19, "19 of 20 calls"),
+        ({"hours": 20}, 40, "20 of 24 hours of baseline"),
+        ({"hours": 40, "per_hour": 4}, 40, "160 of 200 calls in the baseline"),
+    ],
+)
+def test_too_little_to_judge_is_said(
+    world: World, judge: Judge, past: dict[str, int], now: int, reason: str
+) -> None:
+    world.write(*_past(**past), *_now(now, 4.0))  # type: ignore[arg-type]  # counts alone
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert (abstention.subject, abstention.reason) == ("tool_call/search", reason)
+
+
+def test_a_heavy_tail_that_was_always_there_is_healthy(world: World, judge: Judge) -> None:
+    chance = random.Random(3)
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, conv, "heavy", elapsed_ms=50 * chance.paretovariate(1.1))]
+
+    world.write(*hours_of(make, per_hour=60, after=0))
+    assert all(finding.confidence < 0.7 for finding in judge(ANALYZER).findings)
+
+
+def test_a_shift_towards_slower_tools_is_no_slowdown(world: World, judge: Judge) -> None:
+    world.write(*_past("quick"), *_past("slow", scale=20))
+    world.write(*_now(20, 1.0, "quick"), *_now(200, 20.0, "slow"))
+    assert judge(ANALYZER).findings == ()
+
+
+def test_failed_calls_and_waiting_for_people_are_no_latency(world: World, judge: Judge) -> None:
+    world.write(*_past(), *_now(80))
+    world.write(*({**line, "status": "error"} for line in _now(80, 50)))
+    approvals = _past("ask") + _now(80, 50.0, "ask")
+    world.write(*({**line, "act": "approval_response"} for line in approvals))
+    assert judge(ANALYZER) == Analysis()
+
+
+@pytest.mark.parametrize("ms", [0, -5, "soon", None, float("nan"), 1e300])
+def test_what_is_no_latency_is_left_out(world: World, judge: Judge, ms: object) -> None:
+    world.write(*_past(), *_now(80), *({**line, "elapsed_ms": ms} for line in _now(80)))
+    assert judge(ANALYZER).findings == ()
+
+
+def test_each_model_is_compared_with_itself(world: World, judge: Judge) -> None:
+    for model, scale in (("a", 1.0), ("b", 3.0)):
+        for line in (*_past(), *_now(80, scale)):
+            world.write({**line, "act": "assistant_response", "name": None, "model": model})
+    assert [f.subject for f in judge(ANALYZER).findings] == ["assistant_response/b"]
+
+
+def test_the_time_between_start_and_finish_is_a_latency(world: World, judge: Judge) -> None:
+    def pair(line: Line, minutes: float, ms: float, trace: str) -> list[Line]:
+        common = {"name": "pair", "conv_id": line["conv_id"], "trace_id": trace}
+        return [
+            {**common, "ts": before(minutes), "act": "tool_execution_start"},
+            {**common, "ts": before(minutes - ms / 60_000), "act": "tool_execution_finish"},
+        ]
+
+    for number, line in enumerate(_past(per_hour=6)):
+        world.write(*pair(line, 60 + (number + 0.5) * 10, line["elapsed_ms"], f"p{number}"))
+    for number, line in enumerate(_now(40, 4.0)):
+        world.write(*pair(line, 2 + number, line["elapsed_ms"], f"n{number}"))
+    assert [f.subject for f in judge(ANALYZER).findings] == ["tool_call/pair"]

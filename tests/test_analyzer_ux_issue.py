@@ -1,0 +1,156 @@
+"""Conversations that go badly: three questions, each judged on whole conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Line, World, call, hours_of, response
+
+from tgt.analyzers.base import Analysis
+from tgt.analyzers.ux_issue import UxIssueAnalyzer
+
+Judge = Callable[..., Analysis]
+ANALYZER = UxIssueAnalyzer()
+ABORTED, WAITED, HEAVY = (
+    f"conversations/{name}" for name in ("aborted", "long_wait", "error_heavy")
+)
+
+
+def _conversation(minutes: float, conv: str, kind: str = "good") -> list[Line]:
+    """One that ended so many minutes before END, in one of the ways there are."""
+    asked = {**call(minutes + 0.2, conv), "act": "message", "actor": "user"}
+    used = call(minutes + 0.1, conv)
+    answer = response(minutes + 0.08, conv)
+    late = response(minutes, conv)
+    match kind:
+        case "aborted":
+            return [asked, used, call(minutes, conv)]
+        case "waited":
+            return [asked, used, late]
+        case "heavy":
+            return [asked, *({**used, "status": "error"} for _ in range(3)), answer]
+    return [asked, used, answer]
+
+
+def _mixed(n: int, bad: int, kind: str) -> list[Line]:
+    """n conversations that ended between 15 and 60 minutes before END, the first ones badly."""
+    return [
+        line
+        for number in range(n)
+        for line in _conversation(
+            16 + 40 * number / n, f"now{number}", kind if number < bad else "good"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "bad", "severity", "why"),
+    [
+        ("aborted", ABORTED, 4, None, "exactly at the threshold"),
+        ("aborted", ABORTED, 5, "medium", "above it"),
+        ("aborted", ABORTED, 6, "high", "0.30 is included"),
+        ("aborted", ABORTED, 7, "critical", "0.35 is included"),
+        ("waited", WAITED, 3, None, "exactly at 0.15"),
+        ("waited", WAITED, 4, "medium", "above it"),
+        ("waited", WAITED, 6, "medium", "exactly 0.30"),
+        ("waited", WAITED, 7, "high", "above 0.30"),
+        ("waited", WAITED, 20, "high", "waits are never critical"),
+        ("heavy", HEAVY, 5, None, "exactly at 0.25"),
+        ("heavy", HEAVY, 6, "medium", "above it"),
+        ("heavy", HEAVY, 8, "medium", "exactly 0.40"),
+        ("heavy", HEAVY, 9, "high", "above 0.40"),
+        ("heavy", HEAVY, 20, "high", "nor are errors"),
+    ],
+)
+def test_the_thresholds_and_the_steps_of_severity(
+    world: World, judge: Judge, kind: str, subject: str, bad: int, severity: str | None, why: str
+) -> None:
+    world.write(*_mixed(20, bad, kind))
+    found = {finding.subject: str(finding.severity) for finding in judge(ANALYZER).findings}
+    assert found == ({subject: severity} if severity else {})
+
+
+@pytest.mark.parametrize(
+    ("threshold", "severity"),
+    [(0.1, "critical"), (0.2, "critical"), (0.25, "high"), (0.3, "medium"), (0.4, None)],
+)
+def test_the_abort_threshold_is_a_setting_and_the_steps_go_with_it(
+    world: World, judge: Judge, threshold: float, severity: str | None
+) -> None:
+    world.write(*_mixed(20, 8, "aborted"))
+    found = judge(ANALYZER, ux_abort_threshold=threshold).findings
+    assert [str(finding.severity) for finding in found] == ([severity] if severity else [])
+
+
+def test_nine_finished_conversations_are_too_few(world: World, judge: Judge) -> None:
+    world.write(*_mixed(9, 9, "aborted"))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert (abstention.subject, abstention.reason) == (
+        "conversations",
+        "9 of 10 finished conversations",
+    )
+
+
+def test_conversations_that_still_go_on_are_not_counted(world: World, judge: Judge) -> None:
+    running = [line for n in range(30) for line in _conversation(0.4 * n, f"open{n}", "aborted")]
+    world.write(*_mixed(20, 1, "aborted"), *running)
+    assert judge(ANALYZER).findings == ()
+
+
+def test_two_bad_conversations_are_no_problem_of_the_service(world: World, judge: Judge) -> None:
+    world.write(*_mixed(10, 2, "heavy"))
+    assert judge(ANALYZER, ux_abort_threshold=0.01).findings == ()
+
+
+def test_every_question_that_is_answered_with_yes_is_reported(world: World, judge: Judge) -> None:
+    lines: list[Line] = []
+    for number in range(60):
+        kind = ("aborted", "waited", "heavy")[number % 3] if number % 10 else "good"
+        lines += _conversation(16 + 0.7 * number, f"now{number}", kind)
+    world.write(*lines)
+    found = {finding.subject for finding in judge(ANALYZER).findings}
+    assert found == {ABORTED, WAITED, HEAVY}
+
+
+def test_what_is_usual_is_told_and_what_is_chronic_is_still_reported(
+    world: World, judge: Judge
+) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return _conversation(minutes, conv, "aborted" if bad else "good")
+
+    world.write(*hours_of(make, bad_of=2), *_mixed(20, 10, "aborted"))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["baselineValue"] == pytest.approx(0.5, abs=0.02)
+    assert finding.confidence > 0.9
+
+
+def test_a_conversation_is_judged_once_in_the_window_in_which_it_ended(
+    world: World, judge: Judge
+) -> None:
+    """It went on for three hours; its only answer came in the first."""
+    for number in range(20):
+        world.write(
+            response(200 + number, f"long{number}"),
+            *(call(m, f"long{number}") for m in (150, 90, 20 + number)),
+        )
+    assert judge(ANALYZER).findings == ()
+
+
+def test_samples_come_from_the_bad_conversations(world: World, judge: Judge) -> None:
+    world.write(*_mixed(20, 10, "aborted"))
+    (finding,) = judge(ANALYZER).findings
+    bad = {f"now{n}" for n in range(10)}
+    seen = [sample["convId"] for sample in finding.evidence.samples]
+    assert len(set(seen)) == 3
+    assert set(seen) <= bad
+    assert finding.evidence.details["k"] == 10
+
+
+def test_telemetry_without_conversations_has_nothing_to_judge(world: World, judge: Judge) -> None:
+    world.write(*({**call(m), "status": "error"} for m in range(1, 55)))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    assert analysis.abstained[0].reason == "0 of 10 finished conversations"
