@@ -19,7 +19,7 @@ import pytest
 import typer
 
 import tgt
-from tgt import config, cycle, fsio, journal, ledger, redact, sidecar, triage
+from tgt import config, cycle, fsio, journal, ledger, places, redact, sidecar, triage
 from tgt.analyzers import base, continuation, docs_gap, error_spike, performance, ux_issue
 from tgt.analyzers.registry import ALL
 from tgt.cards import Card, Evidence, Finding, Fix, Severity, Status, TaskType, new_card, priority
@@ -27,13 +27,15 @@ from tgt.cli import app
 from tgt.errors import ExitStatus, SettingsError
 from tgt.output import machine, words
 from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
-from tgt.telemetry import contextlog, duckdb_engine, histogram
+from tgt.telemetry import claude_code, codex, contextlog, duckdb_engine, histogram
 from tgt.telemetry.signals import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from conftest import Workplace
+
+    from tgt.telemetry.events import Interval
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -314,7 +316,8 @@ def test_the_keys_of_each_document(
     assert {*told, "demo"} == set(COMMANDS)
     for name, keys in told.items():
         tasks = [p for p in COMMANDS[name].params if p.param_type_name == "argument"]
-        result = workplace.tgt(name, *([card["id"]] if tasks else []), "--json")
+        short = ["--since", "1h"] if name == "backtest" else []
+        result = workplace.tgt(name, *([card["id"]] if tasks else []), *short, "--json")
         assert list(result.json) == keys, name
 
 
@@ -446,15 +449,26 @@ def test_the_analyzers_and_their_types() -> None:
         section(f"`{analyzer.name}`")
 
 
-WINDOWS = "`continuation` at {0} hours, `error_spike` at {1} and {2}, `performance` at {3}"
+WINDOWS = "`continuation` at {}, `error_spike` at {} and `performance` at {} hours"
 
 
-def test_the_longer_windows() -> None:
-    hours: list[str] = []
-    for module in (continuation, error_spike, performance):
-        for numbers in re.findall(r"longer_windows\(([\d, ]+)\)", inspect.getsource(module)):
-            hours += numbers.split(", ")
-    assert WINDOWS.format(*hours) in section("How the analyzers decide")
+def test_the_longer_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that each analyzer asks for in a real cycle."""
+    asked: list[tuple[int, ...]] = []
+    ask = base.Context.longer_windows
+
+    def listen(context: base.Context, *hours: int) -> list[Interval]:
+        asked.append(hours)
+        return ask(context, *hours)
+
+    monkeypatch.setattr(base.Context, "longer_windows", listen)
+    write_log(tmp_path, conversations=1, calls=1)
+    monkeypatch.chdir(tmp_path)
+
+    assert cycle.run(config.load(environ={}), NOW).warnings == ()
+
+    told = [" and ".join(", ".join(map(str, hours)).rsplit(", ", 1)) for hours in asked]
+    assert WINDOWS.format(*told) in section("How the analyzers decide")
 
 
 NUMBERS = [
@@ -543,6 +557,40 @@ def test_the_files_are_those_that_a_run_writes(
 def test_the_event_of_the_example_is_one_that_is_understood() -> None:
     (line,) = re.findall(r"^\{\"ts\".*$", TEXT, re.MULTILINE)
     assert set(json.loads(line)) <= set(contextlog.COLUMNS)
+
+
+def test_the_sources() -> None:
+    forms = [coded(row[0])[0] for row in table("sources")]
+    assert [re.split(r"[:\[]", form)[0] for form in forms] == list(places.KINDS)
+    listed = places.ACCEPTED.partition(" of ")[2].replace(" and ", ", ").split(", ")
+    assert forms == listed
+    for form in forms:
+        config.load({"TASKGEN_SOURCE": form.replace("[", "").replace("]", "")}, environ={})
+    defaults = {"claude-code": claude_code.DEFAULT, "codex": codex.DEFAULT}
+    for row, kind in zip(table("sources"), places.KINDS, strict=True):
+        assert kind not in defaults or str(defaults[kind]) == coded(row[1])[0]
+
+
+def test_the_mapping_of_the_example_reads_its_line(tmp_path: Path) -> None:
+    line = block("foreign-line")
+    (tmp_path / "map.toml").write_text(block("mapping"), encoding="utf-8")
+    (tmp_path / "log").mkdir()
+    start = json.loads(line)["time"]
+    lines = [line.replace(str(start), str(start + second)) for second in range(30)]
+    (tmp_path / "log" / "tools.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    settings = config.load(
+        {
+            "TASKGEN_SOURCE": f"ndjson:{tmp_path / 'log'}?map={tmp_path / 'map.toml'}",
+            "FGK_TASKS_DIR": str(tmp_path / "tasks"),
+        },
+        environ={},
+    )
+    at = datetime.fromtimestamp(start + 60, timezone.utc)
+
+    report = cycle.run(settings, at)
+
+    assert (report.events_analyzed, report.malformed_lines, report.warnings) == (30, 0, ())
+    assert "30 errors in 1 of 3 conversations" in {a.reason for a in report.abstained}
 
 
 def test_the_mask_of_a_credential() -> None:
