@@ -25,11 +25,11 @@ MIN_BASELINE_UNITS = 200
 MIN_NEW_CALLS = 20
 MOSTLY_FAILS = 0.95
 CRITICAL_TAIL = 1e-4
-WINDOWS_H = (2, 6, 12, 24)
+WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: low traffic and small rises need them."""
-PRIOR = 0.005
+PRIOR = 0.01
 """Probability, before looking at one window, that a subject fails more than usual. Calibrated with
-five windows, looked at every 15 minutes, to about one false card in forty subject weeks."""
+five windows, looked at every 15 minutes, to one false card in about forty subject weeks."""
 
 
 @dataclass(frozen=True)
