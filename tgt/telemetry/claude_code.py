@@ -17,6 +17,7 @@ from typing import Any
 
 from tgt.telemetry.documents import MALFORMED, documents
 from tgt.telemetry.files import LogFile, Part
+from tgt.telemetry.genai import is_added_tool
 from tgt.telemetry.listing import listed
 from tgt.telemetry.translated import MALFORMED_RECORD, SKIPPED, UNKNOWN, Translated
 from tgt.telemetry.values import finish, http_class, moment, number, preview, text, upstream
@@ -182,7 +183,7 @@ class _Session:
         call, name = text(block.get("id")), text(block.get("name")) or "unknown"
         if call is None or call in self.calls:
             return
-        self.calls[call] = self._base(line, us, "tool_call", "tool") | {
+        self.calls[call] = self._base(line, us, "tool_call", _owner(name)) | {
             "id": call,
             "call_id": call,
             "name": name,
@@ -271,6 +272,10 @@ class _Session:
         for made in (*self.answers.values(), *self.calls.values(), *self.others):
             made["service"] = service
             yield made
+
+
+def _owner(name: str) -> str:
+    return "tool" if is_added_tool(name) else "assistant"
 
 
 def _blocks(content: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tgt.telemetry.documents import MALFORMED, documents
 from tgt.telemetry.files import LogFile, Part
-from tgt.telemetry.genai import exit_code
+from tgt.telemetry.genai import exit_code, is_added_tool
 from tgt.telemetry.listing import listed
 from tgt.telemetry.translated import MALFORMED_RECORD, SKIPPED, UNKNOWN, Translated
 from tgt.telemetry.values import http_class, moment, number, preview, text, upstream
@@ -181,7 +181,8 @@ class _Rollout:
         call = text(payload.get("call_id")) or text(payload.get("id"))
         name = text(payload.get("name")) or kind.removesuffix("_call")
         given = payload.get("arguments", payload.get("input", payload.get("action")))
-        made = self._base(us, "tool_call", "tool") | {
+        owner = "tool" if is_added_tool(name) else "assistant"
+        made = self._base(us, "tool_call", owner) | {
             "name": name,
             "call_id": call,
             "args_preview": preview(given),

@@ -443,8 +443,8 @@ class DuckDBEngine:
     def usage(self, window: Interval) -> tuple[Usage, ...]:
         found = self._run(
             "SELECT subject, name, count(*), count(DISTINCT conv_id),"
-            " count_if(conv_id IS NULL) * 2 > count(*) FROM events WHERE act = 'tool_call'"
-            " AND name IS NOT NULL AND us > $start AND us <= $finish GROUP BY ALL ORDER BY subject",
+            " count_if(conv_id IS NULL) * 2 > count(*) FROM events"
+            " WHERE act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL AND us > $start AND us <= $finish GROUP BY ALL ORDER BY subject",
             **_bounds(window),
         )
         return tuple(Usage(*row) for row in found)

@@ -18,7 +18,7 @@ RECORD: Mapping[str, str] = {
     "path": "VARCHAR",  # the file that it was read from
     "us": "BIGINT",  # time in microseconds since the epoch, UTC
     "id": "VARCHAR",
-    "actor": "VARCHAR",  # user, assistant, tool, system
+    "actor": "VARCHAR",  # user, assistant (also for an agent's own tools), tool, system
     "act": "VARCHAR",  # message, assistant_response, tool_call, ...
     "phase": "VARCHAR",  # of a call: start, end, call (a record of the whole); else NULL
     "name": "VARCHAR",  # tool, model or endpoint

@@ -175,6 +175,20 @@ def _tool(item: Item, phase: str, *, failed: bool | None, **more: Any) -> Record
     return _base(item, "tool_call", "tool", **made)
 
 
+def _own_tool(item: Item, made: Record) -> Record:
+    """A coding agent's tool: one that it brings along is its own, and its maker documents it."""
+    told = first(item.attributes, "mcp_server_name", "mcp_server", "mcp_server.name")
+    is_added = told is not None or item.attributes.get("tool_type") == "mcp"
+    if not is_added and not is_added_tool(made["name"]):
+        made["actor"] = "assistant"
+    return made
+
+
+def is_added_tool(name: str) -> bool:
+    """Whether the name is of a tool that somebody added to a coding agent."""
+    return name.startswith("mcp") or "__" in name
+
+
 def _answer(item: Item, phase: str | None, **more: Any) -> Record:
     attributes = item.attributes
     model = text(first(attributes, *_MODEL))
@@ -346,9 +360,13 @@ def _claude_span(item: Item) -> Any:
         # The tokens that came from the cache are not among these.
         return _answer(item, "call", call_id=call, elapsed_ms=number(_claude_ms(item)))
     if kind == "tool":
-        return {**_tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
+        return _own_tool(
+            item, {**_tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
+        )
     if kind == "tool.execution":
-        return {**_tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
+        return _own_tool(
+            item, {**_tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
+        )
     known = {"interaction", "tool.blocked_on_user", "hook", "subagent"}
     return SKIPPED if kind in known else UNKNOWN
 
@@ -362,9 +380,13 @@ def _qwen_span(item: Item) -> Any:
     if kind == "llm_request":
         return _api_error(item, "call") if _failed_span(item) else _answer(item, "call")
     if kind == "tool":
-        return {**_tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
+        return _own_tool(
+            item, {**_tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
+        )
     if kind == "tool.execution":
-        return {**_tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
+        return _own_tool(
+            item, {**_tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
+        )
     return SKIPPED if kind in {"interaction", "tool.blocked_on_user", "subagent"} else UNKNOWN
 
 
@@ -406,9 +428,10 @@ def _reported_tool(item: Item) -> Record:
     success = truth(item.attributes.get("success"))
     decision = text(item.attributes.get("decision"))
     if decision in {"reject", "denied", "abort"}:
-        return _tool(item, "end", failed=None, elapsed_ms=None, error_type="user_rejected")
-    failed = None if success is None else not success
-    return _tool(item, "end", failed=failed)
+        made = _tool(item, "end", failed=None, elapsed_ms=None, error_type="user_rejected")
+    else:
+        made = _tool(item, "end", failed=None if success is None else not success)
+    return _own_tool(item, made)
 
 
 def _decision(item: Item) -> Any:
@@ -571,3 +594,32 @@ _NO_EVENT_PREFIXES = (
     *("qwen-code.config", "qwen-code.api_request", "qwen-code.file_operation"),
     *("qwen-code.ripgrep_fallback", "qwen-code.startup", "qwen-code.next_speaker_check"),
 )
+
+
+_AGENTS = (
+    *(("claude_code.", "Claude Code"), ("codex.", "Codex"), ("gemini_cli.", "Gemini CLI")),
+    *(("qwen-code.", "Qwen Code"), ("copilot_chat.", "GitHub Copilot"), ("ai.", "Vercel AI SDK")),
+)
+
+_CONVENTIONS = (
+    *(("openinference.", "OpenInference"), ("traceloop.", "OpenLLMetry")),
+    ("gen_ai.", "GenAI conventions"),
+)
+
+
+def dialect(item: Item) -> str | None:
+    """Whose words an item is in; None for those of no agent."""
+    name = f"claude_code.{item.name}" if _is_claude(item) else item.name
+    if _is_codex(item):
+        name = f"codex.{name}"
+    elif item.scope == "gemini-cli":
+        name = f"gemini_cli.{name}"
+    agent = next((agent for prefix, agent in _AGENTS if name.startswith(prefix)), None)
+    return agent or next(
+        (
+            convention
+            for prefix, convention in _CONVENTIONS
+            if any(key.startswith(prefix) for key in item.attributes)
+        ),
+        None,
+    )

@@ -95,10 +95,10 @@ def _resolved(
             continue
         around = outer.get(made.get("_inner"))
         if around is not None:
-            for name in ("name", "subject", "conv_id", "args_preview", "call_id", "result_preview"):
-                made[name] = (
-                    around[name] if name in {"name", "subject"} else (made[name] or around[name])
-                )
+            for name in ("name", "subject", "actor"):
+                made[name] = around[name]
+            for name in ("conv_id", "args_preview", "call_id", "result_preview"):
+                made[name] = made[name] or around[name]
         elif "_inner" in made and made["name"] == "unknown":
             made["call_id"] = made["call_id"] or made["id"]
         _finished(made, sessions)
