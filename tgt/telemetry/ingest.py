@@ -65,8 +65,9 @@ FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM
 GROUP BY ALL
 """
 
-# The wait of a user's message ends with the first answer after it that is not a mere tool call. A
-# prompt gives an agent a task to work on by itself, and nobody sits waiting for that.
+# The wait of a user's message ends with the first answer within an hour after it that is not a mere
+# tool call, also where that lies beyond the hours that are counted. A prompt gives an agent a task
+# to work on by itself, and nobody sits waiting for that.
 CONVERSATIONS = """
 SELECT us // {hour} AS hour, hash(conv_id) AS conv, any_value(service) AS service,
     count(*)::INTEGER AS events,
@@ -85,8 +86,9 @@ FROM (
         CASE WHEN actor = 'user' AND act = 'message' THEN min(CASE
             WHEN act = 'assistant_response' AND finish_reason IS DISTINCT FROM 'tool_calls'
             THEN us END) OVER (PARTITION BY conv_id ORDER BY us
-                               ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) END AS answer_us,
+                               RANGE BETWEEN CURRENT ROW AND {context} FOLLOWING) END AS answer_us,
     FROM {events} WHERE conv_id IS NOT NULL)
+{counted}
 GROUP BY ALL
 """
 COUNTS = {"units": UNITS, "latency": LATENCY, "conversations": CONVERSATIONS}
@@ -115,9 +117,18 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def count_statement(table: str, events: str) -> str:
-    """SQL that counts events into rows of one of the tables."""
-    return COUNTS[table].format(events=events, hour=HOUR_US, base=BASE)
+def count_statement(table: str, events: str, *, counted: str = "") -> str:
+    """SQL that counts events into rows of one of the tables.
+
+    ``counted`` names a column that tells which of the events are counted; the others are only
+    looked at, where an answer to one that is counted may be among them.
+    """
+    where = f"WHERE {counted}" if counted else ""
+    if counted and table != "conversations":
+        events = f"(SELECT * FROM {events} {where})"
+    return COUNTS[table].format(
+        events=events, hour=HOUR_US, base=BASE, context=CONTEXT_US, counted=where
+    )
 
 
 def signature(sources: Sequence[Source]) -> str:
@@ -240,7 +251,8 @@ class Ingest:
         for extent in changed:
             if extent.first_us is not None and extent.last_us is not None:
                 touched = range(
-                    extent.first_us // HOUR_US, (extent.last_us + CONTEXT_US) // HOUR_US + 1
+                    (extent.first_us - CONTEXT_US) // HOUR_US,
+                    (extent.last_us + CONTEXT_US) // HOUR_US + 1,
                 )
                 unknown.update(wanted.intersection(touched))
         return unknown
@@ -255,7 +267,9 @@ class Ingest:
         if extent.first_us is None or extent.last_us is None:
             return False
         first, last = extent.first_us // HOUR_US, extent.last_us // HOUR_US
-        return any(hour in hours for hour in range(max(first, 0), min(last + 2, first + 20_000)))
+        return any(
+            hour in hours for hour in range(max(first - 1, 0), min(last + 2, first + 20_000))
+        )
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -313,7 +327,8 @@ class Ingest:
         self._run(
             "INSERT INTO records BY NAME SELECT *, false AS done FROM batch"
             " WHERE us BETWEEN $start AND $finish"
-            " AND (us >= $raw OR us // $hour IN (FROM wanted) OR us // $hour + 1 IN (FROM wanted))",
+            " AND (us >= $raw OR us // $hour IN (FROM wanted) OR us // $hour + 1 IN (FROM wanted)"
+            " OR us // $hour - 1 IN (FROM wanted))",
             start=self._span.history_start - CONTEXT_US,
             finish=self._span.end,
             raw=self._span.raw_start - CONTEXT_US,
@@ -400,13 +415,17 @@ class Ingest:
         if pending[0][0]:
             events = events_sql(self._connection, "records", previews=False)
             self._run(
-                f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM {events}"
-                " WHERE NOT done AND us < $cut AND us // $hour IN (FROM wanted)",
+                "CREATE OR REPLACE TEMP TABLE fresh AS SELECT *,"
+                " NOT done AND us < $cut AND us // $hour IN (FROM wanted) AS due"
+                f" FROM {events} WHERE us < $cut + $context"
+                " AND (us // $hour IN (FROM wanted) OR us // $hour - 1 IN (FROM wanted))",
                 cut=cut,
+                context=CONTEXT_US,
                 hour=HOUR_US,
             )
             for name in TABLES:
-                self._run(f"INSERT INTO fresh_{name} BY NAME {count_statement(name, 'fresh')}")
+                counts = count_statement(name, "fresh", counted="due")
+                self._run(f"INSERT INTO fresh_{name} BY NAME {counts}")
             self._run("DROP TABLE fresh")
         self._run(
             "CREATE OR REPLACE TEMP TABLE records AS"
