@@ -21,6 +21,7 @@ from tgt.cli import (
     reopen,
     run,
     show,
+    sources,
     stats,
 )
 from tgt.cli.request import EnvFile, Json, NoColor, Now, Request, command
@@ -56,6 +57,7 @@ _COMMANDS: dict[str, Callable[..., ExitStatus | None]] = {
     "cleanup": cleanup.cleanup,
     "backtest": backtest.backtest,
     "config": config.config,
+    "sources": sources.sources,
     "demo": demo.demo,
 }
 for _name, _function in _COMMANDS.items():

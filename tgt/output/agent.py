@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "tgt list",
     "show": "tgt show TASK",
     "config": "tgt config",
+    "sources": "tgt sources",
 }
 DESCRIPTION = (
     "tgt watches the telemetry that LLM agents write and turns what goes wrong (cut-off answers, "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tgt.telemetry.files import LogFile
     from tgt.telemetry.source import Source
 
+UNRECOGNISED = "unknown"
 _LOOKED_AT = 20
 
 
@@ -58,18 +59,17 @@ def _recognised(place: Path) -> Iterator[Source]:
     from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415
 
     kinds = recognised_files(place)
+    unknown = kinds.pop(UNRECOGNISED, ())
     classes: Mapping[str, Any] = {
         CLAUDE: claude_code.ClaudeCode,
         CODEX: codex.Codex,
         OTLP: otlp.Otlp,
     }
     for kind, files in kinds.items():
-        if kind == CONTEXTLOG:
-            yield Chosen(ContextLog(place, "TASKGEN_SOURCE"), files)
-        elif kind in classes:
-            yield Chosen(classes[kind](place), files)
-    if not any(kind in (*classes, CONTEXTLOG) for kind in kinds):
-        if kinds:
+        inner = ContextLog(place, "TASKGEN_SOURCE") if kind == CONTEXTLOG else classes[kind](place)
+        yield Chosen(inner, files)
+    if not kinds:
+        if unknown:
             raise TelemetryError(
                 f"no known telemetry in {place}",
                 hint="tgt sources shows what is there; ndjson with a mapping reads any JSON lines",
@@ -108,12 +108,9 @@ class Chosen:
         statement, parameters = self.source.records()
         return str(statement), parameters
 
-    def translate(self, part: Any) -> Iterator[Any]:
-        return iter(self.source.translate(part))
-
 
 def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
-    """The telemetry files below a place by format; ``unknown`` for those of none."""
+    """The telemetry files below a place by format; UNRECOGNISED for those of none."""
     from tgt.telemetry.listing import listed  # noqa: PLC0415
     from tgt.telemetry.otlp import SUFFIXES  # noqa: PLC0415
 
@@ -124,7 +121,7 @@ def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
 
 
 def recognise(file: LogFile) -> str:
-    """The format of a file, from its first objects; ``unknown`` if none is known."""
+    """The format of a file, from its first objects, or UNRECOGNISED."""
     from tgt.telemetry.documents import MALFORMED, documents  # noqa: PLC0415
 
     try:
@@ -134,7 +131,7 @@ def recognise(file: LogFile) -> str:
                 return kind
     except OSError:
         pass
-    return "unknown"
+    return UNRECOGNISED
 
 
 _OTLP_KEYS = frozenset(

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from tgt.errors import TgtError
+from tgt.errors import SettingsError, TgtError
+from tgt.places import AUTO, CONTEXTLOG, Spec
 from tgt.telemetry.events import RECORD, from_us
 from tgt.telemetry.files import LogFile, parts
 from tgt.telemetry.source import Source
-from tgt.telemetry.translated import METRIC, UNKNOWN
+from tgt.telemetry.sources import UNRECOGNISED, Chosen, open_sources, recognised_files
+from tgt.telemetry.translated import METRIC, UNKNOWN, Translated
 
 MOST_BYTES = 512 * 1024 * 1024
 """How much of a source is read; a compressed file weighs what it has on disk."""
@@ -87,6 +90,27 @@ def _conversations_missing(facts: Mapping[str, int], columns: Mapping[str, int])
     return "" if facts["responses"] else "no responses of a model"
 
 
+def of_specs(specs: Sequence[Spec], contextlog: Path) -> tuple[Found, ...]:
+    """What lies at each place of TASKGEN_SOURCE. Raises SettingsError for a bad mapping."""
+    found: list[Found] = []
+    for spec in specs:
+        try:
+            sources = open_sources([spec], contextlog)
+        except SettingsError:
+            raise
+        except TgtError as failure:
+            found.append(Found(spec.kind, str(spec), problems=[str(failure)]))
+            continue
+        place = str(spec if spec.place or spec.kind != CONTEXTLOG else f"{spec}:{contextlog}")
+        found.extend(look(place, sources))
+        if spec.kind == AUTO and spec.place is not None:
+            strange = recognised_files(spec.place).get(UNRECOGNISED, ())
+            size = sum(file.size for file in strange)
+            if strange:
+                found.append(Found(UNRECOGNISED, place, files=len(strange), size=size))
+    return tuple(found)
+
+
 def look(place: str, sources: Sequence[Source]) -> Iterator[Found]:
     """One result per source; what cannot be listed or read is among its problems."""
     for source in sources:
@@ -101,8 +125,9 @@ def look(place: str, sources: Sequence[Source]) -> Iterator[Found]:
         found.size = sum(file.size for file in files)
         chosen = _newest(files)
         found.files_read = len(chosen)
-        if hasattr(source, "translate"):
-            _look_into(source, chosen, found)
+        reader = source.source if isinstance(source, Chosen) else source
+        if isinstance(reader, Translated):
+            _look_into(reader, chosen, found)
         else:
             _ask(source, chosen, found)
         yield found
@@ -119,7 +144,7 @@ def _newest(files: Sequence[LogFile]) -> list[LogFile]:
     return chosen
 
 
-def _look_into(source: Any, files: Sequence[LogFile], found: Found) -> None:
+def _look_into(source: Translated, files: Sequence[LogFile], found: Found) -> None:
     for file in files:
         try:
             for part in parts(file):

@@ -1,0 +1,38 @@
+"""``tgt sources``: what telemetry there is, and what it can be used for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+
+def sources(
+    request: Request,
+    *,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:PLACE,…", help="Telemetry to look at (TASKGEN_SOURCE)."),
+    ] = None,
+) -> ExitStatus:
+    """Show what telemetry is found, and which analyzers can work on it.
+
+    The first thing to run when cards are missing. Nothing is written.
+    """
+    settings = request.settings({"TASKGEN_SOURCE": source})
+    from tgt.output import sources_document  # noqa: PLC0415 not for --help
+    from tgt.telemetry import survey  # noqa: PLC0415
+
+    found = survey.of_specs(settings.source, settings.contextlog_dir)
+    if request.json:
+        request.reply_json(sources_document.document(found))
+    else:
+        from tgt.output import sources_view  # noqa: PLC0415 rich stays out of --json
+
+        request.reply(sources_view.sources(request.screen, found, request.now))
+    return ExitStatus.DEGRADED if any(one.problems for one in found) else ExitStatus.OK
