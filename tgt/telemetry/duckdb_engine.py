@@ -444,7 +444,8 @@ class DuckDBEngine:
         found = self._run(
             "SELECT subject, name, count(*), count(DISTINCT conv_id),"
             " count_if(conv_id IS NULL) * 2 > count(*) FROM events"
-            " WHERE act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL AND us > $start AND us <= $finish GROUP BY ALL ORDER BY subject",
+            " WHERE act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL"
+            " AND us > $start AND us <= $finish GROUP BY ALL ORDER BY subject",
             **_bounds(window),
         )
         return tuple(Usage(*row) for row in found)
