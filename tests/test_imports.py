@@ -27,7 +27,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("diagnostics",),
-    ("output", "cycle", "demo"),
+    ("output", "cycle", "demo", "backtest"),
     ("triage", "statistics", "schedule", "durations"),
     ("analyzers", "ledger", "quota", "journal", "sidecar", "telemetry"),
     ("report", "cards", "confidence", "fsio", "config", "redact", "places"),

@@ -104,7 +104,8 @@ def _change(change: Moved) -> tuple[RenderableType, ...]:
     shift = after.start - before.start
     later = after.start > before.start
     word = f"{words.length(abs(shift))} {'later' if later else 'earlier'}"
-    return Text("moved", style="yellow"), Text(f"{_minute(after.start)}, {word}"), *_about(after)
+    when = Text(f"{_minute(after.start)}, {word}", no_wrap=True)
+    return Text("moved", style="yellow"), when, *_about(after)
 
 
 def _about(incident: Incident) -> tuple[Text, Text]:
