@@ -210,6 +210,14 @@ def test_the_commands_with_their_summaries() -> None:
     assert list(rows) == list(COMMANDS), "in the order of tgt --help"
 
 
+def test_the_summaries_fit_into_the_help(workplace: Workplace) -> None:
+    told = workplace.tgt("--help").out
+    for usage, does in table("commands"):
+        assert re.search(
+            rf"^ +{coded(usage)[0].split()[1]} +{re.escape(does)}$", told, re.MULTILINE
+        )
+
+
 @pytest.mark.parametrize("usage", [coded(row[0])[0] for row in table("commands")])
 def test_the_options_and_arguments_of_a_command(usage: str) -> None:
     name = usage.split()[1]

@@ -20,7 +20,7 @@ def sources(
         typer.Option(metavar="KIND:PLACE,…", help="Telemetry to look at (TASKGEN_SOURCE)."),
     ] = None,
 ) -> ExitStatus:
-    """Show what telemetry is found, and which analyzers can work on it.
+    """Show what telemetry is found, and which analyzers can use it.
 
     The first thing to run when cards are missing. Nothing is written.
     """
