@@ -225,14 +225,14 @@ def measure(world: World, seed: int, mode: str, *, reliability: bool) -> Result:
         bench = Bench(Path(name), world, seed)
         started = time.monotonic()
         if mode == "backtest":
-            cards = _backtest(bench, result)
+            seen = _backtest(bench, result)
         else:
             step = bench.run if mode == "run" else bench.call
             _replay(bench, result, step, reliability=reliability)
             _, document, _ = bench.tgt("list", "--all")
-            cards = document.get("tasks", [])
+            seen = bench.seen(document.get("tasks", []))
         result.seconds = time.monotonic() - started
-        result.verdicts, result.false = judge(world.faults, bench.seen(cards))
+        result.verdicts, result.false = judge(world.faults, seen)
     return result
 
 
@@ -252,18 +252,27 @@ def _replay(
             result.readings += bench.readings(now)
 
 
-def _backtest(bench: Bench, result: Result) -> list[dict[str, Any]]:
+def _backtest(bench: Bench, result: Result) -> list[Seen]:
+    """What ``tgt backtest`` says would have appeared. Nobody completes a card there: one whose
+    problem was quiet for a day is over, and the next incident is the card coming back."""
     times = bench.times()
-    since = f"{int(bench.world.hours * 60)}m"
-    until = times[-1].isoformat()
     status, document, complaint = bench.tgt(
-        *("backtest", "--since", since, "--until", until, "--every", "15m")
+        "backtest",
+        *("--since", bench.begin.isoformat(), "--until", times[-1].isoformat(), "--every", "15m"),
     )
     if status:
         raise SystemExit(f"tgt backtest failed with status {status}: {complaint}")
-    result.runs = len(times)
-    cards: list[dict[str, Any]] = document["tasks"]
-    return cards
+    told = document["backtest"]
+    result.runs = told["runs"]
+    return [
+        Seen(
+            bench.hour(datetime.fromisoformat(step["at"])),
+            *(step["type"], step["subject"], step["confidence"]),
+            reopened=step["action"] == "reopen",
+        )
+        for step in told["steps"]
+        if step["action"] in {"save", "reopen"}
+    ]
 
 
 def outcome(result: Result) -> str:
