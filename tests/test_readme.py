@@ -502,6 +502,7 @@ NUMBERS = [
     ("`ux_issue`", "Needs {} finished conversations", ux_issue.MIN_CONVERSATIONS),
     ("`ux_issue`", "conversations, {} of them bad", ux_issue.MIN_BAD),
     ("How the analyzers decide", "is then at most {}", base.LOOSE_CONFIDENCE),
+    ("Security and privacy", "each at most {} characters", base._SAMPLE_TEXT),
 ]
 
 
