@@ -32,12 +32,27 @@ Progress = Callable[[str, float | None], None]
 CONTEXT_US = HOUR_US
 """Records of one call lie within an hour of each other."""
 
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_BYTES = 64 * 1024 * 1024
 _BATCH_FILES = 32
 _PREVIEW_LENGTH = 400
+_PREVIEWS = ("error", "result_preview", "args_preview")  # a sample shows the first that there is
 _EXPANSION = 12  # of a compressed file, roughly
 
-_NAMES = ("id", "act", "name", "conv_id", "trace_id", "call_id", "error_type", "model", "subject")
+# What a table of records holds; most hashes and texts of RECORD are looked at while reading only.
+_KEPT: Mapping[str, str] = {
+    "us": "BIGINT",
+    **dict.fromkeys(("same", "call", "trace", "conv"), "UBIGINT"),
+    "keyed": "BOOLEAN",
+    "actor": "VARCHAR",
+    "act": "VARCHAR",
+    "phase": "VARCHAR",
+    **dict.fromkeys(("failed", "cancelled", "continuation", "done"), "BOOLEAN"),
+    "elapsed_ms": "DOUBLE",
+    **dict.fromkeys(("finish_reason", "service", "subject"), "VARCHAR"),
+    **dict.fromkeys(("id", "name", "conv_id", "error_type", *_PREVIEWS), "VARCHAR"),
+}
+_NAMES = ("act", "subject", "id", "name", "conv_id", "error_type")
+_NAMES_OF_SAMPLES = _NAMES[2:]
 # Telemetry may call a tool a megabyte. A long name keeps its beginning, and what tells it from
 # others that begin alike.
 _SHORTENED = (
@@ -45,8 +60,7 @@ _SHORTENED = (
 )
 
 UNITS = """
-SELECT us // {hour} AS hour, subject, service,
-    CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END AS conv,
+SELECT us // {hour} AS hour, subject, service, conv,
     count(*)::INTEGER AS events,
     (count(*) FILTER (failed))::INTEGER AS errors,
     (count(*) FILTER (truncated IS NOT NULL))::INTEGER AS ends,
@@ -69,27 +83,30 @@ GROUP BY ALL
 # tool call, also where that lies beyond the hours that are counted. A prompt gives an agent a task
 # to work on by itself, and nobody sits waiting for that.
 CONVERSATIONS = """
-SELECT us // {hour} AS hour, hash(conv_id) AS conv, any_value(service) AS service,
-    count(*)::INTEGER AS events,
-    (count(*) FILTER (failed))::INTEGER AS errors,
-    (count(*) FILTER (ended))::INTEGER AS ended,
-    (count(*) FILTER (is_untold))::INTEGER AS untold,
-    (count(*) FILTER (cancelled))::INTEGER AS cancelled,
-    (count(*) FILTER (asked OR (actor = 'user' AND act = 'prompt')))::INTEGER AS messages,
-    max(answer_us - us) // 1000 AS wait_ms,
-    max(elapsed_ms) AS slowest_ms,
-    min(us) AS first_us,
-    max(us) AS last_us,
-FROM (
-    SELECT *,
-        actor = 'user' AND act = 'message' AS asked,
-        CASE WHEN actor = 'user' AND act = 'message' THEN min(CASE
-            WHEN act = 'assistant_response' AND finish_reason IS DISTINCT FROM 'tool_calls'
-            THEN us END) OVER (PARTITION BY conv_id ORDER BY us
-                               RANGE BETWEEN CURRENT ROW AND {context} FOLLOWING) END AS answer_us,
-    FROM {events} WHERE conv_id IS NOT NULL)
-{counted}
-GROUP BY ALL
+WITH talk AS (
+    SELECT conv, us, actor = 'user' AS asked,
+        min(CASE WHEN actor <> 'user' THEN us END) OVER (
+            PARTITION BY conv ORDER BY us
+            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS answer_us,
+    FROM {around} WHERE conv IS NOT NULL AND ((actor = 'user' AND act = 'message')
+        OR (actor <> 'user' AND act = 'assistant_response'
+            AND finish_reason IS DISTINCT FROM 'tool_calls'))),
+waits AS (
+    SELECT us // {hour} AS hour, conv, max(answer_us - us) // 1000 AS wait_ms,
+    FROM talk WHERE asked AND answer_us - us <= {longest} GROUP BY ALL),
+states AS (
+    SELECT us // {hour} AS hour, conv, any_value(service) AS service,
+        count(*)::INTEGER AS events,
+        (count(*) FILTER (failed))::INTEGER AS errors,
+        (count(*) FILTER (ended))::INTEGER AS ended,
+        (count(*) FILTER (is_untold))::INTEGER AS untold,
+        (count(*) FILTER (cancelled))::INTEGER AS cancelled,
+        (count(*) FILTER (actor = 'user' AND act IN ('message', 'prompt')))::INTEGER AS messages,
+        max(elapsed_ms) AS slowest_ms,
+        min(us) AS first_us,
+        max(us) AS last_us,
+    FROM {events} WHERE conv IS NOT NULL GROUP BY ALL)
+SELECT states.*, wait_ms FROM states LEFT JOIN waits USING (hour, conv)
 """
 COUNTS = {"units": UNITS, "latency": LATENCY, "conversations": CONVERSATIONS}
 
@@ -117,29 +134,23 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def count_statement(table: str, events: str, *, counted: str = "") -> str:
-    """SQL that counts events into rows of one of the tables.
-
-    ``counted`` names a column that tells which of the events are counted; the others are only
-    looked at, where an answer to one that is counted may be among them.
-    """
-    where = f"WHERE {counted}" if counted else ""
-    if counted and table != "conversations":
-        events = f"(SELECT * FROM {events} {where})"
+def count_statement(table: str, events: str, around: str | None = None) -> str:
+    """SQL that counts events into rows of one of the tables; ``around`` has later answers too."""
     return COUNTS[table].format(
-        events=events, hour=HOUR_US, base=BASE, context=CONTEXT_US, counted=where
+        events=events, around=around or events, hour=HOUR_US, longest=CONTEXT_US, base=BASE
     )
 
 
 def signature(sources: Sequence[Source]) -> str:
     """A hash of all that decides what the counts are: they are not comparable across it."""
-    joined = calls.events("records", paired=True, continued=True, previews=False)
+    joined = calls.events("records", paired=True, continued=True, repeated=True, previews=False)
     text = [
         __version__,
         duckdb.__version__,
         repr(COUNTS),
         repr(TABLES),
         repr(sorted(RECORD)),
+        repr(calls.KEYS),
         joined,
     ]
     for source in sources:
@@ -149,12 +160,15 @@ def signature(sources: Sequence[Source]) -> str:
 
 def events_sql(connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool) -> str:
     """A FROM item with the events of a table of records."""
-    row = connection.execute(
-        "SELECT coalesce(bool_or(phase IN ('start', 'end')), false),"
-        f" coalesce(bool_or(act = 'auto_continue'), false) FROM {records}"
-    ).fetchone()
-    paired, continued = row or (True, True)
-    statement = calls.events(records, paired=paired, continued=continued, previews=previews)
+    return _events(connection, f"(SELECT rowid AS row, * FROM {records})", previews=previews)
+
+
+def _events(connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool) -> str:
+    row = connection.execute(calls.probe(records)).fetchone()
+    paired, continued, repeated = row or (True, True, True)
+    statement = calls.events(
+        records, paired=paired, continued=continued, repeated=repeated, previews=previews
+    )
     return f"({statement})"
 
 
@@ -178,8 +192,8 @@ class Ingest:
         self._warnings: list[str] = []
         self._catalog: dict[str, Extent] = {}
         self._failed: set[str] = set()
-        columns = ", ".join(f"{name} {kind}" for name, kind in RECORD.items())
-        self._run(f"CREATE OR REPLACE TEMP TABLE records ({columns}, done BOOLEAN)")
+        columns = ", ".join(f"{name} {kind}" for name, kind in _KEPT.items())
+        self._run(f"CREATE OR REPLACE TEMP TABLE records ({columns})")
         for name, kinds in TABLES.items():
             self._run(f"CREATE OR REPLACE TEMP TABLE fresh_{name} ({kinds})")
 
@@ -196,6 +210,10 @@ class Ingest:
         hours = self._hours_to_count(found, every)
         self._run("CREATE OR REPLACE TEMP TABLE wanted (hour BIGINT)")
         self._run("INSERT INTO wanted SELECT unnest($hours::BIGINT[])", hours=sorted(hours))
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE around_wanted AS"
+            " SELECT DISTINCT hour + unnest([-1, 0, 1]) AS hour FROM wanted"
+        )
         total = sum(part.length for part in every) or 1
         done = 0
         for source, some in found:
@@ -267,9 +285,8 @@ class Ingest:
         if extent.first_us is None or extent.last_us is None:
             return False
         first, last = extent.first_us // HOUR_US, extent.last_us // HOUR_US
-        return any(
-            hour in hours for hour in range(max(first - 1, 0), min(last + 2, first + 20_000))
-        )
+        around = range(max(first - 1, 0), min(last + 2, first + 20_000))
+        return any(hour in hours for hour in around)
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -312,23 +329,21 @@ class Ingest:
 
     def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
         statement, parameters = source.records()
-        names = ", ".join(RECORD)
         with _readable(source, batch) as paths:
             if only_extent:
                 self._note(f"({statement})", paths, {"paths": list(paths), **parameters})
                 return
             self._run(
-                f"CREATE OR REPLACE TEMP TABLE batch AS SELECT {self._cut(names)}"
+                f"CREATE OR REPLACE TEMP TABLE batch AS SELECT path, {self._columns()}"
                 f" FROM ({statement})",
                 paths=list(paths),
                 **parameters,
             )
             self._note("batch", paths)
         self._run(
-            "INSERT INTO records BY NAME SELECT *, false AS done FROM batch"
+            "INSERT INTO records BY NAME SELECT * EXCLUDE (path) FROM batch"
             " WHERE us BETWEEN $start AND $finish"
-            " AND (us >= $raw OR us // $hour IN (FROM wanted) OR us // $hour + 1 IN (FROM wanted)"
-            " OR us // $hour - 1 IN (FROM wanted))",
+            " AND (us >= $raw OR us // $hour IN (FROM around_wanted))",
             start=self._span.history_start - CONTEXT_US,
             finish=self._span.end,
             raw=self._span.raw_start - CONTEXT_US,
@@ -336,16 +351,20 @@ class Ingest:
         )
         self._run("DROP TABLE batch")
 
-    def _cut(self, names: str) -> str:
-        """The columns of a record: names of bounded length, and texts only where samples may be
-        taken, cut."""
-        kept = f"us >= {self._span.raw_start}" if self._previews else "false"
-        for name in ("args_preview", "result_preview", "error"):
-            short = f"CASE WHEN {kept} THEN left({name}, {_PREVIEW_LENGTH}) END AS {name}"
-            names = names.replace(f" {name},", f" {short},")
-        for name in _NAMES:
-            names = names.replace(f" {name},", f" {_SHORTENED.format(name)} AS {name},")
-        return names
+    def _columns(self) -> str:
+        """The columns of _KEPT: names of bounded length, and what only samples show, cut, from
+        where on samples may be taken."""
+        kept = f"us >= {self._span.raw_start}"
+        made: dict[str, str] = {name: name for name in _KEPT} | calls.KEYS
+        made |= {name: _SHORTENED.format(name) for name in _NAMES}
+        made["conv"] = f"CASE WHEN conv_id IS NOT NULL THEN hash({made['conv_id']}) END"
+        made["done"] = "false"
+        made |= {name: f"CASE WHEN {kept} THEN {made[name]} END" for name in _NAMES_OF_SAMPLES}
+        for number, name in enumerate(_PREVIEWS):
+            shown = [kept, *(f"{other} IS NULL" for other in _PREVIEWS[:number])]
+            when = " AND ".join(shown if self._previews else ["false"])
+            made[name] = f"CASE WHEN {when} THEN left({name}, {_PREVIEW_LENGTH}) END"
+        return ", ".join(f"{made[name]} AS {name}" for name in _KEPT)
 
     def _note(
         self, relation: str, paths: Mapping[str, Part], parameters: Mapping[str, Any] | None = None
@@ -367,11 +386,18 @@ class Ingest:
     # --- counting --------------------------------------------------------------------------------
 
     def _digest(self) -> None:
-        """Count what is complete: all before the last hour read, up to the end of the history."""
-        latest = self._run("SELECT max(us) FROM records")[0][0]
+        """Count what is complete: all before the last hour read, up to the end of the history.
+
+        What is at hand is looked at as a whole, so it is worth it when half of it is complete.
+        """
+        latest, every = self._run("SELECT max(us), count(*) FROM records")[0]
         if latest is not None:
             cut = min(latest - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
-            self._count(cut, keep=cut - CONTEXT_US)
+            complete = self._run(
+                "SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut
+            )[0][0]
+            if 2 * complete >= every:
+                self._count(cut, keep=cut - CONTEXT_US)
 
     def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
         self._count(self._span.history_end, keep=self._span.raw_start - CONTEXT_US)
@@ -411,21 +437,25 @@ class Ingest:
             self._run("UPDATE records SET subject = concat_ws('@', subject, service)")
 
     def _count(self, cut: int, keep: int) -> None:
-        pending = self._run("SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut)
-        if pending[0][0]:
-            events = events_sql(self._connection, "records", previews=False)
+        first = self._run("SELECT min(us) FROM records WHERE NOT done AND us < $cut", cut=cut)[0][0]
+        if first is not None:
+            events = _events(
+                self._connection,
+                "(SELECT rowid AS row, * FROM records WHERE us BETWEEN"
+                f" {first - CONTEXT_US} AND {cut + CONTEXT_US})",
+                previews=False,
+            )
             self._run(
                 "CREATE OR REPLACE TEMP TABLE fresh AS SELECT *,"
-                " NOT done AND us < $cut AND us // $hour IN (FROM wanted) AS due"
-                f" FROM {events} WHERE us < $cut + $context"
-                " AND (us // $hour IN (FROM wanted) OR us // $hour - 1 IN (FROM wanted))",
+                " NOT done AND us < $cut AND us // $hour IN (FROM wanted) AS counts"
+                f" FROM {events} WHERE us >= $first AND (us < $cut OR act = 'assistant_response')",
+                first=first,
                 cut=cut,
-                context=CONTEXT_US,
                 hour=HOUR_US,
             )
             for name in TABLES:
-                counts = count_statement(name, "fresh", counted="due")
-                self._run(f"INSERT INTO fresh_{name} BY NAME {counts}")
+                counted = count_statement(name, "(SELECT * FROM fresh WHERE counts)", "fresh")
+                self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
             self._run("DROP TABLE fresh")
         self._run(
             "CREATE OR REPLACE TEMP TABLE records AS"
