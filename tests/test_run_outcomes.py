@@ -1,0 +1,173 @@
+"""Every outcome of ``tgt run``, as a script sees it: the status, the JSON, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NOW, Line, Result, Workplace, World, call, calls_of, hours_of
+
+TOOLS = ("alpha", "beta", "gamma")
+
+
+class Spiked(World):
+    """Two days of history and an hour in which three tools fail, where the command looks for it."""
+
+    @property
+    def logs(self) -> Path:
+        return self.path / ".forgekeeper" / "context_log"
+
+
+@pytest.fixture
+def spiked(workplace: Workplace) -> Workplace:
+    world = Spiked(workplace.path)
+    world.logs.mkdir(parents=True)
+    for name in TOOLS:
+        failing = [call(m, f"n{m}", name, status=["error", "ok"][m % 2]) for m in range(1, 55)]
+        world.write(*hours_of(calls_of(name)), *failing)
+    return workplace
+
+
+def _run(place: Workplace, *arguments: str, now: str = NOW, **settings: str) -> Result:
+    """Error spikes alone: the conversations of these worlds are single calls."""
+    environment = {"TASKGEN_ANALYZERS": "error_spike", **settings}
+    return place.tgt("run", "--json", "--now", now, *arguments, **environment)
+
+
+def _result(result: Result) -> dict[str, Any]:
+    assert set(result.json) == {"result", "message"}
+    told: dict[str, Any] = result.json["result"]
+    return told
+
+
+def test_done(spiked: Workplace) -> None:
+    result = _run(spiked)
+    told = _result(result)
+    assert (result.status, result.err) == (0, "")
+    counts = ("tasksGenerated", "tasksFiltered", "tasksSaved", "tasksSkipped", "tasksDeferred")
+    assert [told[key] for key in counts] == [3, 3, 3, 0, 0]
+    assert told["success"] is True
+    assert "rateLimited" not in told
+    assert sorted(task["subject"] for task in told["tasks"]) == [f"tool_call/{t}" for t in TOOLS]
+    assert result.json["message"] == "Analysis complete: 3 tasks saved"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "settings", "reason"),
+    [
+        ([], {"TASKGEN_ENABLED": "0"}, "disabled"),
+        (["pause", "--reason", "release"], {}, "paused"),
+        ([], {"TASKGEN_WINDOW_MIN": "1"}, "no_events"),
+    ],
+)
+def test_skipped(
+    spiked: Workplace, prepare: list[str], settings: dict[str, str], reason: str
+) -> None:
+    if prepare:
+        assert spiked.tgt(*prepare, "--now", NOW).status == 0
+    now = "2025-11-03T16:30:00Z" if reason == "no_events" else NOW
+    result = _run(spiked, now=now, **settings)
+    told = _result(result)
+    assert (result.status, result.err) == (0, "")
+    assert (told["skipped"], told["reason"]) == (True, reason)
+    assert "success" not in told
+    assert result.json["message"].startswith("Skipped: ")
+
+
+@pytest.fixture
+def other_cycle(spiked: Workplace) -> Iterator[None]:
+    """Another process that holds the lock of the run, as a cycle does."""
+    script = (
+        "import sys; from pathlib import Path; from tgt import fsio\n"
+        "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
+        "with fsio.try_lock(tasks / fsio.RUN_LOCK) as alone:\n"
+        "    print(alone, flush=True); sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(spiked.tasks)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"True\n"
+    yield
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_already_running(spiked: Workplace, other_cycle: None, arguments: list[str]) -> None:
+    result = _run(spiked, *arguments)
+    assert result.status == 0
+    assert _result(result)["reason"] == "already_running"
+    assert not (spiked.tasks / "generated_tasks.jsonl").exists()
+
+
+def test_another_cycle_that_was_killed_leaves_no_lock(spiked: Workplace) -> None:
+    script = (
+        "import sys, os; from pathlib import Path; from tgt import fsio\n"
+        "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
+        "with fsio.try_lock(tasks / fsio.RUN_LOCK): os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(spiked.tasks)], check=False)
+    assert killed.returncode == -9
+    assert _result(_run(spiked))["tasksSaved"] == 3
+
+
+def test_rate_limited_across_processes_and_a_lost_sidecar(spiked: Workplace) -> None:
+    told = _result(_run(spiked, TASKGEN_MAX_PER_HOUR="2"))
+    assert (told["tasksSaved"], told["tasksDeferred"], told["rateLimited"]) == (2, 1, True)
+    (spiked.tasks / "scheduler_state.json").unlink()
+    later = {"now": "2025-11-03T16:01:00Z", "TASKGEN_MAX_PER_HOUR": "2"}
+    told = _result(_run(spiked, **later))
+    assert (told["tasksSaved"], told["tasksSkipped"], told["rateLimited"]) == (0, 2, True)
+    assert _result(_run(spiked, now="2025-11-03T16:02:00Z"))["tasksSaved"] == 1
+
+
+def test_failed(workplace: Workplace) -> None:
+    result = _run(workplace)
+    told = _result(result)
+    assert result.status == 1
+    assert told["success"] is False
+    for text in (told["error"], result.err):
+        assert ".forgekeeper/context_log" in text
+        assert "FGK_CONTEXTLOG_DIR" in text
+    assert "Traceback" not in result.err
+
+
+def test_degraded(spiked: Workplace) -> None:
+    broken = spiked.path / ".forgekeeper" / "context_log" / "broken.jsonl.gz"
+    broken.write_bytes(b"not compressed")
+    result = _run(spiked)
+    told = _result(result)
+    assert result.status == 4
+    assert (told["success"], told["tasksSaved"]) == (True, 3)
+    assert "broken.jsonl.gz" in told["warnings"][0]
+    assert "broken.jsonl.gz" in result.err
+
+
+def test_a_dry_run_writes_nothing_at_all(spiked: Workplace) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in spiked.path.rglob("*"))
+    told = _result(_run(spiked, "--dry-run"))
+    assert (told["dryRun"], told["tasksSaved"], len(told["tasks"])) == (True, 3, 3)
+    assert sorted((p, p.stat().st_mtime_ns) for p in spiked.path.rglob("*")) == before
+
+
+def test_two_machines_with_the_same_telemetry_write_the_same_cards(
+    spiked: Workplace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cards: list[list[Line]] = []
+    for zone in ("UTC", "Asia/Kolkata"):
+        tasks = tmp_path_factory.mktemp("tasks")
+        assert _run(spiked, TZ=zone, FGK_TASKS_DIR=str(tasks)).status == 0
+        lines = (tasks / "generated_tasks.jsonl").read_text().splitlines()
+        cards.append([{**json.loads(line), "id": json.loads(line)["id"][:10]} for line in lines])
+    assert cards[0] == cards[1]
+    assert len(cards[0]) == 3
