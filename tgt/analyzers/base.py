@@ -7,7 +7,7 @@ what it does not judge for lack of data it says, with what is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -70,6 +70,43 @@ class Analyzer(Protocol):
     name: str
 
     def analyze(self, context: Context) -> Analysis: ...
+
+
+_SURER = 0.01
+"""How much surer a longer window must be to be told instead of a shorter one."""
+
+
+class Looks:
+    """The surest finding of each subject over several windows, given from the shortest on.
+
+    Its details say how sure each of the windows was in which it was a finding.
+    """
+
+    def __init__(self) -> None:
+        self._best: dict[str, Finding] = {}
+        self._windows: dict[str, list[dict[str, float]]] = {}
+
+    def __contains__(self, subject: object) -> bool:
+        return subject in self._best
+
+    def add(self, window: Interval, finding: Finding) -> None:
+        best = self._best.get(finding.subject)
+        if best is None or finding.confidence > best.confidence + _SURER:
+            self._best[finding.subject] = finding
+        look = {"hours": number(window.minutes / 60), "confidence": number(finding.confidence)}
+        self._windows.setdefault(finding.subject, []).append(look)
+
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(
+            replace(
+                finding,
+                evidence=replace(
+                    finding.evidence,
+                    details={**finding.evidence.details, "windows": self._windows[subject]},
+                ),
+            )
+            for subject, finding in self._best.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -237,6 +274,25 @@ def event_ids(samples: Sequence[Sample]) -> tuple[str, ...]:
 
 def usual_text(usual: Usual, observed: int) -> str:
     return f"{percent(usual.share)} over {observed} h"
+
+
+def enough(
+    n: int, sure: Callable[[int], float], minimum: float, what: str, least: float = 0
+) -> dict[str, str]:
+    """How few of ``n``, but more than ``least``, would have been believed: the detail of a card.
+
+    ``sure`` is the confidence after so many; it rises with them.
+    """
+    low, high = math.floor(least) + 1, n
+    if low > high or sure(high) < minimum:
+        return {}
+    while low < high:
+        middle = (low + high) // 2
+        if sure(middle) >= minimum:
+            high = middle
+        else:
+            low = middle + 1
+    return {"enough": f"{low} of {n} {what} would have been enough"}
 
 
 def capped(confidence: float, *, by_event: bool) -> float:

@@ -22,7 +22,7 @@ class ContinuationAnalyzer:
 
     def analyze(self, context: base.Context) -> base.Analysis:
         telemetry = context.engine.telemetry
-        findings: dict[str, Finding] = {}
+        findings = base.Looks()
         abstained: dict[str, Abstention] = {}
         for window in context.longer_windows(6):
             for reading in context.engine.shares(TRUNCATION, window, 1):
@@ -36,16 +36,15 @@ class ContinuationAnalyzer:
                 if window != context.window:
                     abstained.pop(reading.subject, None)
                 finding = self._judge(context, reading)
-                best = findings.get(reading.subject)
-                if finding and (best is None or finding.confidence > best.confidence + 0.01):
-                    findings[reading.subject] = finding
+                if finding:
+                    findings.add(window, finding)
         if not telemetry.tells_finish and not telemetry.tells_continuation:
             if not context.engine.shares(TRUNCATION, context.window, 10**9):
                 return base.Analysis()
             reason = "the telemetry tells neither finish reasons nor continuations"
             return base.Analysis((), (Abstention(self.name, "assistant_response", reason),))
         silent = self._untold(context) if telemetry.tells_finish else {}
-        return base.Analysis(tuple(findings.values()), tuple({**silent, **abstained}.values()))
+        return base.Analysis(findings.findings(), tuple({**silent, **abstained}.values()))
 
     def _untold(self, context: base.Context) -> dict[str, Abstention]:
         """Responses of sources that never tell an end, beside others that do."""
@@ -146,6 +145,18 @@ class ContinuationAnalyzer:
                     "rule": (
                         "share of responses with a known end that were cut off, with the"
                         " clustering in conversations taken into account"
+                    ),
+                    **base.enough(
+                        now.n,
+                        lambda cut: base.capped(
+                            confidence.lies_above(
+                                cut / effect, now.n / effect, threshold, usual, PRIOR
+                            ),
+                            by_event=now.by_event,
+                        ),
+                        context.settings.min_confidence,
+                        "responses cut off",
+                        least=threshold * now.n,
                     ),
                     **base.chart(
                         {h: t.k / t.n for h, t in reading.history.items() if t.n}, window, share

@@ -47,7 +47,7 @@ class ErrorSpikeAnalyzer:
     name = "error_spike"
 
     def analyze(self, context: base.Context) -> base.Analysis:
-        findings: dict[str, Finding] = {}
+        findings = base.Looks()
         abstained: dict[str, Abstention] = {}
         windows = context.longer_windows(*WINDOWS_H)
         for window in windows:
@@ -55,13 +55,11 @@ class ErrorSpikeAnalyzer:
             for reading in context.engine.shares(FAILURE, window, MIN_ERRORS):
                 result = self._judge(context, reading, traffic)
                 if isinstance(result, Finding):
-                    best = findings.get(reading.subject)
-                    if best is None or result.confidence > best.confidence + 0.01:
-                        findings[reading.subject] = result
+                    findings.add(window, result)
                 elif isinstance(result, Abstention) and window == context.window:
                     abstained[reading.subject] = result
         unjudged = (a for subject, a in abstained.items() if subject not in findings)
-        return base.Analysis(tuple(findings.values()), tuple(unjudged))
+        return base.Analysis(findings.findings(), tuple(unjudged))
 
     def _judge(
         self, context: base.Context, reading: Reading, traffic: Reading
@@ -112,7 +110,16 @@ class ErrorSpikeAnalyzer:
                 f"failing share of the {exposure.unit} that used it, against its own baseline"
                 " (beta-binomial, with the baseline's variation from hour to hour)"
             ),
-            "enough": _enough(exposure, usual, multiplier, PRIOR, context),
+            **base.enough(
+                exposure.exposed,
+                lambda failing: base.capped(
+                    confidence.risen_above(failing, exposure.exposed, line, usual, PRIOR),
+                    by_event=now.by_event,
+                ),
+                context.settings.min_confidence,
+                f"failing {exposure.unit}",
+                least=multiplier * expected,
+            ),
         }
         return self._finding(
             context,
@@ -151,6 +158,13 @@ class ErrorSpikeAnalyzer:
                 "thresholdValue": 0.5,
                 "baselineHours": exposure.history.observed,
                 "rule": "more than half of the uses fail; too little history for a comparison",
+                **base.enough(
+                    exposure.exposed,
+                    lambda failing: confidence.share_above(failing, exposure.exposed, 0.5),
+                    MOSTLY_FAILS,
+                    f"failing {exposure.unit}",
+                    least=exposure.exposed / 2,
+                ),
             },
         )
 
@@ -284,24 +298,3 @@ def _hourly_ratio(exposure: _Exposure, details: Mapping[str, object]) -> dict[in
         failing = tally.k if by_event else tally.bad_units
         values[hour] = failing / exposed / scale if exposed else None
     return values
-
-
-def _enough(
-    exposure: _Exposure,
-    usual: confidence.Usual,
-    multiplier: float,
-    prior: float,
-    context: base.Context,
-) -> str:
-    """How few failing units of as many would just have been believed."""
-    line = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9)
-    low, high = 0, exposure.exposed
-    while low < high:
-        middle = (low + high) // 2
-        beyond = middle > multiplier * usual.share * exposure.exposed
-        sure = confidence.risen_above(middle, exposure.exposed, line, usual, prior)
-        if beyond and sure >= context.settings.min_confidence:
-            high = middle
-        else:
-            low = middle + 1
-    return f"{low} of {exposure.exposed} failing {exposure.unit} would have been enough"

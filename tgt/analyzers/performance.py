@@ -33,6 +33,7 @@ with three windows, looked at every 15 minutes, to less than one false card in f
 """
 _MEDIAN, _TAIL = 0.5, 0.95
 _NAMES = {"all": "median", "tail": "p95"}
+_FRACTIONS = {"all": _MEDIAN, "tail": _TAIL}
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,18 @@ class PerformanceAnalyzer:
     name = "performance"
 
     def analyze(self, context: base.Context) -> base.Analysis:
-        findings: dict[str, Finding] = {}
+        findings = base.Looks()
         abstained: dict[str, Abstention] = {}
         for window in context.longer_windows(*WINDOWS_H):
             longer = window != context.window
             for reading in context.engine.latencies(window, MIN_CALLS):
                 result = self._judge(context, reading)
                 if isinstance(result, Finding):
-                    best = findings.get(reading.subject)
-                    if best is None or result.confidence > best.confidence + 0.01:
-                        findings[reading.subject] = result
+                    findings.add(window, result)
                 elif isinstance(result, Abstention) and not longer:
                     abstained[reading.subject] = result
         unjudged = (a for subject, a in abstained.items() if subject not in findings)
-        return base.Analysis(tuple(findings.values()), tuple(unjudged))
+        return base.Analysis(findings.findings(), tuple(unjudged))
 
     def _judge(self, context: base.Context, reading: LatencyReading) -> Finding | Abstention | None:
         calls = histogram.size(reading.now)
@@ -163,6 +162,7 @@ class PerformanceAnalyzer:
                         " root of the threshold times the usual"
                         f" {_NAMES[judged.route]}) against their usual share"
                     ),
+                    **_enough(context, judged, calls),
                     **base.chart(
                         {h: _quantile(counts, _TAIL) for h, counts in history.items()}, window, p95
                     ),
@@ -225,3 +225,15 @@ def _route(
     n = calls / effect
     sure = statistics.risen_above(k, n, 1 - fraction, usual, PRIOR)
     return _Judgement(route, sure, line_ms, k, n, usual, effect)
+
+
+def _enough(context: base.Context, judged: _Judgement, calls: int) -> dict[str, str]:
+    beyond = 1 - _FRACTIONS[judged.route]
+    return base.enough(
+        calls,
+        lambda slow: statistics.risen_above(
+            slow / judged.effect, judged.n, beyond, judged.usual, PRIOR
+        ),
+        context.settings.min_confidence,
+        f"calls slower than {base.milliseconds(judged.line_ms)}",
+    )

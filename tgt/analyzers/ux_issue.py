@@ -160,6 +160,21 @@ class UxIssueAnalyzer:
                     "interval": [base.number(low), base.number(high)],
                     "baselineHours": history.observed,
                     "rule": "share of the finished conversations, each judged whole",
+                    "windows": [
+                        {
+                            "hours": base.number(window.minutes / 60),
+                            "confidence": base.number(sure),
+                        }
+                    ],
+                    **base.enough(
+                        now.n,
+                        lambda bad: confidence.lies_above(
+                            bad, now.n, question.threshold, usual, PRIOR
+                        ),
+                        context.settings.min_confidence,
+                        "such conversations",
+                        least=max(MIN_BAD - 1, question.threshold * now.n),
+                    ),
                     **base.chart(
                         {h: t.k / t.n for h, t in reading.history.items() if t.n}, window, share
                     ),
