@@ -103,7 +103,7 @@ _ENVELOPES = frozenset(
         *("reranker", "prompt", "plan", "execute_hook"),
     )
 )
-_EXIT_CODE = re.compile(r"(?:exited with code|exit[_ ]code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE)
+_EXIT_CODE = re.compile(r"(?:exited with code|exit[_ ]?code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE)
 
 
 def record(item: Item) -> Any:
