@@ -26,7 +26,7 @@ Evidence
   now       25% (14 of 56)
   usual     3.1%
   limit     9.3%
-  by hour   ▁▁ ▂█  5 h, until just now
+  by hour   ▁▁ ▂█  5 h, until just now; usual ▁, limit ▃
   counted   14 of 56
   likely    16% to 37%
   rule      fires beyond 3 times the subject's own baseline
@@ -79,7 +79,7 @@ MARKDOWN = """\
 - **Limit:** 9.3%
 - **Rule:** fires beyond 3 times the subject's own baseline
 - **Enough:** 5 errors in 3 conversations
-- **By hour:** `▁▁·▂█`
+- **By hour:** `▁▁·▂█` (usual ▁, limit ▃)
 
 ## Samples
 

@@ -7,6 +7,7 @@ or of another type is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SAMPLES, _SAMPLE_LIMIT, _LIST_LIMIT = 10, 300, 50
 _BARS = 48
+_MARKS = (("usual", "baselineValue"), ("limit", "thresholdValue"))
 
 
 def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
@@ -36,17 +38,48 @@ def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
     row(rows, "window", stored.get("timeWindow"))
     for label, told in measured(stored, details):
         row(rows, label.lower(), told)
-    if bars := words.sparkline(details.get("history")):
+    if bars := by_hour(details):
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
         row(rows, label, shown)
     yield text.indented(rows)
 
 
+def by_hour(details: Mapping[str, Any]) -> str:
+    """The metric hour by hour, on one scale with the marks of what is usual and of the limit."""
+    return words.sparkline(details.get("history"), _scale(details))
+
+
+def marks(details: Mapping[str, Any]) -> str:
+    """How high the usual value and the limit stand beside the bars of ``by_hour``."""
+    history = details.get("history")
+    values = [words.number(value) for value in history] if isinstance(history, list) else []
+    scale = max(_scale(details), max((v for v in values if v is not None), default=0.0))
+    told = [
+        f"{label} {bar}"
+        for label, key in _MARKS
+        if words.number(details.get(key)) is not None
+        and (bar := words.sparkline([details[key]], scale))
+    ]
+    return ", ".join(told)
+
+
+def _scale(details: Mapping[str, Any]) -> float:
+    """The charted metric is the value's own, so its marks belong on the same scale."""
+    return max((words.number(details.get(key)) or 0.0 for _, key in _MARKS), default=0.0)
+
+
 def _history(bars: str, details: Mapping[str, Any], now: datetime) -> Text:
+    limit = words.number(details.get("thresholdValue"))
+    shown = Text()
+    for bar, value in list(zip(bars, details["history"], strict=True))[-_BARS:]:
+        real = words.number(value)
+        beyond = limit is not None and real is not None and real > limit
+        shown.append(bar, style="red" if beyond else "cyan")
+    beside = marks(details)
     end = parse_time(details.get("historyEnd"))
-    until = f"  {len(bars)} h, until {words.age(end, now)}" if end else f"  {len(bars)} h"
-    return Text.assemble((bars[-_BARS:], "cyan"), (until, "dim"))
+    until = f"{len(bars)} h, until {words.age(end, now)}" if end else f"{len(bars)} h"
+    return shown.append(f"  {until}{f'; {beside}' if beside else ''}", style="dim")
 
 
 def measured(evidence: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -81,10 +114,10 @@ def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "conversations", f"{of}{words.count(talks)}"
     if likely := _interval(details):
         yield "likely", likely
-    windows = details.get("windows")
-    if isinstance(windows, list) and windows:
-        unit = details.get("unit")
-        yield "windows", ", ".join(_window(item, unit) for item in windows[:_LIST_LIMIT])
+    if (hours := words.number(details.get("baselineHours"))) is not None:
+        yield "compared", f"with {words.count(hours)} h of baseline"
+    if fired := windows(details):
+        yield "windows", fired
     for label in ("rule", "enough"):
         if isinstance(told := details.get(label), str):
             yield label, told
@@ -101,7 +134,19 @@ def _interval(details: Mapping[str, Any]) -> str:
     return " to ".join(told) if len(told) == len(ends) else ""
 
 
+def windows(details: Mapping[str, Any]) -> str:
+    """In which windows the rule fired, and how sure it was in each."""
+    fired = details.get("windows")
+    if not isinstance(fired, list):
+        return ""
+    return ", ".join(_window(item, details.get("unit")) for item in fired[:_LIST_LIMIT])
+
+
 def _window(item: object, unit: object) -> str:
+    if isinstance(item, Mapping) and item.keys() == {"hours", "confidence"}:
+        hours, sure = words.number(item["hours"]), words.number(item["confidence"])
+        if hours is not None and sure is not None:
+            return f"{words.length(timedelta(hours=min(hours, 10**6)))} {words.confidence(sure)}"
     if isinstance(item, Mapping):
         return " ".join(f"{key} {value}" for key, value in item.items())
     return words.quantity(item, unit) or str(item)

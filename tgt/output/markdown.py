@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tgt.cards import Card, Status
 from tgt.output import words
 from tgt.output.card_view import history, text_list
-from tgt.output.evidence_view import measured, sample_parts
+from tgt.output.evidence_view import by_hour, marks, measured, sample_parts, windows
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
@@ -132,13 +132,16 @@ def _evidence(task: Card) -> Iterator[str]:
         ("Measured", words.spoken(evidence.get("metric"))),
         ("Window", evidence.get("timeWindow")),
         *measured(evidence, details),
+        ("Windows", windows(details)),
         ("Rule", details.get("rule")),
         ("Enough", details.get("enough")),
     ):
         if isinstance(told, str) and told:
             lines.append(f"- **{label}:** {inline(told)}")
-    if bars := words.sparkline(details.get("history")):
-        lines.append(f"- **By hour:** `{bars.replace(' ', '·')}`")
+    if bars := by_hour(details):
+        beside = marks(details)
+        shown = f"`{bars.replace(' ', '·')}`" + (f" ({beside})" if beside else "")
+        lines.append(f"- **By hour:** {shown}")
     if lines:
         yield "\n".join(lines)
 

@@ -139,15 +139,16 @@ def clock(moment: datetime | None) -> str:
     return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
-def sparkline(history: object) -> str:
-    """One bar a value from zero to the highest; a gap where nothing was measured."""
+def sparkline(history: object, scale: float = 0.0) -> str:
+    """One bar a value from zero to the highest, or to ``scale`` if that is higher; a gap where
+    nothing was measured."""
     if not isinstance(history, Sequence) or isinstance(history, str):
         return ""
     values = [number(value) for value in history]
     highest = max((value for value in values if value is not None), default=None)
     if highest is None:
         return ""
-    return "".join(_bar(value, highest) for value in values)
+    return "".join(_bar(value, max(highest, scale)) for value in values)
 
 
 def _bar(value: float | None, highest: float) -> str:
