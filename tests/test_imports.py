@@ -27,7 +27,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("diagnostics",),
-    ("output", "cycle", "demo", "backtest"),
+    ("output", "cycle", "demo", "backtest", "doctor"),
     ("triage", "statistics", "schedule", "durations"),
     ("analyzers", "ledger", "quota", "journal", "sidecar", "telemetry"),
     ("report", "cards", "confidence", "fsio", "config", "redact", "places"),

@@ -128,13 +128,23 @@ def write_lock(directory: Path, timeout: float = 10.0) -> Iterator[None]:
         yield
 
 
+def temporary_files(directory: Path) -> list[Path]:
+    """The temporary files of a directory: of the writer at work, or of those that were killed."""
+    try:
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if path.name.startswith(".") and path.name.endswith(_TEMPORARY)
+        )
+    except OSError:
+        return []
+
+
 def sweep(directory: Path) -> None:
     """Remove the temporary files of killed writers; only for who alone may write there."""
-    with contextlib.suppress(OSError):
-        for path in directory.iterdir():
-            if path.name.startswith(".") and path.name.endswith(_TEMPORARY):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+    for path in temporary_files(directory):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def open_for_reading(path: Path) -> int | None:

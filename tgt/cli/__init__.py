@@ -16,6 +16,7 @@ from tgt.cli import (
     config,
     demo,
     dismiss,
+    doctor,
     list_,
     pause,
     reopen,
@@ -58,6 +59,7 @@ _COMMANDS: dict[str, Callable[..., ExitStatus | None]] = {
     "backtest": backtest.backtest,
     "config": config.config,
     "sources": sources.sources,
+    "doctor": doctor.doctor,
     "demo": demo.demo,
 }
 for _name, _function in _COMMANDS.items():

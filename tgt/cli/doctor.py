@@ -1,0 +1,40 @@
+"""``tgt doctor``: is this installation well, and what to do if not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+
+def doctor(
+    request: Request,
+    *,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what is safe to mend, and say what was done.")
+    ] = False,
+) -> ExitStatus:
+    """Check settings, files, schedule, clock and telemetry.
+
+    Exit status 1 when something fails; a warning alone is 0. Without --repair nothing is written.
+    """
+    from tgt import config  # noqa: PLC0415 not needed by --help
+    from tgt import doctor as doctor_of  # noqa: PLC0415
+    from tgt.output import doctor_document  # noqa: PLC0415
+
+    settings = request.settings()
+    repaired = doctor_of.repair(settings) if repair else ()
+    misspelled = config.misspelled(config.names(request.env_file))
+    checks = doctor_of.examine(settings, request.now, misspelled)
+    if request.json:
+        request.reply_json(doctor_document.document(checks, repaired))
+    else:
+        from tgt.output import doctor_view  # noqa: PLC0415 rich stays out of --json
+
+        request.reply(doctor_view.doctor(request.screen, checks, repaired))
+    return ExitStatus.OK if doctor_document.is_well(checks) else ExitStatus.FAILED
