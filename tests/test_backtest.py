@@ -304,6 +304,7 @@ FIXED = {
     "TASKGEN_SOURCE": "where telemetry lies",
     "TASKGEN_SOURCES": "where telemetry lies",
     "TASKGEN_MAPPING": "what telemetry means",
+    "TASKGEN_MEMORY_MB": "how much it takes, not what comes of it",
     "TASKGEN_REDACT": "what a card may show, not whether there is one",
 }
 

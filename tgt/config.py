@@ -195,6 +195,11 @@ class Settings(BaseModel):
         alias="TASKGEN_BASELINE_DAYS",
         description="days before the window that the baseline reaches back",
     )
+    memory_mb: Annotated[int, _integer(64, 65536)] = Field(
+        default=256,
+        alias="TASKGEN_MEMORY_MB",
+        description="MB that the engine may use; a run puts the rest in the cache directory",
+    )
     redact: Annotated[str, BeforeValidator(_redaction)] = Field(
         default=redact.STANDARD,
         alias="TASKGEN_REDACT",

@@ -29,6 +29,7 @@ from tgt.telemetry.source import Source
 Progress = Callable[[str, float | None], None]
 
 _LONGEST_INCIDENT = timedelta(days=30)
+_DRY_RUN_MEMORY = 4
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,9 @@ def _read_and_judge(
 
     window = window_of(settings, now)
     baseline = timedelta(days=settings.baseline_days)
-    workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run)
+    # A dry run may write nothing, so what does not fit has nowhere else to go.
+    memory_mb = settings.memory_mb * (_DRY_RUN_MEMORY if dry_run else 1)
+    workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run, memory_mb=memory_mb)
     with DuckDBEngine(workspace) as engine:
         engine.read(sources_of(settings), window, window, baseline, progress=progress)
         telemetry = engine.at(window, baseline)

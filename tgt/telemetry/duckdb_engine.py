@@ -16,6 +16,8 @@ from typing import Any, Self, TypeVar
 import duckdb
 
 from tgt.confidence import Clusters
+from tgt.errors import TelemetryError
+from tgt.telemetry import resources
 from tgt.telemetry.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.telemetry.ingest import (
     CONTEXT_US,
@@ -114,7 +116,8 @@ def _single(n: int, k: int) -> Tally:
 class Workspace:
     """Where the engine may keep derived data, and what it may use.
 
-    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read.
+    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read, and
+    all that the engine works with must fit into memory.
     """
 
     directory: Path | None = None
@@ -131,14 +134,18 @@ class DuckDBEngine:
     def __init__(self, workspace: Workspace | None = None) -> None:
         self._workspace = workspace or Workspace()
         self._connection = duckdb.connect(":memory:")
+        self._spill: Path | None = None
+        if self._workspace.writable and self._workspace.directory:
+            self._spill = resources.spill_directory(self._workspace.directory)
         settings: Mapping[str, Any] = {
             "TimeZone": "UTC",
             "memory_limit": f"{self._workspace.memory_mb}MB",
+            "threads": resources.threads(self._workspace.memory_mb),
             "preserve_insertion_order": False,
             "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "temp_directory": "",
+            "temp_directory": str(self._spill or ""),
         }
         for name, value in settings.items():
             self._run(f"SET {name} = $value", value=value)
@@ -154,6 +161,8 @@ class DuckDBEngine:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+        if self._spill:
+            resources.release(self._spill)
 
     @property
     def telemetry(self) -> Telemetry:
@@ -169,6 +178,11 @@ class DuckDBEngine:
             if "interrupted" in str(failure).lower():
                 raise KeyboardInterrupt from None  # how DuckDB tells that it was asked to stop
             raise
+        except duckdb.OutOfMemoryException:
+            raise TelemetryError(
+                f"the telemetry of this window does not fit into {self._workspace.memory_mb} MB",
+                hint="raise TASKGEN_MEMORY_MB",
+            ) from None
 
     # --- reading ---------------------------------------------------------------------------------
 

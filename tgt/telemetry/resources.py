@@ -1,0 +1,56 @@
+"""What the engine may use of the machine: how many threads, and where to put what does not fit.
+
+A timer shares its machine with what it watches, so memory is bounded, and what is beyond the bound
+lies in a directory that exists only for as long as it is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+from pathlib import Path
+
+from tgt import fsio
+from tgt.errors import StoreError
+
+_SPILL = "spill"
+_MB_PER_THREAD = 96
+"""The engine's JSON reader takes 32 MB a thread, and what it makes of them takes as much again."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def threads(memory_mb: int) -> int:
+    """As many as there are processors for this process, and as the memory serves."""
+    return max(1, min(processors(), memory_mb // _MB_PER_THREAD))
+
+
+def processors(cgroup: Path = _CGROUP) -> int:
+    """The processors that the scheduler and the control group give this process; at least 1."""
+    usable = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            usable = min(usable, math.ceil(int(quota) / int(period)))
+    return max(1, usable)
+
+
+def spill_directory(cache: Path) -> Path | None:
+    """Where one engine at a time may put what does not fit; None where the cache cannot be made.
+
+    The engine makes the directory when it needs it; what a killed one has left there is removed.
+    """
+    directory = cache / _SPILL
+    try:
+        fsio.ensure_directory(cache)
+    except StoreError:
+        return None
+    release(directory)
+    return directory
+
+
+def release(directory: Path) -> None:
+    """Remove what an engine, also one that was killed, has put there."""
+    shutil.rmtree(directory, ignore_errors=True)
