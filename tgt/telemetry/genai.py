@@ -103,7 +103,9 @@ _ENVELOPES = frozenset(
         *("reranker", "prompt", "plan", "execute_hook"),
     )
 )
-_EXIT_CODE = re.compile(r"(?:exited with code|exit[_ ]?code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE)
+_EXIT_CODE = re.compile(
+    r"(?:exited with code|exit[_ ]?code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE
+)
 
 
 def record(item: Item) -> Any:
@@ -134,7 +136,8 @@ def _base(item: Item, act: str, actor: str, **more: Any) -> Record:
         "service": item.service,
         **more,
     }
-    made.setdefault("subject", "/".join(filter(None, (act, made.get("name")))))
+    if "subject" not in made:
+        made["subject"] = f"{act}/{made['name']}" if made.get("name") else act
     return made
 
 

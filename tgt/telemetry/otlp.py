@@ -232,15 +232,20 @@ def _undone(value: Any) -> Any:
 
 
 def _get(record: Mapping[str, Any], *names: str) -> Any:
-    return next((record[name] for name in names if record.get(name) not in (None, "")), None)
+    for name in names:
+        found = record.get(name)
+        if found is not None and found != "":
+            return found
+    return None
 
 
 def _hex(value: Any) -> str | None:
     """An id in the one spelling; an id of zeros is none."""
     word = text(value)
-    if word is None or not word.removeprefix("0x").strip("0"):
+    if word is None:
         return None
-    return word.removeprefix("0x").lower()
+    plain = word.removeprefix("0x").lower()
+    return plain if plain.strip("0") else None
 
 
 def _session(around: Mapping[str, Any]) -> str | None:

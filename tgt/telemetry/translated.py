@@ -32,6 +32,7 @@ _STATEMENT = (
     " columns = $columns, ignore_errors = true, filename = true, hive_partitioning = false)"
 )
 _CHUNK = 2000
+_WRITE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Translated:
                 lines: list[str] = []
                 for record in self.translate(part):
                     if isinstance(record, dict):
-                        lines.append(json.dumps(record, ensure_ascii=False))
+                        lines.append(_WRITE(record))
                     elif record is MALFORMED_RECORD:
                         lines.append('{"us":null}')
                     if len(lines) >= _CHUNK:

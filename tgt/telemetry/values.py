@@ -25,9 +25,11 @@ _FALSE = frozenset(("false", "0", "no", "error", "failed", "failure"))
 
 def text(value: Any) -> str | None:
     """A scalar as trimmed text; objects, arrays and blanks are no value."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return value.strip() or None
-    if value is None or isinstance(value, dict | list):
+    if isinstance(value, dict | list):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -48,7 +50,7 @@ def preview(value: Any) -> str | None:
 
 def number(value: Any) -> float | None:
     """A finite number that is not negative, also as text; a boolean is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         found = float(value)
