@@ -174,3 +174,10 @@ def test_the_time_between_start_and_finish_is_a_latency(world: World, judge: Jud
     for number, line in enumerate(_now(40, 4.0)):
         world.write(*pair(line, 2 + number, line["elapsed_ms"], f"n{number}"))
     assert [f.subject for f in judge(ANALYZER).findings] == ["tool_call/pair"]
+
+
+def test_without_conversations_a_card_is_never_quite_certain(world: World, judge: Judge) -> None:
+    nobodys = [{**line, "conv_id": None} for line in (*_past(), *_now(80, 3.0))]
+    world.write(*nobodys)
+    (finding,) = judge(ANALYZER).findings
+    assert 0.7 < finding.confidence <= 0.8

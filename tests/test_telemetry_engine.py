@@ -123,7 +123,7 @@ def test_counts_are_exact_and_quantiles_within_two_percent(happenings: list[Happ
             told = histogram.quantile(latency.now, 0.95)
             assert told == pytest.approx(exact, rel=0.02)
             slow = sum(ms > exact for ms in fine)
-            assert engine.clusters_above(latency.subject, WINDOW, exact).k <= slow
+            assert engine.slower_than(latency.subject, WINDOW, exact).k <= slow
 
         usage = {use.name: (use.calls, use.conversations) for use in engine.usage(WINDOW)}
         assert usage == {

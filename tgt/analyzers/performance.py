@@ -210,10 +210,11 @@ def _route(
     threshold = context.settings.performance_threshold
     line_ms = math.sqrt(threshold) * _quantile(past, fraction)
     calls = histogram.size(reading.now)
-    sums = context.engine.clusters_above(reading.subject, reading.window, line_ms)
-    if route == "tail" and (calls < MIN_TAIL_CALLS or sums.conversations < MIN_TAIL_CONVERSATIONS):
+    slow = context.engine.slower_than(reading.subject, reading.window, line_ms)
+    few = slow.units < MIN_TAIL_CONVERSATIONS and not slow.by_event
+    if route == "tail" and (calls < MIN_TAIL_CALLS or few):
         return None
-    effect = statistics.shrunk_design_effect(sums, statistics.Clusters())
+    effect = statistics.shrunk_design_effect(slow.clusters, statistics.Clusters())
     usual = statistics.usual_share(
         [
             (histogram.count_above(counts, line_ms), float(histogram.size(counts)))
@@ -223,7 +224,9 @@ def _route(
     )
     k = histogram.count_above(reading.now, line_ms) / effect
     n = calls / effect
-    sure = statistics.risen_above(k, n, 1 - fraction, usual, PRIOR)
+    sure = base.capped(
+        statistics.risen_above(k, n, 1 - fraction, usual, PRIOR), by_event=slow.by_event
+    )
     return _Judgement(route, sure, line_ms, k, n, usual, effect)
 
 

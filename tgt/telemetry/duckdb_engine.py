@@ -422,8 +422,8 @@ class DuckDBEngine:
             subjects=list(subjects),
         )
 
-    def clusters_above(self, subject: str, window: Interval, ms: float) -> Clusters:
-        """Sums over conversations, from the events at hand (of a longer window its end)."""
+    def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
+        """Counts from the events at hand (of a longer window its end)."""
         row = self._run(
             f"SELECT {_SUMS} FROM (SELECT CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END"
             " AS conv, count(*) AS n, count_if(elapsed_ms > $ms) AS k FROM events"
@@ -433,7 +433,7 @@ class DuckDBEngine:
             ms=ms,
             **_bounds(window),
         )[0]
-        return _tally(row).clusters if row[0] is not None else Clusters()
+        return _tally(row) if row[0] is not None else Tally()
 
     def conversations(self, signal: Signal, window: Interval) -> Reading:
         over = to_us(window.end - IDLE)

@@ -127,8 +127,9 @@ class Engine(Protocol):
 
     def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]: ...
 
-    def clusters_above(self, subject: str, window: Interval, ms: float) -> Clusters:
-        """Sums over conversations of the calls slower than ``ms``."""
+    def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
+        """Calls that took longer than ``ms``, of all that did not fail; each conversation is one
+        unit. Of a longer window only its end may be looked at."""
         ...
 
     def conversations(self, signal: Signal, window: Interval) -> Reading: ...
