@@ -232,6 +232,7 @@ def test_sources_as_they_are_written(value: str, expected: list[Spec]) -> None:
             "ndjson:/x?map=",
         ),
         *("otlp:/x?map=y", "ndjson:/x?mapping=y", "contextlog:\0"),
+        "otlp:~nobody-of-this-name/x",
     ],
 )
 def test_what_is_refused(value: str) -> None:

@@ -55,8 +55,13 @@ def _spec(part: str) -> Spec:
         or (query and kind != NDJSON)
     ):
         raise ValueError(ACCEPTED)
-    return Spec(
-        kind,
-        Path(place.strip()).expanduser() if place.strip() else None,
-        Path(mapping.strip()).expanduser() if has_mapping else None,
-    )
+    return Spec(kind, _path(place), _path(mapping) if has_mapping else None)
+
+
+def _path(text: str) -> Path | None:
+    if not text.strip():
+        return None
+    try:
+        return Path(text.strip()).expanduser()
+    except RuntimeError:  # the home of a user whom nobody knows
+        raise ValueError(ACCEPTED) from None
