@@ -153,6 +153,8 @@ def outside_incidents(
     end = to_us(window.start) // HOUR_US
     before = frozenset(hour for hour in hours if hour < end)
     incidents = context.incidents.get(fingerprint(task_type, context.redacted(subject)), ())
+    if not incidents:
+        return before
     quiet = frozenset(
         hour
         for hour in before

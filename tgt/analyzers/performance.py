@@ -79,7 +79,8 @@ class PerformanceAnalyzer:
             missing = f"{len(hours)} of {base.MIN_HOURS_OBSERVED} hours of baseline"
             return Abstention(self.name, reading.subject, missing)
         history = {h: counts for h, counts in reading.history.items() if h in hours}
-        past = histogram.merge(history.values())
+        whole = len(history) == len(reading.history)
+        past = reading.past if whole else histogram.merge(history.values())
         size = histogram.size(past)
         if size < MIN_BASELINE_CALLS:
             missing = f"{size} of {MIN_BASELINE_CALLS} calls in the baseline"

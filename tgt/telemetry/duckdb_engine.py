@@ -7,8 +7,9 @@ Statements are built from constants; whatever comes from telemetry or from a use
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -17,7 +18,7 @@ import duckdb
 
 from tgt.confidence import Clusters
 from tgt.errors import TelemetryError
-from tgt.telemetry import resources
+from tgt.telemetry import histogram, resources
 from tgt.telemetry.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.telemetry.ingest import (
     CONTEXT_US,
@@ -112,6 +113,77 @@ def _single(n: int, k: int) -> Tally:
     return Tally(n, k, n, k, n, k, 0, Clusters(n, n, k, n, k, k))
 
 
+class _Hours:
+    """The hours up to the end of a window, and from them the tallies of every length of window.
+
+    Sums add up over hours. A conversation that goes on for several hours is counted once: it is in
+    every window that reaches back to its latest hour.
+    """
+
+    def __init__(
+        self, first: int, sums: Iterable[Sequence[Any]], latest: Iterable[Sequence[Any]]
+    ) -> None:
+        """``sums`` are rows (subject, hour, columns of _SUMS), the latest hour of each first."""
+        self.first = first
+        self._sums: dict[str, list[tuple[int, list[Any]]]] = {}
+        self._latest: dict[str, list[tuple[int, int | None, int]]] = {}
+        for subject, hour, *row in sums:
+            past = self._sums.setdefault(subject, [])
+            before = past[-1][1] if past else [0] * len(row)
+            past.append((hour, [a + b for a, b in zip(before, row, strict=True)]))
+        for subject, hour, bad, count in latest:
+            self._latest.setdefault(subject, []).append((hour, bad, count))
+
+    def since(self, first: int) -> dict[str, Tally]:
+        """The tallies of the hours from ``first`` on, by subject."""
+        found: dict[str, Tally] = {}
+        for subject, hours in self._sums.items():
+            inside = [sums for hour, sums in hours if hour >= first]
+            if inside:
+                latest = self._latest.get(subject, ())
+                found[subject] = _tally(
+                    inside[-1],
+                    sum(count for hour, _, count in latest if hour >= first),
+                    sum(count for _, bad, count in latest if bad is not None and bad >= first),
+                )
+        return found
+
+
+class _Latencies:
+    """The latencies of one subject in the hours that are over, and their sum over any of them."""
+
+    def __init__(self) -> None:
+        self.hours: dict[int, dict[int, int]] = {}
+        self._upto: dict[int, dict[int, int]] = {}
+
+    def total(self, first: int, end: int) -> dict[int, int]:
+        """The sum of the hours in [first, end): what came before the end less what came before."""
+        if not self._upto:
+            running: dict[int, int] = {}
+            for hour in sorted(self.hours):
+                running = histogram.merge((running, self.hours[hour]))
+                self._upto[hour] = running
+        upper, lower = self._before(end), self._before(first)
+        counts = {bucket: n - lower.get(bucket, 0) for bucket, n in upper.items()}
+        return {bucket: n for bucket, n in counts.items() if n}
+
+    def _before(self, end: int) -> dict[int, int]:
+        hours = list(self._upto)
+        place = bisect.bisect_left(hours, end)
+        return self._upto[hours[place - 1]] if place else {}
+
+
+@dataclass
+class _Step:
+    """What was asked since the last ``at``: questions that come again cost nothing."""
+
+    own: Interval | None = None
+    tallies: dict[tuple[Signal, Interval], dict[str, Tally]] = field(default_factory=dict)
+    hours: dict[tuple[Signal, datetime], _Hours] = field(default_factory=dict)
+    recent: dict[Signal, list[tuple[str, int, Tally]]] = field(default_factory=dict)
+    latencies: dict[str, dict[int, dict[int, int]]] | None = None
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where the engine may keep derived data, and what it may use.
@@ -153,8 +225,10 @@ class DuckDBEngine:
         self._malformed = 0
         self._warnings: tuple[str, ...] = ()
         self._raw_start = 0
+        self._longest = 0
+        self._step = _Step()
         self._known_past: dict[tuple[Signal, bool], dict[str, dict[int, Tally]]] = {}
-        self._known_latencies: dict[str, dict[int, dict[int, int]]] = {}
+        self._known_latencies: dict[str, _Latencies] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -219,7 +293,7 @@ class DuckDBEngine:
 
     def at(self, window: Interval, baseline: timedelta) -> Telemetry:
         """Answer as of the end of this window from now on; later events are invisible."""
-        self._raw_start = _raw_start(window)
+        self._raw_start, self._step = _raw_start(window), _Step()
         self._run(
             "CREATE OR REPLACE TEMP TABLE visible AS SELECT * FROM records"
             f" WHERE us BETWEEN {self._raw_start - CONTEXT_US} AND {to_us(window.end)}"
@@ -303,8 +377,11 @@ class DuckDBEngine:
                 "(SELECT * REPLACE ($finish - us AS us) FROM events"
                 " WHERE us > $start AND us <= $finish)"
             )
-            source = f"({count_statement('units', inside)})"
-            return f"SELECT subject, hour, conv, {shares} FROM {source}", parameters
+            if self._step.own != window:
+                counted = count_statement("units", inside)
+                self._run(f"CREATE OR REPLACE TEMP TABLE own AS {counted}", **parameters)
+                self._step.own = window
+            return f"SELECT subject, hour, conv, {shares} FROM own", parameters
         statement = (
             f"SELECT subject, hour, conv, {shares} FROM {self._counts('units', window.start)}"
             f" WHERE hour <= $finish // {HOUR_US}"
@@ -312,13 +389,7 @@ class DuckDBEngine:
         return statement, parameters
 
     def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
-        rows, parameters = self._rows(signal, window)
-        found = self._run(
-            f"SELECT subject, {_DISTINCT}, {_SUMS} FROM ({rows}) WHERE n > 0 OR k > 0"
-            " GROUP BY subject ORDER BY subject",
-            **parameters,
-        )
-        tallies = {row[0]: _tally(row[3:], row[1], row[2]) for row in found}
+        tallies = self._now(signal, window)
         worth = [subject for subject, tally in tallies.items() if tally.k >= min_counted]
         past = self._past(signal, worth)
         first, last = self._hours_before(window)
@@ -329,16 +400,67 @@ class DuckDBEngine:
 
     def traffic(self, window: Interval) -> Reading:
         """All conversations, whatever they used: the exposure of failures outside any tool."""
-        rows, parameters = self._rows(_EVERYTHING, window)
-        row = self._run(
-            f"SELECT {_DISTINCT}, {_SUMS} FROM (SELECT hour, conv, sum(n) AS n, sum(k) AS k"
-            f" FROM ({rows}) GROUP BY ALL)",
-            **parameters,
-        )[0]
-        now = _tally(row[2:], row[0], row[1]) if row[2] is not None else Tally()
+        now = self._now(_EVERYTHING, window).get(_ALL_SUBJECTS, Tally())
         past = self._past(_EVERYTHING, [_ALL_SUBJECTS])
         history = _within(past.get(_ALL_SUBJECTS, {}), *self._hours_before(window))
         return Reading(_ALL_SUBJECTS, window, now, history)
+
+    def _now(self, signal: Signal, window: Interval) -> dict[str, Tally]:
+        """The tallies of a window by subject, in the order of the subjects.
+
+        Asking is what costs, so the longer windows are sums of hours that are asked for together:
+        at least as many as the longest window so far.
+        """
+        known = self._step.tallies.get((signal, window))
+        if known is not None:
+            return known
+        if to_us(window.start) >= self._raw_start:
+            rows, parameters = self._grouped(signal, window)
+            found = self._run(
+                f"SELECT subject, {_DISTINCT}, {_SUMS} FROM ({rows}) WHERE n > 0 OR k > 0"
+                " GROUP BY subject ORDER BY subject",
+                **parameters,
+            )
+            tallies = {row[0]: _tally(row[3:], row[1], row[2]) for row in found}
+        else:
+            first = to_us(window.start) // HOUR_US
+            hours = self._step.hours.get((signal, window.end))
+            if hours is None or hours.first > first:
+                hours = self._hours(signal, window)
+                self._step.hours[signal, window.end] = hours
+            tallies = hours.since(first)
+        self._step.tallies[signal, window] = tallies
+        return tallies
+
+    def _grouped(self, signal: Signal, window: Interval) -> tuple[str, dict[str, Any]]:
+        """The rows of a window; of all traffic one row for each hour and conversation."""
+        rows, parameters = self._rows(signal, window)
+        if signal == _EVERYTHING:
+            rows = (
+                f"SELECT '{_ALL_SUBJECTS}' AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
+                f" FROM ({rows}) GROUP BY ALL"
+            )
+        return rows, parameters
+
+    def _hours(self, signal: Signal, window: Interval) -> _Hours:
+        length = to_us(window.end) // HOUR_US - to_us(window.start) // HOUR_US
+        self._longest = max(self._longest, length)
+        first = to_us(window.end) // HOUR_US - self._longest
+        longest = Interval(from_us(first * HOUR_US), window.end)
+        rows, parameters = self._grouped(signal, longest)
+        counted = f"({rows}) WHERE (n > 0 OR k > 0)"
+        sums = self._run(
+            f"SELECT subject, hour, {_SUMS} FROM {counted} GROUP BY subject, hour"
+            " ORDER BY subject, hour DESC",
+            **parameters,
+        )
+        latest = self._run(
+            "SELECT subject, latest, latest_bad, count(*) FROM (SELECT subject,"
+            " max(hour) AS latest, max(hour) FILTER (k > 0) AS latest_bad"
+            f" FROM {counted} AND conv IS NOT NULL GROUP BY subject, conv) GROUP BY ALL",
+            **parameters,
+        )
+        return _Hours(first, sums, latest)
 
     def _past(self, signal: Signal, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
         """The counts by the hour of these subjects, as far as hours are over.
@@ -355,23 +477,26 @@ class DuckDBEngine:
             subject: {h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start}
             for subject in subjects
         }
-        for subject, hour, tally in self._tallies(signal, "recent_units", subjects):
-            merged[subject][hour] = tally
+        if signal not in self._step.recent:
+            self._step.recent[signal] = list(self._tallies(signal, "recent_units", None))
+        for subject, hour, tally in self._step.recent[signal]:
+            if subject in merged:
+                merged[subject][hour] = tally
         return merged
 
     def _tallies(
-        self, signal: Signal, table: str, subjects: Sequence[str]
+        self, signal: Signal, table: str, subjects: Sequence[str] | None
     ) -> Iterator[tuple[str, int, Tally]]:
-        if not subjects:
-            return
-        everything = list(subjects) == [_ALL_SUBJECTS]
+        """The tallies by subject and hour, of some subjects or of all."""
+        everything = signal == _EVERYTHING
         subject = f"'{_ALL_SUBJECTS}' AS subject" if everything else "subject"
-        where = "" if everything else "WHERE subject IN (SELECT unnest($subjects))"
+        some = not everything and subjects is not None
+        where = "WHERE subject IN (SELECT unnest($subjects))" if some else ""
         found = self._run(
             f"SELECT subject, hour, {_SUMS} FROM (SELECT {subject}, hour, conv,"
             f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
             f" FROM {table} {where} GROUP BY ALL) WHERE n > 0 OR k > 0 GROUP BY subject, hour",
-            subjects=list(subjects),
+            subjects=list(subjects or ()),
             tells=self.telemetry.tells_finish,
         )
         for row in found:
@@ -391,35 +516,47 @@ class DuckDBEngine:
         ):
             now.setdefault(subject, {})[bucket] = n
         worth = sorted(s for s, counts in now.items() if sum(counts.values()) >= min_calls)
-        past = self._past_latencies(worth)
+        self._know_latencies(worth)
         first, last = self._hours_before(window)
+        chosen = frozenset(worth)
         return tuple(
             LatencyReading(
-                subject, window, now[subject], _within(past.get(subject, {}), first, last)
+                subject,
+                window,
+                now[subject],
+                *(self._past_latencies(subject, first, last) if subject in chosen else ({}, {})),
             )
             for subject in sorted(now)
         )
 
-    def _past_latencies(self, subjects: Sequence[str]) -> dict[str, dict[int, dict[int, int]]]:
-        known = self._known_latencies
-        missing = [subject for subject in subjects if subject not in known]
+    def _know_latencies(self, subjects: Sequence[str]) -> None:
+        missing = [subject for subject in subjects if subject not in self._known_latencies]
         if missing:
-            known.update({subject: {} for subject in missing})
+            self._known_latencies.update({subject: _Latencies() for subject in missing})
             for subject, hour, bucket, n in self._histograms("latency", missing):
-                known[subject].setdefault(hour, {})[bucket] = n
-        merged = {
-            subject: {h: c for h, c in known[subject].items() if h * HOUR_US < self._raw_start}
-            for subject in subjects
-        }
-        for subject, hour, bucket, n in self._histograms("recent_latency", subjects):
-            merged[subject].setdefault(hour, {})[bucket] = n
-        return merged
+                self._known_latencies[subject].hours.setdefault(hour, {})[bucket] = n
+        if self._step.latencies is None:
+            recent: dict[str, dict[int, dict[int, int]]] = {}
+            for subject, hour, bucket, n in self._histograms("recent_latency", None):
+                recent.setdefault(subject, {}).setdefault(hour, {})[bucket] = n
+            self._step.latencies = recent
 
-    def _histograms(self, table: str, subjects: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _past_latencies(
+        self, subject: str, first: int, last: int
+    ) -> tuple[dict[int, dict[int, int]], dict[int, int]]:
+        """The latencies of the hours from the first to the last, and their sum."""
+        over = self._raw_start // HOUR_US
+        known = self._known_latencies[subject]
+        recent = _within((self._step.latencies or {}).get(subject, {}), first, last)
+        past = {**_within(known.hours, first, min(last, over - 1)), **recent}
+        total = known.total(first, min(last + 1, over))
+        return past, histogram.merge((total, *recent.values())) if recent else total
+
+    def _histograms(self, table: str, subjects: Sequence[str] | None) -> list[tuple[Any, ...]]:
+        where = "" if subjects is None else " WHERE subject IN (SELECT unnest($subjects))"
         return self._run(
-            f"SELECT subject, hour, bucket, sum(n)::BIGINT FROM {table}"
-            " WHERE subject IN (SELECT unnest($subjects)) GROUP BY ALL",
-            subjects=list(subjects),
+            f"SELECT subject, hour, bucket, sum(n)::BIGINT FROM {table}{where} GROUP BY ALL",
+            subjects=list(subjects or ()),
         )
 
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:

@@ -77,12 +77,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class LatencyReading:
-    """Latencies of one subject: the window's, and its history's by the clock hour."""
+    """Latencies of one subject: the window's, its history's by the clock hour, and their sum."""
 
     subject: str
     window: Interval
     now: Histogram
     history: Mapping[int, Histogram]
+    past: Histogram
 
 
 @dataclass(frozen=True)
