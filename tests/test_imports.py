@@ -29,7 +29,7 @@ LAYERS = (
     ("diagnostics",),
     ("output", "cycle", "demo", "backtest", "doctor"),
     ("triage", "statistics", "schedule", "durations"),
-    ("analyzers", "ledger", "quota", "journal", "sidecar", "telemetry"),
+    ("analyzers", "ledger", "quota", "heads", "journal", "sidecar", "telemetry"),
     ("report", "cards", "confidence", "fsio", "config", "redact", "places"),
     ("errors", "__init__"),
 )

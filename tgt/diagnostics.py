@@ -18,7 +18,7 @@ from tgt.errors import ExitStatus, NotFoundError, TgtError
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 INTERRUPTED = 130
 _ERROR, _WARNING, _INFO = 3, 4, 6
@@ -160,13 +160,13 @@ def _quiet() -> int:
     return int(ExitStatus.OK)
 
 
-def write_output(text: str) -> None:
+def write_output(pieces: Sequence[str]) -> None:
     """Write an answer to standard output, whole. Raises TgtError where that fails."""
-    if text and cast("TextIO | None", sys.stdout) is None:
+    if any(pieces) and cast("TextIO | None", sys.stdout) is None:
         raise TgtError("cannot write to standard output: it is closed")
     try:
-        if text:
-            sys.stdout.write(text)
+        if any(pieces):
+            sys.stdout.writelines(pieces)
             sys.stdout.flush()
     except BrokenPipeError:
         raise

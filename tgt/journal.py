@@ -145,6 +145,27 @@ class JournalWriter:
             fsio.replace(self._journal.path, (chunk for part in (foreign, lines) for chunk in part))
 
 
+def scan(descriptor: int, start: int, each: Callable[[Card, Span], None]) -> int:
+    """Hand on the newest card of each id from an offset on, and where its line lies, one by one.
+
+    A later call for an id overrules an earlier one. Returns how many lines are no cards.
+    """
+    lines, skipped = _index(descriptor, lambda _id: False, start)
+    damaged = set()
+    for card_id, span in lines.items():
+        card = _load(descriptor, span)
+        if card is None or card.id != card_id:
+            damaged.add(card_id)
+        else:
+            each(card, span)
+    if damaged:
+        verified, skipped = _index(descriptor, damaged.__contains__, start)
+        for card_id, span in verified.items():
+            if lines.get(card_id) != span and (card := _load(descriptor, span)) is not None:
+                each(card, span)
+    return len(skipped)
+
+
 def _read(
     descriptor: int, wanted: Callable[[str], bool] = lambda _id: True
 ) -> tuple[dict[str, Card], list[Span]]:
@@ -162,7 +183,9 @@ def _read(
     return {key: card for key, card in loaded.items() if card is not None}, skipped
 
 
-def _index(descriptor: int, verify: Callable[[str], bool]) -> tuple[dict[str, Span], list[Span]]:
+def _index(
+    descriptor: int, verify: Callable[[str], bool], start: int = 0
+) -> tuple[dict[str, Span], list[Span]]:
     """Where the newest line of each id lies, and which lines have none.
 
     A line is taken at the word of its beginning and its end, unless it lacks them or ``verify``
@@ -170,8 +193,8 @@ def _index(descriptor: int, verify: Callable[[str], bool]) -> tuple[dict[str, Sp
     """
     newest: dict[str, Span] = {}
     skipped: list[Span] = []
-    offset = 0
-    for line in _lines(descriptor):
+    offset = start
+    for line in _lines(descriptor, start):
         span = (offset, len(line))
         offset += len(line)
         card_id = _leading_id(line)
@@ -195,8 +218,8 @@ def _leading_id(line: bytes) -> str | None:
         return None
 
 
-def _lines(descriptor: int) -> Iterator[bytes]:
-    os.lseek(descriptor, 0, os.SEEK_SET)
+def _lines(descriptor: int, start: int) -> Iterator[bytes]:
+    os.lseek(descriptor, start, os.SEEK_SET)
     with io.FileIO(descriptor, closefd=False) as raw, io.BufferedReader(raw, _COPY_BYTES) as stream:
         yield from stream
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tgt import heads
 from tgt.cards import Card, Status, format_time
 from tgt.errors import NotFoundError, TransitionError
 from tgt.journal import Journal
@@ -44,7 +45,7 @@ class Cleanup:
 
 def find(journal: Journal, references: Sequence[str]) -> tuple[Card, ...]:
     """The cards that are meant, without taking the lock. Raises NotFoundError, StoreError."""
-    return resolve(journal.find(_cleaned(references)), references)
+    return resolve(heads.find(journal, _cleaned(references)), references)
 
 
 def resolve(cards: Mapping[str, Card], references: Sequence[str]) -> tuple[Card, ...]:
@@ -154,7 +155,7 @@ def _change(
 ) -> Outcome:
     find(journal, references)  # a task that does not exist is no reason to create a lock
     with journal.writing() as writer:
-        before = resolve(writer.find(_cleaned(references)), references)
+        before = find(journal, references)
         after = {}
         for card in before:
             keys = told(card)

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cards import OPEN_STATUSES, Severity, Status, TaskType, sort_key
+from tgt.cards import OPEN_STATUSES, Severity, Status, TaskType
 from tgt.cli.request import parse_number
-from tgt.cli.tasks import journal_cards, seen
+from tgt.cli.tasks import seen_one_by_one, warn_of_skipped
 from tgt.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tgt.cli.request import Request
+    from tgt.heads import View
 
 Words = list[str] | None
 
@@ -49,41 +50,48 @@ def list_tasks(
     """
     least = parse_number("--min-priority", min_priority or "0", 0, 100, whole=False)
     most = None if limit is None else int(parse_number("--limit", limit, 0, 10**9))
-    known = seen(request, journal_cards(request))
-    cards = list(known.values())
-    statuses = _choice("--status", status, Status, (card.status for card in cards))
-    types = _choice("--type", type_, TaskType, (card.type for card in cards))
-    severities = _choice("--severity", severity, Severity, (card.severity for card in cards))
-    if statuses is None and not every:
-        statuses = {str(word) for word in OPEN_STATUSES}
-    chosen = [
-        card
-        for card in cards
-        if _fits(card.status, statuses)
-        and _fits(card.type, types)
-        and _fits(card.severity, severities)
-        and card.priority >= least
-    ]
-    chosen.sort(key=sort_key)
-    shown = chosen[:most]
-    if request.json:
-        from tgt.output import machine  # noqa: PLC0415 only what the answer needs
+    given = {"status": status, "type": type_, "severity": severity}
 
-        request.reply_json(machine.task_list(shown, len(chosen)))
-        return
-    from tgt.output import list_view  # noqa: PLC0415 rich stays out of --json
+    def look(view: View) -> list[str]:
+        warn_of_skipped(request, view.skipped_lines)
+        heads = view.heads.values()
+        statuses = _choice("--status", status, Status, (head.status for head in heads))
+        types = _choice("--type", type_, TaskType, (head.type for head in heads))
+        severities = _choice("--severity", severity, Severity, (head.severity for head in heads))
+        if statuses is None and not every:
+            statuses = {str(word) for word in OPEN_STATUSES}
+        chosen = [
+            head
+            for head in heads
+            if _fits(head.status, statuses)
+            and _fits(head.type, types)
+            and _fits(head.severity, severities)
+            and head.priority >= least
+        ]
+        chosen.sort(key=lambda head: head.sort_key)
+        shown = (view.card(head) for head in chosen[:most])
+        cards = seen_one_by_one(request, shown)
+        if request.json:
+            from tgt.output import machine  # noqa: PLC0415 only what the answer needs
 
-    filtered = any(option is not None for option in (status, type_, severity, min_priority))
-    request.reply(
-        list_view.task_list(
-            request.screen,
-            shown,
-            total=len(chosen),
-            known=known,
-            filtered=filtered,
-            now=request.now,
-        )
-    )
+            return list(machine.task_list(cards, len(chosen)))
+        from tgt.output import list_view  # noqa: PLC0415 rich stays out of --json
+
+        filtered = min_priority is not None or any(words is not None for words in given.values())
+        return [
+            list_view.task_list(
+                request.screen,
+                list_view.compact(cards),
+                total=len(chosen),
+                known=view.heads,
+                filtered=filtered,
+                now=request.now,
+            )
+        ]
+
+    from tgt.heads import viewed  # noqa: PLC0415 not needed by --help
+
+    request.reply(*viewed(request.journal(), look))
 
 
 def _fits(word: str, accepted: set[str] | None) -> bool:

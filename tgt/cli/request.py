@@ -60,7 +60,7 @@ class Request:
     no_color: bool = False
     now_option: datetime | None = None
     env_file: Path | None = None
-    answer: str = ""
+    answer: list[str] = field(default_factory=list)
     _warned: bool = False
     failure: Callable[[str], dict[str, Any]] = field(default=lambda message: {"error": message})
 
@@ -107,8 +107,8 @@ class Request:
 
         return Sidecar(self.settings().tasks_dir)
 
-    def reply(self, text: str) -> None:
-        self.answer += text
+    def reply(self, *pieces: str) -> None:
+        self.answer += pieces
 
     def reply_json(self, document: Mapping[str, Any]) -> None:
         from tgt.output.machine import dumps  # noqa: PLC0415 not needed by text

@@ -12,7 +12,7 @@ from tgt.cards import Card, Severity, Status, TaskType, sort_key
 from tgt.errors import SettingsError, TgtError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tgt.cli.request import Request
@@ -75,15 +75,18 @@ def named(tasks: Sequence[str]) -> list[str]:
 
 def journal_cards(request: Request) -> dict[str, Card]:
     """All cards as they are written; a warning counts the lines of the journal that are none."""
+    content = request.journal().read()
+    warn_of_skipped(request, content.skipped_lines)
+    return content.cards
+
+
+def warn_of_skipped(request: Request, count: int) -> None:
     from tgt import diagnostics  # noqa: PLC0415 not needed by --help
     from tgt.output.words import plural  # noqa: PLC0415
 
-    journal = request.journal()
-    content = journal.read()
-    if content.skipped_lines:
-        lines = plural(content.skipped_lines, "line")
-        diagnostics.warn(f"skipped {lines} of {journal.path}: no task cards")
-    return content.cards
+    if count:
+        lines = plural(count, "line")
+        diagnostics.warn(f"skipped {lines} of {request.journal().path}: no task cards")
 
 
 def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
@@ -94,6 +97,22 @@ def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     for warning in warnings:
         diagnostics.warn(warning)
     return ledger.overlay(cards, state.sightings)
+
+
+def seen_one_by_one(request: Request, cards: Iterable[Card]) -> Iterator[Card]:
+    """The same for many cards, of which only one at a time is in memory."""
+    from tgt import diagnostics, ledger  # noqa: PLC0415 not needed by --help
+
+    state, warnings = request.sidecar().read(())
+    for warning in warnings:
+        diagnostics.warn(warning)
+    for card in cards:
+        sighting = state.sightings.get(card.id)
+        yield (
+            card
+            if sighting is None
+            else ledger.overlay({card.id: card}, {card.id: sighting})[card.id]
+        )
 
 
 def change(

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from tgt.heads import Head
+
 _SHORTEST = 8
 _TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110
 _ID_LIMIT = 40
+_MANY = 200
+_READABLE_TITLE = 20
 _HOURS = 24
 
 
@@ -55,7 +59,7 @@ def task_list(
     shown: Sequence[Card],
     *,
     total: int,
-    known: Mapping[str, Card],
+    known: Mapping[str, Card] | Mapping[str, Head],
     filtered: bool,
     now: datetime,
 ) -> str:
@@ -71,15 +75,31 @@ def task_list(
     return text.render(on, *parts, Text(), _footer(shown, total))
 
 
+def compact(tasks: Iterable[Card]) -> list[Card]:
+    """The tasks with what a list shows of them, which is little of a card."""
+    keys = ("id", "severity", "status", "priority", "confidence", "title")
+    times = ("lastSeenAt", "updatedAt", "generatedAt")
+    return [
+        Card(
+            {key: task.data[key] for key in (*keys, *times) if key in task.data}
+            | {"evidence": {"details": {"history": _history(task)}}}
+        )
+        for task in tasks
+    ]
+
+
+def _history(task: Card) -> object:
+    details = task.mapping("evidence").get("details")
+    return details.get("history") if isinstance(details, Mapping) else None
+
+
 def _seen(task: Card) -> datetime | None:
     return task.time("lastSeenAt") or task.time("updatedAt") or task.time("generatedAt")
 
 
 def _trend(task: Card) -> str:
     """The last day, hour by hour: whether a problem is new, lasting or on its way out."""
-    details = task.mapping("evidence").get("details")
-    history = details.get("history") if isinstance(details, Mapping) else None
-    return words.sparkline(history)[-_HOURS:]
+    return words.sparkline(_history(task))[-_HOURS:]
 
 
 def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime) -> Table:
@@ -138,7 +158,7 @@ def _footer(shown: Sequence[Card], total: int) -> Text:
     return Text(more if len(counts) > 6 else f"{more}: {many}", style="dim")  # noqa: PLR2004 a line's worth
 
 
-def _nothing(known: Iterable[Card], *, filtered: bool, total: int) -> Text:
+def _nothing(known: Iterable[Card | Head], *, filtered: bool, total: int) -> Text:
     counts = Counter(task.status for task in known)
     rest = sum(counts.values())
     if not rest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tgt.cards import Card, format_time
@@ -49,8 +49,14 @@ def card(task: Card) -> dict[str, Any]:
     return dict(task.data)
 
 
-def task_list(shown: Sequence[Card], total: int) -> dict[str, Any]:
-    return {"tasks": [card(task) for task in shown], "count": len(shown), "total": total}
+def task_list(shown: Iterable[Card], total: int) -> Iterator[str]:
+    """The document in pieces, so that one card at a time is in memory."""
+    yield '{"tasks": ['
+    count = 0
+    for task in shown:
+        yield (", " if count else "") + dumps(card(task)).rstrip("\n")
+        count += 1
+    yield f'], "count": {count}, "total": {total}}}\n'
 
 
 def changed(tasks: Iterable[Card], message: str) -> dict[str, Any]:
