@@ -91,7 +91,7 @@ class _Rollout:
     def take(self, line: Mapping[str, Any]) -> Any:
         """SKIPPED, UNKNOWN or a malformed record; None for a line that is kept for later."""
         kind, payload = line.get("type"), line.get("payload")
-        if kind not in _LINES:
+        if not isinstance(kind, str) or kind not in _LINES:
             return UNKNOWN
         us = moment(line.get("timestamp"))
         if us is None or not isinstance(payload, dict):
