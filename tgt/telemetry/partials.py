@@ -10,7 +10,9 @@ Changes are DuckDB transactions, so a killed run leaves the old or the new state
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +107,9 @@ class Partials:
         self.writable = self.writable and self.attached
 
     def _open(self, path: Path) -> None:
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            # A pipe would hang, and a link lead out of the task directory.
+            raise OSError(errno.EINVAL, "not a regular file")
         if not self.writable and not path.is_file():
             return
         mode = "" if self.writable else " (READ_ONLY)"
