@@ -8,13 +8,15 @@ as likely misspellings, never silently ignored.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from dotenv import dotenv_values
+# Plug-ins of pydantic serve applications that have some; looking for them takes as long as a small
+# command, and none of them has business in a job that runs unattended.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tgt import redact
@@ -263,6 +265,10 @@ def names(env_file: Path | None = None) -> set[str]:
 def misspelled(names: Iterable[str]) -> dict[str, str]:
     """``TASKGEN_`` names that tgt does not know, with the one that each resembles or ``""``."""
     unknown = sorted(n for n in names if n.startswith("TASKGEN_") and n not in VARIABLES)
+    if not unknown:
+        return {}
+    import difflib  # noqa: PLC0415 mistakes are rare
+
     return {n: next(iter(difflib.get_close_matches(n, VARIABLES, 1)), "") for n in unknown}
 
 
@@ -271,6 +277,8 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
     try:
         if path is None and not chosen.is_file():
             return {}
+        from dotenv import dotenv_values  # noqa: PLC0415 most settings are no file's
+
         with chosen.open(encoding="utf-8") as stream:
             return dotenv_values(stream=stream, interpolate=False)
     except (OSError, UnicodeDecodeError) as failure:
