@@ -182,6 +182,7 @@ class _Step:
     hours: dict[tuple[Signal, datetime], _Hours] = field(default_factory=dict)
     recent: dict[Signal, list[tuple[str, int, Tally]]] = field(default_factory=dict)
     latencies: dict[str, dict[int, dict[int, int]]] | None = None
+    conversations: dict[Interval, list[tuple[Any, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,10 @@ class DuckDBEngine:
         self._malformed = 0
         self._warnings: tuple[str, ...] = ()
         self._raw_start = 0
+        self._tellers: list[str] = []
+        """The services whose responses tell how they ended."""
         self._longest = 0
+        self._asked: dict[Signal, None] = {}
         self._step = _Step()
         self._known_past: dict[tuple[Signal, bool], dict[str, dict[int, Tally]]] = {}
         self._known_latencies: dict[str, _Latencies] = {}
@@ -293,6 +297,8 @@ class DuckDBEngine:
 
     def at(self, window: Interval, baseline: timedelta) -> Telemetry:
         """Answer as of the end of this window from now on; later events are invisible."""
+        if self._telemetry is not None:
+            self._run("SET threads = 1")  # a second step: from now on all is small
         self._raw_start, self._step = _raw_start(window), _Step()
         self._run(
             "CREATE OR REPLACE TEMP TABLE visible AS SELECT * FROM records"
@@ -310,17 +316,9 @@ class DuckDBEngine:
         conversations = self._counts("conversations", self._telemetry.baseline.start)
         self._run(
             "CREATE OR REPLACE TEMP TABLE judged AS " + _JUDGED.format(conversations=conversations),
-            tellers=self._tellers(baseline, window),
+            tellers=self._tellers,
         )
         return self._telemetry
-
-    def _tellers(self, baseline: timedelta, window: Interval) -> list[str]:
-        """The services whose responses tell how they ended."""
-        found = self._run(
-            f"SELECT coalesce(service, '') FROM {self._counts('units', window.start - baseline)}"
-            " GROUP BY 1 HAVING sum(told) > 0"
-        )
-        return [service for (service,) in found]
 
     def _counts(self, table: str, since: datetime) -> str:
         """A FROM item with the counts of the hours since a time: past ones and recent ones."""
@@ -338,24 +336,21 @@ class DuckDBEngine:
         first, last = _clock_hours(baseline)
         units = self._counts("units", baseline.start)
         conversations = self._counts("conversations", baseline.start)
-        hours = self._run(
-            f"SELECT hour FROM (SELECT hour FROM {units} UNION SELECT hour FROM {conversations})"
-            " WHERE hour BETWEEN $first AND $last",
-            first=first,
-            last=last,
+        found = self._run(
+            "SELECT coalesce(service, ''), hour, sum(told), sum(cuts)"
+            f" FROM {units} GROUP BY ALL UNION ALL"
+            f" SELECT DISTINCT '', hour, 0, 0 FROM {conversations}"
         )
-        told, cuts = self._run(
-            f"SELECT coalesce(sum(told), 0), coalesce(sum(cuts), 0) FROM {units}"
-        )[0]
+        self._tellers = sorted({service for service, _, told, _ in found if told})
         return Telemetry(
             window=window,
             baseline=baseline,
             events=events,
             malformed_lines=self._malformed,
             warnings=self._warnings,
-            hours_observed=frozenset(hour for (hour,) in hours),
-            tells_finish=told > 0,
-            tells_continuation=cuts > 0,
+            hours_observed=frozenset(hour for _, hour, _, _ in found if first <= hour <= last),
+            tells_finish=bool(self._tellers),
+            tells_continuation=any(cuts for *_, cuts in found),
         )
 
     # --- answering -------------------------------------------------------------------------------
@@ -408,59 +403,77 @@ class DuckDBEngine:
     def _now(self, signal: Signal, window: Interval) -> dict[str, Tally]:
         """The tallies of a window by subject, in the order of the subjects.
 
-        Asking is what costs, so the longer windows are sums of hours that are asked for together:
-        at least as many as the longest window so far.
+        Asking is what costs, so what was asked at earlier steps is asked together, and the longer
+        windows are sums of hours: as many as the longest window so far has.
         """
         known = self._step.tallies.get((signal, window))
         if known is not None:
             return known
+        self._asked[signal] = None
         if to_us(window.start) >= self._raw_start:
-            rows, parameters = self._grouped(signal, window)
-            found = self._run(
-                f"SELECT subject, {_DISTINCT}, {_SUMS} FROM ({rows}) WHERE n > 0 OR k > 0"
-                " GROUP BY subject ORDER BY subject",
+            signals = [each for each in self._asked if (each, window) not in self._step.tallies]
+            self._step.tallies.update({(each, window): {} for each in signals})
+            rows, parameters = self._grouped(signals, window)
+            for number, subject, *row in self._run(
+                f"SELECT signal, subject, {_DISTINCT}, {_SUMS} FROM ({rows})"
+                " GROUP BY signal, subject ORDER BY signal, subject",
                 **parameters,
-            )
-            tallies = {row[0]: _tally(row[3:], row[1], row[2]) for row in found}
-        else:
-            first = to_us(window.start) // HOUR_US
-            hours = self._step.hours.get((signal, window.end))
-            if hours is None or hours.first > first:
-                hours = self._hours(signal, window)
-                self._step.hours[signal, window.end] = hours
-            tallies = hours.since(first)
+            ):
+                tally = _tally(row[2:], row[0], row[1])
+                self._step.tallies[signals[number], window][subject] = tally
+            return self._step.tallies[signal, window]
+        first = to_us(window.start) // HOUR_US
+        hours = self._step.hours.get((signal, window.end))
+        if hours is None or hours.first > first:
+            hours = self._hours(signal, window)
+        tallies = hours.since(first)
         self._step.tallies[signal, window] = tallies
         return tallies
 
-    def _grouped(self, signal: Signal, window: Interval) -> tuple[str, dict[str, Any]]:
-        """The rows of a window; of all traffic one row for each hour and conversation."""
-        rows, parameters = self._rows(signal, window)
-        if signal == _EVERYTHING:
-            rows = (
-                f"SELECT '{_ALL_SUBJECTS}' AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
-                f" FROM ({rows}) GROUP BY ALL"
+    def _grouped(self, signals: Sequence[Signal], window: Interval) -> tuple[str, dict[str, Any]]:
+        """The rows that count, each with the number of its signal; of all traffic one row for each
+        hour and conversation."""
+        parts = []
+        parameters: dict[str, Any] = {}
+        for number, signal in enumerate(signals):
+            rows, parameters = self._rows(signal, window)
+            if signal == _EVERYTHING:
+                rows = (
+                    f"SELECT '{_ALL_SUBJECTS}' AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
+                    f" FROM ({rows}) GROUP BY ALL"
+                )
+            parts.append(
+                f"SELECT {number} AS signal, subject, hour, conv, n, k FROM ({rows})"
+                " WHERE n > 0 OR k > 0"
             )
-        return rows, parameters
+        return " UNION ALL ".join(parts), parameters
 
     def _hours(self, signal: Signal, window: Interval) -> _Hours:
         length = to_us(window.end) // HOUR_US - to_us(window.start) // HOUR_US
         self._longest = max(self._longest, length)
         first = to_us(window.end) // HOUR_US - self._longest
         longest = Interval(from_us(first * HOUR_US), window.end)
-        rows, parameters = self._grouped(signal, longest)
-        counted = f"({rows}) WHERE (n > 0 OR k > 0)"
+        known = {each for each, end in self._step.hours if end == window.end}
+        signals = [signal, *(each for each in self._asked if each not in {*known, signal})]
+        rows, parameters = self._grouped(signals, longest)
         sums = self._run(
-            f"SELECT subject, hour, {_SUMS} FROM {counted} GROUP BY subject, hour"
-            " ORDER BY subject, hour DESC",
+            f"SELECT signal, subject, hour, {_SUMS} FROM ({rows}) GROUP BY signal, subject, hour"
+            " ORDER BY signal, subject, hour DESC",
             **parameters,
         )
         latest = self._run(
-            "SELECT subject, latest, latest_bad, count(*) FROM (SELECT subject,"
+            "SELECT signal, subject, latest, latest_bad, count(*) FROM (SELECT signal, subject,"
             " max(hour) AS latest, max(hour) FILTER (k > 0) AS latest_bad"
-            f" FROM {counted} AND conv IS NOT NULL GROUP BY subject, conv) GROUP BY ALL",
+            f" FROM ({rows}) WHERE conv IS NOT NULL GROUP BY signal, subject, conv) GROUP BY ALL",
             **parameters,
         )
-        return _Hours(first, sums, latest)
+        for number, each in enumerate(signals):
+            self._step.hours[each, window.end] = _Hours(
+                first,
+                [row[1:] for row in sums if row[0] == number],
+                [row[1:] for row in latest if row[0] == number],
+            )
+        return self._step.hours[signal, window.end]
 
     def _past(self, signal: Signal, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
         """The counts by the hour of these subjects, as far as hours are over.
@@ -574,22 +587,25 @@ class DuckDBEngine:
 
     def conversations(self, signal: Signal, window: Interval) -> Reading:
         over = to_us(window.end - IDLE)
-        n, k = self._run(
-            f"SELECT count(*), coalesce(sum({signal.counted}), 0)::BIGINT FROM judged"
-            " WHERE last_us > $start AND last_us <= $over",
-            start=to_us(window.start),
-            over=over,
-        )[0]
         first, last = self._hours_before(window)
-        history = self._run(
-            f"SELECT hour, count(*), sum({signal.counted})::BIGINT FROM judged"
-            " WHERE hour BETWEEN $first AND $last GROUP BY hour",
-            first=first,
-            last=last,
-        )
-        subject = _SUBJECTS_OF_CONVERSATIONS[signal.counted]
-        past = {hour: _single(count, bad) for hour, count, bad in history}
-        return Reading(subject, window, _single(n, k), past)
+        if window not in self._step.conversations:
+            counted = ", ".join(
+                f"coalesce(sum({measure}), 0)::BIGINT" for measure in _OF_CONVERSATIONS
+            )
+            self._step.conversations[window] = self._run(
+                f"SELECT NULL AS hour, count(*), {counted} FROM judged"
+                " WHERE last_us > $start AND last_us <= $over UNION ALL"
+                f" SELECT hour, count(*), {counted} FROM judged"
+                " WHERE hour BETWEEN $first AND $last GROUP BY hour",
+                start=to_us(window.start),
+                over=over,
+                first=first,
+                last=last,
+            )
+        place = 2 + _OF_CONVERSATIONS.index(signal.counted)
+        found = {row[0]: _single(row[1], row[place]) for row in self._step.conversations[window]}
+        now = found.pop(None)
+        return Reading(_SUBJECTS_OF_CONVERSATIONS[signal.counted], window, now, found)
 
     def usage(self, window: Interval) -> tuple[Usage, ...]:
         found = self._run(
