@@ -17,7 +17,7 @@ from typing import Any
 
 from tgt.telemetry.documents import MALFORMED, documents
 from tgt.telemetry.files import LogFile, Part
-from tgt.telemetry.genai import is_added_tool
+from tgt.telemetry.items import is_added_tool
 from tgt.telemetry.listing import listed
 from tgt.telemetry.translated import MALFORMED_RECORD, SKIPPED, UNKNOWN, Translated
 from tgt.telemetry.values import finish, http_class, moment, number, preview, text, upstream

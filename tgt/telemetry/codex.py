@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tgt.telemetry.agent_logs import exit_code
 from tgt.telemetry.documents import MALFORMED, documents
 from tgt.telemetry.files import LogFile, Part
-from tgt.telemetry.genai import exit_code, is_added_tool
+from tgt.telemetry.items import is_added_tool
 from tgt.telemetry.listing import listed
 from tgt.telemetry.translated import MALFORMED_RECORD, SKIPPED, UNKNOWN, Translated
 from tgt.telemetry.values import http_class, moment, number, preview, text, upstream

@@ -16,7 +16,7 @@ from typing import Any
 from tgt.telemetry import genai
 from tgt.telemetry.documents import MALFORMED, documents
 from tgt.telemetry.files import LogFile, Part
-from tgt.telemetry.genai import Item
+from tgt.telemetry.items import Item, conversation
 from tgt.telemetry.listing import listed
 from tgt.telemetry.translated import MALFORMED_RECORD, METRIC, UNKNOWN, Translated
 from tgt.telemetry.values import moment, number, text
@@ -69,9 +69,9 @@ def translate(found: Iterator[Any]) -> Iterator[Any]:
             if not isinstance(item, Item):
                 yield item
                 continue
-            conversation = genai.conversation(item) if item.trace else None
-            if conversation and item.trace:
-                sessions.setdefault(item.trace, conversation)
+            named = conversation(item) if item.trace else None
+            if named and item.trace:
+                sessions.setdefault(item.trace, named)
             made = genai.record(item)
             if isinstance(made, dict) and made is not MALFORMED_RECORD:
                 made["_session"] = item.session

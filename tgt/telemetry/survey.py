@@ -186,13 +186,14 @@ def _take(record: Any, found: Found) -> None:
 def _dialects(file: LogFile) -> Iterator[str]:
     from tgt.telemetry import genai, otlp  # noqa: PLC0415 only this format has dialects
     from tgt.telemetry.documents import MALFORMED, documents  # noqa: PLC0415
+    from tgt.telemetry.items import Item  # noqa: PLC0415
 
     items = (
         item
         for document in documents(file)
         if document is not MALFORMED
         for item in otlp.items(document)
-        if isinstance(item, genai.Item)
+        if isinstance(item, Item)
     )
     for item in islice(items, _DIALECT_ITEMS):
         dialect = genai.dialect(item)
