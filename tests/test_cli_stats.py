@@ -103,7 +103,7 @@ def test_text(busy: Workplace) -> None:
         "Analyzers\n"
         "  continuation  ok\n"
         "  error_spike   ok\n"
-        "  docs_gap      ok, 2 subjects not judged\n"
+        "  docs_gap      ok, 2 subjects without enough data\n"
         "  performance   failing: 3 failures in a row, tried again in 45 min: out of\n"
         "                \\x1b[31mmemory\n"
         "  ux_issue      ok\n"

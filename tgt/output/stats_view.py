@@ -107,8 +107,8 @@ def _health(view: Overview, name: str) -> Text:
             told.append(f", tried again {words.age(health.retry_at, view.now)}")
         if health.last_error:
             told.append(f": {safe(health.last_error, limit=200)}")
-    if not_judged := view.state.abstentions.get(name):
-        told.append(f", {words.plural(not_judged, 'subject')} not judged", style="dim")
+    elif not_judged := view.state.abstentions.get(name):
+        told.append(f", {words.plural(not_judged, 'subject')} without enough data", style="dim")
     return told
 
 
