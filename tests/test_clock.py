@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import END, World, call
 
+from tgt.cards import format_time, parse_time
 from tgt.report import RunReport, SkipReason
 from tgt.sidecar import Health, Pause
 
@@ -165,3 +166,10 @@ def test_stamps_do_not_depend_on_the_zone_of_the_machine(
         assert _run(inside, END).saved == 1
         stamps.append((inside.card().text("savedAt"), inside.card().text("evidence")))
     assert all(one == two for one, two in pairwise(stamps))
+
+
+@pytest.mark.parametrize("year", [1, 476, 1970, 2025, 9999])
+def test_a_time_of_any_year_is_read_as_it_was_written(year: int) -> None:
+    moment = datetime(year, 11, 3, 4, 5, 6, 789_000, tzinfo=timezone.utc)
+    assert format_time(moment) == f"{year:04}-11-03T04:05:06.789Z"
+    assert parse_time(format_time(moment)) == moment

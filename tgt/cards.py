@@ -140,8 +140,8 @@ def priority(severity: Severity, confidence: float, impact: float) -> int:
 
 def format_time(moment: datetime) -> str:
     """UTC, ISO 8601, milliseconds and ``Z``: the one form in which tgt writes a time."""
-    utc = moment.astimezone(timezone.utc)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_time(text: object) -> datetime | None:
