@@ -15,7 +15,7 @@ from tgt.output import text, words
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from rich.console import RenderableType
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 _SHORTEST = 8
 _TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110
 _ID_LIMIT = 40
+_ID, _TASK = "ID", "TASK"
+_RIGHT = ("PRIO", "CONF", "SEEN", "BY HOUR")
+_STYLES = {_ID: "dim", "SEEN": "dim", "BY HOUR": "cyan"}
+_GAP = 2
 _MANY = 200
-_READABLE_TITLE = 20
+_READABLE_TITLE = 16
 _HOURS = 24
 
 
@@ -67,12 +71,15 @@ def task_list(
     if not shown:
         return text.render(on, _nothing(known.values(), filtered=filtered, total=total))
     ids = short_ids([task.id for task in shown], known)
-    parts = (
-        [_table(on, shown, ids, now)]
-        if on.width >= _TABLE_FROM
-        else [part for task in shown for part in _entry(task, ids[task.id], now)]
-    )
-    return text.render(on, *parts, Text(), _footer(shown, total))
+    if on.width < _TABLE_FROM:
+        parts = [part for task in shown for part in _entry(task, ids[task.id], now)]
+        return text.render(on, *parts, Text(), _footer(shown, total))
+    footer = text.render(on, Text(), _footer(shown, total))
+    if len(shown) <= _MANY:
+        return text.render(on, _table(on, shown, ids, now)) + footer
+    # A table lays out all of its rows together, which takes long for thousands: the widest of each
+    # column decide how wide they all are, and rows that fit are put together by hand.
+    return _long_table(on, shown, ids, now) + footer
 
 
 def compact(tasks: Iterable[Card]) -> list[Card]:
@@ -103,38 +110,87 @@ def _trend(task: Card) -> str:
 
 
 def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime) -> Table:
+    columns, rows = _cells(on, shown, ids, now)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        right = name in _RIGHT
+        if name == _ID:
+            table.add_column(name, style="dim", no_wrap=True, max_width=_ID_LIMIT)
+        elif name == _TASK:
+            table.add_column(name, overflow="fold", ratio=1)
+        else:
+            style = _STYLES.get(name, "")
+            table.add_column(name, justify="right" if right else "left", no_wrap=True, style=style)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(
+    on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
+) -> tuple[list[str], list[list[Text]]]:
+    """The names of the columns, and their texts for every task."""
     wide = on.width >= _ALL_COLUMNS_FROM
     trends = {task.id: _trend(task) for task in shown} if on.width >= _TREND_FROM else {}
     with_trend = any(trends.values())
     with_status = wide or any(task.status != Status.GENERATED for task in shown)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("ID", style="dim", no_wrap=True, max_width=_ID_LIMIT)
-    table.add_column("SEVERITY", no_wrap=True)
-    table.add_column("PRIO", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("CONF", justify="right", no_wrap=True)
-    if with_status:
-        table.add_column("STATUS", no_wrap=True)
-    table.add_column("SEEN", justify="right", no_wrap=True, style="dim")
-    if with_trend:
-        table.add_column("BY HOUR", justify="right", no_wrap=True, style="cyan")
-    table.add_column("TASK", overflow="fold", ratio=1)
-    for task in shown:
-        row: list[RenderableType] = [
-            text.styled(ids[task.id], limit=_ID_LIMIT),
-            text.severity(task.severity),
-            f"{task.priority:.0f}",
-        ]
-        if wide:
-            row.append(words.confidence(task.confidence))
-        if with_status:
-            row.append(text.status(task.status))
-        row.append(words.age_short(_seen(task), now))
-        if with_trend:
-            row.append(trends[task.id])
-        row.append(text.styled(task.title or "(no title)"))
-        table.add_row(*row)
-    return table
+    present = {
+        "CONF": wide,
+        "STATUS": with_status,
+        "BY HOUR": with_trend,
+    }
+    columns = [
+        name
+        for name in (_ID, "SEVERITY", "PRIO", "CONF", "STATUS", "SEEN", "BY HOUR", _TASK)
+        if present.get(name, True)
+    ]
+    cells: dict[str, Callable[[Card], Text]] = {
+        _ID: lambda task: text.styled(ids[task.id], limit=_ID_LIMIT),
+        "SEVERITY": lambda task: text.severity(task.severity),
+        "PRIO": lambda task: Text(f"{task.priority:.0f}"),
+        "CONF": lambda task: Text(words.confidence(task.confidence)),
+        "STATUS": lambda task: text.status(task.status),
+        "SEEN": lambda task: Text(words.age_short(_seen(task), now)),
+        "BY HOUR": lambda task: Text(trends[task.id]),
+        _TASK: lambda task: text.styled(task.title or "(no title)"),
+    }
+    return columns, [[cells[name](task) for name in columns] for task in shown]
+
+
+def _long_table(
+    on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
+) -> str:
+    """The same characters as of ``_table``."""
+    columns, rows = _cells(on, shown, ids, now)
+    widths = [
+        max(len(name), *(cell.cell_len for cell in column))
+        for name, column in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+    titles = on.width - sum(width + _GAP for width in widths[:-1])
+    if titles < _READABLE_TITLE or widths[0] > _ID_LIMIT:
+        return text.render(on, _table(on, shown, ids, now))
+    paint = text.painter(on)
+    header = [Text(name, style="dim") for name in columns]
+    lines = []
+    for row in (header, *rows):
+        *cells, title = row
+        line = "".join(
+            _aligned(paint(cell, _STYLES.get(name, "")), cell.cell_len, width, name) + " " * _GAP
+            for name, cell, width in zip(columns, cells, widths, strict=False)
+        )
+        if title.cell_len <= titles and "\n" not in title.plain:
+            lines.append(line + paint(title, ""))
+        else:
+            indent = " " * (sum(widths[:-1]) + _GAP * len(cells))
+            wrapped = text.render(on, title, width=titles).splitlines()
+            lines.append(line + wrapped[0])
+            lines += [indent + more for more in wrapped[1:]]
+    return text.without_trailing_blanks("\n".join(lines) + "\n")
+
+
+def _aligned(painted: str, length: int, width: int, name: str) -> str:
+    blanks = " " * (width - length)
+    return blanks + painted if name in _RIGHT else painted + blanks
 
 
 def _entry(task: Card, short: str, now: datetime) -> tuple[RenderableType, ...]:

@@ -10,8 +10,10 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -69,6 +71,23 @@ def render(on: Screen, *parts: RenderableType, width: int | None = None) -> str:
     for part in parts:
         console.print(part)
     return _TRAILING.sub("", buffer.getvalue())
+
+
+def without_trailing_blanks(text: str) -> str:
+    return _TRAILING.sub("", text)
+
+
+def painter(on: Screen) -> Callable[[Text, str], str]:
+    """What turns a text of one style, else of the second, into characters for this screen."""
+    if not on.colour:
+        return lambda text, _style: text.plain
+    console = Console(color_system="standard", force_terminal=True, no_color=False)
+
+    def paint(text: Text, style: str) -> str:
+        found = console.get_style(text.style or style)
+        return found.render(text.plain, color_system=ColorSystem.STANDARD)
+
+    return paint
 
 
 def styled(text: object, style: str = "", *, limit: int = 4000) -> Text:
