@@ -27,9 +27,9 @@ MOSTLY_FAILS = 0.95
 CRITICAL_TAIL = 1e-4
 WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: low traffic and small rises need them."""
-PRIOR = 0.01
+PRIOR = 0.005
 """Probability, before looking at one window, that a subject fails more than usual. Calibrated with
-five windows, looked at every 15 minutes, to one false card in about forty subject weeks."""
+five windows, looked at every 15 minutes, to one false card in about seventy subject weeks."""
 
 
 @dataclass(frozen=True)

@@ -410,8 +410,7 @@ class Ingest:
             self._run(
                 f"CREATE OR REPLACE TEMP VIEW all_{name} AS {cached}SELECT * FROM fresh_{name}"
             )
-        if self._failed:
-            return
+        # A part that failed is in no catalog, so it is tried again by the next run.
         catalog = {part.identity: extent for part in every if (extent := self._known(part))}
         span = self._span.hours
         if not hours and catalog == self._partials.catalog:
