@@ -300,11 +300,8 @@ class DuckDBEngine:
         if self._telemetry is not None:
             self._run("SET threads = 1")  # a second step: from now on all is small
         self._raw_start, self._step = _raw_start(window), _Step()
-        self._run(
-            "CREATE OR REPLACE TEMP TABLE visible AS SELECT * FROM records"
-            f" WHERE us BETWEEN {self._raw_start - CONTEXT_US} AND {to_us(window.end)}"
-        )
-        events = events_sql(self._connection, "visible", previews=True)
+        visible = f"records WHERE us BETWEEN {self._raw_start - CONTEXT_US} AND {to_us(window.end)}"
+        events = events_sql(self._connection, visible, previews=True)
         self._run(
             f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
             start=self._raw_start,
