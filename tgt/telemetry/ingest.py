@@ -397,10 +397,11 @@ class Ingest:
                 "SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut
             )[0][0]
             if 2 * complete >= every:
-                self._count(cut, keep=cut - CONTEXT_US)
+                self._count(cut)
+                self._forget(cut)
 
     def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
-        self._count(self._span.history_end, keep=self._span.raw_start - CONTEXT_US)
+        self._count(self._span.history_end)
         for name in TABLES:
             cached = (
                 f"SELECT * FROM cache.{name} WHERE hour NOT IN (FROM wanted) UNION ALL "
@@ -435,7 +436,8 @@ class Ingest:
         if several:
             self._run("UPDATE records SET subject = concat_ws('@', subject, service)")
 
-    def _count(self, cut: int, keep: int) -> None:
+    def _count(self, cut: int) -> None:
+        """Count what is not yet counted, up to a time."""
         first = self._run("SELECT min(us) FROM records WHERE NOT done AND us < $cut", cut=cut)[0][0]
         if first is not None:
             events = _events(
@@ -456,12 +458,15 @@ class Ingest:
                 counted = count_statement(name, "(SELECT * FROM fresh WHERE counts)", "fresh")
                 self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
             self._run("DROP TABLE fresh")
+
+    def _forget(self, cut: int) -> None:
+        """Keep of what was counted only what later records may belong to."""
         self._run(
             "CREATE OR REPLACE TEMP TABLE records AS"
             " SELECT * REPLACE (done OR us < $cut AS done) FROM records"
             " WHERE us >= least($keep, $raw)",
             cut=cut,
-            keep=keep,
+            keep=cut - CONTEXT_US,
             raw=self._span.raw_start - CONTEXT_US,
         )
 
