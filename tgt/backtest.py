@@ -8,7 +8,7 @@ when the problem was last seen, so that the next incident shows as the same card
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -190,7 +190,7 @@ def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress 
     baseline = timedelta(days=settings.baseline_days)
     workspace = Workspace(settings.tasks_dir / "cache", writable=False, memory_mb=_MEMORY_MB)
     with DuckDBEngine(workspace) as engine:
-        engine.read(
+        warnings = engine.read(
             cycle.sources_of(settings),
             cycle.window_of(settings, times[0]),
             cycle.window_of(settings, times[-1]),
@@ -198,12 +198,15 @@ def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress 
             previews=False,
             progress=progress,
         )
+        for run in runs:
+            run.warn(warnings)
         for index, now in enumerate(times):
             if progress:
                 progress("replaying", index / len(times))
-            telemetry = engine.at(cycle.window_of(settings, now), baseline)
+            window = cycle.window_of(settings, now)
+            idle = engine.is_idle(window) or engine.at(window, baseline).events == 0
             for run in runs:
-                run.step(engine, now, idle=telemetry.events == 0)
+                run.step(engine, now, idle=idle)
 
 
 class _Run:
@@ -220,8 +223,10 @@ class _Run:
         self._warnings: dict[str, None] = {}
         self._totals = Replay(settings, since, until)
 
+    def warn(self, warnings: Iterable[str]) -> None:
+        self._warnings.update(dict.fromkeys(warnings))
+
     def step(self, engine: Engine, now: datetime, *, idle: bool) -> None:
-        self._warnings.update(dict.fromkeys(engine.telemetry.warnings))
         self._complete_what_is_quiet(now)
         totals = replace(self._totals, runs=self._totals.runs + 1)
         if idle:

@@ -273,11 +273,12 @@ class DuckDBEngine:
         *,
         previews: bool = True,
         progress: Progress | None = None,
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Read what windows from ``first`` to ``last`` need, each with its baseline before it.
 
         One run has one window, so both are the same. Raises TelemetryError if the directory of a
-        source cannot be read; one file that cannot be read is a warning, and left out.
+        source cannot be read; one file that cannot be read is left out, and named in the warnings
+        that are returned.
         """
         span = Span(
             history_start=to_us(first.start - baseline) // HOUR_US * HOUR_US,
@@ -294,6 +295,13 @@ class DuckDBEngine:
         ingest = Ingest(self._connection, partials, span, previews=previews, progress=progress)
         reading = ingest.read(sources)
         self._malformed, self._warnings = reading.malformed, reading.warnings
+        return self._warnings
+
+    def is_idle(self, window: Interval) -> bool:
+        """Whether nothing was read of this window, so that there is no need to answer for it."""
+        return not self._run(
+            "SELECT 1 FROM records WHERE us > $start AND us <= $finish LIMIT 1", **_bounds(window)
+        )
 
     def at(self, window: Interval, baseline: timedelta) -> Telemetry:
         """Answer as of the end of this window from now on; later events are invisible."""
