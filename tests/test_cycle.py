@@ -592,3 +592,25 @@ def test_the_times_of_incidents_reach_a_window_back_and_end_with_the_last_sighti
     assert cycle.incidents_of([card.changed(status="dismissed")], hour) == {}
     assert cycle.incidents_of([card.changed(fingerprint=None)], hour) == {}
     assert cycle.incidents_of([card.changed(firstSeenAt="garbage")], hour) == {}
+
+
+def test_an_incident_that_was_over_when_it_was_completed_stays_completed(documented: World) -> None:
+    """The longer windows still see it for a day; its median error lies before the completion."""
+    incident = [
+        call(120 + 300 * (i + 0.5) / 200, f"bad{i}", status="error" if i % 2 else "ok")
+        for i in range(200)
+    ]
+    healthy = [
+        call(110 * (i + 0.5) / 80, f"now{i}", status="error" if i % 20 == 0 else "ok")
+        for i in range(80)
+    ]
+    documented.write(*hours_of(calls_of("read_file"), after=7), *incident, *healthy)
+    assert documented.run(END - timedelta(hours=2)).saved == 1
+    done = END - timedelta(minutes=45)
+    triage.complete(Journal(documented.tasks), [documented.card().id], done)
+    for now in (END - timedelta(minutes=30), END):
+        report = documented.run(now)
+        assert [(d.action, d.reason) for d in report.decisions] == [
+            (Action.SUPPRESS, ledger.COMPLETED_BEFORE)
+        ]
+    assert documented.card().status == "completed"

@@ -675,9 +675,32 @@ class DuckDBEngine:
     def centre(
         self, subject: str, measure: Measure, window: Interval, *, above_ms: float = 0.0
     ) -> int | None:
+        """The median time of the counted events; of a longer window to the hour."""
+        if to_us(window.start) < self._raw_start and measure in _COUNT:
+            return self._centre_hour(subject, measure, window, above_ms)
         statement, parameters = self._counted(subject, measure, window, above_ms)
         row = self._run(f"SELECT quantile_disc(us, 0.5) FROM ({statement})", **parameters)[0]
         return None if row[0] is None else int(row[0])
+
+    def _centre_hour(
+        self, subject: str, measure: Measure, window: Interval, above_ms: float
+    ) -> int | None:
+        table, count, slow = "units", _COUNT[measure], "true"
+        if above_ms > 0:
+            table, count, slow = "latency", "n", f"bucket >= {histogram.bucket(above_ms)}"
+        found = self._run(
+            f"SELECT hour, sum({count})::BIGINT FROM {self._counts(table, window.start)}"
+            f" WHERE subject = $subject AND {slow} GROUP BY hour HAVING sum({count}) > 0"
+            " ORDER BY hour",
+            subject=subject,
+            tellers=self._tellers,
+        )
+        left = sum(n for _, n in found) / 2
+        for hour, n in found:
+            left -= n
+            if left <= 0:
+                return min(int(hour) * HOUR_US + HOUR_US // 2, to_us(window.end))
+        return None
 
 
 def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:
