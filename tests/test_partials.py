@@ -12,6 +12,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from conftest import END, World
 
@@ -209,3 +210,27 @@ def test_killed_while_it_reads_and_writes_the_next_run_is_right(
         for path in cache.glob("partials*"):
             if delay != 0.7:  # once with what the killed run has left
                 path.unlink()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE meta SET signature = 'of another version'",
+        "UPDATE meta SET signature = 'older'; ALTER TABLE units DROP COLUMN told",
+        "DROP TABLE meta; CREATE TABLE meta (something VARCHAR)",
+        "DROP TABLE latency",
+        "CREATE OR REPLACE TABLE catalog (identity INTEGER)",
+    ],
+)
+def test_a_cache_of_another_version_is_begun_anew(
+    world: World, tmp_path: Path, statement: str
+) -> None:
+    world.write(*talk(random.Random(4), END - 5 * HOUR), *talk(random.Random(5), END - HOUR))
+    cache = tmp_path / "cache"
+    fresh = counts(world, None, END)
+    assert counts(world, cache, END) == fresh
+    with duckdb.connect(cache / "partials.duckdb") as database:
+        database.execute(statement)
+    assert counts(world, cache, END, writable=False) == fresh
+    assert counts(world, cache, END) == fresh
+    assert counts(world, cache, END) == fresh

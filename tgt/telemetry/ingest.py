@@ -416,10 +416,8 @@ class Ingest:
         span = self._span.hours
         if not hours and catalog == self._partials.catalog:
             return
-        self._partials.store((span.start, span.stop), sorted(hours), catalog)
-        self._run("DELETE FROM wanted")
-        for name in TABLES:
-            if self._partials.writable:
+        if self._partials.store((span.start, span.stop), sorted(hours), catalog):
+            for name in TABLES:
                 self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS SELECT * FROM cache.{name}")
 
     def _tell_services_apart(self) -> None:

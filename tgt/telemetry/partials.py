@@ -121,8 +121,7 @@ class Partials:
             os.umask(before)
         self.attached = True
         if self.writable:
-            for name, columns in {**TABLES, "catalog": _CATALOG, "meta": _META}.items():
-                self._connection.execute(f"CREATE TABLE IF NOT EXISTS cache.{name} ({columns})")
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS cache.meta ({_META})")
         self._load()
 
     def _load(self) -> None:
@@ -140,8 +139,10 @@ class Partials:
         self.catalog = {row[0]: Extent(*row[1:]) for row in rows}
 
     def _clear(self) -> None:
-        for name in (*TABLES, "catalog", "meta"):
-            self._connection.execute(f"DELETE FROM cache.{name}")
+        """Begin anew, also where another version has left tables of other columns."""
+        for name, columns in {**TABLES, "catalog": _CATALOG, "meta": _META}.items():
+            self._connection.execute(f"DROP TABLE IF EXISTS cache.{name}")
+            self._connection.execute(f"CREATE TABLE cache.{name} ({columns})")
 
     def _forget(self) -> None:
         with contextlib.suppress(duckdb.Error):
@@ -155,13 +156,14 @@ class Partials:
         covered: tuple[int, int],
         counted: Sequence[int],
         catalog: Mapping[str, Extent],
-    ) -> None:
+    ) -> bool:
         """Replace the counted hours by the tables ``fresh_*`` and drop what is not covered.
 
-        A cache that cannot be written costs the next run time, so that is no failure.
+        A cache that cannot be written costs the next run time, so that is no failure: the answer
+        is then False, and the cache is as it was.
         """
         if not self.writable:
-            return
+            return False
         run = self._connection.execute
         try:
             run("BEGIN")
@@ -188,6 +190,8 @@ class Partials:
         except duckdb.Error:
             with contextlib.suppress(duckdb.Error):
                 run("ROLLBACK")
+            return False
+        return True
 
 
 def _columns(catalog: Mapping[str, Extent]) -> list[list[Any]]:
