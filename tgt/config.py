@@ -112,7 +112,7 @@ def _directory(value: object) -> object:
 
 
 class Settings(BaseModel):
-    """Every setting of the contract; ``description`` is its one line of explanation."""
+    """Every setting; ``description`` is its one line of explanation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """The exit statuses of the contract."""
+    """The exit statuses that scripts rely on."""
 
     OK = 0
     FAILED = 1
@@ -62,4 +62,4 @@ class NotFoundError(TgtError):
 
 
 class TransitionError(TgtError):
-    """A status change that makes no sense, such as completing a dismissed task."""
+    """A change that makes no sense, such as a dismissal that ends in the past."""
