@@ -6,6 +6,7 @@ on, no call reaches the disk any more, and the kernel frees the locks as the des
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -22,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import END, World, call, calls_of, hours_of
 
-from tgt import triage
+from tgt import cycle, triage
 from tgt.cards import Card, format_time
-from tgt.errors import StoreError
+from tgt.errors import StoreError, TgtError
 from tgt.journal import Journal, encode
 from tgt.sidecar import SchedulerState, Sidecar
 
@@ -329,3 +331,34 @@ def test_a_directory_that_may_not_be_written_is_one_clear_error(tmp_path: Path) 
         assert Journal(tmp_path).path.read_bytes() == before
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", ["EIO", "killed after"])
+def test_a_whole_run_is_done_or_is_done_by_the_next(world: World, mode: str) -> None:
+    """One problem: whatever call of a run fails, there is one card, counted once, afterwards."""
+    (world.path / "docs").mkdir()
+    (world.path / "docs" / "tools.md").write_text("read_file")
+    now = [call(n + 1, f"now{n}", status="error" if n % 2 else "ok") for n in range(40)]
+    world.write(*hours_of(calls_of("read_file"), hours=30), *now)
+    for number in range(1, 400):
+        settings = world.settings(
+            tasks_dir=world.path / f"tasks{number}", analyzers=("error_spike", "docs_gap")
+        )
+        with fault(number, mode) as calls, contextlib.suppress(Killed, TgtError):
+            cycle.run(settings, END)
+        where = f"call {number} of {calls}"
+        before = Journal(settings.tasks_dir).read()
+        assert before.skipped_lines == 0, where
+        assert len(before.cards) <= 1, where
+        report = cycle.run(settings, END)
+        (card,) = Journal(settings.tasks_dir).read().cards.values()
+        assert (report.saved, len(before.cards)) in {(1, 0), (0, 1)}, where
+        assert before.cards.get(card.id, card).data == card.data, "an acknowledged card stays"
+        state, warnings = Sidecar(settings.tasks_dir).read(())
+        assert (len(state.saves), warnings) == (1, ()), where
+        assert not list(settings.tasks_dir.rglob(".*.tgt-tmp")), where
+        if len(calls) < number:
+            break
+    else:
+        pytest.fail("the run never came to its end")
+    assert number > 20, "the faults must have reached the run"
