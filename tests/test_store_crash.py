@@ -29,7 +29,7 @@ from tgt import cycle, triage
 from tgt.cards import Card, format_time
 from tgt.errors import StoreError, TgtError
 from tgt.journal import Journal, encode
-from tgt.sidecar import SchedulerState, Sidecar
+from tgt.sidecar import Pause, SchedulerState, Sidecar
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 OLD = format_time(NOW - timedelta(days=90))
@@ -90,6 +90,23 @@ def approve(tasks_dir: Path) -> None:
     triage.approve(Journal(tasks_dir), ["01A", "01B"], NOW, note="yes")
 
 
+def dismiss(tasks_dir: Path) -> None:
+    triage.dismiss(Journal(tasks_dir), ["01A", "01C"], NOW, until=NOW + timedelta(days=7))
+
+
+def complete(tasks_dir: Path) -> None:
+    triage.complete(Journal(tasks_dir), ["01C"], NOW)
+
+
+def reopen(tasks_dir: Path) -> None:
+    triage.reopen(Journal(tasks_dir), ["01B"], NOW)
+
+
+def pause(tasks_dir: Path) -> None:
+    chosen = Pause(until=NOW + timedelta(hours=2), reason="release", since=NOW)
+    Sidecar(tasks_dir).update(lambda state: replace(state, pause=chosen))
+
+
 def cleanup(tasks_dir: Path) -> None:
     triage.cleanup(Journal(tasks_dir), NOW, days=30)
 
@@ -139,6 +156,10 @@ SCENARIOS = [
     (torn, append),
     (unended, append),
     (full, approve),
+    (full, dismiss),
+    (torn, complete),
+    (unended, reopen),
+    (full, pause),
     (full, cleanup),
     (torn, cleanup),
     (nothing, update),
@@ -182,7 +203,7 @@ def test_the_store_is_the_old_or_the_new_one_whatever_call_fails(
             assert str(tasks_dir) in failure.message
             assert failure.hint
             assert not list(tasks_dir.glob(".*.tgt-tmp")), where
-            if change in {append, approve}:
+            if change in {append, approve, dismiss, complete, reopen}:
                 assert now == old, f"a failed append leaves nothing behind: {where}"
 
         extra = Card({"id": "03X", "status": "generated"})
