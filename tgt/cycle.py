@@ -109,10 +109,10 @@ def _cycle(
     if dry_run:
         decisions = decide(settings, judged, stored, state, now)
     else:
-        decisions = _save(settings, journal, judged, state, now)
+        decisions, stored = _save(settings, journal, judged, state, now)
     report = replace(_reported(report, judged, decisions), duration_ms=_since(started))
     if not dry_run:
-        sidecar.update(lambda s: _after(s, report, judged, decisions, journal, now))
+        sidecar.update(lambda s: _after(s, report, judged, decisions, stored, now))
     return report
 
 
@@ -261,13 +261,16 @@ def _save(
     judged: Judged,
     state: SchedulerState,
     now: datetime,
-) -> tuple[Decision, ...]:
-    """Decide on the cards as they are under the write lock, and make the outcome durable."""
+) -> tuple[tuple[Decision, ...], dict[str, Card]]:
+    """Decide on the cards as they are under the write lock, and make the outcome durable.
+
+    Returns the cards as they then are, too: reading a large journal again would take long.
+    """
     with journal.writing() as writer:
         decisions = decide(settings, judged, writer.cards, state, now)
         lines = [ledger.apply(decision, now) for decision in decisions]
         writer.append([card for card in lines if card is not None])
-    return decisions
+        return decisions, writer.cards
 
 
 def _reported(report: RunReport, judged: Judged, decisions: Sequence[Decision]) -> RunReport:
@@ -336,11 +339,10 @@ def _after(
     report: RunReport,
     judged: Judged,
     decisions: Sequence[Decision],
-    journal: Journal,
+    cards: Mapping[str, Card],
     now: datetime,
 ) -> SchedulerState:
     """The sidecar after a cycle; it is given the state as of the write lock."""
-    cards = journal.read().cards
     state = seen(state, judged, decisions, cards, now)
     abstentions: dict[str, int] = {}
     for abstention in report.abstained:

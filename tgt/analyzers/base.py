@@ -7,7 +7,7 @@ what it does not judge for lack of data it says, with what is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
@@ -109,12 +109,38 @@ class Looks:
         )
 
 
+def look(
+    windows: Sequence[Interval],
+    judge: Callable[[Interval], Iterable[tuple[str, Finding | Abstention | None]]],
+) -> Analysis:
+    """What comes of judging every subject in every window, the run's own first.
+
+    Of what was not judged only the run's own window tells, and nothing of a subject that was a
+    finding in another.
+    """
+    looks = Looks()
+    abstained: dict[str, Abstention] = {}
+    for window in windows:
+        for subject, result in judge(window):
+            if isinstance(result, Finding):
+                looks.add(window, result)
+            elif isinstance(result, Abstention) and window == windows[0]:
+                abstained[subject] = result
+    unjudged = (a for subject, a in abstained.items() if subject not in looks)
+    return Analysis(looks.findings(), tuple(unjudged))
+
+
 @dataclass(frozen=True)
 class Baseline:
     """The history that a subject is compared with, without its own incidents."""
 
     hours: Mapping[int, Tally]
-    observed: int
+    observed_hours: frozenset[int]
+
+    @property
+    def observed(self) -> int:
+        """How many hours had telemetry, of whatever subject."""
+        return len(self.observed_hours)
 
     @property
     def n(self) -> int:
@@ -123,10 +149,6 @@ class Baseline:
     @property
     def k(self) -> int:
         return sum(tally.k for tally in self.hours.values())
-
-    @property
-    def units(self) -> int:
-        return sum(tally.units for tally in self.hours.values())
 
     @property
     def bad_units(self) -> int:
@@ -144,14 +166,14 @@ class Baseline:
 
 
 def outside_incidents(
-    context: Context, task_type: str, subject: str, window: Interval, hours: Sequence[int]
+    context: Context, task_type: str, subject: str, window: Interval
 ) -> frozenset[int]:
     """The observed clock hours before the window that no incident of this problem touches.
 
     If fewer than a day would remain the incidents are the new normal, and count.
     """
     end = to_us(window.start) // HOUR_US
-    before = frozenset(hour for hour in hours if hour < end)
+    before = frozenset(hour for hour in context.engine.telemetry.hours_observed if hour < end)
     incidents = context.incidents.get(fingerprint(task_type, context.redacted(subject)), ())
     if not incidents:
         return before
@@ -166,10 +188,8 @@ def outside_incidents(
 def baseline_of(
     context: Context, task_type: str, subject: str, window: Interval, history: Mapping[int, Tally]
 ) -> Baseline:
-    hours = outside_incidents(
-        context, task_type, subject, window, tuple(context.engine.telemetry.hours_observed)
-    )
-    return Baseline({hour: history[hour] for hour in hours if hour in history}, len(hours))
+    hours = outside_incidents(context, task_type, subject, window)
+    return Baseline({hour: history[hour] for hour in hours if hour in history}, hours)
 
 
 def chart(values: Mapping[int, float | None], window: Interval, now_value: float) -> dict[str, Any]:
@@ -177,21 +197,16 @@ def chart(values: Mapping[int, float | None], window: Interval, now_value: float
     end = to_us(window.start) // HOUR_US
     hours = [values.get(hour) for hour in range(end - CHART_HOURS + 1, end)]
     return {
-        "history": [None if v is None else _rounded(v) for v in (*hours, now_value)],
+        "history": [None if v is None else number(v) for v in (*hours, now_value)],
         "historyEnd": format_time(window.end),
     }
 
 
-def _rounded(value: float) -> float:
-    """Four significant digits are enough for a chart and keep the card small."""
+def number(value: float) -> float:
+    """A number for a card: finite, and of four significant digits, which keep the card small."""
     if value == 0 or not math.isfinite(value):
         return 0.0
     return round(value, 3 - math.floor(math.log10(abs(value))))
-
-
-def number(value: float) -> float:
-    """A number for a card: finite, four significant digits."""
-    return _rounded(value)
 
 
 def percent(share: float) -> str:
@@ -199,7 +214,7 @@ def percent(share: float) -> str:
 
 
 def milliseconds(ms: float) -> str:
-    ms = _rounded(ms)
+    ms = number(ms)
     return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"  # noqa: PLR2004
 
 

@@ -7,14 +7,14 @@ tool (an API, an error event) has all conversations as its exposure.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tgt import confidence
 from tgt.analyzers import base
 from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
 from tgt.report import Abstention
-from tgt.telemetry.events import from_us
+from tgt.telemetry.events import Interval, from_us
 from tgt.telemetry.signals import Measure, Reading, Signal, Tally
 
 FAILURE = Signal("failure", population=Measure.EVENTS, counted=Measure.ERRORS)
@@ -47,19 +47,12 @@ class ErrorSpikeAnalyzer:
     name = "error_spike"
 
     def analyze(self, context: base.Context) -> base.Analysis:
-        findings = base.Looks()
-        abstained: dict[str, Abstention] = {}
-        windows = context.longer_windows(*WINDOWS_H)
-        for window in windows:
+        def judge(window: Interval) -> Iterator[tuple[str, Finding | Abstention | None]]:
             traffic = context.engine.traffic(window)
             for reading in context.engine.shares(FAILURE, window, MIN_ERRORS):
-                result = self._judge(context, reading, traffic)
-                if isinstance(result, Finding):
-                    findings.add(window, result)
-                elif isinstance(result, Abstention) and window == context.window:
-                    abstained[reading.subject] = result
-        unjudged = (a for subject, a in abstained.items() if subject not in findings)
-        return base.Analysis(findings.findings(), tuple(unjudged))
+                yield reading.subject, self._judge(context, reading, traffic)
+
+        return base.look(context.longer_windows(*WINDOWS_H), judge)
 
     def _judge(
         self, context: base.Context, reading: Reading, traffic: Reading
@@ -257,20 +250,13 @@ def _exposure(context: base.Context, reading: Reading, traffic: Reading) -> _Exp
     if _has_own_uses(reading):
         hours = tuple((float(t.bad_units), float(t.units)) for t in history.hours.values())
         return _Exposure(now.bad_units, now.units, history, hours, "conversations")
-    all_hours = base.outside_incidents(
-        context,
-        TaskType.ERROR_SPIKE,
-        reading.subject,
-        reading.window,
-        tuple(context.engine.telemetry.hours_observed),
-    )
     none = Tally()
     hours = tuple(
         (
             float(history.hours.get(hour, none).bad_units),
             float(max(traffic.history.get(hour, none).units, history.hours.get(hour, none).units)),
         )
-        for hour in all_hours
+        for hour in history.observed_hours
     )
     exposed = max(traffic.now.units, now.units)
     return _Exposure(now.bad_units, exposed, history, hours, "conversations")

@@ -9,7 +9,7 @@ left out: how long a failure takes is not the latency of the work.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tgt import confidence as statistics
@@ -17,7 +17,7 @@ from tgt.analyzers import base
 from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
 from tgt.report import Abstention
 from tgt.telemetry import histogram
-from tgt.telemetry.events import from_us
+from tgt.telemetry.events import Interval, from_us
 from tgt.telemetry.histogram import Histogram
 from tgt.telemetry.signals import LatencyReading, Measure
 
@@ -51,29 +51,18 @@ class PerformanceAnalyzer:
     name = "performance"
 
     def analyze(self, context: base.Context) -> base.Analysis:
-        findings = base.Looks()
-        abstained: dict[str, Abstention] = {}
-        for window in context.longer_windows(*WINDOWS_H):
-            longer = window != context.window
+        def judge(window: Interval) -> Iterator[tuple[str, Finding | Abstention | None]]:
             for reading in context.engine.latencies(window, MIN_CALLS):
-                result = self._judge(context, reading)
-                if isinstance(result, Finding):
-                    findings.add(window, result)
-                elif isinstance(result, Abstention) and not longer:
-                    abstained[reading.subject] = result
-        unjudged = (a for subject, a in abstained.items() if subject not in findings)
-        return base.Analysis(findings.findings(), tuple(unjudged))
+                yield reading.subject, self._judge(context, reading)
+
+        return base.look(context.longer_windows(*WINDOWS_H), judge)
 
     def _judge(self, context: base.Context, reading: LatencyReading) -> Finding | Abstention | None:
         calls = histogram.size(reading.now)
         if calls < MIN_CALLS:
             return Abstention(self.name, reading.subject, f"{calls} of {MIN_CALLS} calls")
         hours = base.outside_incidents(
-            context,
-            TaskType.PERFORMANCE,
-            reading.subject,
-            reading.window,
-            tuple(context.engine.telemetry.hours_observed),
+            context, TaskType.PERFORMANCE, reading.subject, reading.window
         )
         if len(hours) < base.MIN_HOURS_OBSERVED:
             missing = f"{len(hours)} of {base.MIN_HOURS_OBSERVED} hours of baseline"
