@@ -17,17 +17,29 @@ from typing import Any
 from tgt.telemetry.files import LogFile, Part, discover
 from tgt.telemetry.macros import MACROS, constant_map
 
-_FIELDS = (
-    *("id", "ts", "timestamp", "t_utc_iso", "wm_event_time_ms", "actor", "role", "act", "type"),
-    *("action", "name", "tool", "tool_name", "where", "failed_tool", "planned_tool", "status"),
-    *("conv_id", "session_id", "sessionId", "trace_id", "turn_id", "iter", "iteration", "attempt"),
-    *("call_id", "tool_call_id", "elapsed_ms", "duration_ms", "total_elapsed_ms"),
-    *("finish_reason", "continuation", "error", "error_message", "message", "error_type"),
-    *("error_code", "args_preview", "result_preview", "content_preview", "model"),
-    *("input_tokens", "output_tokens", "reasoning_tokens", "content_tokens", "cost_usd", "service"),
+_TIMES = ("ts", "timestamp", "t_utc_iso", "wm_event_time_ms")
+_WORDS = (
+    *("id", "actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
+    *("failed_tool", "planned_tool", "status", "conv_id", "session_id", "sessionId", "trace_id"),
+    *("call_id", "tool_call_id", "finish_reason", "continuation", "error", "error_message"),
+    *("message", "error_type", "error_code", "model", "service"),
+)
+_NUMBERS = (
+    *("iter", "iteration", "turn_id", "attempt", "elapsed_ms", "duration_ms"),
+    *("total_elapsed_ms", "input_tokens", "output_tokens", "reasoning_tokens"),
+    *("content_tokens", "cost_usd"),
+)
+_TEXTS = ("args_preview", "result_preview", "content_preview")
+_NESTED_WORDS = (
+    *("meta.tool", "metadata.call_id", "metadata.finish_reason", "metadata.continuation"),
+    *("metadata.error", "metadata.error_type", "metadata.model"),
+)
+_NESTED_NUMBERS = (
+    *("metadata.elapsed_ms", "metadata.input_tokens", "metadata.output_tokens"),
+    *("tokens.input", "tokens.output"),
 )
 COLUMNS = {
-    **dict.fromkeys(_FIELDS, "VARCHAR"),
+    **dict.fromkeys((*_TIMES, *_WORDS, *_NUMBERS, *_TEXTS), "VARCHAR"),
     "metadata": "JSON",
     "meta": "JSON",
     "tokens": "JSON",
@@ -42,41 +54,55 @@ _PHASES: Mapping[str, object] = {
     "tool_call": "call",
 }
 
+# One step of the meaning at a time: a macro writes its argument several times over, so what it is
+# given had better be a mere column.
+_UNPACKED = (
+    "SELECT *, "
+    + ", ".join(
+        f"{of}->>'$.{key}' AS \"{of}.{key}\""
+        for of, _, key in (name.partition(".") for name in (*_NESTED_WORDS, *_NESTED_NUMBERS))
+    )
+    + " FROM {relation}"
+)
+_CLEANED = (
+    "SELECT filename AS path, error AS error_text, "
+    + ", ".join(
+        [f'moment("{name}") AS "{name}"' for name in _TIMES]
+        + [f'word("{name}") AS "{name}"' for name in (*_WORDS, *_NESTED_WORDS)]
+        + [f'number("{name}") AS "{name}"' for name in (*_NUMBERS, *_NESTED_NUMBERS)]
+        + list(_TEXTS)
+    )
+    + " FROM unpacked"
+)
+
 _NAMED = """
-SELECT filename AS path,
-    coalesce(moment(ts), moment("timestamp"), moment(t_utc_iso), moment(wm_event_time_ms)) AS us,
-    word(id) AS id,
-    lower(coalesce(word(actor), word(role))) AS raw_actor,
-    coalesce(word(act), word("type"), word(action)) AS raw_act,
-    coalesce(word(name), word(tool_name), word(tool), word("where"), word(failed_tool),
-             word(planned_tool), word(meta->>'$.tool')) AS name,
-    word("where") AS place,
-    word(status) AS raw_status,
-    coalesce(word(conv_id), word(session_id), word("sessionId")) AS conv_id,
-    word(trace_id) AS trace_id,
-    coalesce(word(call_id), word(tool_call_id), word(metadata->>'$.call_id')) AS call_id,
-    TRY_CAST(coalesce(number(iter), number(iteration), number(turn_id), number(attempt))
-             AS BIGINT) AS iter,
-    coalesce(number(elapsed_ms), number(duration_ms), number(total_elapsed_ms),
-             number(metadata->>'$.elapsed_ms')) AS elapsed_ms,
-    finish(coalesce(word(finish_reason), word(metadata->>'$.finish_reason'))) AS finish_reason,
-    CASE lower(coalesce(word(continuation), word(metadata->>'$.continuation')))
-        WHEN 'true' THEN true WHEN '1' THEN true WHEN 'false' THEN false WHEN '0' THEN false
-        END AS continuation,
-    coalesce(word(error), error, word(error_message), word(metadata->>'$.error')) AS raw_error,
-    word(message) AS message,
-    coalesce(word(error_type), word(error_code), word(metadata->>'$.error_type')) AS raw_error_type,
+SELECT path,
+    coalesce(ts, "timestamp", t_utc_iso, wm_event_time_ms) AS us,
+    id,
+    lower(coalesce(actor, role)) AS raw_actor,
+    coalesce(act, "type", action) AS raw_act,
+    coalesce(name, tool_name, tool, "where", failed_tool, planned_tool, "meta.tool") AS name,
+    "where" AS place,
+    status AS raw_status,
+    coalesce(conv_id, session_id, "sessionId") AS conv_id,
+    trace_id,
+    coalesce(call_id, tool_call_id, "metadata.call_id") AS call_id,
+    TRY_CAST(coalesce(iter, iteration, turn_id, attempt) AS BIGINT) AS iter,
+    coalesce(elapsed_ms, duration_ms, total_elapsed_ms, "metadata.elapsed_ms") AS elapsed_ms,
+    coalesce(finish_reason, "metadata.finish_reason") AS raw_finish_reason,
+    lower(coalesce(continuation, "metadata.continuation")) AS raw_continuation,
+    coalesce(error, error_text, error_message, "metadata.error") AS raw_error,
+    message,
+    coalesce(error_type, error_code, "metadata.error_type") AS raw_error_type,
     args_preview,
     coalesce(result_preview, content_preview) AS result_preview,
-    coalesce(word(model), word(metadata->>'$.model')) AS model,
-    coalesce(number(input_tokens), number(tokens->>'$.input'),
-             number(metadata->>'$.input_tokens')) AS input_tokens,
-    coalesce(number(output_tokens), number(tokens->>'$.output'),
-             number(metadata->>'$.output_tokens'),
-             number(reasoning_tokens) + number(content_tokens)) AS output_tokens,
-    number(cost_usd) AS cost_usd,
-    word(service) AS service,
-FROM {relation}
+    coalesce(model, "metadata.model") AS model,
+    coalesce(input_tokens, "tokens.input", "metadata.input_tokens") AS input_tokens,
+    coalesce(output_tokens, "tokens.output", "metadata.output_tokens",
+             reasoning_tokens + content_tokens) AS output_tokens,
+    cost_usd,
+    service,
+FROM cleaned
 """
 
 _JUDGED = f"""
@@ -92,6 +118,9 @@ SELECT *, {constant_map(_PHASES)}[raw_act] AS phase,
         OR coalesce(raw_act, '') LIKE 'checkpoint\\_%' ESCAPE '\\' AS is_human,
     coalesce(raw_act = 'error' OR raw_act LIKE '%\\_error' ESCAPE '\\', false) AS names_error,
     coalesce(raw_act IN ('upstream_error', 'api_error', 'circuit'), false) AS is_upstream,
+    finish(raw_finish_reason) AS finish_reason,
+    CASE raw_continuation WHEN 'true' THEN true WHEN '1' THEN true
+        WHEN 'false' THEN false WHEN '0' THEN false END AS continuation,
 FROM named
 WHERE raw_act IS DISTINCT FROM 'tool_call_output_delta'
 """
@@ -164,6 +193,6 @@ class ContextLog:
 def records(relation: str) -> str:
     """SQL that projects the relation (with COLUMNS) to records; a malformed line has no ``us``."""
     return (
-        f"WITH named AS ({_NAMED.format(relation=relation)}), judged AS ({_JUDGED}),"
-        f" outcomes AS ({_OUTCOMES}) {_RECORDS}"
+        f"WITH unpacked AS ({_UNPACKED.format(relation=relation)}), cleaned AS ({_CLEANED}),"
+        f" named AS ({_NAMED}), judged AS ({_JUDGED}), outcomes AS ({_OUTCOMES}) {_RECORDS}"
     )

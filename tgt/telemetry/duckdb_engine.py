@@ -19,17 +19,11 @@ import duckdb
 from tgt.confidence import Clusters
 from tgt.errors import TelemetryError
 from tgt.telemetry import histogram, resources
+from tgt.telemetry.counting import CONTEXT_US, count_statement, events_sql
 from tgt.telemetry.events import HOUR_US, Interval, Sample, from_us, to_us
-from tgt.telemetry.ingest import (
-    CONTEXT_US,
-    Ingest,
-    Progress,
-    Span,
-    count_statement,
-    events_sql,
-    signature,
-)
+from tgt.telemetry.ingest import Ingest, Progress, Span, signature
 from tgt.telemetry.partials import TABLES, Partials
+from tgt.telemetry.records import VIEW
 from tgt.telemetry.signals import (
     LatencyReading,
     Measure,
@@ -300,7 +294,7 @@ class DuckDBEngine:
     def is_idle(self, window: Interval) -> bool:
         """Whether nothing was read of this window, so that there is no need to answer for it."""
         return not self._run(
-            "SELECT 1 FROM records WHERE us > $start AND us <= $finish LIMIT 1", **_bounds(window)
+            f"SELECT 1 FROM {VIEW} WHERE us > $start AND us <= $finish LIMIT 1", **_bounds(window)
         )
 
     def at(self, window: Interval, baseline: timedelta) -> Telemetry:
@@ -308,8 +302,9 @@ class DuckDBEngine:
         if self._telemetry is not None:
             self._run("SET threads = 1")  # a second step: from now on all is small
         self._raw_start, self._step = _raw_start(window), _Step()
-        visible = f"records WHERE us BETWEEN {self._raw_start - CONTEXT_US} AND {to_us(window.end)}"
-        events = events_sql(self._connection, visible, previews=True)
+        since = self._raw_start - CONTEXT_US
+        visible = f"(FROM {VIEW} WHERE us BETWEEN {since} AND {to_us(window.end)})"
+        events, _ = events_sql(self._connection, visible, previews=True)
         self._run(
             f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
             start=self._raw_start,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,95 +20,19 @@ import duckdb
 
 from tgt import __version__
 from tgt.telemetry import calls
+from tgt.telemetry.counting import CONTEXT_US, COUNTS, count_statement, events_sql
 from tgt.telemetry.events import HOUR_US, RECORD, from_us
 from tgt.telemetry.files import Part, between, parts
-from tgt.telemetry.histogram import BASE
 from tgt.telemetry.partials import TABLES, Extent, Partials
+from tgt.telemetry.records import VIEW, Records, extents
 from tgt.telemetry.salvage import InMemory, Salvage
 from tgt.telemetry.source import Source
 
 Progress = Callable[[str, float | None], None]
 
-CONTEXT_US = HOUR_US
-"""Records of one call lie within an hour of each other."""
-
 _BATCH_BYTES = 64 * 1024 * 1024
 _BATCH_FILES = 32
-_PREVIEW_LENGTH = 400
-_PREVIEWS = ("error", "result_preview", "args_preview")  # a sample shows the first that there is
 _EXPANSION = 12  # of a compressed file, roughly
-
-# What a table of records holds; most hashes and texts of RECORD are looked at while reading only.
-_KEPT: Mapping[str, str] = {
-    "us": "BIGINT",
-    **dict.fromkeys(("same", "call", "trace", "conv"), "UBIGINT"),
-    "keyed": "BOOLEAN",
-    "actor": "VARCHAR",
-    "act": "VARCHAR",
-    "phase": "VARCHAR",
-    **dict.fromkeys(("failed", "cancelled", "continuation", "done"), "BOOLEAN"),
-    "elapsed_ms": "DOUBLE",
-    **dict.fromkeys(("finish_reason", "service", "subject"), "VARCHAR"),
-    **dict.fromkeys(("id", "name", "conv_id", "error_type", *_PREVIEWS), "VARCHAR"),
-}
-_NAMES = ("act", "subject", "id", "name", "conv_id", "error_type")
-_NAMES_OF_SAMPLES = _NAMES[2:]
-# Telemetry may call a tool a megabyte. A long name keeps its beginning, and what tells it from
-# others that begin alike.
-_SHORTENED = (
-    "CASE WHEN strlen({0}) > 240 THEN left({0}, 60) || '…' || left(md5({0}), 10) ELSE {0} END"
-)
-
-UNITS = """
-SELECT us // {hour} AS hour, subject, service, conv,
-    count(*)::INTEGER AS events,
-    (count(*) FILTER (failed))::INTEGER AS errors,
-    (count(*) FILTER (truncated IS NOT NULL))::INTEGER AS ends,
-    (count(*) FILTER (truncated))::INTEGER AS cuts,
-    (count(*) FILTER (is_untold))::INTEGER AS untold,
-    (count(*) FILTER (finish_reason IS NOT NULL OR continuation IS NOT NULL))::INTEGER AS told,
-FROM {events} WHERE actor <> 'user'
-GROUP BY ALL
-"""
-
-LATENCY = """
-SELECT us // {hour} AS hour, subject, service,
-    floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
-    count(*)::INTEGER AS n,
-FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM true
-GROUP BY ALL
-"""
-
-# The wait of a user's message ends with the first answer within an hour after it that is not a mere
-# tool call, also where that lies beyond the hours that are counted. A prompt gives an agent a task
-# to work on by itself, and nobody sits waiting for that.
-CONVERSATIONS = """
-WITH talk AS (
-    SELECT conv, us, actor = 'user' AS asked,
-        min(CASE WHEN actor <> 'user' THEN us END) OVER (
-            PARTITION BY conv ORDER BY us
-            ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS answer_us,
-    FROM {around} WHERE conv IS NOT NULL AND ((actor = 'user' AND act = 'message')
-        OR (actor <> 'user' AND act = 'assistant_response'
-            AND finish_reason IS DISTINCT FROM 'tool_calls'))),
-waits AS (
-    SELECT us // {hour} AS hour, conv, max(answer_us - us) // 1000 AS wait_ms,
-    FROM talk WHERE asked AND answer_us - us <= {longest} GROUP BY ALL),
-states AS (
-    SELECT us // {hour} AS hour, conv, any_value(service) AS service,
-        count(*)::INTEGER AS events,
-        (count(*) FILTER (failed))::INTEGER AS errors,
-        (count(*) FILTER (ended))::INTEGER AS ended,
-        (count(*) FILTER (is_untold))::INTEGER AS untold,
-        (count(*) FILTER (cancelled))::INTEGER AS cancelled,
-        (count(*) FILTER (actor = 'user' AND act IN ('message', 'prompt')))::INTEGER AS messages,
-        max(elapsed_ms) AS slowest_ms,
-        min(us) AS first_us,
-        max(us) AS last_us,
-    FROM {events} WHERE conv IS NOT NULL GROUP BY ALL)
-SELECT states.*, wait_ms FROM states LEFT JOIN waits USING (hour, conv)
-"""
-COUNTS = {"units": UNITS, "latency": LATENCY, "conversations": CONVERSATIONS}
 
 
 @dataclass(frozen=True)
@@ -134,13 +58,6 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def count_statement(table: str, events: str, around: str | None = None) -> str:
-    """SQL that counts events into rows of one of the tables; ``around`` has later answers too."""
-    return COUNTS[table].format(
-        events=events, around=around or events, hour=HOUR_US, longest=CONTEXT_US, base=BASE
-    )
-
-
 def signature(sources: Sequence[Source]) -> str:
     """A hash of all that decides what the counts are: they are not comparable across it."""
     joined = calls.events("records", paired=True, continued=True, repeated=True, previews=False)
@@ -156,20 +73,6 @@ def signature(sources: Sequence[Source]) -> str:
     for source in sources:
         text.extend((source.kind, repr(source), *source.macros, *map(repr, source.records())))
     return hashlib.sha256("\0".join(text).encode()).hexdigest()
-
-
-def events_sql(connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool) -> str:
-    """A FROM item with the events of a table of records."""
-    return _events(connection, f"(SELECT rowid AS row, * FROM {records})", previews=previews)
-
-
-def _events(connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool) -> str:
-    row = connection.execute(calls.probe(records)).fetchone()
-    paired, continued, repeated = row or (True, True, True)
-    statement = calls.events(
-        records, paired=paired, continued=continued, repeated=repeated, previews=previews
-    )
-    return f"({statement})"
 
 
 class Ingest:
@@ -192,8 +95,7 @@ class Ingest:
         self._warnings: list[str] = []
         self._catalog: dict[str, Extent] = {}
         self._failed: set[str] = set()
-        columns = ", ".join(f"{name} {kind}" for name, kind in _KEPT.items())
-        self._run(f"CREATE OR REPLACE TEMP TABLE records ({columns})")
+        self._records = Records(connection, span.raw_start, previews=previews)
         for name, kinds in TABLES.items():
             self._run(f"CREATE OR REPLACE TEMP TABLE fresh_{name} ({kinds})")
 
@@ -207,21 +109,18 @@ class Ingest:
             for macro in source.macros:
                 self._run(macro)
         every = [part for _, some in found for part in some]
+        ahead = self._read_ahead(found)
         hours = self._hours_to_count(found, every)
-        self._run("CREATE OR REPLACE TEMP TABLE wanted (hour BIGINT)")
-        self._run("INSERT INTO wanted SELECT unnest($hours::BIGINT[])", hours=sorted(hours))
-        self._run(
-            "CREATE OR REPLACE TEMP TABLE around_wanted AS"
-            " SELECT DISTINCT hour + unnest([-1, 0, 1]) AS hour FROM wanted"
-        )
         total = sum(part.length for part in every) or 1
-        done = 0
+        done = sum(part.length for part in ahead)
         for source, some in found:
-            needed = [part for part in some if self._is_needed(part, hours)]
-            done += sum(part.length for part in some) - sum(part.length for part in needed)
+            left = [part for part in some if part not in ahead]
+            needed = [part for part in left if self._is_needed(part, hours)]
+            done += sum(part.length for part in left) - sum(part.length for part in needed)
             for batch in _batches(needed):
                 self._read(source, batch)
-                self._digest()
+                self._narrow(batch, hours)
+                self._digest(batch, hours)
                 done += sum(part.length for part in batch)
                 if self._progress:
                     self._progress("reading telemetry", done / total)
@@ -250,6 +149,34 @@ class Ingest:
     def _known(self, part: Part) -> Extent | None:
         return self._catalog.get(part.identity) or self._partials.catalog.get(part.identity)
 
+    def _read_ahead(self, found: Sequence[tuple[Source, Sequence[Part]]]) -> set[Part]:
+        """Read what is new at once if it is little, together with what will be needed beside it.
+
+        Which hours it touches is known only when it was read, and what is not little would then
+        be in the way of counting hours as they become complete.
+        """
+        if self._partials.covered is None:
+            return set()
+        new = {part for _, some in found for part in some if self._is_new(part)}
+        room = _BATCH_BYTES - sum(_weight(part) for part in new)
+        if not new or room < 0:
+            return set()
+        ahead = set(new)
+        start = self._span.raw_start - 2 * CONTEXT_US
+        for part in (part for _, some in found for part in some if part not in new):
+            extent = self._known(part)
+            if extent and extent.touches(start, self._span.end + 1) and _weight(part) <= room:
+                room -= _weight(part)
+                ahead.add(part)
+        for source, some in found:
+            for batch in _batches(part for part in some if part in ahead):
+                self._read(source, batch)
+                self._narrow(batch, None)
+        return ahead
+
+    def _is_new(self, part: Part) -> bool:
+        return self._known(part) is None and part.identity not in self._failed
+
     def _hours_to_count(
         self, found: Sequence[tuple[Source, Sequence[Part]]], every: Sequence[Part]
     ) -> set[int]:
@@ -260,8 +187,7 @@ class Ingest:
             return wanted
         unknown = {hour for hour in wanted if not covered[0] <= hour < covered[1]}
         for source, some in found:
-            new = [part for part in some if part.identity not in self._partials.catalog]
-            for batch in _batches(new):
+            for batch in _batches(part for part in some if self._is_new(part)):
                 self._read(source, batch, only_extent=True)
         present = {part.identity for part in every}
         changed = [extent for key, extent in self._partials.catalog.items() if key not in present]
@@ -330,101 +256,86 @@ class Ingest:
     def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
         statement, parameters = source.records()
         with _readable(source, batch) as paths:
+            given = {"paths": list(paths), **parameters}
             if only_extent:
-                self._note(f"({statement})", paths, {"paths": list(paths), **parameters})
-                return
-            self._run(
-                f"CREATE OR REPLACE TEMP TABLE batch AS SELECT path, {self._columns()}"
-                f" FROM ({statement})",
-                paths=list(paths),
-                **parameters,
-            )
-            self._note("batch", paths)
-        self._run(
-            "INSERT INTO records BY NAME SELECT * EXCLUDE (path) FROM batch"
-            " WHERE us BETWEEN $start AND $finish"
-            " AND (us >= $raw OR us // $hour IN (FROM around_wanted))",
-            start=self._span.history_start - CONTEXT_US,
-            finish=self._span.end,
-            raw=self._span.raw_start - CONTEXT_US,
-            hour=HOUR_US,
-        )
-        self._run("DROP TABLE batch")
-
-    def _columns(self) -> str:
-        """The columns of _KEPT: names of bounded length, and what only samples show, cut, from
-        where on samples may be taken."""
-        kept = f"us >= {self._span.raw_start}"
-        made: dict[str, str] = {name: name for name in _KEPT} | calls.KEYS
-        made |= {name: _SHORTENED.format(name) for name in _NAMES}
-        made["conv"] = f"CASE WHEN conv_id IS NOT NULL THEN hash({made['conv_id']}) END"
-        made["done"] = "false"
-        made |= {name: f"CASE WHEN {kept} THEN {made[name]} END" for name in _NAMES_OF_SAMPLES}
-        for number, name in enumerate(_PREVIEWS):
-            shown = [kept, *(f"{other} IS NULL" for other in _PREVIEWS[:number])]
-            when = " AND ".join(shown if self._previews else ["false"])
-            made[name] = f"CASE WHEN {when} THEN left({name}, {_PREVIEW_LENGTH}) END"
-        return ", ".join(f"{made[name]} AS {name}" for name in _KEPT)
-
-    def _note(
-        self, relation: str, paths: Mapping[str, Part], parameters: Mapping[str, Any] | None = None
-    ) -> None:
-        """Enter what each part of the relation holds into the catalog."""
-        found = self._run(
-            f"SELECT path, min(us), max(us), count(us), count(*) - count(us) FROM {relation}"
-            " GROUP BY path",
-            **(parameters or {}),
-        )
-        extents = {part.identity: Extent(None, None, 0, 0) for part in paths.values()}
+                found = extents(self._connection, f"({statement})", given)
+            else:
+                found = self._records.read(statement, given)
         by_path = {
             (p.file.path if path == _literal(p.file.path) else path): p for path, p in paths.items()
         }
-        for path, *extent in found:
-            extents[by_path[path].identity] = Extent(*extent)
-        self._catalog.update(extents)
+        held = {part.identity: Extent(None, None, 0, 0) for part in paths.values()}
+        held.update({by_path[path].identity: extent for path, extent in found.items()})
+        self._catalog.update(held)
+
+    def _span_of(self, batch: Sequence[Part]) -> tuple[int, int] | None:
+        """The times of the first and the last record of a batch."""
+        held = Extent(None, None, 0, 0)
+        for part in batch:
+            held = held.plus(self._known(part) or held)
+        if held.first_us is None or held.last_us is None:
+            return None
+        return held.first_us, held.last_us
+
+    def _narrow(self, batch: Sequence[Part], hours: set[int] | None) -> None:
+        """Leave out of what was read last what nobody will look at, if there is any."""
+        held = self._span_of(batch)
+        if held is None:
+            return
+        first, last = self._span.history_start - CONTEXT_US, self._span.end
+        raw = self._span.raw_start - CONTEXT_US
+        around = {hour + n for hour in hours or () for n in (-1, 0, 1)}
+        past = range(held[0] // HOUR_US, min(held[1], raw) // HOUR_US + 1)
+        outside = held[0] < first or held[1] > last
+        if not outside and (hours is None or held[0] >= raw or around.issuperset(past)):
+            return
+        kept = f"us BETWEEN {first} AND {last}"
+        if hours is not None:
+            kept += f" AND (us >= {raw} OR {_within(around)})"
+        self._records.narrow(kept)
 
     # --- counting --------------------------------------------------------------------------------
 
-    def _digest(self) -> None:
+    def _digest(self, batch: Sequence[Part], hours: set[int]) -> None:
         """Count what is complete: all before the last hour read, up to the end of the history.
 
         What is at hand is looked at as a whole, so it is worth it when half of it is complete.
         """
-        latest, every = self._run("SELECT max(us), count(*) FROM records")[0]
-        if latest is not None:
-            cut = min(latest - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
-            complete = self._run(
-                "SELECT count(*) FROM records WHERE NOT done AND us < $cut", cut=cut
-            )[0][0]
-            if 2 * complete >= every:
-                self._count(cut)
-                self._forget(cut)
+        held = self._span_of(batch)
+        if held is None:
+            return
+        cut = min(held[1] - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
+        complete, every = self._run(
+            f"SELECT count(*) FILTER (NOT done AND us < $cut), count(*) FROM {VIEW}", cut=cut
+        )[0]
+        if complete and 2 * complete >= every:
+            self._count(cut, hours)
+            self._records.settle(cut, min(cut, self._span.raw_start) - CONTEXT_US)
 
     def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
-        self._count(self._span.history_end)
-        for name in TABLES:
-            cached = (
-                f"SELECT * FROM cache.{name} WHERE hour NOT IN (FROM wanted) UNION ALL "
-                if self._partials.attached
-                else ""
-            )
-            self._run(
-                f"CREATE OR REPLACE TEMP VIEW all_{name} AS {cached}SELECT * FROM fresh_{name}"
-            )
+        self._count(self._span.history_end, hours)
         # A part that failed is in no catalog, so it is tried again by the next run.
         catalog = {part.identity: extent for part in every if (extent := self._known(part))}
         span = self._span.hours
-        if not hours and catalog == self._partials.catalog:
-            return
-        if self._partials.store((span.start, span.stop), sorted(hours), catalog):
-            for name in TABLES:
-                self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS SELECT * FROM cache.{name}")
+        is_changed = bool(hours) or catalog != self._partials.catalog
+        stored = is_changed and self._partials.store(
+            (span.start, span.stop), sorted(hours), catalog
+        )
+        for name in TABLES:
+            counts = f"SELECT * FROM fresh_{name}"
+            if stored:
+                counts = f"SELECT * FROM cache.{name}"
+            elif self._partials.attached:
+                counts += f" UNION ALL SELECT * FROM cache.{name}"
+                if hours:
+                    counts += f" WHERE NOT ({_within(hours, 'hour', 1)})"
+            self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS {counts}")
 
     def _tell_services_apart(self) -> None:
         """Where there are several services, a subject is one of a service: ``subject@service``."""
         found = self._run(
             "SELECT count(DISTINCT service) FROM (SELECT service FROM all_units UNION ALL"
-            " SELECT service FROM all_conversations UNION ALL SELECT service FROM records)"
+            f" SELECT service FROM all_conversations UNION ALL SELECT service FROM {VIEW})"
         )
         several = found[0][0] > 1
         subject = " REPLACE (concat_ws('@', subject, service) AS subject)" if several else ""
@@ -432,41 +343,31 @@ class Ingest:
             named = subject if "subject" in kinds else ""
             self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT *{named} FROM all_{name}")
         if several:
-            self._run("UPDATE records SET subject = concat_ws('@', subject, service)")
+            self._records.tell_services_apart()
 
-    def _count(self, cut: int) -> None:
+    def _count(self, cut: int, hours: set[int]) -> None:
         """Count what is not yet counted, up to a time."""
-        first = self._run("SELECT min(us) FROM records WHERE NOT done AND us < $cut", cut=cut)[0][0]
-        if first is not None:
-            events = _events(
-                self._connection,
-                "(SELECT rowid AS row, * FROM records WHERE us BETWEEN"
-                f" {first - CONTEXT_US} AND {cut + CONTEXT_US})",
-                previews=False,
-            )
-            self._run(
-                "CREATE OR REPLACE TEMP TABLE fresh AS SELECT *,"
-                " NOT done AND us < $cut AND us // $hour IN (FROM wanted) AS counts"
-                f" FROM {events} WHERE us >= $first AND (us < $cut OR act = 'assistant_response')",
-                first=first,
-                cut=cut,
-                hour=HOUR_US,
-            )
-            for name in TABLES:
-                counted = count_statement(name, "(SELECT * FROM fresh WHERE counts)", "fresh")
-                self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
-            self._run("DROP TABLE fresh")
-
-    def _forget(self, cut: int) -> None:
-        """Keep of what was counted only what later records may belong to."""
-        self._run(
-            "CREATE OR REPLACE TEMP TABLE records AS"
-            " SELECT * REPLACE (done OR us < $cut AS done) FROM records"
-            " WHERE us >= least($keep, $raw)",
-            cut=cut,
-            keep=cut - CONTEXT_US,
-            raw=self._span.raw_start - CONTEXT_US,
+        first = self._run(f"SELECT min(us) FROM {VIEW} WHERE NOT done AND us < $cut", cut=cut)[0][0]
+        if first is None or not hours:
+            return
+        first = max(first, self._span.history_start - CONTEXT_US)
+        events, is_dear = events_sql(
+            self._connection,
+            f"(FROM {VIEW} WHERE us BETWEEN {first - CONTEXT_US} AND {cut + CONTEXT_US})",
+            previews=False,
         )
+        around = (
+            f"(SELECT *, NOT done AND us < {cut} AND {_within(hours)} AS counts FROM {events}"
+            f" WHERE us >= {first} AND (us < {cut} OR act = 'assistant_response'))"
+        )
+        if is_dear:
+            self._run(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM {around}")
+            around = "fresh"
+        for name in TABLES:
+            counted = count_statement(name, f"(SELECT * FROM {around} WHERE counts)", around)
+            self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
+        if is_dear:
+            self._run("DROP TABLE fresh")
 
 
 @contextmanager
@@ -493,12 +394,29 @@ def _literal(path: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
+def _within(hours: Iterable[int], of: str = "us", unit: int = HOUR_US) -> str:
+    """SQL that tells whether a time, in microseconds or hours, lies in one of the hours."""
+    runs: list[list[int]] = []
+    for hour in sorted(hours):
+        if runs and runs[-1][1] == hour - 1:
+            runs[-1][1] = hour
+        else:
+            runs.append([hour, hour])
+    ranges = (f"{of} BETWEEN {a * unit} AND {(b + 1) * unit - 1}" for a, b in runs)
+    return f"({' OR '.join(ranges) or 'false'})"
+
+
+def _weight(part: Part) -> int:
+    """About how much there is to read."""
+    return part.length * (1 if part.file.compression == "uncompressed" else _EXPANSION)
+
+
 def _batches(some: Iterable[Part]) -> list[list[Part]]:
     """Parts in order, together up to a size, so that memory is bounded by a batch."""
     batches: list[list[Part]] = []
     room = 0
     for part in some:
-        weight = part.length * (1 if part.file.compression == "uncompressed" else _EXPANSION)
+        weight = _weight(part)
         if weight > room or len(batches[-1]) >= _BATCH_FILES:
             batches.append([])
             room = _BATCH_BYTES

@@ -58,17 +58,21 @@ MACROS = (
     "CREATE OR REPLACE TEMP MACRO number(t) AS finite(TRY_CAST(t AS DOUBLE))",
     # An ISO 8601 time (UTC where it has no offset) or a Unix time in s, ms, us or ns by its size.
     """CREATE OR REPLACE TEMP MACRO moment(t) AS CASE
-        WHEN t IS NULL OR t[1] NOT BETWEEN '0' AND '9' THEN NULL
-        WHEN t[5] = '-' THEN epoch_us(TRY_CAST(replace(upper(t), ',', '.') AS TIMESTAMPTZ))
+        WHEN t IS NULL OR t < '0' OR t >= ':' THEN NULL
+        WHEN t[5] = '-' THEN epoch_us(coalesce(TRY_CAST(t AS TIMESTAMPTZ),
+            TRY_CAST(replace(upper(t), ',', '.') AS TIMESTAMPTZ)))
         ELSE TRY_CAST(number(t) * CASE length(split_part(t, '.', 1)) // 3
             WHEN 6 THEN 1e-3 WHEN 5 THEN 1 WHEN 4 THEN 1e3 ELSE 1e6 END AS BIGINT) END""",
-    # A scalar as trimmed text; objects, arrays and blanks are no value.
+    # A scalar as trimmed text; objects, arrays and blanks are no value. Nearly all texts begin with
+    # a letter or digit and do not end in a space, which comparing tells ten times faster.
     """CREATE OR REPLACE TEMP MACRO word(t) AS CASE
-        WHEN t IS NULL OR (t[1] IN ('{', '[') AND json_valid(t)) THEN NULL
+        WHEN (t BETWEEN '0' AND '[' OR t BETWEEN '^' AND '{') AND NOT suffix(t, ' ') THEN t
+        WHEN t[1] IN ('{', '[') AND json_valid(t) THEN NULL
         ELSE nullif(trim(t), '') END""",
     # false for the words of success, true for those of failure, NULL for all others.
-    f"""CREATE OR REPLACE TEMP MACRO failure(s) AS
-        coalesce({constant_map(OUTCOME_WORDS)}[lower(s)], number(s) >= 400)""",
+    f"""CREATE OR REPLACE TEMP MACRO failure(s) AS CASE s
+        WHEN 'ok' THEN false WHEN 'error' THEN true
+        ELSE coalesce({constant_map(OUTCOME_WORDS)}[lower(s)], number(s) >= 400) END""",
     f"""CREATE OR REPLACE TEMP MACRO is_abort(w) AS
         coalesce({constant_map(ABORTS)}[lower(w)], false)""",
     f"""CREATE OR REPLACE TEMP MACRO is_refusal(w) AS
