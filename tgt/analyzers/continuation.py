@@ -7,10 +7,8 @@ from tgt.analyzers import base
 from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
 from tgt.report import Abstention
 from tgt.telemetry.events import from_us
-from tgt.telemetry.signals import Measure, Reading, Signal
+from tgt.telemetry.signals import TRUNCATION, UNTOLD, Measure, Reading
 
-TRUNCATION = Signal("truncation", population=Measure.ENDS, counted=Measure.CUTS)
-UNTOLD = Signal("untold", population=Measure.UNTOLD, counted=Measure.CUTS)
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3
 PRIOR = 0.02

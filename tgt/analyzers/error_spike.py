@@ -15,9 +15,8 @@ from tgt.analyzers import base
 from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
 from tgt.report import Abstention
 from tgt.telemetry.events import Interval, from_us
-from tgt.telemetry.signals import Measure, Reading, Signal, Tally
+from tgt.telemetry.signals import FAILURE, Measure, Reading, Tally
 
-FAILURE = Signal("failure", population=Measure.EVENTS, counted=Measure.ERRORS)
 MIN_ERRORS = 5
 MIN_CONVERSATIONS = 3
 MIN_BASELINE_FAILING = 20

@@ -7,7 +7,6 @@ Statements are built from constants; whatever comes from telemetry or from a use
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +24,10 @@ from tgt.telemetry.ingest import Ingest, Progress, Span, signature
 from tgt.telemetry.partials import TABLES, Partials
 from tgt.telemetry.records import VIEW
 from tgt.telemetry.signals import (
+    FAILURE,
+    TRAFFIC,
+    TRUNCATION,
+    UNTOLD,
     LatencyReading,
     Measure,
     Reading,
@@ -78,7 +81,9 @@ _IS_COUNTED = {
     Measure.CUTS: "truncated",
 }
 
-_EVERYTHING = Signal("traffic", Measure.EVENTS, Measure.ERRORS)
+# Asking is what costs, so what analyzers are known to ask is asked together.
+_USUAL = (FAILURE, TRAFFIC, TRUNCATION, UNTOLD)
+_USUAL_HOURS = 24
 _ALL_SUBJECTS = "traffic"
 
 # Sums over rows (conv, n, k) of one subject; rows without a conversation are loose events.
@@ -148,23 +153,20 @@ class _Latencies:
 
     def __init__(self) -> None:
         self.hours: dict[int, dict[int, int]] = {}
-        self._upto: dict[int, dict[int, int]] = {}
+        self._first = self._end = 0
+        self._total: dict[int, int] = {}
 
     def total(self, first: int, end: int) -> dict[int, int]:
-        """The sum of the hours in [first, end): what came before the end less what came before."""
-        if not self._upto:
-            running: dict[int, int] = {}
-            for hour in sorted(self.hours):
-                running = histogram.merge((running, self.hours[hour]))
-                self._upto[hour] = running
-        upper, lower = self._before(end), self._before(first)
-        counts = {bucket: n - lower.get(bucket, 0) for bucket, n in upper.items()}
-        return {bucket: n for bucket, n in counts.items() if n}
-
-    def _before(self, end: int) -> dict[int, int]:
-        hours = list(self._upto)
-        place = bisect.bisect_left(hours, end)
-        return self._upto[hours[place - 1]] if place else {}
+        """The sum of the hours in [first, end), from the sum that was asked for before: windows
+        and steps differ by few hours."""
+        before, after = (self._first, self._end), (first, end)
+        for hour in self.hours:
+            sign = (after[0] <= hour < after[1]) - (before[0] <= hour < before[1])
+            if sign:
+                for bucket, n in self.hours[hour].items():
+                    self._total[bucket] = self._total.get(bucket, 0) + sign * n
+        self._first, self._end = after
+        return {bucket: n for bucket, n in self._total.items() if n}
 
 
 @dataclass
@@ -174,7 +176,7 @@ class _Step:
     own: Interval | None = None
     tallies: dict[tuple[Signal, Interval], dict[str, Tally]] = field(default_factory=dict)
     hours: dict[tuple[Signal, datetime], _Hours] = field(default_factory=dict)
-    recent: dict[Signal, list[tuple[str, int, Tally]]] = field(default_factory=dict)
+    recent: dict[Signal, dict[str, dict[int, Tally]]] = field(default_factory=dict)
     latencies: dict[str, dict[int, dict[int, int]]] | None = None
     conversations: dict[Interval, list[tuple[Any, ...]]] = field(default_factory=dict)
 
@@ -209,6 +211,7 @@ class DuckDBEngine:
             "memory_limit": f"{self._workspace.memory_mb}MB",
             "threads": resources.threads(self._workspace.memory_mb),
             "preserve_insertion_order": False,
+            "disabled_optimizers": "common_subexpressions",
             "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -222,8 +225,8 @@ class DuckDBEngine:
         self._raw_start = 0
         self._tellers: list[str] = []
         """The services whose responses tell how they ended."""
-        self._longest = 0
-        self._asked: dict[Signal, None] = {}
+        self._longest = _USUAL_HOURS
+        self._asked: dict[Signal, None] = dict.fromkeys(_USUAL)
         self._step = _Step()
         self._known_past: dict[tuple[Signal, bool], dict[str, dict[int, Tally]]] = {}
         self._known_latencies: dict[str, _Latencies] = {}
@@ -395,16 +398,15 @@ class DuckDBEngine:
 
     def traffic(self, window: Interval) -> Reading:
         """All conversations, whatever they used: the exposure of failures outside any tool."""
-        now = self._now(_EVERYTHING, window).get(_ALL_SUBJECTS, Tally())
-        past = self._past(_EVERYTHING, [_ALL_SUBJECTS])
+        now = self._now(TRAFFIC, window).get(_ALL_SUBJECTS, Tally())
+        past = self._past(TRAFFIC, [_ALL_SUBJECTS])
         history = _within(past.get(_ALL_SUBJECTS, {}), *self._hours_before(window))
         return Reading(_ALL_SUBJECTS, window, now, history)
 
     def _now(self, signal: Signal, window: Interval) -> dict[str, Tally]:
         """The tallies of a window by subject, in the order of the subjects.
 
-        Asking is what costs, so what was asked at earlier steps is asked together, and the longer
-        windows are sums of hours: as many as the longest window so far has.
+        The longer windows are sums of hours: as many as the longest window so far has.
         """
         known = self._step.tallies.get((signal, window))
         if known is not None:
@@ -437,7 +439,7 @@ class DuckDBEngine:
         parameters: dict[str, Any] = {}
         for number, signal in enumerate(signals):
             rows, parameters = self._rows(signal, window)
-            if signal == _EVERYTHING:
+            if signal == TRAFFIC:
                 rows = (
                     f"SELECT '{_ALL_SUBJECTS}' AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
                     f" FROM ({rows}) GROUP BY ALL"
@@ -480,40 +482,49 @@ class DuckDBEngine:
 
         Hours that are over do not change while the engine lives, so they are asked for once.
         """
+        if not subjects:
+            return {}
         known = self._known_past.setdefault((signal, self.telemetry.tells_finish), {})
         missing = [subject for subject in subjects if subject not in known]
         if missing:
             known.update({subject: {} for subject in missing})
-            for subject, hour, tally in self._tallies(signal, "units", missing):
-                known[subject][hour] = tally
-        merged = {
-            subject: {h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start}
+            known.update(self._tallies([signal], "units", missing)[signal])
+        if signal not in self._step.recent:
+            signals = [each for each in self._asked if each not in self._step.recent]
+            self._step.recent.update(self._tallies(signals, "recent_units", None))
+        recent = self._step.recent[signal]
+        return {
+            subject: {
+                **{h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start},
+                **recent.get(subject, {}),
+            }
             for subject in subjects
         }
-        if signal not in self._step.recent:
-            self._step.recent[signal] = list(self._tallies(signal, "recent_units", None))
-        for subject, hour, tally in self._step.recent[signal]:
-            if subject in merged:
-                merged[subject][hour] = tally
-        return merged
 
     def _tallies(
-        self, signal: Signal, table: str, subjects: Sequence[str] | None
-    ) -> Iterator[tuple[str, int, Tally]]:
-        """The tallies by subject and hour, of some subjects or of all."""
-        everything = signal == _EVERYTHING
-        subject = f"'{_ALL_SUBJECTS}' AS subject" if everything else "subject"
-        some = not everything and subjects is not None
-        where = "WHERE subject IN (SELECT unnest($subjects))" if some else ""
-        found = self._run(
-            f"SELECT subject, hour, {_SUMS} FROM (SELECT {subject}, hour, conv,"
-            f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
-            f" FROM {table} {where} GROUP BY ALL) WHERE n > 0 OR k > 0 GROUP BY subject, hour",
+        self, signals: Sequence[Signal], table: str, subjects: Sequence[str] | None
+    ) -> dict[Signal, dict[str, dict[int, Tally]]]:
+        """The tallies by signal, subject and hour, of some subjects or of all."""
+        parts = []
+        for number, signal in enumerate(signals):
+            everything = signal == TRAFFIC
+            subject = f"'{_ALL_SUBJECTS}' AS subject" if everything else "subject"
+            some = not everything and subjects is not None
+            where = "WHERE subject IN (SELECT unnest($subjects))" if some else ""
+            parts.append(
+                f"SELECT {number} AS signal, {subject}, hour, conv,"
+                f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
+                f" FROM {table} {where} GROUP BY ALL"
+            )
+        found: dict[Signal, dict[str, dict[int, Tally]]] = {signal: {} for signal in signals}
+        for number, subject, hour, *sums in self._run(
+            f"SELECT signal, subject, hour, {_SUMS} FROM ({' UNION ALL '.join(parts)})"
+            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour",
             subjects=list(subjects or ()),
             tells=self.telemetry.tells_finish,
-        )
-        for row in found:
-            yield row[0], row[1], _tally(row[2:])
+        ):
+            found[signals[number]].setdefault(subject, {})[hour] = _tally(sums)
+        return found
 
     def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
         if to_us(window.start) >= self._raw_start:
@@ -546,12 +557,12 @@ class DuckDBEngine:
         missing = [subject for subject in subjects if subject not in self._known_latencies]
         if missing:
             self._known_latencies.update({subject: _Latencies() for subject in missing})
-            for subject, hour, bucket, n in self._histograms("latency", missing):
-                self._known_latencies[subject].hours.setdefault(hour, {})[bucket] = n
+            for subject, hour, counts in self._histograms("latency", missing):
+                self._known_latencies[subject].hours[hour] = counts
         if self._step.latencies is None:
             recent: dict[str, dict[int, dict[int, int]]] = {}
-            for subject, hour, bucket, n in self._histograms("recent_latency", None):
-                recent.setdefault(subject, {}).setdefault(hour, {})[bucket] = n
+            for subject, hour, counts in self._histograms("recent_latency", None):
+                recent.setdefault(subject, {})[hour] = counts
             self._step.latencies = recent
 
     def _past_latencies(
@@ -565,12 +576,16 @@ class DuckDBEngine:
         total = known.total(first, min(last + 1, over))
         return past, histogram.merge((total, *recent.values())) if recent else total
 
-    def _histograms(self, table: str, subjects: Sequence[str] | None) -> list[tuple[Any, ...]]:
+    def _histograms(
+        self, table: str, subjects: Sequence[str] | None
+    ) -> Iterator[tuple[str, int, dict[int, int]]]:
         where = "" if subjects is None else " WHERE subject IN (SELECT unnest($subjects))"
-        return self._run(
-            f"SELECT subject, hour, bucket, sum(n)::BIGINT FROM {table}{where} GROUP BY ALL",
+        for subject, hour, buckets, counts in self._run(
+            "SELECT subject, hour, list(bucket), list(n) FROM (SELECT subject, hour, bucket,"
+            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL",
             subjects=list(subjects or ()),
-        )
+        ):
+            yield subject, hour, dict(zip(buckets, counts, strict=True))
 
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
         """Counts from the events at hand (of a longer window its end)."""

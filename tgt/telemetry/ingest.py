@@ -189,9 +189,9 @@ class Ingest:
         for source, some in found:
             for batch in _batches(part for part in some if self._is_new(part)):
                 self._read(source, batch, only_extent=True)
-        present = {part.identity for part in every}
-        changed = [extent for key, extent in self._partials.catalog.items() if key not in present]
-        changed += self._catalog.values()
+        present, before = {part.identity for part in every}, self._partials.catalog
+        changed = [extent for key, extent in before.items() if key not in present]
+        changed += [extent for key, extent in self._catalog.items() if key not in before]
         for extent in changed:
             if extent.first_us is not None and extent.last_us is not None:
                 touched = range(
@@ -233,7 +233,7 @@ class Ingest:
         """Read of a part that failed what can be read, and say what cannot."""
         reason = str(failure).splitlines()[0]
         salvage = Salvage(part)
-        held = Extent(None, None, 0, 0)
+        held = Extent.none()
         if _is_salvageable(source, part, failure):
             try:
                 for descriptor in salvage.pieces():
@@ -264,13 +264,13 @@ class Ingest:
         by_path = {
             (p.file.path if path == _literal(p.file.path) else path): p for path, p in paths.items()
         }
-        held = {part.identity: Extent(None, None, 0, 0) for part in paths.values()}
+        held = {part.identity: Extent.none() for part in paths.values()}
         held.update({by_path[path].identity: extent for path, extent in found.items()})
         self._catalog.update(held)
 
     def _span_of(self, batch: Sequence[Part]) -> tuple[int, int] | None:
         """The times of the first and the last record of a batch."""
-        held = Extent(None, None, 0, 0)
+        held = Extent.none()
         for part in batch:
             held = held.plus(self._known(part) or held)
         if held.first_us is None or held.last_us is None:
@@ -305,10 +305,10 @@ class Ingest:
         if held is None:
             return
         cut = min(held[1] - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
-        complete, every = self._run(
-            f"SELECT count(*) FILTER (NOT done AND us < $cut), count(*) FROM {VIEW}", cut=cut
+        complete, pending = self._run(
+            f"SELECT count(*) FILTER (us < $cut), count(*) FROM {VIEW} WHERE NOT done", cut=cut
         )[0]
-        if complete and 2 * complete >= every:
+        if complete and 2 * complete >= pending:
             self._count(cut, hours)
             self._records.settle(cut, min(cut, self._span.raw_start) - CONTEXT_US)
 

@@ -49,6 +49,10 @@ class Extent:
     records: int
     malformed: int
 
+    @classmethod
+    def none(cls) -> Extent:
+        return cls(None, None, 0, 0)
+
     def plus(self, other: Extent) -> Extent:
         """What both together hold."""
         firsts = [us for us in (self.first_us, other.first_us) if us is not None]

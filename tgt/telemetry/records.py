@@ -6,7 +6,9 @@ tells records apart. They are copied only when most of them are forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -26,7 +28,7 @@ _KEPT: Mapping[str, str] = {
     "actor": "VARCHAR",
     "act": "VARCHAR",
     "phase": "VARCHAR",
-    **dict.fromkeys(("failed", "cancelled", "continuation", "done"), "BOOLEAN"),
+    **dict.fromkeys(("failed", "cancelled", "continuation"), "BOOLEAN"),
     "elapsed_ms": "DOUBLE",
     **dict.fromkeys(("finish_reason", "service", "subject"), "VARCHAR"),
     **dict.fromkeys(("id", "name", "conv_id", "error_type", *_PREVIEWS), "VARCHAR"),
@@ -40,6 +42,14 @@ _SHORTENED = (
 )
 
 
+@dataclass
+class _Table:
+    name: str
+    held: Extent
+    counted: int = 0
+    """All its records before this time were counted."""
+
+
 class Records:
     """Names and previews are kept from ``raw_start`` on, where samples may be taken."""
 
@@ -48,26 +58,26 @@ class Records:
     ) -> None:
         self._connection = connection
         self._columns = _columns(raw_start, previews=previews)
-        self._tables: list[str] = []
+        self._tables: list[_Table] = []
         self._made = 0
         self._subject = "subject"
         columns = ", ".join(f"{name} {kind}" for name, kind in _KEPT.items())
-        self._run(f"CREATE TEMP TABLE {self._add()} ({columns})")
+        self._run(f"CREATE TEMP TABLE {VIEW}_0 ({columns})")
         self._show()
 
     def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, parameters).fetchall()
 
-    def _add(self) -> str:
+    def _new_name(self) -> str:
         self._made += 1
-        self._tables.append(f"{VIEW}_{self._made}")
-        return self._tables[-1]
+        return f"{VIEW}_{self._made}"
 
     def _show(self) -> None:
         names = ", ".join(name for name in _KEPT if name != "subject")
         rows = (
-            f"SELECT {place << 40} + rowid AS row, {names}, {self._subject} AS subject FROM {table}"
-            for place, table in enumerate(self._tables)
+            f"SELECT {place << 40} + rowid AS row, {names}, {self._subject} AS subject,"
+            f" us < {table.counted} AS done FROM {table.name}"
+            for place, table in enumerate(self._tables or [_Table(f"{VIEW}_0", Extent.none())])
         )
         self._run(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {' UNION ALL '.join(rows)}")
 
@@ -76,41 +86,55 @@ class Records:
 
         Raises duckdb.Error, and is then as before.
         """
-        table = self._add()
+        name = self._new_name()
         try:
             self._run(
-                f"CREATE TEMP TABLE {table} AS SELECT path, {self._columns} FROM ({statement})",
+                f"CREATE TEMP TABLE {name} AS SELECT path, {self._columns} FROM ({statement})",
                 **parameters,
             )
-            found = extents(self._connection, table, {})
+            found = extents(self._connection, name, {})
         except BaseException:
-            self._tables.remove(table)
-            self._run(f"DROP TABLE IF EXISTS {table}")
+            self._run(f"DROP TABLE IF EXISTS {name}")
             raise
+        self._tables.append(
+            _Table(name, functools.reduce(Extent.plus, found.values(), Extent.none()))
+        )
         self._show()
         return found
 
     def narrow(self, condition: str) -> None:
         """Keep of what was read last only what the condition holds for."""
-        old = self._tables.pop()
-        self._run(f"CREATE TEMP TABLE {self._add()} AS FROM {old} WHERE {condition}")
-        self._show()
-        self._run(f"DROP TABLE {old}")
+        table = self._tables[-1]
+        self._replace([table], condition, table.held, table.counted)
 
     def settle(self, cut: int, keep: int) -> None:
-        """All before ``cut`` was counted; what lies before ``keep`` is forgotten."""
-        old = list(self._tables)
-        names = ", ".join(name for name in _KEPT if name != "done")
-        self._run(
-            f"CREATE TEMP TABLE {self._add()} AS SELECT {names}, done OR us < $cut AS done"
-            f" FROM {VIEW} WHERE us >= $keep",
-            cut=cut,
-            keep=keep,
-        )
-        self._tables = self._tables[-1:]
+        """All before ``cut`` was counted; what lies before ``keep`` is not needed any more.
+
+        It is forgotten when that needs no copy, or when it is more than what was read last.
+        """
+        for table in self._tables:
+            table.counted = cut
+        over = [t for t in self._tables if t.held.last_us is None or t.held.last_us < keep]
+        self._tables = [table for table in self._tables if table not in over]
+        self._show()
+        for table in over:
+            self._run(f"DROP TABLE {table.name}")
+        if self._tables:
+            stale = self._run(f"SELECT count(*) FROM {VIEW} WHERE us < $keep", keep=keep)[0][0]
+            if stale > self._tables[-1].held.records:
+                held = functools.reduce(Extent.plus, (table.held for table in self._tables))
+                self._replace(list(self._tables), f"us >= {keep}", held, cut)
+
+    def _replace(self, old: Sequence[_Table], condition: str, held: Extent, counted: int) -> None:
+        """Copy what the condition holds for into one table."""
+        name = self._new_name()
+        rows = " UNION ALL ".join(f"SELECT {', '.join(_KEPT)} FROM {t.name}" for t in old)
+        self._run(f"CREATE TEMP TABLE {name} AS FROM ({rows}) WHERE {condition}")
+        self._tables = [table for table in self._tables if table not in old]
+        self._tables.append(_Table(name, held, counted))
         self._show()
         for table in old:
-            self._run(f"DROP TABLE {table}")
+            self._run(f"DROP TABLE {table.name}")
 
     def tell_services_apart(self) -> None:
         """A subject is from now on one of a service: ``subject@service``."""
@@ -136,7 +160,6 @@ def _columns(raw_start: int, *, previews: bool) -> str:
     made: dict[str, str] = {name: name for name in _KEPT} | calls.KEYS
     made |= {name: _SHORTENED.format(name) for name in _NAMES}
     made["conv"] = f"CASE WHEN conv_id IS NOT NULL THEN hash({made['conv_id']}) END"
-    made["done"] = "false"
     made |= {name: f"CASE WHEN {kept} THEN {made[name]} END" for name in _NAMES_OF_SAMPLES}
     for number, name in enumerate(_PREVIEWS):
         shown = [kept, *(f"{other} IS NULL" for other in _PREVIEWS[:number])]

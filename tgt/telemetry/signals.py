@@ -41,6 +41,13 @@ class Signal:
     counted: Measure
 
 
+FAILURE = Signal("failure", Measure.EVENTS, Measure.ERRORS)
+TRUNCATION = Signal("truncation", Measure.ENDS, Measure.CUTS)
+UNTOLD = Signal("untold", Measure.UNTOLD, Measure.CUTS)
+TRAFFIC = Signal("traffic", Measure.EVENTS, Measure.ERRORS)
+"""All conversations, whatever they used."""
+
+
 @dataclass(frozen=True)
 class Tally:
     """Counts of one subject: of events, and of units.
