@@ -114,9 +114,9 @@ SELECT *, {constant_map(_PHASES)}[raw_act] AS phase,
         WHEN raw_act = 'TOOL_OUT' THEN 'tool_output'
         WHEN raw_act = 'INPUT' AND raw_actor = 'user' THEN 'message'
         ELSE coalesce(raw_act, 'event') END AS act,
-    coalesce(raw_act, '') LIKE 'approval\\_%' ESCAPE '\\'
-        OR coalesce(raw_act, '') LIKE 'checkpoint\\_%' ESCAPE '\\' AS is_human,
-    coalesce(raw_act = 'error' OR raw_act LIKE '%\\_error' ESCAPE '\\', false) AS names_error,
+    coalesce(starts_with(raw_act, 'approval_') OR starts_with(raw_act, 'checkpoint_'), false)
+        AS is_human,
+    coalesce(raw_act = 'error' OR suffix(raw_act, '_error'), false) AS names_error,
     coalesce(raw_act IN ('upstream_error', 'api_error', 'circuit'), false) AS is_upstream,
     finish(raw_finish_reason) AS finish_reason,
     CASE raw_continuation WHEN 'true' THEN true WHEN '1' THEN true

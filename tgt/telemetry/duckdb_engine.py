@@ -208,9 +208,11 @@ class DuckDBEngine:
             self._spill = resources.spill_directory(self._workspace.directory)
         settings: Mapping[str, Any] = {
             "TimeZone": "UTC",
-            "memory_limit": f"{self._workspace.memory_mb}MB",
+            "memory_limit": f"{resources.engine_mb(self._workspace.memory_mb)}MB",
             "threads": resources.threads(self._workspace.memory_mb),
             "preserve_insertion_order": False,
+            # Looking for what statements say twice takes longer than small ones run, and the
+            # large ones say nothing twice.
             "disabled_optimizers": "common_subexpressions",
             "enable_progress_bar": False,
             "autoinstall_known_extensions": False,

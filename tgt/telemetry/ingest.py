@@ -30,7 +30,7 @@ from tgt.telemetry.source import Source
 
 Progress = Callable[[str, float | None], None]
 
-_BATCH_BYTES = 64 * 1024 * 1024
+_BATCH_BYTES = 96 * 1024 * 1024
 _BATCH_FILES = 32
 _EXPANSION = 12  # of a compressed file, roughly
 

@@ -27,6 +27,11 @@ def threads(memory_mb: int) -> int:
     return max(1, min(processors(), memory_mb // _MB_PER_THREAD))
 
 
+def engine_mb(memory_mb: int) -> int:
+    """What the engine may count as its own: what its allocator adds, about 5%, it does not see."""
+    return memory_mb * 15 // 16
+
+
 def processors(cgroup: Path = _CGROUP) -> int:
     """The processors that the scheduler and the control group give this process; at least 1."""
     usable = len(os.sched_getaffinity(0))
