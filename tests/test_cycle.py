@@ -385,12 +385,17 @@ def test_a_completed_problem_that_comes_back_is_the_same_task_reopened_once(
     runs = _incident(documented, 4)
     list(map(documented.run, islice(runs, 6)))
     completed = END + 6 * QUARTER
-    triage.complete(Journal(documented.tasks), [documented.card().id], completed)
+    journal = Journal(documented.tasks)
+    triage.complete(journal, [documented.card().id], completed)
+    with journal.writing() as writer:
+        writer.append([documented.card().changed(assignee="ada")])
+    keys = set(documented.card().data)
     reopened = [now for now in runs if documented.run(now).reopened]
     assert len(reopened) == 1
     assert reopened[0] > completed + QUARTER, "not from what lies before the completion"
     card = documented.card()
     assert (card.status, card.mapping("metadata")["reopened"]["count"]) == ("generated", 1)
+    assert keys <= set(card.data), "what decisions do not look at is there as well"
 
 
 def test_a_rise_in_severity_renews_the_card(documented: World) -> None:
@@ -588,10 +593,16 @@ def test_the_times_of_incidents_reach_a_window_back_and_end_with_the_last_sighti
         }
     )
     hour = timedelta(hours=1)
-    assert cycle.incidents_of([card], hour) == {"f": [Interval(END - hour, END + 3 * hour)]}
-    assert cycle.incidents_of([card.changed(status="dismissed")], hour) == {}
-    assert cycle.incidents_of([card.changed(fingerprint=None)], hour) == {}
-    assert cycle.incidents_of([card.changed(firstSeenAt="garbage")], hour) == {}
+
+    def incidents(card: Card, since: datetime = END) -> Interval | None:
+        return cycle.incident_of(card, hour, since)
+
+    assert incidents(card) == Interval(END - hour, END + 3 * hour)
+    assert incidents(card, END + 3 * hour) == incidents(card), "it is looked at whole, or not"
+    assert incidents(card, END + 4 * hour) is None
+    assert incidents(card.changed(status="dismissed")) is None
+    assert incidents(card.changed(fingerprint=None)) is None
+    assert incidents(card.changed(firstSeenAt="garbage")) is None
 
 
 def test_an_incident_that_was_over_when_it_was_completed_stays_completed(documented: World) -> None:

@@ -145,6 +145,22 @@ def test_find_reads_only_what_is_asked_for_in_either_case(tmp_path: Path) -> Non
     assert journal.find([]) == {}
 
 
+def test_cards_in_brief_decide_as_the_whole_ones_do(tmp_path: Path) -> None:
+    lines = [
+        {**card(name).data, "fingerprint": name.lower(), "evidence": {"samples": [1]}, "by": "ada"}
+        for name in ("A", "B")
+    ]
+    journal = write(tmp_path, *map(Card, lines))
+    with journal.path.open("ab") as stream:
+        stream.write(b'{"id":"A" torn}\n')
+    brief = journal.brief(lambda card: card.fingerprint == "b")
+    assert brief["B"].data == lines[1]
+    assert brief["A"].fingerprint == "a"
+    assert not {"evidence", "by"} & set(brief["A"].data)
+    assert journal.brief().keys() == journal.read().cards.keys()
+    assert Journal(tmp_path / "elsewhere").brief() == {}
+
+
 def test_a_card_of_another_writer_keeps_every_key_in_its_place(tmp_path: Path) -> None:
     lines = (
         '{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","type":"custom_type","severity":"urgent",'

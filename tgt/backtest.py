@@ -234,7 +234,11 @@ class _Run:
             self._said = {}
             return
         shown = ledger.overlay(self._cards, self._state.sightings)
-        judged = cycle.judge(self.settings, engine, shown, self._state.analyzers)
+        window = timedelta(minutes=self.settings.window_min)
+        since = now - timedelta(days=self.settings.baseline_days) - window
+        times = ((c.fingerprint, cycle.incident_of(c, window, since)) for c in shown.values())
+        incidents = cycle.grouped((key, time) for key, time in times if time is not None)
+        judged = cycle.judge(self.settings, engine, incidents, self._state.analyzers)
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
         repeated = sum(1 for decision in decisions if self._take(decision, now, before))

@@ -166,6 +166,14 @@ def new_id(now: datetime) -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+_DECIDING_KEYS = (
+    *("id", "type", "severity", "status", "subject", "fingerprint", "occurrences"),
+    *("generatedAt", "savedAt", "updatedAt", "firstSeenAt", "lastSeenAt", "completedAt"),
+    *("dismissedAt", "dismissedUntil", "dismissedSeverity"),
+)
+"""What decisions about other cards rest on; texts and evidence are most of a card's size."""
+
+
 @dataclass(frozen=True)
 class Card:
     """One task as the journal tells it. ``data`` is the whole JSON object; never mutate it.
@@ -241,6 +249,10 @@ class Card:
     @property
     def is_open(self) -> bool:
         return self.status in OPEN_STATUSES
+
+    def brief(self) -> Card:
+        """The same card without what only its reader looks at; never to be written."""
+        return Card({key: self.data[key] for key in _DECIDING_KEYS if key in self.data})
 
     def changed(self, **changes: Any) -> Card:
         """A copy with these JSON keys set; a value of None is written as null."""

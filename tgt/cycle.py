@@ -27,6 +27,8 @@ from tgt.telemetry.signals import Engine
 from tgt.telemetry.source import Source
 
 Progress = Callable[[str, float | None], None]
+Incidents = Mapping[str, Sequence[Interval]]
+"""By fingerprint, when problems were there that have a card which nobody dismissed."""
 
 _LONGEST_INCIDENT = timedelta(days=30)
 _DRY_RUN_MEMORY = 4
@@ -93,8 +95,7 @@ def _cycle(
     started: float,
 ) -> RunReport:
     journal, sidecar = Journal(settings.tasks_dir), Sidecar(settings.tasks_dir)
-    stored = journal.read().cards
-    state, warnings = sidecar.read(stored.values())
+    state, warnings = sidecar.read(_cards_of(journal))
     pause = state.pause.as_of(now) if state.pause else None
     if pause is not None:
         if pause != state.pause and not dry_run:
@@ -103,10 +104,11 @@ def _cycle(
         until = f" until {format_time(pause.until)}" if pause.until else ""
         return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
 
-    cards = ledger.overlay(stored, state.sightings)
-    judged, report = _read_and_judge(settings, now, cards, state, progress, dry_run=dry_run)
+    incidents = _incidents(settings, journal, state, now)
+    judged, report = _read_and_judge(settings, now, incidents, state, progress, dry_run=dry_run)
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
     if dry_run:
+        stored = journal.brief(_is_found(judged))
         decisions = decide(settings, judged, stored, state, now)
     else:
         decisions, stored = _save(settings, journal, judged, state, now)
@@ -135,7 +137,7 @@ def window_of(settings: Settings, now: datetime) -> Interval:
 def _read_and_judge(
     settings: Settings,
     now: datetime,
-    cards: Mapping[str, Card],
+    incidents: Incidents,
     state: SchedulerState,
     progress: Progress | None,
     *,
@@ -164,23 +166,22 @@ def _read_and_judge(
                 Judged((), (), (), (), state.analyzers),
                 replace(report, skipped=SkipReason.NO_EVENTS, message=message),
             )
-        judged = judge(settings, engine, cards, state.analyzers, progress)
+        judged = judge(settings, engine, incidents, state.analyzers, progress)
     return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
 
 
 def judge(
     settings: Settings,
     engine: Engine,
-    cards: Mapping[str, Card],
+    incidents: Incidents,
     health: Mapping[str, Health],
     progress: Progress | None = None,
 ) -> Judged:
     """What the analyzers find in the engine's window, and what of it is certain enough.
 
-    ``cards`` tell which hours were incidents and are no part of a baseline.
+    Hours of ``incidents`` are no part of a baseline.
     """
     window = engine.telemetry.window
-    incidents = incidents_of(cards.values(), window.end - window.start)
     context = Context(settings, engine, window, incidents)
     interval = timedelta(minutes=settings.interval_min)
     judged = analyze(chosen(settings.analyzers), context, health, interval, progress)
@@ -225,19 +226,49 @@ def analyze(
     return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after)
 
 
-def incidents_of(cards: Iterable[Card], window: timedelta) -> dict[str, list[Interval]]:
-    """When the problems of cards that nobody dismissed were there, by fingerprint.
+def _cards_of(journal: Journal) -> Iterator[Card]:
+    """The cards, read when the first is asked for, as hardly ever happens."""
+    yield from journal.brief().values()
+
+
+def _incidents(
+    settings: Settings, journal: Journal, state: SchedulerState, now: datetime
+) -> Incidents:
+    """The incidents of the baseline, without ever holding all cards."""
+    window = timedelta(minutes=settings.window_min)
+    since = now - timedelta(days=settings.baseline_days) - window
+    found: dict[str, tuple[str, Interval]] = {}
+
+    def take(card: Card) -> None:
+        found.pop(card.id, None)
+        shown = ledger.overlaid(card, state.sightings.get(card.id))
+        interval = incident_of(shown, window, since)
+        if interval is not None:
+            found[card.id] = (card.fingerprint, interval)
+
+    journal.each(take)
+    return grouped(found.values())
+
+
+def incident_of(card: Card, window: timedelta, since: datetime) -> Interval | None:
+    """When the problem of a card was there, if that was since a time and nobody dismissed it.
 
     A problem was first seen at the end of a window, so it may have begun a window earlier.
     """
+    if not card.fingerprint or card.status == Status.DISMISSED:
+        return None
+    first, last = card.time("firstSeenAt"), card.time("lastSeenAt")
+    if not first or not last or last < since:
+        return None
+    start = max(first - window, last - _LONGEST_INCIDENT)
+    return Interval(start, last) if start < last else None
+
+
+def grouped(found: Iterable[tuple[str, Interval]]) -> Incidents:
+    """Intervals by fingerprint."""
     incidents: dict[str, list[Interval]] = {}
-    for card in cards:
-        first, last = card.time("firstSeenAt"), card.time("lastSeenAt")
-        if not card.fingerprint or card.status == Status.DISMISSED or not first or not last:
-            continue
-        start = max(first - window, last - _LONGEST_INCIDENT)
-        if start < last:
-            incidents.setdefault(card.fingerprint, []).append(Interval(start, last))
+    for fingerprint, interval in found:
+        incidents.setdefault(fingerprint, []).append(interval)
     return incidents
 
 
@@ -267,10 +298,18 @@ def _save(
     Returns the cards as they then are, too: reading a large journal again would take long.
     """
     with journal.writing() as writer:
-        decisions = decide(settings, judged, writer.cards, state, now)
+        cards = writer.brief(_is_found(judged))
+        decisions = decide(settings, judged, cards, state, now)
         lines = [ledger.apply(decision, now) for decision in decisions]
-        writer.append([card for card in lines if card is not None])
-        return decisions, writer.cards
+        written = [card for card in lines if card is not None]
+        writer.append(written)
+        return decisions, cards | {card.id: card for card in written}
+
+
+def _is_found(judged: Judged) -> Callable[[Card], bool]:
+    """Whether a card is of one of the findings, and may be written again."""
+    found = {finding.fingerprint for finding in judged.sure}
+    return lambda card: card.fingerprint in found
 
 
 def _reported(report: RunReport, judged: Judged, decisions: Sequence[Decision]) -> RunReport:

@@ -80,6 +80,22 @@ class Journal:
             cards, skipped = _read(descriptor)
             return JournalContent(cards, len(skipped))
 
+    def each(self, take: Callable[[Card], None]) -> None:
+        """Hand on all cards, one by one; of two with the same id the second is the newer."""
+        with self.opened() as descriptor:
+            if descriptor is not None:
+                scan(descriptor, 0, lambda card, _span: take(card))
+
+    def brief(self, whole: Callable[[Card], bool] = lambda _card: False) -> dict[str, Card]:
+        """All cards, in brief but for those that are wanted whole: many need little memory."""
+
+        def load(descriptor: int, span: Span) -> Card | None:
+            card = _load(descriptor, span)
+            return card if card is None or whole(card) else card.brief()
+
+        with self.opened() as descriptor:
+            return {} if descriptor is None else _read(descriptor, load=load)[0]
+
     def find(self, prefixes: Iterable[str]) -> dict[str, Card]:
         """The cards whose id begins with one of ``prefixes``, in either case; parses only them."""
         heads = tuple(prefix.upper() for prefix in prefixes)
@@ -124,6 +140,9 @@ class JournalWriter:
             self._cards = self._journal.read().cards
         return self._cards
 
+    def brief(self, whole: Callable[[Card], bool]) -> dict[str, Card]:
+        return self._journal.brief(whole)
+
     def find(self, prefixes: Iterable[str]) -> dict[str, Card]:
         return self._journal.find(prefixes)
 
@@ -167,16 +186,19 @@ def scan(descriptor: int, start: int, each: Callable[[Card, Span], None]) -> int
 
 
 def _read(
-    descriptor: int, wanted: Callable[[str], bool] = lambda _id: True
+    descriptor: int,
+    wanted: Callable[[str], bool] = lambda _id: True,
+    load: Callable[[int, Span], Card | None] | None = None,
 ) -> tuple[dict[str, Card], list[Span]]:
+    load = load or _load
     newest, skipped = _index(descriptor, lambda _id: False)
-    loaded = {key: _load(descriptor, span) for key, span in newest.items() if wanted(key)}
+    loaded = {key: load(descriptor, span) for key, span in newest.items() if wanted(key)}
     damaged = {key for key, card in loaded.items() if card is None or card.id != key}
     if damaged:
         # The line that looked like the newest of a card is none: find the one before it.
         newest, skipped = _index(descriptor, damaged.__contains__)
         loaded = {
-            key: loaded[key] if key in loaded and key not in damaged else _load(descriptor, span)
+            key: loaded[key] if key in loaded and key not in damaged else load(descriptor, span)
             for key, span in newest.items()
             if wanted(key)
         }

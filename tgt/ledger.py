@@ -133,13 +133,19 @@ def overlay(cards: Mapping[str, Card], sightings: Mapping[str, Sighting]) -> dic
     """The cards as they should be shown: with what was seen since their line was written."""
     shown = dict(cards)
     for card_id, seen in sightings.items():
-        card = shown.get(card_id)
-        if card is not None and seen.last_seen_at > (card.time("lastSeenAt") or _NEVER):
-            shown[card_id] = card.changed(
-                occurrences=max(seen.occurrences, _occurrences(card)),
-                lastSeenAt=format_time(seen.last_seen_at),
-            )
+        if card_id in shown:
+            shown[card_id] = overlaid(shown[card_id], seen)
     return shown
+
+
+def overlaid(card: Card, seen: Sighting | None) -> Card:
+    """One card as it should be shown."""
+    if seen is None or seen.last_seen_at <= (card.time("lastSeenAt") or _NEVER):
+        return card
+    return card.changed(
+        occurrences=max(seen.occurrences, _occurrences(card)),
+        lastSeenAt=format_time(seen.last_seen_at),
+    )
 
 
 def _deciding_cards(cards: Iterable[Card]) -> dict[str, Card]:

@@ -132,7 +132,7 @@ class Sidecar:
             state, warnings = self._load()
             present = state is not None
             if state is None:
-                state = _rebuilt(Journal(self.path.parent).read().cards.values())
+                state = _rebuilt(Journal(self.path.parent).brief().values())
             new = change(state)
             if warnings:
                 fsio.set_aside(self.path)
