@@ -60,6 +60,15 @@ BARE = _BARE.format(names=_NEEDED, keys=("act", "name", "status"))
 BARE_TWO = _BARE.format(names=("act", "status"), keys=("act", "status"))
 ENGINE_IMPORTS = "import typer, pydantic, duckdb"
 IMPORTS = "import typer, pydantic"
+LEAST = "a typer command with one option"
+_LEAST = """
+import typer
+app = typer.Typer(add_completion=False)
+@app.command()
+def main(json: bool = typer.Option(False, "--json")):
+    print("{}")
+app(["--json"])
+"""
 
 
 # --- telemetry and cards -------------------------------------------------------------------------
@@ -288,6 +297,7 @@ def empty(root: Path, options: argparse.Namespace) -> Iterator[Figure]:
     (directory / "log").mkdir(parents=True)
     probes = (
         Probe(ENGINE_IMPORTS, python(ENGINE_IMPORTS)),
+        Probe(LEAST, python(_LEAST), ENGINE_IMPORTS),
         Probe("tgt run, no telemetry", lambda _round: tgt("run", "--json"), ENGINE_IMPORTS),
     )
     yield from measured("empty", "-", directory, probes, options.repeats)
@@ -401,11 +411,13 @@ def cards(root: Path, options: argparse.Namespace) -> Iterator[Figure]:
 
         probes = [
             Probe(IMPORTS, python(IMPORTS)),
+            Probe(LEAST, python(_LEAST), IMPORTS),
             Probe("tgt list --json", lambda _round: tgt("list", "--json"), IMPORTS),
             Probe("tgt list --limit 20", lambda _round: tgt("list", "--limit", "20"), IMPORTS),
             Probe("tgt list", lambda _round: tgt("list"), IMPORTS),
             Probe("tgt show --json", lambda n: on(n, "show"), IMPORTS, accepted=there),
             Probe("tgt approve --json", lambda n: on(n, "approve"), IMPORTS, accepted=there),
+            Probe("tgt run, no telemetry", lambda _round: tgt("run", "--json"), IMPORTS),
         ]
         size = f"{count:,} cards, {count * lines_each:,} lines"
         yield from measured("cards", size, directory, probes, options.repeats)

@@ -149,6 +149,7 @@ def _loaded(workplace: Workplace, *arguments: str) -> set[str]:
         (["approve", "01K"], {"duckdb", "rich"}),
         (["cleanup"], {"duckdb", "rich"}),
         (["pause", "--json"], {"duckdb", "rich"}),
+        (["run", "--json"], {"duckdb", "rich"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(
@@ -159,4 +160,5 @@ def test_a_command_loads_only_what_it_needs(
 ) -> None:
     """Triage is typed by people, who wait for every library."""
     workplace.write_journal(card_data())
+    (workplace.path / ".forgekeeper" / "context_log").mkdir(parents=True, exist_ok=True)
     assert not unneeded & _loaded(workplace, *arguments)

@@ -23,6 +23,7 @@ from tgt.redact import redact
 from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
 from tgt.sidecar import Health, SchedulerState, Sidecar
 from tgt.telemetry.events import Interval
+from tgt.telemetry.files import between
 from tgt.telemetry.signals import Engine
 from tgt.telemetry.source import Source
 
@@ -143,16 +144,23 @@ def _read_and_judge(
     *,
     dry_run: bool,
 ) -> tuple[Judged, RunReport]:
+    window = window_of(settings, now)
+    baseline = timedelta(days=settings.baseline_days)
+    sources = sources_of(settings)
+    nobody = Judged((), (), (), (), state.analyzers)
+    nothing = RunReport(
+        f"Skipped: no events in the last {settings.window_min} minutes", SkipReason.NO_EVENTS
+    )
+    if not any(between(source.files(), window.start - baseline, now) for source in sources):
+        return nobody, nothing
     # Importing the engine costs as much as the rest of a small command.
     from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
-    window = window_of(settings, now)
-    baseline = timedelta(days=settings.baseline_days)
     # A dry run may write nothing, so what does not fit has nowhere else to go.
     memory_mb = settings.memory_mb * (_DRY_RUN_MEMORY if dry_run else 1)
     workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run, memory_mb=memory_mb)
     with DuckDBEngine(workspace) as engine:
-        engine.read(sources_of(settings), window, window, baseline, progress=progress)
+        engine.read(sources, window, window, baseline, progress=progress)
         telemetry = engine.at(window, baseline)
         report = RunReport(
             "",
@@ -161,11 +169,7 @@ def _read_and_judge(
             warnings=tuple(redact(w, settings.redact) for w in telemetry.warnings),
         )
         if telemetry.events == 0:
-            message = f"Skipped: no events in the last {settings.window_min} minutes"
-            return (
-                Judged((), (), (), (), state.analyzers),
-                replace(report, skipped=SkipReason.NO_EVENTS, message=message),
-            )
+            return nobody, replace(report, skipped=nothing.skipped, message=nothing.message)
         judged = judge(settings, engine, incidents, state.analyzers, progress)
     return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
 

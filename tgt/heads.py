@@ -29,7 +29,7 @@ _VERSION = 1
 _WORTH_BYTES = 256 * 1024
 _CHECKED_BYTES = 4096
 _MOST_BYTES = 1 << 28
-_TYPES: tuple[Any, ...] = (str, str, str, str, (int, float), (int, float), (int, float), int, int)
+_TYPES: tuple[Any, ...] = ({str},) * 4 + ({int, float},) * 3 + ({int},) * 2
 
 
 class Head(NamedTuple):
@@ -164,17 +164,24 @@ def _load(path: Path, descriptor: int) -> _Index | None:
             now["modified"] = key["modified"]
         if key != now | {"skipped": key["skipped"], "check": zlib.crc32(rest)}:
             return None
-        heads = {row[0]: Head(*row) for row in json.loads(rest)}
-        if not all(map(_is_sound, heads.values())):
+        rows = json.loads(rest)
+        if not _are_sound(rows):
             return None
+        heads = {row[0]: Head._make(row) for row in rows}
         return _Index(heads, int(key["skipped"]), covered)
     except (StoreError, OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
         return None
 
 
-def _is_sound(head: Head) -> bool:
-    typed = all(isinstance(value, kind) for value, kind in zip(head, _TYPES, strict=True))
-    return typed and head.offset >= 0 and head.length > 0
+def _are_sound(rows: list[Any]) -> bool:
+    """Whether all rows are heads, asked by the column: there may be a hundred thousand."""
+    if set(map(len, rows)) - {len(_TYPES)}:
+        return False
+    columns = list(zip(*rows, strict=True))
+    typed = all(
+        set(map(type, column)) <= kinds for column, kinds in zip(columns, _TYPES, strict=False)
+    )
+    return typed and (not rows or (min(columns[7]) >= 0 and min(columns[8]) > 0))
 
 
 def _store(path: Path, descriptor: int, index: _Index) -> None:

@@ -124,7 +124,7 @@ class Sidecar:
             state, warnings = self._load()
         except StoreError as failure:
             state, warnings = None, (str(failure),)
-        return _rebuilt(cards) if state is None else state, warnings
+        return _rebuilt(quota.saves_of(cards)) if state is None else state, warnings
 
     def update(self, change: Callable[[SchedulerState], SchedulerState]) -> SchedulerState:
         """Store what ``change`` makes of the state as of the write lock. Raises StoreError."""
@@ -132,7 +132,10 @@ class Sidecar:
             state, warnings = self._load()
             present = state is not None
             if state is None:
-                state = _rebuilt(Journal(self.path.parent).brief().values())
+                saves: dict[str, datetime] = {}
+                journal = Journal(self.path.parent)
+                journal.each(lambda card: saves.update(quota.saves_of((card,))))
+                state = _rebuilt(saves.items())
             new = change(state)
             if warnings:
                 fsio.set_aside(self.path)
@@ -160,9 +163,9 @@ class Sidecar:
         return state, tuple(warnings)
 
 
-def _rebuilt(cards: Iterable[Card]) -> SchedulerState:
-    saves = sorted(quota.saves_of(cards), key=lambda save: save[1])
-    return SchedulerState(saves=tuple(saves[-_MAX_SAVES:]))
+def _rebuilt(saves: Iterable[quota.Save]) -> SchedulerState:
+    newest = sorted(saves, key=lambda save: save[1])[-_MAX_SAVES:]
+    return SchedulerState(saves=tuple(newest))
 
 
 class _Reader:

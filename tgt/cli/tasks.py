@@ -107,12 +107,7 @@ def seen_one_by_one(request: Request, cards: Iterable[Card]) -> Iterator[Card]:
     for warning in warnings:
         diagnostics.warn(warning)
     for card in cards:
-        sighting = state.sightings.get(card.id)
-        yield (
-            card
-            if sighting is None
-            else ledger.overlay({card.id: card}, {card.id: sighting})[card.id]
-        )
+        yield ledger.overlaid(card, state.sightings.get(card.id))
 
 
 def change(

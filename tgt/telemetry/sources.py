@@ -34,14 +34,16 @@ def open_sources(specs: Sequence[Spec], contextlog: Path) -> list[Source]:
 
 
 def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
-    from tgt.telemetry import claude_code, codex, mapping, ndjson, otlp  # noqa: PLC0415 not for all
-    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415
+    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 only runs open sources
 
     place = spec.place
     if spec.kind == CONTEXTLOG:
         setting = "FGK_CONTEXTLOG_DIR" if place is None else "TASKGEN_SOURCE"
         yield ContextLog(place or contextlog, setting)
-    elif spec.kind == CLAUDE:
+        return
+    from tgt.telemetry import claude_code, codex, mapping, ndjson, otlp  # noqa: PLC0415 not for all
+
+    if spec.kind == CLAUDE:
         yield claude_code.ClaudeCode(place or claude_code.DEFAULT.expanduser())
     elif spec.kind == CODEX:
         yield codex.Codex(place or codex.DEFAULT.expanduser())
