@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from conftest import END, World
 
-from tgt.telemetry import files
+from tgt.telemetry import files, ingest
 from tgt.telemetry.contextlog import ContextLog
 from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace
 from tgt.telemetry.events import HOUR_US, Interval
@@ -126,10 +126,12 @@ def _late(world: World, chance: random.Random, hour: datetime) -> None:
 CHANGES = (_grow, _grow, _late, _rotate, _replace, _compress, _delete)
 
 
+@pytest.mark.parametrize("batch_bytes", [ingest._BATCH_BYTES, 4_000])
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_are_those_of_a_fresh_reading_whatever_becomes_of_the_files(
-    world: World, tmp_path: Path, seed: int
+    world: World, tmp_path: Path, seed: int, batch_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where it takes many batches."""
     chance = random.Random(seed)
     cache = tmp_path / "cache"
     start = END - timedelta(hours=40)
@@ -139,7 +141,10 @@ def test_counts_are_those_of_a_fresh_reading_whatever_becomes_of_the_files(
         now = start + timedelta(hours=26, minutes=20 * step)
         write(world, talk(chance, now - timedelta(minutes=20)), now)
         chance.choice(CHANGES)(world, chance, now)
-        assert counts(world, cache, now) == counts(world, None, now), f"step {step}"
+        fresh = counts(world, None, now)
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest, "_BATCH_BYTES", batch_bytes)
+            assert counts(world, cache, now) == fresh, f"step {step}"
 
 
 def test_one_big_file_that_grows_is_read_where_it_is_new(
