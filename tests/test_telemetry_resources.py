@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,9 +62,27 @@ def test_what_does_not_fit_lies_below_the_cache_and_is_removed(
     assert [path.name for path in cache.iterdir()] == ["partials.duckdb"]
 
 
-def test_what_does_not_fit_where_nothing_may_be_written_is_named(
-    world: World, tmp_path: Path
+def test_what_does_not_fit_where_nothing_may_be_written_lies_in_a_temporary_directory(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    _world(world, 120_000)
+    window = Interval(END - timedelta(hours=1), END)
+    with DuckDBEngine(Workspace(tmp_path / "cache", memory_mb=64)) as engine:
+        engine.read([ContextLog(world.logs)], window, window, timedelta(days=1))
+        assert engine.at(window, timedelta(days=1)).events == 120_000
+        (directory,) = temporary.iterdir()
+        assert directory.stat().st_mode & 0o077 == 0
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_does_not_fit_anywhere_is_named(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     _world(world, 120_000)
     window = Interval(END - timedelta(hours=1), END)
     with DuckDBEngine(Workspace(tmp_path / "cache", memory_mb=64)) as engine:

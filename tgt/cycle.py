@@ -32,7 +32,6 @@ Incidents = Mapping[str, Sequence[Interval]]
 """By fingerprint, when problems were there that have a card which nobody dismissed."""
 
 _LONGEST_INCIDENT = timedelta(days=30)
-_DRY_RUN_MEMORY = 4
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,8 @@ def _read_and_judge(
     # Importing the engine costs as much as the rest of a small command.
     from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
-    # A dry run may write nothing, so what does not fit has nowhere else to go.
-    memory_mb = settings.memory_mb * (_DRY_RUN_MEMORY if dry_run else 1)
-    workspace = Workspace(settings.tasks_dir / "cache", writable=not dry_run, memory_mb=memory_mb)
+    cache = settings.tasks_dir / "cache"
+    workspace = Workspace(cache, writable=not dry_run, memory_mb=settings.memory_mb)
     with DuckDBEngine(workspace) as engine:
         engine.read(sources, window, window, baseline, progress=progress)
         telemetry = engine.at(window, baseline)

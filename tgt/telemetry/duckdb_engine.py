@@ -185,8 +185,8 @@ class _Step:
 class Workspace:
     """Where the engine may keep derived data, and what it may use.
 
-    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read, and
-    all that the engine works with must fit into memory.
+    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read. What
+    does not fit into memory then lies in a temporary directory of the system's.
     """
 
     directory: Path | None = None
@@ -203,9 +203,9 @@ class DuckDBEngine:
     def __init__(self, workspace: Workspace | None = None) -> None:
         self._workspace = workspace or Workspace()
         self._connection = duckdb.connect(":memory:")
-        self._spill: Path | None = None
-        if self._workspace.writable and self._workspace.directory:
-            self._spill = resources.spill_directory(self._workspace.directory)
+        self._spill = resources.spill_directory(
+            self._workspace.directory if self._workspace.writable else None
+        )
         settings: Mapping[str, Any] = {
             "TimeZone": "UTC",
             "memory_limit": f"{resources.engine_mb(self._workspace.memory_mb)}MB",
@@ -390,8 +390,10 @@ class DuckDBEngine:
 
     def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
         tallies = self._now(signal, window)
-        worth = [subject for subject, tally in tallies.items() if tally.k >= min_counted]
-        past = self._past(signal, worth)
+        worth = _worth(tallies, min_counted)
+        hours = self._step.hours.get((signal, window.end))
+        likely = _worth(hours.since(hours.first), min_counted) if hours else ()
+        past = self._past(signal, worth, likely)
         first, last = self._hours_before(window)
         return tuple(
             Reading(subject, window, tally, _within(past.get(subject, {}), first, last))
@@ -479,16 +481,20 @@ class DuckDBEngine:
             )
         return self._step.hours[signal, window.end]
 
-    def _past(self, signal: Signal, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
+    def _past(
+        self, signal: Signal, subjects: Sequence[str], likely: Sequence[str] = ()
+    ) -> dict[str, dict[int, Tally]]:
         """The counts by the hour of these subjects, as far as hours are over.
 
-        Hours that are over do not change while the engine lives, so they are asked for once.
+        Hours that are over do not change while the engine lives, so they are asked for once,
+        together with those of subjects that a longer window is likely to ask for.
         """
         if not subjects:
             return {}
         known = self._known_past.setdefault((signal, self.telemetry.tells_finish), {})
         missing = [subject for subject in subjects if subject not in known]
         if missing:
+            missing = [*missing, *(each for each in likely if each not in {*known, *missing})]
             known.update({subject: {} for subject in missing})
             known.update(self._tallies([signal], "units", missing)[signal])
         if signal not in self._step.recent:
@@ -713,6 +719,10 @@ class DuckDBEngine:
             if left <= 0:
                 return min(int(hour) * HOUR_US + HOUR_US // 2, to_us(window.end))
         return None
+
+
+def _worth(tallies: Mapping[str, Tally], min_counted: int) -> list[str]:
+    return [subject for subject, tally in tallies.items() if tally.k >= min_counted]
 
 
 def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from tgt import fsio
@@ -28,8 +29,11 @@ def threads(memory_mb: int) -> int:
 
 
 def engine_mb(memory_mb: int) -> int:
-    """What the engine may count as its own: what its allocator adds, about 5%, it does not see."""
-    return memory_mb * 15 // 16
+    """What the engine may count as its own: there is more that it takes and does not count.
+
+    Below 64 MB it cannot read at all.
+    """
+    return max(64, memory_mb * 13 // 16)
 
 
 def processors(cgroup: Path = _CGROUP) -> int:
@@ -42,11 +46,17 @@ def processors(cgroup: Path = _CGROUP) -> int:
     return max(1, usable)
 
 
-def spill_directory(cache: Path) -> Path | None:
-    """Where one engine at a time may put what does not fit; None where the cache cannot be made.
+def spill_directory(cache: Path | None) -> Path | None:
+    """Where one engine may put what does not fit; None where there is no such place.
 
-    The engine makes the directory when it needs it; what a killed one has left there is removed.
+    Below ``cache`` the engine makes it when it needs it, and what a killed one has left there is
+    removed. Without ``cache`` it is a new private directory of the system's temporary ones.
     """
+    if cache is None:
+        try:
+            return Path(tempfile.mkdtemp(prefix="tgt-"))
+        except OSError:
+            return None
     directory = cache / _SPILL
     try:
         fsio.ensure_directory(cache)
