@@ -17,7 +17,7 @@ from conftest import END, Line, Loaded, World, before, call, response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tgt.telemetry import histogram
+from tgt.telemetry import duckdb_engine, histogram
 from tgt.telemetry.contextlog import ContextLog
 from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace
 from tgt.telemetry.events import HOUR_US, Interval, to_us
@@ -165,11 +165,14 @@ def test_only_hours_with_telemetry_are_observed(world: World, load: Load) -> Non
     assert len(load().engine.telemetry.hours_observed) == 2
 
 
+@pytest.mark.parametrize("many", [duckdb_engine._MANY_EVENTS, 200])
 @pytest.mark.parametrize("hours", [2, 6, 24])
 def test_a_longer_window_counts_what_a_whole_reading_counts(
-    world: World, load: Load, hours: int
+    world: World, load: Load, hours: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows longer than the run's are made of the counts by the hour."""
+    """Windows longer than the run's are made of the counts by the hour; of many conversations a
+    part at a time."""
+    monkeypatch.setattr(duckdb_engine, "_MANY_EVENTS", many)
     world.write(*(call(m + 0.5, f"c{m // 7}", status=["ok", "error"][m % 2]) for m in range(1500)))
     read = load()
     longer = Interval(END - timedelta(hours=hours), END)

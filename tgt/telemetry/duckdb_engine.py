@@ -84,6 +84,7 @@ _IS_COUNTED = {
 # Asking is what costs, so what analyzers are known to ask is asked together.
 _USUAL = (FAILURE, TRAFFIC, TRUNCATION, UNTOLD)
 _USUAL_HOURS = 24
+_MANY_EVENTS = 1_000_000  # the conversations of so many are as much as is counted at once
 _ALL_SUBJECTS = "traffic"
 
 # Sums over rows (conv, n, k) of one subject; rows without a conversation are loose events.
@@ -460,19 +461,26 @@ class DuckDBEngine:
         first = to_us(window.end) // HOUR_US - self._longest
         longest = Interval(from_us(first * HOUR_US), window.end)
         known = {each for each, end in self._step.hours if end == window.end}
-        signals = [signal, *(each for each in self._asked if each not in {*known, signal})]
+        signals, parts = [signal], 1 + self.telemetry.events * self._longest // _MANY_EVENTS
+        if parts == 1:
+            signals += [each for each in self._asked if each not in {*known, signal}]
         rows, parameters = self._grouped(signals, longest)
         sums = self._run(
             f"SELECT signal, subject, hour, {_SUMS} FROM ({rows}) GROUP BY signal, subject, hour"
             " ORDER BY signal, subject, hour DESC",
             **parameters,
         )
-        latest = self._run(
-            "SELECT signal, subject, latest, latest_bad, count(*) FROM (SELECT signal, subject,"
-            " max(hour) AS latest, max(hour) FILTER (k > 0) AS latest_bad"
-            f" FROM ({rows}) WHERE conv IS NOT NULL GROUP BY signal, subject, conv) GROUP BY ALL",
-            **parameters,
-        )
+        latest = [
+            row
+            for part in range(parts)
+            for row in self._run(
+                "SELECT signal, subject, latest, latest_bad, count(*) FROM (SELECT signal,"
+                " subject, max(hour) AS latest, max(hour) FILTER (k > 0) AS latest_bad"
+                f" FROM ({rows}) WHERE conv % {parts} = {part}"
+                " GROUP BY signal, subject, conv) GROUP BY ALL",
+                **parameters,
+            )
+        ]
         for number, each in enumerate(signals):
             self._step.hours[each, window.end] = _Hours(
                 first,
