@@ -535,7 +535,7 @@ class DuckDBEngine:
         found: dict[Signal, dict[str, dict[int, Tally]]] = {signal: {} for signal in signals}
         for number, subject, hour, *sums in self._run(
             f"SELECT signal, subject, hour, {_SUMS} FROM ({' UNION ALL '.join(parts)})"
-            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour",
+            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour ORDER BY signal, subject, hour",
             subjects=list(subjects or ()),
             tells=self.telemetry.tells_finish,
         ):
@@ -551,7 +551,7 @@ class DuckDBEngine:
             source = f"(SELECT * FROM {counts} WHERE hour <= $finish // {HOUR_US})"
         now: dict[str, dict[int, int]] = {}
         for subject, bucket, n in self._run(
-            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL",
+            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL ORDER BY ALL",
             **_bounds(window),
         ):
             now.setdefault(subject, {})[bucket] = n
@@ -589,8 +589,8 @@ class DuckDBEngine:
         known = self._known_latencies[subject]
         recent = _within((self._step.latencies or {}).get(subject, {}), first, last)
         past = {**_within(known.hours, first, min(last, over - 1)), **recent}
-        total = known.total(first, min(last + 1, over))
-        return past, histogram.merge((total, *recent.values())) if recent else total
+        total = histogram.merge((known.total(first, min(last + 1, over)), *recent.values()))
+        return past, dict(sorted(total.items()))  # sums of fractions depend on their order
 
     def _histograms(
         self, table: str, subjects: Sequence[str] | None
@@ -598,10 +598,11 @@ class DuckDBEngine:
         where = "" if subjects is None else " WHERE subject IN (SELECT unnest($subjects))"
         for subject, hour, buckets, counts in self._run(
             "SELECT subject, hour, list(bucket), list(n) FROM (SELECT subject, hour, bucket,"
-            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL",
+            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL"
+            " ORDER BY subject, hour",
             subjects=list(subjects or ()),
         ):
-            yield subject, hour, dict(zip(buckets, counts, strict=True))
+            yield subject, hour, dict(sorted(zip(buckets, counts, strict=True)))
 
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
         """Counts from the events at hand (of a longer window its end)."""
