@@ -233,11 +233,7 @@ class _Run:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
             return
-        shown = ledger.overlay(self._cards, self._state.sightings)
-        window = timedelta(minutes=self.settings.window_min)
-        since = now - timedelta(days=self.settings.baseline_days) - window
-        times = ((c.fingerprint, cycle.incident_of(c, window, since)) for c in shown.values())
-        incidents = cycle.grouped((key, time) for key, time in times if time is not None)
+        incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
         judged = cycle.judge(self.settings, engine, incidents, self._state.analyzers)
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
@@ -250,6 +246,10 @@ class _Run:
             filtered=totals.filtered + len(judged.sure),
             repeated=totals.repeated + repeated,
         )
+
+    def _each(self, take: Callable[[Card], None]) -> None:
+        for card in self._cards.values():
+            take(card)
 
     def _take(
         self, decision: Decision, now: datetime, before: Mapping[str, tuple[Action, str]]

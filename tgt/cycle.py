@@ -7,7 +7,7 @@ takes the time as an argument; it looks at a clock only to say how long it took.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -104,8 +104,7 @@ def _cycle(
         until = f" until {format_time(pause.until)}" if pause.until else ""
         return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
 
-    incidents = _incidents(settings, journal, state, now)
-    judged, report = _read_and_judge(settings, now, incidents, state, progress, dry_run=dry_run)
+    judged, report = _read_and_judge(settings, now, journal, state, progress, dry_run=dry_run)
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
     if dry_run:
         stored = journal.brief(_is_found(judged))
@@ -137,7 +136,7 @@ def window_of(settings: Settings, now: datetime) -> Interval:
 def _read_and_judge(
     settings: Settings,
     now: datetime,
-    incidents: Incidents,
+    journal: Journal,
     state: SchedulerState,
     progress: Progress | None,
     *,
@@ -152,6 +151,7 @@ def _read_and_judge(
     )
     if not any(between(source.files(), window.start - baseline, now) for source in sources):
         return nobody, nothing
+    incidents = incidents_of(journal.each, settings, state, now)  # before the engine takes memory
     # Importing the engine costs as much as the rest of a small command.
     from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
 
@@ -233,10 +233,16 @@ def _cards_of(journal: Journal) -> Iterator[Card]:
     yield from journal.brief().values()
 
 
-def _incidents(
-    settings: Settings, journal: Journal, state: SchedulerState, now: datetime
+def incidents_of(
+    each: Callable[[Callable[[Card], None]], None],
+    settings: Settings,
+    state: SchedulerState,
+    now: datetime,
 ) -> Incidents:
-    """The incidents of the baseline, without ever holding all cards."""
+    """The incidents of the baseline, of the cards that ``each`` hands on one by one.
+
+    A later card overrules an earlier one of the same id, so that nobody need hold them all.
+    """
     window = timedelta(minutes=settings.window_min)
     since = now - timedelta(days=settings.baseline_days) - window
     found: dict[str, tuple[str, Interval]] = {}
@@ -248,8 +254,11 @@ def _incidents(
         if interval is not None:
             found[card.id] = (card.fingerprint, interval)
 
-    journal.each(take)
-    return grouped(found.values())
+    each(take)
+    incidents: dict[str, list[Interval]] = {}
+    for fingerprint, interval in found.values():
+        incidents.setdefault(fingerprint, []).append(interval)
+    return incidents
 
 
 def incident_of(card: Card, window: timedelta, since: datetime) -> Interval | None:
@@ -264,14 +273,6 @@ def incident_of(card: Card, window: timedelta, since: datetime) -> Interval | No
         return None
     start = max(first - window, last - _LONGEST_INCIDENT)
     return Interval(start, last) if start < last else None
-
-
-def grouped(found: Iterable[tuple[str, Interval]]) -> Incidents:
-    """Intervals by fingerprint."""
-    incidents: dict[str, list[Interval]] = {}
-    for fingerprint, interval in found:
-        incidents.setdefault(fingerprint, []).append(interval)
-    return incidents
 
 
 def decide(

@@ -185,12 +185,16 @@ def scan(descriptor: int, start: int, each: Callable[[Card, Span], None]) -> int
     return len(skipped)
 
 
+def _load(descriptor: int, span: Span) -> Card | None:
+    offset, length = span
+    return decode_card(os.pread(descriptor, length, offset))
+
+
 def _read(
     descriptor: int,
     wanted: Callable[[str], bool] = lambda _id: True,
-    load: Callable[[int, Span], Card | None] | None = None,
+    load: Callable[[int, Span], Card | None] = _load,
 ) -> tuple[dict[str, Card], list[Span]]:
-    load = load or _load
     newest, skipped = _index(descriptor, lambda _id: False)
     loaded = {key: load(descriptor, span) for key, span in newest.items() if wanted(key)}
     damaged = {key for key, card in loaded.items() if card is None or card.id != key}
@@ -244,11 +248,6 @@ def _lines(descriptor: int, start: int) -> Iterator[bytes]:
     os.lseek(descriptor, start, os.SEEK_SET)
     with io.FileIO(descriptor, closefd=False) as raw, io.BufferedReader(raw, _COPY_BYTES) as stream:
         yield from stream
-
-
-def _load(descriptor: int, span: Span) -> Card | None:
-    offset, length = span
-    return decode_card(os.pread(descriptor, length, offset))
 
 
 def _foreign_lines(descriptor: int) -> Iterator[bytes]:

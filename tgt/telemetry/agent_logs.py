@@ -170,10 +170,6 @@ def _gemini_agent(item: Item) -> Record:
     return record_of(item, "agent", "system", elapsed_ms=elapsed_ms(item), error_type=kind, **made)
 
 
-def _copilot_tool(item: Item) -> Record:
-    return _reported_tool(item)
-
-
 _LOGS: Mapping[str, Callable[[Item], Any]] = {
     "claude_code.user_prompt": prompt,
     "claude_code.api_request": _claude_request,
@@ -191,7 +187,7 @@ _LOGS: Mapping[str, Callable[[Item], Any]] = {
     "codex.websocket_connect": _codex_websocket,
     "codex.tool_result": _codex_tool,
     "codex.tool_decision": _decision,
-    "copilot_chat.tool.call": _copilot_tool,
+    "copilot_chat.tool.call": _reported_tool,
     **{
         f"{agent}.{event}": make
         for agent in ("gemini_cli", "qwen-code")

@@ -128,16 +128,20 @@ def _claude_span(item: Item) -> Any:
             return api_error(item, "call", call_id=call)
         # The tokens that came from the cache are not among these.
         return answer(item, "call", call_id=call, elapsed_ms=number(_claude_ms(item)))
-    if kind == "tool":
-        return own_tool(
-            item, {**tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
-        )
-    if kind == "tool.execution":
-        return own_tool(
-            item, {**tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
-        )
+    if kind in _TOOL_SPANS:
+        return _tool_span(item, kind)
     known = {"interaction", "tool.blocked_on_user", "hook", "subagent"}
     return SKIPPED if kind in known else UNKNOWN
+
+
+_TOOL_SPANS = ("tool", "tool.execution")
+
+
+def _tool_span(item: Item, kind: str) -> Any:
+    """A tool's call: the span around its approval, or the inner one of its execution."""
+    made = tool(item, "call", failed=_failed_span(item))
+    side = {"_outer": item.span} if kind == "tool" else {"_inner": item.parent}
+    return own_tool(item, {**made, **side})
 
 
 def _claude_ms(item: Item) -> Any:
@@ -148,12 +152,6 @@ def _qwen_span(item: Item) -> Any:
     kind = item.name.removeprefix("qwen-code.")
     if kind == "llm_request":
         return api_error(item, "call") if _failed_span(item) else answer(item, "call")
-    if kind == "tool":
-        return own_tool(
-            item, {**tool(item, "call", failed=_failed_span(item)), "_outer": item.span}
-        )
-    if kind == "tool.execution":
-        return own_tool(
-            item, {**tool(item, "call", failed=_failed_span(item)), "_inner": item.parent}
-        )
+    if kind in _TOOL_SPANS:
+        return _tool_span(item, kind)
     return SKIPPED if kind in {"interaction", "tool.blocked_on_user", "subagent"} else UNKNOWN

@@ -7,7 +7,7 @@ Statements are built from constants; whatever comes from telemetry or from a use
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -392,8 +392,11 @@ class DuckDBEngine:
     def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
         tallies = self._now(signal, window)
         worth = _worth(tallies, min_counted)
-        hours = self._step.hours.get((signal, window.end))
-        likely = _worth(hours.since(hours.first), min_counted) if hours else ()
+
+        def likely() -> Sequence[str]:
+            hours = self._step.hours.get((signal, window.end))
+            return _worth(hours.since(hours.first), min_counted) if hours else ()
+
         past = self._past(signal, worth, likely)
         first, last = self._hours_before(window)
         return tuple(
@@ -490,7 +493,7 @@ class DuckDBEngine:
         return self._step.hours[signal, window.end]
 
     def _past(
-        self, signal: Signal, subjects: Sequence[str], likely: Sequence[str] = ()
+        self, signal: Signal, subjects: Sequence[str], likely: Callable[[], Sequence[str]] = tuple
     ) -> dict[str, dict[int, Tally]]:
         """The counts by the hour of these subjects, as far as hours are over.
 
@@ -502,7 +505,7 @@ class DuckDBEngine:
         known = self._known_past.setdefault((signal, self.telemetry.tells_finish), {})
         missing = [subject for subject in subjects if subject not in known]
         if missing:
-            missing = [*missing, *(each for each in likely if each not in {*known, *missing})]
+            missing = [*missing, *(each for each in likely() if each not in {*known, *missing})]
             known.update({subject: {} for subject in missing})
             known.update(self._tallies([signal], "units", missing)[signal])
         if signal not in self._step.recent:

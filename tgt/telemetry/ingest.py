@@ -270,9 +270,7 @@ class Ingest:
 
     def _span_of(self, batch: Sequence[Part]) -> tuple[int, int] | None:
         """The times of the first and the last record of a batch."""
-        held = Extent.none()
-        for part in batch:
-            held = held.plus(self._known(part) or held)
+        held = Extent.together(filter(None, map(self._known, batch)))
         if held.first_us is None or held.last_us is None:
             return None
         return held.first_us, held.last_us
@@ -347,8 +345,10 @@ class Ingest:
 
     def _count(self, cut: int, hours: set[int]) -> None:
         """Count what is not yet counted, up to a time."""
+        if not hours:
+            return
         first = self._run(f"SELECT min(us) FROM {VIEW} WHERE NOT done AND us < $cut", cut=cut)[0][0]
-        if first is None or not hours:
+        if first is None:
             return
         first = max(first, self._span.history_start - CONTEXT_US)
         events, is_dear = events_sql(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,6 +64,11 @@ class Extent:
             self.records + other.records,
             self.malformed + other.malformed,
         )
+
+    @classmethod
+    def together(cls, some: Iterable[Extent]) -> Extent:
+        """What all of them hold."""
+        return functools.reduce(cls.plus, some, cls.none())
 
     def touches(self, start_us: int, end_us: int) -> bool:
         return (

@@ -6,7 +6,6 @@ tells records apart. They are copied only when most of them are forgotten.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,9 +95,7 @@ class Records:
         except BaseException:
             self._run(f"DROP TABLE IF EXISTS {name}")
             raise
-        self._tables.append(
-            _Table(name, functools.reduce(Extent.plus, found.values(), Extent.none()))
-        )
+        self._tables.append(_Table(name, Extent.together(found.values())))
         self._show()
         return found
 
@@ -122,7 +119,7 @@ class Records:
         if self._tables:
             stale = self._run(f"SELECT count(*) FROM {VIEW} WHERE us < $keep", keep=keep)[0][0]
             if stale > self._tables[-1].held.records:
-                held = functools.reduce(Extent.plus, (table.held for table in self._tables))
+                held = Extent.together(table.held for table in self._tables)
                 self._replace(list(self._tables), f"us >= {keep}", held, cut)
 
     def _replace(self, old: Sequence[_Table], condition: str, held: Extent, counted: int) -> None:
