@@ -67,8 +67,13 @@ def counts(world: World, cache: Path | None, end: datetime, *, writable: bool = 
             sums = [c for c in columns if c in _ADDED]
             keys = [c for c in columns if c not in _ADDED]
             told = ", ".join([*keys, *(f"sum({name})::BIGINT" for name in sums)])
+            # Which number a subject has depends on what was read first.
+            named = (
+                f"(SELECT c.* REPLACE (name AS subject) FROM {table} c JOIN named USING (subject))"
+            )
+            rows = named if "subject" in keys else table
             found.append(
-                engine._run(f"SELECT {told} FROM {table} GROUP BY {', '.join(keys)} ORDER BY ALL")
+                engine._run(f"SELECT {told} FROM {rows} GROUP BY {', '.join(keys)} ORDER BY ALL")
             )
         return found
 

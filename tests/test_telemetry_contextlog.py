@@ -34,8 +34,10 @@ def project_lines(world: World, *lines: Row | str | bytes) -> list[Row]:
         connection.execute("SET threads = 1")
         for macro in source.macros:
             connection.execute(macro)
-        statement, parameters = source.records()
-        cursor = connection.execute(statement, {"paths": [str(path)], **parameters})
+        projection = source.records()
+        cursor = connection.execute(
+            projection.whole(), {"paths": [str(path)], **projection.parameters}
+        )
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -5,30 +5,13 @@ by someone else; a response may be continued by a record of its own; an exporter
 twice. Records of one call share a call id, else a trace, else a conversation, and the tool's
 name; within those they are matched in order, because the times of different writers do not agree.
 
-Whether records belong together is asked of hashes (``KEYS``) and not of texts, and the matching
-looks at the few columns that it needs: most of the time of a first run is spent here.
+Whether records belong together is asked of hashes (see ``records``) and not of texts, and the
+matching looks at the few columns that it needs.
 """
 
 from __future__ import annotations
 
 from tgt.telemetry.events import HOUR_US
-
-KEYS = {
-    # What an exporter repeats after a time-out.
-    "same": (
-        "CASE WHEN id IS NOT NULL THEN hash(id, act, phase, failed, name, conv_id, trace_id) END"
-    ),
-    "call": (
-        "CASE WHEN phase IS NOT NULL THEN hash(coalesce(call_id, trace_id, conv_id), name) END"
-    ),
-    # Whether there is more than the tool's name to tell calls apart.
-    "keyed": "coalesce(call_id, trace_id, conv_id) IS NOT NULL",
-    "trace": (
-        "CASE WHEN trace_id IS NOT NULL AND act IN ('assistant_response', 'auto_continue')"
-        " THEN hash(trace_id) END"
-    ),
-}
-"""Columns that are kept of a record in place of its texts: what belongs together is equal there."""
 
 _COUNTED = (
     *("us", "actor", "act", "failed", "cancelled", "conv", "elapsed_ms", "finish_reason"),

@@ -12,17 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tgt.telemetry.files import LogFile, Part, discover
 from tgt.telemetry.macros import MACROS, constant_map
+from tgt.telemetry.source import Projection
 
 _TIMES = ("ts", "timestamp", "t_utc_iso", "wm_event_time_ms")
-_WORDS = (
-    *("id", "actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
-    *("failed_tool", "planned_tool", "status", "conv_id", "session_id", "sessionId", "trace_id"),
-    *("call_id", "tool_call_id", "finish_reason", "continuation", "error", "error_message"),
-    *("message", "error_type", "error_code", "model", "service"),
+_NAMES = (
+    *("id", "conv_id", "session_id", "sessionId", "trace_id", "call_id", "tool_call_id"),
+    *("error", "error_message", "message"),
 )
 _NUMBERS = (
     *("iter", "iteration", "turn_id", "attempt", "elapsed_ms", "duration_ms"),
@@ -30,22 +28,73 @@ _NUMBERS = (
     *("content_tokens", "cost_usd"),
 )
 _TEXTS = ("args_preview", "result_preview", "content_preview")
-_NESTED_WORDS = (
-    *("meta.tool", "metadata.call_id", "metadata.finish_reason", "metadata.continuation"),
-    *("metadata.error", "metadata.error_type", "metadata.model"),
+_WORDS = (
+    *("actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
+    *("failed_tool", "planned_tool", "status", "finish_reason", "continuation"),
+    *("error_type", "error_code", "model", "service"),
 )
-_NESTED_NUMBERS = (
-    *("metadata.elapsed_ms", "metadata.input_tokens", "metadata.output_tokens"),
-    *("tokens.input", "tokens.output"),
+_NESTED = (
+    *("metadata.call_id", "metadata.error", "metadata.elapsed_ms"),
+    *("metadata.input_tokens", "metadata.output_tokens", "tokens.input", "tokens.output"),
+)
+_NESTED_WORDS = (
+    *("meta.tool", "metadata.finish_reason", "metadata.continuation"),
+    *("metadata.error_type", "metadata.model"),
 )
 COLUMNS = {
-    **dict.fromkeys((*_TIMES, *_WORDS, *_NUMBERS, *_TEXTS), "VARCHAR"),
+    **dict.fromkeys((*_TIMES, *_NAMES, *_NUMBERS, *_TEXTS, *_WORDS), "VARCHAR"),
     "metadata": "JSON",
     "meta": "JSON",
     "tokens": "JSON",
 }
 """What the engine's JSON reader is asked for: everything as text, the objects as JSON."""
 
+_READ = (
+    "read_ndjson($paths, columns = $columns, ignore_errors = true, filename = true,"
+    " hive_partitioning = false)"
+)
+
+
+def _word(name: str) -> str:
+    """The column of a word; it holds the word as it stands in the line until it is looked at."""
+    return "word_" + name.replace(".", "_")
+
+
+_UNPACKED = (
+    "SELECT *, "
+    + ", ".join(
+        f"{of}->>'$.{key}' AS \"{of}.{key}\""
+        for of, _, key in (name.partition(".") for name in (*_NESTED, *_NESTED_WORDS))
+    )
+    + f" FROM {_READ}"
+)
+
+# COALESCE looks at the second name of a thing only where the first has no value.
+_LINES = f"""
+SELECT filename AS path,
+    coalesce({", ".join(f'moment("{name}")' for name in _TIMES)}) AS us,
+    word(id) AS id,
+    coalesce(word(conv_id), word(session_id), word("sessionId")) AS conv_id,
+    word(trace_id) AS trace_id,
+    coalesce(word(call_id), word(tool_call_id), word("metadata.call_id")) AS call_id,
+    TRY_CAST(coalesce(number(iter), number(iteration), number(turn_id), number(attempt))
+        AS BIGINT) AS iter,
+    coalesce(number(elapsed_ms), number(duration_ms), number(total_elapsed_ms),
+        number("metadata.elapsed_ms")) AS elapsed_ms,
+    coalesce(word(error), error, word(error_message), word("metadata.error"),
+        CASE WHEN names_error(coalesce(word(act), word("type"), word(action)))
+            OR is_upstream(coalesce(word(act), word("type"), word(action)))
+            THEN word(message) END) AS error,
+    args_preview,
+    coalesce(result_preview, content_preview) AS result_preview,
+    coalesce(number(input_tokens), number("tokens.input"), number("metadata.input_tokens"))
+        AS input_tokens,
+    coalesce(number(output_tokens), number("tokens.output"), number("metadata.output_tokens"),
+        number(reasoning_tokens) + number(content_tokens)) AS output_tokens,
+    number(cost_usd) AS cost_usd,
+    {", ".join(f'"{name}" AS {_word(name)}' for name in (*_WORDS, *_NESTED_WORDS))},
+FROM ({_UNPACKED})
+"""
 
 _PHASES: Mapping[str, object] = {
     **dict.fromkeys(("tool_execution_start", "tool_call_begin"), "start"),
@@ -53,61 +102,40 @@ _PHASES: Mapping[str, object] = {
     **dict.fromkeys(("tool_call_end", "tool_call_error"), "end"),
     "tool_call": "call",
 }
+_OWN_MACROS = (
+    "CREATE OR REPLACE TEMP MACRO names_error(w) AS"
+    " coalesce(w = 'error' OR suffix(w, '_error'), false)",
+    "CREATE OR REPLACE TEMP MACRO is_upstream(w) AS"
+    " coalesce(w IN ('upstream_error', 'api_error', 'circuit'), false)",
+)
 
 # One step of the meaning at a time: a macro writes its argument several times over, so what it is
 # given had better be a mere column.
-_UNPACKED = (
-    "SELECT *, "
-    + ", ".join(
-        f"{of}->>'$.{key}' AS \"{of}.{key}\""
-        for of, _, key in (name.partition(".") for name in (*_NESTED_WORDS, *_NESTED_NUMBERS))
-    )
-    + " FROM {relation}"
-)
 _CLEANED = (
-    "SELECT filename AS path, error AS error_text, "
-    + ", ".join(
-        [f'moment("{name}") AS "{name}"' for name in _TIMES]
-        + [f'word("{name}") AS "{name}"' for name in (*_WORDS, *_NESTED_WORDS)]
-        + [f'number("{name}") AS "{name}"' for name in (*_NUMBERS, *_NESTED_NUMBERS)]
-        + list(_TEXTS)
-    )
-    + " FROM unpacked"
+    "SELECT * REPLACE ("
+    + ", ".join(f"word({_word(name)}) AS {_word(name)}" for name in (*_WORDS, *_NESTED_WORDS))
+    + ") FROM "
 )
 
 _NAMED = """
-SELECT path,
-    coalesce(ts, "timestamp", t_utc_iso, wm_event_time_ms) AS us,
-    id,
-    lower(coalesce(actor, role)) AS raw_actor,
-    coalesce(act, "type", action) AS raw_act,
-    coalesce(name, tool_name, tool, "where", failed_tool, planned_tool, "meta.tool") AS name,
-    "where" AS place,
-    status AS raw_status,
-    coalesce(conv_id, session_id, "sessionId") AS conv_id,
-    trace_id,
-    coalesce(call_id, tool_call_id, "metadata.call_id") AS call_id,
-    TRY_CAST(coalesce(iter, iteration, turn_id, attempt) AS BIGINT) AS iter,
-    coalesce(elapsed_ms, duration_ms, total_elapsed_ms, "metadata.elapsed_ms") AS elapsed_ms,
-    coalesce(finish_reason, "metadata.finish_reason") AS raw_finish_reason,
-    lower(coalesce(continuation, "metadata.continuation")) AS raw_continuation,
-    coalesce(error, error_text, error_message, "metadata.error") AS raw_error,
-    message,
-    coalesce(error_type, error_code, "metadata.error_type") AS raw_error_type,
-    args_preview,
-    coalesce(result_preview, content_preview) AS result_preview,
-    coalesce(model, "metadata.model") AS model,
-    coalesce(input_tokens, "tokens.input", "metadata.input_tokens") AS input_tokens,
-    coalesce(output_tokens, "tokens.output", "metadata.output_tokens",
-             reasoning_tokens + content_tokens) AS output_tokens,
-    cost_usd,
-    service,
+SELECT *,
+    lower(coalesce(word_actor, word_role)) AS raw_actor,
+    coalesce(word_act, word_type, word_action) AS raw_act,
+    coalesce(word_name, word_tool_name, word_tool, word_where, word_failed_tool,
+        word_planned_tool, word_meta_tool) AS name,
+    word_status AS raw_status,
+    coalesce(word_finish_reason, word_metadata_finish_reason) AS raw_finish_reason,
+    lower(coalesce(word_continuation, word_metadata_continuation)) AS raw_continuation,
+    coalesce(word_error_type, word_error_code, word_metadata_error_type) AS raw_error_type,
+    coalesce(word_model, word_metadata_model) AS model,
+    word_service AS service,
 FROM cleaned
 """
 
 _JUDGED = f"""
 SELECT *, {constant_map(_PHASES)}[raw_act] AS phase,
     CASE
+        WHEN raw_act = 'tool_call_output_delta' THEN NULL
         WHEN phase IS NOT NULL THEN 'tool_call'
         WHEN raw_act IN ('message', 'response') AND raw_actor IN ('assistant', 'model')
             THEN 'assistant_response'
@@ -115,55 +143,55 @@ SELECT *, {constant_map(_PHASES)}[raw_act] AS phase,
         WHEN raw_act = 'INPUT' AND raw_actor = 'user' THEN 'message'
         ELSE coalesce(raw_act, 'event') END AS act,
     coalesce(starts_with(raw_act, 'approval_') OR starts_with(raw_act, 'checkpoint_'), false)
-        AS is_human,
-    coalesce(raw_act = 'error' OR suffix(raw_act, '_error'), false) AS names_error,
-    coalesce(raw_act IN ('upstream_error', 'api_error', 'circuit'), false) AS is_upstream,
+        AS is_wait,
     finish(raw_finish_reason) AS finish_reason,
     CASE raw_continuation WHEN 'true' THEN true WHEN '1' THEN true
         WHEN 'false' THEN false WHEN '0' THEN false END AS continuation,
 FROM named
-WHERE raw_act IS DISTINCT FROM 'tool_call_output_delta'
 """
 
 _OUTCOMES = """
 SELECT *,
     CASE
-        WHEN is_human OR is_refusal(raw_status) OR is_refusal(raw_error_type)
+        WHEN is_wait OR is_refusal(raw_status) OR is_refusal(raw_error_type)
             OR is_abort(raw_status) OR act = 'stuck_detection' THEN NULL
-        WHEN names_error THEN true
+        WHEN names_error(raw_act) THEN true
         WHEN failure(raw_status) IS NOT NULL THEN failure(raw_status)
         WHEN finish_reason = 'error' THEN true
         WHEN raw_act IN ('tool_execution_finish', 'tool_call_end') THEN false
         END AS failed,
-    NOT is_human AND (is_abort(raw_status) OR is_abort(raw_act)
+    NOT is_wait AND (is_abort(raw_status) OR is_abort(raw_act)
         OR coalesce(finish_reason = 'cancelled', false)) AS cancelled,
-    CASE WHEN is_human THEN NULL ELSE elapsed_ms END AS own_ms,
-    coalesce(raw_error, CASE WHEN is_upstream OR names_error THEN message END) AS error,
     coalesce(raw_error_type, CASE WHEN number(raw_status) BETWEEN 400 AND 599
         THEN 'http_' || CAST(number(raw_status) AS INTEGER) END) AS error_type,
 FROM judged
 """
 
-_RECORDS = """
-SELECT path, us, id,
+_MEANINGS = """
+SELECT *,
     CASE
         WHEN act = 'tool_call' THEN 'tool'
         WHEN act = 'assistant_response' THEN 'assistant'
         ELSE coalesce(raw_actor, 'system') END AS actor,
-    act, phase, name, failed, cancelled, conv_id, trace_id, call_id, iter,
-    own_ms AS elapsed_ms, finish_reason, continuation, error, error_type, args_preview,
-    result_preview, model, input_tokens, output_tokens, cost_usd, service,
     CASE
         WHEN act = 'tool_call' OR (act = 'error' AND raw_actor = 'tool')
             THEN 'tool_call/' || coalesce(name, 'unknown')
         WHEN act = 'assistant_response' THEN concat_ws('/', act, model)
-        WHEN is_upstream THEN 'upstream/' || coalesce(place, CASE
+        WHEN is_upstream(raw_act) THEN 'upstream/' || coalesce(word_where, CASE
             WHEN error_type IN ('http_429', 'http_529') THEN error_type
             WHEN error_type LIKE 'http%' THEN error_type[:6] || 'xx' END, name, 'unknown')
-        WHEN names_error THEN concat_ws('/', act, coalesce(name, error_type))
+        WHEN names_error(raw_act) THEN concat_ws('/', act, coalesce(name, error_type))
         ELSE concat_ws('/', act, name) END AS subject,
 FROM outcomes
 """
+
+
+def meaning(relation: str) -> str:
+    """SQL that adds to a relation with the words what they mean."""
+    return (
+        f"WITH cleaned AS ({_CLEANED}{relation}), named AS ({_NAMED}), judged AS ({_JUDGED}),"
+        f" outcomes AS ({_OUTCOMES}) {_MEANINGS}"
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +202,7 @@ class ContextLog:
     setting: str = "FGK_CONTEXTLOG_DIR"
     kind: str = "contextlog"
     in_lines: bool = True
-    macros: Sequence[str] = MACROS
+    macros: Sequence[str] = (*MACROS, *_OWN_MACROS)
 
     def files(self) -> tuple[LogFile, ...]:
         return discover(self.directory, self.setting)
@@ -182,17 +210,6 @@ class ContextLog:
     def descriptor(self, part: Part) -> int | None:
         return None if part.is_whole else part.descriptor()
 
-    def records(self) -> tuple[str, Mapping[str, Any]]:
-        relation = (
-            "read_ndjson($paths, columns = $columns, ignore_errors = true, filename = true,"
-            " hive_partitioning = false)"
-        )
-        return records(relation), {"columns": COLUMNS}
-
-
-def records(relation: str) -> str:
-    """SQL that projects the relation (with COLUMNS) to records; a malformed line has no ``us``."""
-    return (
-        f"WITH unpacked AS ({_UNPACKED.format(relation=relation)}), cleaned AS ({_CLEANED}),"
-        f" named AS ({_NAMED}), judged AS ({_JUDGED}), outcomes AS ({_OUTCOMES}) {_RECORDS}"
-    )
+    def records(self) -> Projection:
+        words = tuple(_word(name) for name in (*_WORDS, *_NESTED_WORDS))
+        return Projection(_LINES, {"columns": COLUMNS}, words, meaning)

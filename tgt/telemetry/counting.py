@@ -15,7 +15,7 @@ CONTEXT_US = HOUR_US
 """Records of one call lie within an hour of each other."""
 
 UNITS = """
-SELECT us // {hour} AS hour, subject, service, conv,
+SELECT (us // {hour})::INTEGER AS hour, subject, conv,
     count(*)::INTEGER AS events,
     (count(*) FILTER (failed))::INTEGER AS errors,
     (count(*) FILTER (truncated IS NOT NULL))::INTEGER AS ends,
@@ -27,7 +27,7 @@ GROUP BY ALL
 """
 
 LATENCY = """
-SELECT us // {hour} AS hour, subject, service,
+SELECT (us // {hour})::INTEGER AS hour, subject,
     floor(ln(elapsed_ms) / ln({base}))::SMALLINT AS bucket,
     count(*)::INTEGER AS n,
 FROM {events} WHERE elapsed_ms BETWEEN 1e-6 AND 1e15 AND failed IS DISTINCT FROM true
@@ -47,10 +47,10 @@ WITH talk AS (
         OR (actor <> 'user' AND act = 'assistant_response'
             AND finish_reason IS DISTINCT FROM 'tool_calls'))),
 waits AS (
-    SELECT us // {hour} AS hour, conv, max(answer_us - us) // 1000 AS wait_ms,
+    SELECT (us // {hour})::INTEGER AS hour, conv, max(answer_us - us) // 1000 AS wait_ms,
     FROM talk WHERE asked AND answer_us - us <= {longest} GROUP BY ALL),
 states AS (
-    SELECT us // {hour} AS hour, conv, any_value(service) AS service,
+    SELECT (us // {hour})::INTEGER AS hour, conv, any_value(service) AS service,
         count(*)::INTEGER AS events,
         (count(*) FILTER (failed))::INTEGER AS errors,
         (count(*) FILTER (ended))::INTEGER AS ended,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -86,6 +87,7 @@ _USUAL = (FAILURE, TRAFFIC, TRUNCATION, UNTOLD)
 _USUAL_HOURS = 24
 _MANY_EVENTS = 1_000_000  # the conversations of so many are as much as is counted at once
 _ALL_SUBJECTS = "traffic"
+_ALL_NUMBER = 0  # subjects are numbered from 1
 
 # Sums over rows (conv, n, k) of one subject; rows without a conversation are loose events.
 _SUMS = """
@@ -226,6 +228,8 @@ class DuckDBEngine:
         self._malformed = 0
         self._warnings: tuple[str, ...] = ()
         self._raw_start = 0
+        self._names = {_ALL_NUMBER: _ALL_SUBJECTS}
+        self._numbers = {_ALL_SUBJECTS: _ALL_NUMBER}
         self._tellers: list[str] = []
         """The services whose responses tell how they ended."""
         self._longest = _USUAL_HOURS
@@ -261,6 +265,29 @@ class DuckDBEngine:
                 f"the telemetry of this window does not fit into {self._workspace.memory_mb} MB",
                 hint="raise TASKGEN_MEMORY_MB",
             ) from None
+
+    def _named(
+        self, rows: Sequence[Sequence[Any]], place: int
+    ) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Each row with the name of the subject whose number is at a place, by the names."""
+        unknown = {row[place] for row in rows}.difference(self._names)
+        if unknown:
+            for number, name in self._run(
+                "SELECT subject, name FROM named WHERE subject IN (SELECT unnest($numbers))",
+                numbers=list(unknown),
+            ):
+                self._names[number] = name
+                self._numbers[name] = number
+        return iter(sorted(((self._names[row[place]], row) for row in rows), key=itemgetter(0)))
+
+    def _number(self, subject: str) -> int | None:
+        """The number of a subject, if there is such a one."""
+        if subject not in self._numbers:
+            found = self._run("SELECT min(shown) FROM named WHERE name = $name", name=subject)
+            if found[0][0] is None:
+                return None
+            self._numbers[subject] = found[0][0]
+        return self._numbers[subject]
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -343,8 +370,9 @@ class DuckDBEngine:
         units = self._counts("units", baseline.start)
         conversations = self._counts("conversations", baseline.start)
         found = self._run(
-            "SELECT coalesce(service, ''), hour, sum(told), sum(cuts)"
-            f" FROM {units} GROUP BY ALL UNION ALL"
+            "SELECT coalesce(service, ''), hour, sum(told), sum(cuts) FROM (SELECT subject, hour,"
+            f" sum(told) AS told, sum(cuts) AS cuts FROM {units} GROUP BY ALL)"
+            " JOIN subjects USING (subject) GROUP BY ALL UNION ALL"
             f" SELECT DISTINCT '', hour, 0, 0 FROM {conversations}"
         )
         self._tellers = sorted({service for service, _, told, _ in found if told})
@@ -424,11 +452,12 @@ class DuckDBEngine:
             signals = [each for each in self._asked if (each, window) not in self._step.tallies]
             self._step.tallies.update({(each, window): {} for each in signals})
             rows, parameters = self._grouped(signals, window)
-            for number, subject, *row in self._run(
+            found = self._run(
                 f"SELECT signal, subject, {_DISTINCT}, {_SUMS} FROM ({rows})"
-                " GROUP BY signal, subject ORDER BY signal, subject",
+                " GROUP BY signal, subject",
                 **parameters,
-            ):
+            )
+            for subject, (number, _, *row) in self._named(found, 1):
                 tally = _tally(row[2:], row[0], row[1])
                 self._step.tallies[signals[number], window][subject] = tally
             return self._step.tallies[signal, window]
@@ -449,7 +478,7 @@ class DuckDBEngine:
             rows, parameters = self._rows(signal, window)
             if signal == TRAFFIC:
                 rows = (
-                    f"SELECT '{_ALL_SUBJECTS}' AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
+                    f"SELECT {_ALL_NUMBER} AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
                     f" FROM ({rows}) GROUP BY ALL"
                 )
             parts.append(
@@ -470,7 +499,7 @@ class DuckDBEngine:
         rows, parameters = self._grouped(signals, longest)
         sums = self._run(
             f"SELECT signal, subject, hour, {_SUMS} FROM ({rows}) GROUP BY signal, subject, hour"
-            " ORDER BY signal, subject, hour DESC",
+            " ORDER BY hour DESC",
             **parameters,
         )
         latest = [
@@ -487,8 +516,8 @@ class DuckDBEngine:
         for number, each in enumerate(signals):
             self._step.hours[each, window.end] = _Hours(
                 first,
-                [row[1:] for row in sums if row[0] == number],
-                [row[1:] for row in latest if row[0] == number],
+                [(name, *row[2:]) for name, row in self._named(sums, 1) if row[0] == number],
+                [(name, *row[2:]) for name, row in self._named(latest, 1) if row[0] == number],
             )
         return self._step.hours[signal, window.end]
 
@@ -527,7 +556,7 @@ class DuckDBEngine:
         parts = []
         for number, signal in enumerate(signals):
             everything = signal == TRAFFIC
-            subject = f"'{_ALL_SUBJECTS}' AS subject" if everything else "subject"
+            subject = f"{_ALL_NUMBER} AS subject" if everything else "subject"
             some = not everything and subjects is not None
             where = "WHERE subject IN (SELECT unnest($subjects))" if some else ""
             parts.append(
@@ -536,12 +565,13 @@ class DuckDBEngine:
                 f" FROM {table} {where} GROUP BY ALL"
             )
         found: dict[Signal, dict[str, dict[int, Tally]]] = {signal: {} for signal in signals}
-        for number, subject, hour, *sums in self._run(
+        rows = self._run(
             f"SELECT signal, subject, hour, {_SUMS} FROM ({' UNION ALL '.join(parts)})"
-            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour ORDER BY signal, subject, hour",
-            subjects=list(subjects or ()),
+            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour ORDER BY hour",
+            subjects=list(map(self._number, subjects or ())),
             tells=self.telemetry.tells_finish,
-        ):
+        )
+        for subject, (number, _, hour, *sums) in self._named(rows, 1):
             found[signals[number]].setdefault(subject, {})[hour] = _tally(sums)
         return found
 
@@ -553,10 +583,11 @@ class DuckDBEngine:
             counts = self._counts("latency", window.start)
             source = f"(SELECT * FROM {counts} WHERE hour <= $finish // {HOUR_US})"
         now: dict[str, dict[int, int]] = {}
-        for subject, bucket, n in self._run(
-            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL ORDER BY ALL",
+        rows = self._run(
+            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL ORDER BY bucket",
             **_bounds(window),
-        ):
+        )
+        for subject, (_, bucket, n) in self._named(rows, 0):
             now.setdefault(subject, {})[bucket] = n
         worth = sorted(s for s, counts in now.items() if sum(counts.values()) >= min_calls)
         self._know_latencies(worth)
@@ -599,12 +630,12 @@ class DuckDBEngine:
         self, table: str, subjects: Sequence[str] | None
     ) -> Iterator[tuple[str, int, dict[int, int]]]:
         where = "" if subjects is None else " WHERE subject IN (SELECT unnest($subjects))"
-        for subject, hour, buckets, counts in self._run(
+        rows = self._run(
             "SELECT subject, hour, list(bucket), list(n) FROM (SELECT subject, hour, bucket,"
-            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL"
-            " ORDER BY subject, hour",
-            subjects=list(subjects or ()),
-        ):
+            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL ORDER BY hour",
+            subjects=list(map(self._number, subjects or ())),
+        )
+        for subject, (_, hour, buckets, counts) in self._named(rows, 0):
             yield subject, hour, dict(sorted(zip(buckets, counts, strict=True)))
 
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
@@ -614,7 +645,7 @@ class DuckDBEngine:
             " AS conv, count(*) AS n, count_if(elapsed_ms > $ms) AS k FROM events"
             " WHERE subject = $subject AND us > $start AND us <= $finish AND elapsed_ms > 0"
             " AND failed IS DISTINCT FROM true GROUP BY ALL)",
-            subject=subject,
+            subject=self._number(subject),
             ms=ms,
             **_bounds(window),
         )[0]
@@ -647,15 +678,16 @@ class DuckDBEngine:
             "SELECT subject, name, count(*), count(DISTINCT conv_id),"
             " count_if(conv_id IS NULL) * 2 > count(*) FROM events"
             " WHERE act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL"
-            " AND us > $start AND us <= $finish GROUP BY ALL ORDER BY subject",
+            " AND us > $start AND us <= $finish GROUP BY ALL ORDER BY name",
             **_bounds(window),
         )
-        return tuple(Usage(*row) for row in found)
+        return tuple(Usage(subject, *row[1:]) for subject, row in self._named(found, 0))
 
     def _counted(
         self, subject: str, measure: Measure, window: Interval, above_ms: float
     ) -> tuple[str, dict[str, Any]]:
-        parameters: dict[str, Any] = {**_bounds(window), "subject": subject, "above": above_ms}
+        parameters: dict[str, Any] = {**_bounds(window), "above": above_ms}
+        parameters["subject"] = self._number(subject)
         parameters["tells"] = self.telemetry.tells_finish
         if measure in _OF_CONVERSATIONS:
             statement = (
@@ -722,7 +754,7 @@ class DuckDBEngine:
             f"SELECT hour, sum({count})::BIGINT FROM {self._counts(table, window.start)}"
             f" WHERE subject = $subject AND {slow} GROUP BY hour HAVING sum({count}) > 0"
             " ORDER BY hour",
-            subject=subject,
+            subject=self._number(subject),
             tellers=self._tellers,
         )
         left = sum(n for _, n in found) / 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +19,15 @@ from typing import Any
 import duckdb
 
 from tgt import __version__
-from tgt.telemetry import calls
+from tgt.telemetry import calls, meanings
 from tgt.telemetry.counting import CONTEXT_US, COUNTS, count_statement, events_sql
-from tgt.telemetry.events import HOUR_US, RECORD, from_us
+from tgt.telemetry.events import HOUR_US, from_us
 from tgt.telemetry.files import Part, between, parts
+from tgt.telemetry.meanings import Meanings
 from tgt.telemetry.partials import TABLES, Extent, Partials
 from tgt.telemetry.records import VIEW, Records, extents
 from tgt.telemetry.salvage import InMemory, Salvage
-from tgt.telemetry.source import Source
+from tgt.telemetry.source import Projection, Source
 
 Progress = Callable[[str, float | None], None]
 
@@ -66,12 +67,13 @@ def signature(sources: Sequence[Source]) -> str:
         duckdb.__version__,
         repr(COUNTS),
         repr(TABLES),
-        repr(sorted(RECORD)),
-        repr(calls.KEYS),
+        repr(meanings.TABLES),
         joined,
     ]
     for source in sources:
-        text.extend((source.kind, repr(source), *source.macros, *map(repr, source.records())))
+        projection = source.records()
+        text += [source.kind, repr(source), *source.macros, repr(projection.parameters)]
+        text += [projection.statement, repr(projection.words), projection.meaning("records")]
     return hashlib.sha256("\0".join(text).encode()).hexdigest()
 
 
@@ -95,7 +97,8 @@ class Ingest:
         self._warnings: list[str] = []
         self._catalog: dict[str, Extent] = {}
         self._failed: set[str] = set()
-        self._records = Records(connection, span.raw_start, previews=previews)
+        self._meanings = Meanings(connection, "cache" if partials.covered is not None else None)
+        self._records = Records(connection, self._meanings, span.raw_start, previews=previews)
         for name, kinds in TABLES.items():
             self._run(f"CREATE OR REPLACE TEMP TABLE fresh_{name} ({kinds})")
 
@@ -125,7 +128,7 @@ class Ingest:
                 if self._progress:
                     self._progress("reading telemetry", done / total)
         self._finish(hours, every)
-        self._tell_services_apart()
+        self._name_subjects()
         malformed = sum(
             extent.malformed
             for extent in (self._known(part) for part in every)
@@ -254,19 +257,40 @@ class Ingest:
             self._failed.add(part.identity)
 
     def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
-        statement, parameters = source.records()
-        with _readable(source, batch) as paths:
-            given = {"paths": list(paths), **parameters}
+        projection = source.records()
+        with _readable(source, batch) as readable:
+            paths = {name: path for name, (path, _) in readable.items()}
             if only_extent:
-                found = extents(self._connection, f"({statement})", given)
+                given = {"paths": list(paths.values()), **projection.parameters}
+                found = extents(self._connection, f"({projection.statement})", given)
             else:
-                found = self._records.read(statement, given)
-        by_path = {
-            (p.file.path if path == _literal(p.file.path) else path): p for path, p in paths.items()
-        }
-        held = {part.identity: Extent.none() for part in paths.values()}
-        held.update({by_path[path].identity: extent for path, extent in found.items()})
+                found = self._read_records(projection, batch, paths)
+        held = {part.identity: Extent.none() for _, part in readable.values()}
+        held.update({readable[name][1].identity: extent for name, extent in found.items()})
         self._catalog.update(held)
+
+    def _read_records(
+        self, projection: Projection, batch: Sequence[Part], paths: Mapping[str, str]
+    ) -> dict[str, Extent]:
+        """Most of a history needs no texts, and to read them takes long; which has none is a
+        guess, and if it was wrong, they are read after all."""
+        texts = any(self._may_be_shown(part) for part in batch)
+        found = self._records.read(projection, paths, texts=texts)
+        last = Extent.together(found.values()).last_us
+        if texts or last is None or last < self._span.raw_start:
+            return found
+        self._records.forget_last()
+        return self._records.read(projection, paths, texts=True)
+
+    def _may_be_shown(self, part: Part) -> bool:
+        """Whether records of the part may be new enough for samples, as far as one can tell
+        without reading it."""
+        extent = self._known(part)
+        if extent is not None:
+            return extent.touches(self._span.raw_start, self._span.end + 1)
+        if part.offset + part.length < part.file.size:
+            return False  # more was written after it
+        return part.file.modified_ns // 1000 >= self._span.raw_start
 
     def _span_of(self, batch: Sequence[Part]) -> tuple[int, int] | None:
         """The times of the first and the last record of a batch."""
@@ -329,19 +353,20 @@ class Ingest:
                     counts += f" WHERE NOT ({_within(hours, 'hour', 1)})"
             self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS {counts}")
 
-    def _tell_services_apart(self) -> None:
-        """Where there are several services, a subject is one of a service: ``subject@service``."""
+    def _name_subjects(self) -> None:
         found = self._run(
-            "SELECT count(DISTINCT service) FROM (SELECT service FROM all_units UNION ALL"
-            f" SELECT service FROM all_conversations UNION ALL SELECT service FROM {VIEW})"
+            "SELECT count(DISTINCT service) FROM (SELECT service FROM subjects SEMI JOIN all_units"
+            " USING (subject) UNION ALL SELECT service FROM all_conversations"
+            f" UNION ALL SELECT service FROM {VIEW})"
         )
-        several = found[0][0] > 1
-        subject = " REPLACE (concat_ws('@', subject, service) AS subject)" if several else ""
+        some_are_one = self._meanings.name_subjects(several=found[0][0] > 1)
         for name, kinds in TABLES.items():
-            named = subject if "subject" in kinds else ""
-            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT *{named} FROM all_{name}")
-        if several:
-            self._records.tell_services_apart()
+            counts = f"FROM all_{name}"
+            if some_are_one and "subject" in kinds:
+                counts = (
+                    f"SELECT c.* REPLACE (shown AS subject) {counts} c JOIN named USING (subject)"
+                )
+            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {counts}")
 
     def _count(self, cut: int, hours: set[int]) -> None:
         """Count what is not yet counted, up to a time."""
@@ -371,19 +396,21 @@ class Ingest:
 
 
 @contextmanager
-def _readable(source: Source, batch: Sequence[Part]) -> Iterator[dict[str, Part]]:
-    """The parts under the paths by which the engine can read them, for as long as it does."""
+def _readable(source: Source, batch: Sequence[Part]) -> Iterator[dict[str, tuple[str, Part]]]:
+    """The parts, and the paths by which the engine can read them for as long as it does, under
+    the names that it gives them."""
     descriptors: list[int] = []
-    paths: dict[str, Part] = {}
+    found: dict[str, tuple[str, Part]] = {}
     try:
         for part in batch:
             descriptor = source.descriptor(part)
             if descriptor is None:
-                paths[_literal(part.file.path)] = part
+                found[part.file.path] = (_literal(part.file.path), part)
             else:
                 descriptors.append(descriptor)
-                paths[f"/proc/self/fd/{descriptor}"] = part
-        yield paths
+                path = f"/proc/self/fd/{descriptor}"
+                found[path] = (path, part)
+        yield found
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

@@ -23,22 +23,32 @@ import duckdb
 
 from tgt import fsio
 from tgt.errors import StoreError
+from tgt.telemetry import meanings
 
 FILE_NAME = "partials.duckdb"
 TABLES: Mapping[str, str] = {
     "units": (
-        "hour BIGINT, subject VARCHAR, service VARCHAR, conv UBIGINT, events INTEGER,"
+        "hour INTEGER, subject INTEGER, conv UBIGINT, events INTEGER,"
         " errors INTEGER, ends INTEGER, cuts INTEGER, untold INTEGER, told INTEGER"
     ),
-    "latency": "hour BIGINT, subject VARCHAR, service VARCHAR, bucket SMALLINT, n INTEGER",
+    "latency": "hour INTEGER, subject INTEGER, bucket SMALLINT, n INTEGER",
     "conversations": (
-        "hour BIGINT, conv UBIGINT, service VARCHAR, events INTEGER, errors INTEGER,"
+        "hour INTEGER, conv UBIGINT, service VARCHAR, events INTEGER, errors INTEGER,"
         " ended INTEGER, untold INTEGER, cancelled INTEGER, messages INTEGER, wait_ms BIGINT,"
         " slowest_ms DOUBLE, first_us BIGINT, last_us BIGINT"
     ),
 }
 _CATALOG = "identity VARCHAR, first_us BIGINT, last_us BIGINT, records BIGINT, malformed BIGINT"
 _META = "signature VARCHAR, first_hour BIGINT, end_hour BIGINT"
+_ALL = {
+    **TABLES,
+    "catalog": _CATALOG,
+    "meta": _META,
+    **{
+        table: ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        for table, columns in meanings.TABLES.items()
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ class Partials:
             else:
                 self._forget()
             return
-        for name in TABLES:
+        for name in (*TABLES, *meanings.TABLES):
             self._connection.execute(f"SELECT * FROM cache.{name} LIMIT 0")
         self.covered = (int(meta[0][1]), int(meta[0][2]))
         rows = self._connection.execute("SELECT * FROM cache.catalog").fetchall()
@@ -150,7 +160,7 @@ class Partials:
 
     def _clear(self) -> None:
         """Begin anew, also where another version has left tables of other columns."""
-        for name, columns in {**TABLES, "catalog": _CATALOG, "meta": _META}.items():
+        for name, columns in _ALL.items():
             self._connection.execute(f"DROP TABLE IF EXISTS cache.{name}")
             self._connection.execute(f"CREATE TABLE cache.{name} ({columns})")
 
@@ -188,6 +198,7 @@ class Partials:
                     " WHERE hour >= ? AND hour < ? AND hour IN (SELECT unnest(?::BIGINT[]))",
                     [*covered, list(counted)],
                 )
+            self._store_meanings()
             run("DELETE FROM cache.catalog")
             run(
                 "INSERT INTO cache.catalog SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]),"
@@ -202,6 +213,20 @@ class Partials:
                 run("ROLLBACK")
             return False
         return True
+
+    def _store_meanings(self) -> None:
+        """Keep what wordings mean, unless there are so many that they hardly come again."""
+        run = self._connection.execute
+        many = f"SELECT 1 FROM meanings HAVING count(*) > {meanings.MOST_KEPT}"
+        for table, key in (("subjects", "subject"), ("meanings", "wording")):
+            known = f"cache.{table}"
+            run(f"INSERT INTO {known} BY NAME FROM {table} ANTI JOIN {known} USING ({key})")
+        if run(many).fetchall():
+            run("DELETE FROM cache.meanings")
+            run(
+                "DELETE FROM cache.subjects WHERE subject NOT IN"
+                " (SELECT subject FROM cache.units UNION SELECT subject FROM cache.latency)"
+            )
 
 
 def _columns(catalog: Mapping[str, Extent]) -> list[list[Any]]:

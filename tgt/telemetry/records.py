@@ -1,7 +1,10 @@
 """The raw records at hand, as few columns and as few copies of them as can be.
 
-What one statement has read is one table; ``records`` is a view of all of them, with a ``row`` that
-tells records apart. They are copied only when most of them are forgotten.
+A record is kept as what is its own, in numbers: its time, hashes of its ids, how long it took, and
+a hash of its words, its *wording*. Thousands of records share one, so what a wording means is
+worked out once (see ``meanings``). What one statement has read is one table; ``records`` is a view
+of all of them with their meanings, and with a ``row`` that tells records apart. They are copied
+only when most of them are forgotten.
 """
 
 from __future__ import annotations
@@ -12,56 +15,76 @@ from typing import Any
 
 import duckdb
 
-from tgt.telemetry import calls
+from tgt.telemetry.meanings import Meanings, shortened, wording
 from tgt.telemetry.partials import Extent
+from tgt.telemetry.source import Projection
 
 VIEW = "records"
 _PREVIEW_LENGTH = 400
 _PREVIEWS = ("error", "result_preview", "args_preview")  # a sample shows the first that there is
 
-# What is kept of RECORD; most hashes and texts are looked at while reading only.
-_KEPT: Mapping[str, str] = {
-    "us": "BIGINT",
-    **dict.fromkeys(("same", "call", "trace", "conv"), "UBIGINT"),
-    "keyed": "BOOLEAN",
-    "actor": "VARCHAR",
-    "act": "VARCHAR",
-    "phase": "VARCHAR",
-    **dict.fromkeys(("failed", "cancelled", "continuation"), "BOOLEAN"),
-    "elapsed_ms": "DOUBLE",
-    **dict.fromkeys(("finish_reason", "service", "subject"), "VARCHAR"),
-    **dict.fromkeys(("id", "name", "conv_id", "error_type", *_PREVIEWS), "VARCHAR"),
+_OWN: Mapping[str, tuple[str, str]] = {
+    "path": ("UBIGINT", "hash(path)"),
+    "us": ("BIGINT", "us"),
+    "same": ("UBIGINT", "CASE WHEN id IS NOT NULL THEN hash(id, conv_id, trace_id) END"),
+    "call": (
+        "UBIGINT",
+        "CASE WHEN call_id IS NOT NULL THEN hash(call_id) WHEN trace_id IS NOT NULL"
+        " THEN hash(trace_id) WHEN conv_id IS NOT NULL THEN hash(conv_id) END",
+    ),
+    "trace": ("UBIGINT", "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END"),
+    "conv": ("UBIGINT", f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END"),
+    "elapsed_ms": ("DOUBLE", "elapsed_ms"),
+    "wording": ("UBIGINT", "wording"),
 }
-_NAMES = ("act", "subject", "id", "name", "conv_id", "error_type")
-_NAMES_OF_SAMPLES = _NAMES[2:]
-# Telemetry may call a tool a megabyte. A long name keeps its beginning, and what tells it from
-# others that begin alike.
-_SHORTENED = (
-    "CASE WHEN strlen({0}) > 240 THEN left({0}, 60) || '…' || left(md5({0}), 10) ELSE {0} END"
-)
+_TEXTS = ("id", "conv_id", *_PREVIEWS)
+"""What is kept beside that of records of which samples may be shown."""
+
+# What belongs together is equal here: in ``same`` what an exporter repeats after a time-out, in
+# ``call`` the records of one call, ``keyed`` if there is more than the tool's name to tell it from
+# others.
+_SHOWN = """
+SELECT row, us, done, conv,
+    CASE WHEN same IS NOT NULL THEN hash(same, said) END AS same,
+    CASE WHEN phase IS NOT NULL THEN hash(call, called) END AS call,
+    call IS NOT NULL AS keyed,
+    CASE WHEN act IN ('assistant_response', 'auto_continue') THEN trace END AS trace,
+    CASE WHEN is_wait IS NOT true THEN elapsed_ms END AS elapsed_ms,
+    actor, act, phase, name, failed, cancelled, finish_reason, continuation, error_type, service,
+    subject, id, conv_id, error, result_preview, args_preview,
+FROM ({rows}) JOIN meanings USING (wording)
+WHERE act IS NOT NULL
+"""
 
 
 @dataclass
 class _Table:
     name: str
     held: Extent
+    has_texts: bool
     counted: int = 0
     """All its records before this time were counted."""
 
 
 class Records:
-    """Names and previews are kept from ``raw_start`` on, where samples may be taken."""
+    """Texts are kept from ``raw_start`` on, where samples may be taken."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, raw_start: int, *, previews: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        meanings: Meanings,
+        raw_start: int,
+        *,
+        previews: bool,
     ) -> None:
         self._connection = connection
-        self._columns = _columns(raw_start, previews=previews)
-        self._tables: list[_Table] = []
+        self._meanings = meanings
+        self._raw_start = raw_start
+        self._previews = previews
         self._made = 0
-        self._subject = "subject"
-        columns = ", ".join(f"{name} {kind}" for name, kind in _KEPT.items())
+        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in _OWN.items())
         self._run(f"CREATE TEMP TABLE {VIEW}_0 ({columns})")
+        self._tables: list[_Table] = []
         self._show()
 
     def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -71,33 +94,65 @@ class Records:
         self._made += 1
         return f"{VIEW}_{self._made}"
 
-    def _show(self) -> None:
-        names = ", ".join(name for name in _KEPT if name != "subject")
+    def _rows(self) -> str:
+        """A FROM item of the rows of all tables."""
+        tables = self._tables or [_Table(f"{VIEW}_0", Extent.none(), has_texts=False)]
         rows = (
-            f"SELECT {place << 40} + rowid AS row, {names}, {self._subject} AS subject,"
-            f" us < {table.counted} AS done FROM {table.name}"
-            for place, table in enumerate(self._tables or [_Table(f"{VIEW}_0", Extent.none())])
+            f"SELECT {place << 40} + rowid AS row, us < {table.counted} AS done,"
+            f" {_columns(texts=True, there=table.has_texts)} FROM {table.name}"
+            for place, table in enumerate(tables)
         )
-        self._run(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {' UNION ALL '.join(rows)}")
+        return f"({' UNION ALL '.join(rows)})"
 
-    def read(self, statement: str, parameters: Mapping[str, Any]) -> dict[str, Extent]:
-        """Add what a source's statement yields. Returns what each ``path`` holds.
+    def _show(self) -> None:
+        shown = _SHOWN.format(rows=self._rows())
+        self._run(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {shown}")
 
-        Raises duckdb.Error, and is then as before.
+    def read(
+        self, projection: Projection, paths: Mapping[str, str], *, texts: bool
+    ) -> dict[str, Extent]:
+        """Add the records of files, given by how their names are told what to ask the reader for.
+
+        Returns what each of the names holds. Raises duckdb.Error, and is then as before.
         """
-        name = self._new_name()
+        table = self._new_name()
+        hashes = self._run("SELECT hash(name), name FROM unnest($names) t(name)", names=list(paths))
+        names: dict[int, str] = dict(hashes)
+        columns = [f"{made} AS {name}" for name, (_, made) in _OWN.items()]
+        columns += self._texts() if texts else ()
         try:
             self._run(
-                f"CREATE TEMP TABLE {name} AS SELECT path, {self._columns} FROM ({statement})",
-                **parameters,
+                f"CREATE TEMP TABLE {table} AS SELECT {', '.join(columns)}"
+                f" FROM (SELECT *, {wording(projection)} FROM ({projection.statement}))",
+                paths=list(paths.values()),
+                **projection.parameters,
             )
-            found = extents(self._connection, name, {})
+            self._meanings.learn(projection, table, {key: paths[n] for key, n in names.items()})
+            found = extents(self._connection, table, {})
         except BaseException:
-            self._run(f"DROP TABLE IF EXISTS {name}")
+            self._run(f"DROP TABLE IF EXISTS {table}")
             raise
-        self._tables.append(_Table(name, Extent.together(found.values())))
+        self._tables.append(_Table(table, Extent.together(found.values()), texts))
         self._show()
-        return found
+        return {names[key]: extent for key, extent in found.items()}
+
+    def _texts(self) -> list[str]:
+        """Of previews the one that is shown is kept, cut."""
+        kept = f"us >= {self._raw_start}"
+        made = [
+            f"CASE WHEN {kept} THEN {shortened(name)} END AS {name}" for name in ("id", "conv_id")
+        ]
+        for number, name in enumerate(_PREVIEWS):
+            shown = [kept, *(f"{other} IS NULL" for other in _PREVIEWS[:number])]
+            when = " AND ".join(shown if self._previews else ["false"])
+            made.append(f"CASE WHEN {when} THEN left({name}, {_PREVIEW_LENGTH}) END AS {name}")
+        return made
+
+    def forget_last(self) -> None:
+        """Forget what was read last."""
+        table = self._tables.pop()
+        self._show()
+        self._run(f"DROP TABLE {table.name}")
 
     def narrow(self, condition: str) -> None:
         """Keep of what was read last only what the condition holds for."""
@@ -117,31 +172,35 @@ class Records:
         for table in over:
             self._run(f"DROP TABLE {table.name}")
         if self._tables:
-            stale = self._run(f"SELECT count(*) FROM {VIEW} WHERE us < $keep", keep=keep)[0][0]
-            if stale > self._tables[-1].held.records:
+            stale = self._run(f"SELECT count(*) FROM {self._rows()} WHERE us < $keep", keep=keep)
+            if stale[0][0] > self._tables[-1].held.records:
                 held = Extent.together(table.held for table in self._tables)
                 self._replace(list(self._tables), f"us >= {keep}", held, cut)
 
     def _replace(self, old: Sequence[_Table], condition: str, held: Extent, counted: int) -> None:
         """Copy what the condition holds for into one table."""
         name = self._new_name()
-        rows = " UNION ALL ".join(f"SELECT {', '.join(_KEPT)} FROM {t.name}" for t in old)
+        texts = any(table.has_texts for table in old)
+        rows = " UNION ALL ".join(
+            f"SELECT {_columns(texts=texts, there=t.has_texts)} FROM {t.name}" for t in old
+        )
         self._run(f"CREATE TEMP TABLE {name} AS FROM ({rows}) WHERE {condition}")
         self._tables = [table for table in self._tables if table not in old]
-        self._tables.append(_Table(name, held, counted))
+        self._tables.append(_Table(name, held, texts, counted))
         self._show()
         for table in old:
             self._run(f"DROP TABLE {table.name}")
 
-    def tell_services_apart(self) -> None:
-        """A subject is from now on one of a service: ``subject@service``."""
-        self._subject = "concat_ws('@', subject, service)"
-        self._show()
+
+def _columns(*, texts: bool, there: bool) -> str:
+    """The columns of a table, if wished with the texts, also where they are not ``there``."""
+    absent = "" if there else "NULL::VARCHAR AS "
+    return ", ".join([*_OWN, *((f"{absent}{name}" for name in _TEXTS) if texts else ())])
 
 
 def extents(
     connection: duckdb.DuckDBPyConnection, relation: str, parameters: Mapping[str, Any]
-) -> dict[str, Extent]:
+) -> dict[Any, Extent]:
     """What each path of a relation of records holds."""
     found = connection.execute(
         "SELECT path, min(us), max(us), count(us), count(*) - count(us)"
@@ -149,17 +208,3 @@ def extents(
         parameters,
     ).fetchall()
     return {path: Extent(*extent) for path, *extent in found}
-
-
-def _columns(raw_start: int, *, previews: bool) -> str:
-    """The columns of _KEPT: names of bounded length, and of previews the one that is shown, cut."""
-    kept = f"us >= {raw_start}"
-    made: dict[str, str] = {name: name for name in _KEPT} | calls.KEYS
-    made |= {name: _SHORTENED.format(name) for name in _NAMES}
-    made["conv"] = f"CASE WHEN conv_id IS NOT NULL THEN hash({made['conv_id']}) END"
-    made |= {name: f"CASE WHEN {kept} THEN {made[name]} END" for name in _NAMES_OF_SAMPLES}
-    for number, name in enumerate(_PREVIEWS):
-        shown = [kept, *(f"{other} IS NULL" for other in _PREVIEWS[:number])]
-        when = " AND ".join(shown if previews else ["false"])
-        made[name] = f"CASE WHEN {when} THEN left({name}, {_PREVIEW_LENGTH}) END"
-    return ", ".join(f"{made[name]} AS {name}" for name in _KEPT)

@@ -11,12 +11,11 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tgt.telemetry.files import LogFile, Part
-from tgt.telemetry.source import Source
+from tgt.telemetry.source import Projection, Source
 
 MAX_LINE = 16 * 1024 * 1024
 PIECE_BYTES = 16 * 1024 * 1024
@@ -128,7 +127,7 @@ class InMemory:
     def descriptor(self, part: Part) -> int | None:  # noqa: ARG002 there is only one
         return os.dup(self.descriptor_of_piece)
 
-    def records(self) -> tuple[str, Mapping[str, Any]]:
+    def records(self) -> Projection:
         return self.source.records()
 
 

@@ -6,10 +6,40 @@ with one instance of this protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tgt.telemetry.events import MEANING, OWN
 from tgt.telemetry.files import LogFile, Part
+
+
+@dataclass(frozen=True)
+class Projection:
+    """SQL that makes records of the lines of a format, in two parts.
+
+    ``statement`` reads the files of the list parameter ``$paths``, one row a line or document. It
+    yields the columns of OWN and those named in ``words``; ``us`` is NULL where the line is
+    malformed, and ``path`` is the file as it stands in ``$paths`` (a reader's ``filename``).
+
+    ``meaning`` makes of a FROM item with the words one that has the columns of MEANING, too. It
+    looks at nothing but the words, so it need be asked only once for all records that say the
+    same. Where ``act`` is NULL there is no event.
+    """
+
+    statement: str
+    parameters: Mapping[str, Any]
+    words: Sequence[str]
+    meaning: Callable[[str], str]
+
+    def whole(self) -> str:
+        """SQL for the records with all columns of RECORD."""
+        own = {name: name for name in OWN}
+        own["elapsed_ms"] = "CASE WHEN is_wait IS NOT true THEN elapsed_ms END AS elapsed_ms"
+        return (
+            f"SELECT {', '.join((*own.values(), *MEANING))}"
+            f" FROM ({self.meaning(f'({self.statement})')}) WHERE us IS NULL OR act IS NOT NULL"
+        )
 
 
 class Source(Protocol):
@@ -27,7 +57,7 @@ class Source(Protocol):
 
     @property
     def macros(self) -> Sequence[str]:
-        """Statements that define what ``records`` uses; executed once."""
+        """Statements that define what the projection uses; executed once."""
         ...
 
     def files(self) -> tuple[LogFile, ...]:
@@ -41,10 +71,6 @@ class Source(Protocol):
         """
         ...
 
-    def records(self) -> tuple[str, Mapping[str, Any]]:
-        """SQL that reads the files of the list parameter ``$paths``, and its other parameters.
-
-        It yields the columns of RECORD, one row a line or document; ``us`` is NULL where that is
-        malformed. ``path`` is the file as it stands in ``$paths`` (a reader's ``filename``).
-        """
+    def records(self) -> Projection:
+        """How lines become records."""
         ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tgt.telemetry.files import LogFile
-    from tgt.telemetry.source import Source
+    from tgt.telemetry.source import Projection, Source
 
 UNRECOGNISED = "unknown"
 _LOOKED_AT = 20
@@ -106,9 +106,9 @@ class Chosen:
         found: int | None = self.source.descriptor(part)
         return found
 
-    def records(self) -> tuple[str, Mapping[str, Any]]:
-        statement, parameters = self.source.records()
-        return str(statement), parameters
+    def records(self) -> Projection:
+        found: Projection = self.source.records()
+        return found
 
 
 def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:

@@ -26,7 +26,9 @@ MOST_BYTES = 512 * 1024 * 1024
 """How much of a source is read; a compressed file weighs what it has on disk."""
 
 _COLUMNS = tuple(
-    name for name in RECORD if name not in {"path", "us", "subject", "phase", "actor", "cancelled"}
+    name
+    for name in RECORD
+    if name not in {"path", "us", "subject", "phase", "actor", "cancelled", "is_wait"}
 )
 _DIALECT_ITEMS = 500
 
@@ -216,7 +218,7 @@ def _ask(source: Source, files: Sequence[LogFile], found: Found) -> None:
     """The same of a source that the engine reads by itself."""
     import duckdb  # noqa: PLC0415 not for the formats that are translated
 
-    statement, parameters = source.records()
+    projection = source.records()
     columns = ", ".join(f"count({name}) FILTER (us IS NOT NULL)" for name in _COLUMNS)
     with duckdb.connect(":memory:", config={"memory_limit": "256MB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -228,8 +230,8 @@ def _ask(source: Source, files: Sequence[LogFile], found: Found) -> None:
                     f"CREATE OR REPLACE TEMP TABLE looked AS SELECT * EXCLUDE (args_preview,"
                     " result_preview, error), left(args_preview, 1) AS args_preview,"
                     " left(result_preview, 1) AS result_preview, left(error, 1) AS error"
-                    f" FROM ({statement})",
-                    {"paths": [_literal(file.path)], **parameters},
+                    f" FROM ({projection.whole()})",
+                    {"paths": [_literal(file.path)], **projection.parameters},
                 )
             except duckdb.Error as failure:
                 found.problems.append(f"cannot read {file.path}: {str(failure).splitlines()[0]}")

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tgt.telemetry.events import RECORD
+from tgt.telemetry.events import MEANING, RECORD
 from tgt.telemetry.files import LogFile, Part
+from tgt.telemetry.source import Projection
 
 UNKNOWN: Final = object()
 """A record of a kind that is not understood."""
@@ -59,8 +60,10 @@ class Translated:
     def macros(self) -> Sequence[str]:
         return ()
 
-    def records(self) -> tuple[str, Mapping[str, Any]]:
-        return _STATEMENT, {"columns": _COLUMNS}
+    def records(self) -> Projection:
+        return Projection(
+            _STATEMENT, {"columns": _COLUMNS}, tuple(MEANING), lambda records: f"FROM {records}"
+        )
 
     def descriptor(self, part: Part) -> int:
         """A descriptor of a file in memory with the records; the caller closes it."""
