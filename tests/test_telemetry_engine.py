@@ -66,7 +66,7 @@ WINDOW = Interval(END - timedelta(hours=1), END)
 
 
 def _tally(events: Sequence[Happening]) -> tuple[int, ...]:
-    """n, k, units, bad units, conversations, bad conversations, loose."""
+    """n, k, units, bad units, bad conversations, loose."""
     units: dict[int, list[Happening]] = defaultdict(list)
     for event in events:
         if event.conv:
@@ -75,14 +75,14 @@ def _tally(events: Sequence[Happening]) -> tuple[int, ...]:
     loose = sum(not e.conv for e in events)
     return (
         *(len(events), sum(e.failed for e in events), len(units), bad),
-        *(len(units), bad, loose),
+        *(bad, loose),
     )
 
 
 def _told(tally: Tally) -> tuple[int, ...]:
     return (
         *(tally.n, tally.k, tally.units, tally.bad_units),
-        *(tally.conversations, tally.bad_conversations, tally.loose_n),
+        *(tally.bad_conversations, tally.loose_n),
     )
 
 
@@ -106,6 +106,8 @@ def test_counts_are_exact_and_quantiles_within_two_percent(happenings: list[Happ
             if reading is None:
                 continue
             assert _told(reading.now) == _tally(used)
+            breadth = engine.breadth(FAILURES, reading.subject, WINDOW)
+            assert breadth == len({h.conv for h in used if h.conv})
             old = [h for h in happenings if h.age >= 3600 and h.tool == tool]
             by_hour = defaultdict(list)
             for event in old:
@@ -165,20 +167,23 @@ def test_only_hours_with_telemetry_are_observed(world: World, load: Load) -> Non
     assert len(load().engine.telemetry.hours_observed) == 2
 
 
-@pytest.mark.parametrize("many", [duckdb_engine._MANY_EVENTS, 200])
+@pytest.mark.parametrize("many", [duckdb_engine._MANY_BAD, 20])
 @pytest.mark.parametrize("hours", [2, 6, 24])
 def test_a_longer_window_counts_what_a_whole_reading_counts(
     world: World, load: Load, hours: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows longer than the run's are made of the counts by the hour; of many conversations a
     part at a time."""
-    monkeypatch.setattr(duckdb_engine, "_MANY_EVENTS", many)
+    monkeypatch.setattr(duckdb_engine, "_MANY_BAD", many)
     world.write(*(call(m + 0.5, f"c{m // 7}", status=["ok", "error"][m % 2]) for m in range(1500)))
     read = load()
     longer = Interval(END - timedelta(hours=hours), END)
     (reading,) = read.engine.shares(FAILURES, longer, 1)
     assert (reading.now.n, reading.now.k) == (60 * hours, 30 * hours)
-    assert reading.now.conversations == len({m // 7 for m in range(60 * hours)})
+    used = {m // 7 for m in range(60 * hours)}
+    assert read.engine.breadth(FAILURES, reading.subject, longer) == len(used)
+    failed = {m // 7 for m in range(60 * hours) if m % 2}
+    assert reading.now.bad_conversations == len(failed)
 
 
 def _answers(read: Loaded) -> Any:
@@ -190,6 +195,7 @@ def _answers(read: Loaded) -> Any:
         (telemetry.events, telemetry.malformed_lines, sorted(telemetry.hours_observed)),
         [engine.shares(signal, w, 0) for signal in (FAILURES, CUTS) for w in (window, longer)],
         [engine.latencies(w, 1) for w in (window, longer)],
+        [engine.latency_history(f"tool_call/{tool}", window) for tool in "ab"],
         [engine.conversations(ABORTS, window), engine.traffic(longer), engine.usage(window)],
         [
             engine.samples(subject, Measure.EVENTS, window, 5)

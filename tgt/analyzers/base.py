@@ -165,6 +165,12 @@ class Baseline:
         )
 
 
+def observed_before(context: Context, window: Interval) -> frozenset[int]:
+    """The clock hours before the window that had telemetry."""
+    end = to_us(window.start) // HOUR_US
+    return frozenset(hour for hour in context.engine.telemetry.hours_observed if hour < end)
+
+
 def outside_incidents(
     context: Context, task_type: str, subject: str, window: Interval
 ) -> frozenset[int]:
@@ -172,8 +178,7 @@ def outside_incidents(
 
     If fewer than a day would remain the incidents are the new normal, and count.
     """
-    end = to_us(window.start) // HOUR_US
-    before = frozenset(hour for hour in context.engine.telemetry.hours_observed if hour < end)
+    before = observed_before(context, window)
     incidents = context.incidents.get(fingerprint(task_type, context.redacted(subject)), ())
     if not incidents:
         return before

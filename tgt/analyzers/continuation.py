@@ -135,7 +135,7 @@ class ContinuationAnalyzer:
                     "thresholdValue": threshold,
                     "n": now.n,
                     "k": now.k,
-                    "conversations": now.conversations,
+                    "conversations": context.engine.breadth(TRUNCATION, reading.subject, window),
                     "failingConversations": now.bad_conversations,
                     "designEffect": base.number(effect),
                     "interval": [base.number(low), base.number(high)],

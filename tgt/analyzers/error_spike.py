@@ -205,7 +205,7 @@ class ErrorSpikeAnalyzer:
                     "k": exposure.failing,
                     "errors": now.k,
                     "calls": now.n,
-                    "conversations": now.conversations,
+                    "conversations": context.engine.breadth(FAILURE, subject, window),
                     "failingConversations": now.bad_conversations,
                     "interval": [base.number(low), base.number(high)],
                     "errorTypes": common,

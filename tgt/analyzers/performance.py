@@ -67,9 +67,9 @@ class PerformanceAnalyzer:
         if len(hours) < base.MIN_HOURS_OBSERVED:
             missing = f"{len(hours)} of {base.MIN_HOURS_OBSERVED} hours of baseline"
             return Abstention(self.name, reading.subject, missing)
-        history = {h: counts for h, counts in reading.history.items() if h in hours}
-        whole = len(history) == len(reading.history)
-        past = reading.past if whole else histogram.merge(history.values())
+        past = reading.past
+        if hours != base.observed_before(context, reading.window):
+            past = histogram.merge(_history(context, reading, hours).values())
         size = histogram.size(past)
         if size < MIN_BASELINE_CALLS:
             missing = f"{size} of {MIN_BASELINE_CALLS} calls in the baseline"
@@ -79,6 +79,7 @@ class PerformanceAnalyzer:
         ratio = p95 / usual_p95
         if ratio <= threshold:
             return None
+        history = _history(context, reading, hours)
         routes = (
             _route(context, reading, history, past, "tail", _TAIL),
             _route(context, reading, history, past, "all", _MEDIAN),
@@ -177,6 +178,14 @@ class PerformanceAnalyzer:
             centre=None if centre is None else from_us(centre),
             related_events=base.event_ids(samples),
         )
+
+
+def _history(
+    context: base.Context, reading: LatencyReading, hours: frozenset[int]
+) -> dict[int, Histogram]:
+    """The latencies of these hours, which few subjects are slow enough to be asked for."""
+    found = context.engine.latency_history(reading.subject, reading.window)
+    return {hour: counts for hour, counts in found.items() if hour in hours}
 
 
 def _quantile(counts: Histogram, fraction: float) -> float:

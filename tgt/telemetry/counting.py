@@ -64,6 +64,7 @@ states AS (
 SELECT states.*, wait_ms FROM states LEFT JOIN waits USING (hour, conv)
 """
 COUNTS = {"units": UNITS, "latency": LATENCY, "conversations": CONVERSATIONS}
+"""What is made of events; the tallies are made of the units."""
 
 
 def count_statement(table: str, events: str, around: str | None = None) -> str:

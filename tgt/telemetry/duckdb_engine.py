@@ -7,7 +7,7 @@ Statements are built from constants; whatever comes from telemetry or from a use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -18,17 +18,14 @@ import duckdb
 
 from tgt.confidence import Clusters
 from tgt.errors import TelemetryError
-from tgt.telemetry import histogram, resources
-from tgt.telemetry.counting import CONTEXT_US, count_statement, events_sql
+from tgt.telemetry import histogram, resources, tallies
+from tgt.telemetry.counting import CONTEXT_US, COUNTS, count_statement, events_sql
 from tgt.telemetry.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.telemetry.ingest import Ingest, Progress, Span, signature
 from tgt.telemetry.partials import TABLES, Partials
 from tgt.telemetry.records import VIEW
 from tgt.telemetry.signals import (
     FAILURE,
-    TRAFFIC,
-    TRUNCATION,
-    UNTOLD,
     LatencyReading,
     Measure,
     Reading,
@@ -38,6 +35,7 @@ from tgt.telemetry.signals import (
     Usage,
 )
 from tgt.telemetry.source import Source
+from tgt.telemetry.tallies import Hours
 
 T = TypeVar("T")
 
@@ -69,86 +67,20 @@ _SUBJECTS_OF_CONVERSATIONS = {
     Measure.ERROR_HEAVY: "conversations/error_heavy",
 }
 
-_COUNT = {
-    Measure.EVENTS: "events",
-    Measure.ERRORS: "errors",
-    Measure.ENDS: "ends + CASE WHEN $tells THEN 0 ELSE untold END",
-    Measure.CUTS: "cuts",
-    Measure.UNTOLD: "untold",
-}
 _IS_COUNTED = {
     Measure.EVENTS: "true",
     Measure.ERRORS: "failed",
     Measure.CUTS: "truncated",
 }
 
-# Asking is what costs, so what analyzers are known to ask is asked together.
-_USUAL = (FAILURE, TRAFFIC, TRUNCATION, UNTOLD)
 _USUAL_HOURS = 24
-_MANY_EVENTS = 1_000_000  # the conversations of so many are as much as is counted at once
-_ALL_SUBJECTS = "traffic"
-_ALL_NUMBER = 0  # subjects are numbered from 1
-
-# Sums over rows (conv, n, k) of one subject; rows without a conversation are loose events.
-_SUMS = """
-    sum(n)::BIGINT, sum(k)::BIGINT,
-    count(conv), count(conv) FILTER (k > 0),
-    coalesce(sum(n) FILTER (conv IS NULL), 0)::BIGINT,
-    coalesce(sum(n) FILTER (conv IS NOT NULL), 0)::DOUBLE,
-    coalesce(sum(k) FILTER (conv IS NOT NULL), 0)::DOUBLE,
-    coalesce(sum(n::DOUBLE * n) FILTER (conv IS NOT NULL), 0)::DOUBLE,
-    coalesce(sum(n::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE,
-    coalesce(sum(k::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE
-"""
-_DISTINCT = "count(DISTINCT conv), count(DISTINCT conv) FILTER (k > 0)"
-
-
-def _tally(row: Sequence[Any], conversations: int = 0, bad_conversations: int = 0) -> Tally:
-    """A tally of the columns of _SUMS; of a history the distinct conversations are not asked."""
-    n, k, units, bad_units, loose = row[:5]
-    sums = Clusters(units, *row[5:10])
-    return Tally(n, k, units, bad_units, conversations, bad_conversations, loose, sums)
+_MANY_BAD = 250_000  # rows of bad conversations: as much as is counted at once
+_ALL_TRAFFIC = "traffic"
 
 
 def _single(n: int, k: int) -> Tally:
     """A tally of conversations that count once each."""
-    return Tally(n, k, n, k, n, k, 0, Clusters(n, n, k, n, k, k))
-
-
-class _Hours:
-    """The hours up to the end of a window, and from them the tallies of every length of window.
-
-    Sums add up over hours. A conversation that goes on for several hours is counted once: it is in
-    every window that reaches back to its latest hour.
-    """
-
-    def __init__(
-        self, first: int, sums: Iterable[Sequence[Any]], latest: Iterable[Sequence[Any]]
-    ) -> None:
-        """``sums`` are rows (subject, hour, columns of _SUMS), the latest hour of each first."""
-        self.first = first
-        self._sums: dict[str, list[tuple[int, list[Any]]]] = {}
-        self._latest: dict[str, list[tuple[int, int | None, int]]] = {}
-        for subject, hour, *row in sums:
-            past = self._sums.setdefault(subject, [])
-            before = past[-1][1] if past else [0] * len(row)
-            past.append((hour, [a + b for a, b in zip(before, row, strict=True)]))
-        for subject, hour, bad, count in latest:
-            self._latest.setdefault(subject, []).append((hour, bad, count))
-
-    def since(self, first: int) -> dict[str, Tally]:
-        """The tallies of the hours from ``first`` on, by subject."""
-        found: dict[str, Tally] = {}
-        for subject, hours in self._sums.items():
-            inside = [sums for hour, sums in hours if hour >= first]
-            if inside:
-                latest = self._latest.get(subject, ())
-                found[subject] = _tally(
-                    inside[-1],
-                    sum(count for hour, _, count in latest if hour >= first),
-                    sum(count for _, bad, count in latest if bad is not None and bad >= first),
-                )
-        return found
+    return Tally(n, k, n, k, k, 0, Clusters(n, n, k, n, k, k))
 
 
 class _Latencies:
@@ -177,9 +109,9 @@ class _Step:
     """What was asked since the last ``at``: questions that come again cost nothing."""
 
     own: Interval | None = None
-    tallies: dict[tuple[Signal, Interval], dict[str, Tally]] = field(default_factory=dict)
-    hours: dict[tuple[Signal, datetime], _Hours] = field(default_factory=dict)
-    recent: dict[Signal, dict[str, dict[int, Tally]]] = field(default_factory=dict)
+    hours: dict[Interval, dict[int, Hours]] = field(default_factory=dict)
+    """By window (of the longer ones the longest so far) and pair."""
+    recent: dict[int, Mapping[str, dict[int, Tally]]] | None = None
     latencies: dict[str, dict[int, dict[int, int]]] | None = None
     conversations: dict[Interval, list[tuple[Any, ...]]] = field(default_factory=dict)
 
@@ -228,14 +160,14 @@ class DuckDBEngine:
         self._malformed = 0
         self._warnings: tuple[str, ...] = ()
         self._raw_start = 0
-        self._names = {_ALL_NUMBER: _ALL_SUBJECTS}
-        self._numbers = {_ALL_SUBJECTS: _ALL_NUMBER}
+        self._names = {tallies.ALL_SUBJECTS: _ALL_TRAFFIC}
+        self._numbers = {_ALL_TRAFFIC: tallies.ALL_SUBJECTS}
         self._tellers: list[str] = []
         """The services whose responses tell how they ended."""
         self._longest = _USUAL_HOURS
-        self._asked: dict[Signal, None] = dict.fromkeys(_USUAL)
+        self._is_first_step = True
         self._step = _Step()
-        self._known_past: dict[tuple[Signal, bool], dict[str, dict[int, Tally]]] = {}
+        self._known_past: dict[int, dict[str, dict[int, Tally]]] = {}
         self._known_latencies: dict[str, _Latencies] = {}
 
     def __enter__(self) -> Self:
@@ -332,8 +264,9 @@ class DuckDBEngine:
 
     def at(self, window: Interval, baseline: timedelta) -> Telemetry:
         """Answer as of the end of this window from now on; later events are invisible."""
-        if self._telemetry is not None:
-            self._run("SET threads = 1")  # a second step: from now on all is small
+        self._is_first_step = self._telemetry is None
+        if not self._is_first_step:
+            self._run("SET threads = 1")  # from now on all is small
         self._raw_start, self._step = _raw_start(window), _Step()
         since = self._raw_start - CONTEXT_US
         visible = f"(FROM {VIEW} WHERE us BETWEEN {since} AND {to_us(window.end)})"
@@ -342,9 +275,12 @@ class DuckDBEngine:
             f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
             start=self._raw_start,
         )
-        for name in TABLES:
+        for name in COUNTS:
             counted = count_statement(name, "events")
             self._run(f"CREATE OR REPLACE TEMP TABLE recent_{name} AS {counted}")
+        self._run(
+            f"CREATE OR REPLACE TEMP TABLE recent_tallies AS {tallies.statement('recent_units')}"
+        )
         self._telemetry = self._summary(window, Interval(window.start - baseline, window.start))
         conversations = self._counts("conversations", self._telemetry.baseline.start)
         self._run(
@@ -393,154 +329,136 @@ class DuckDBEngine:
         """The first and the last full clock hour of the baseline before a window."""
         return _clock_hours(Interval(self.telemetry.baseline.start, window.start))
 
-    def _rows(self, signal: Signal, window: Interval) -> tuple[str, dict[str, Any]]:
-        """One row (subject, hour, conv, n, k) a unit of the window, and the parameters.
-
-        The run's own window is cut into hours back from its end; a longer one is made of the
-        clock hours that it touches.
-        """
-        shares = f"{_COUNT[signal.population]} AS n, {_COUNT[signal.counted]} AS k"
-        parameters = {"tells": self.telemetry.tells_finish, **_bounds(window)}
-        if to_us(window.start) >= self._raw_start:
-            inside = (
-                "(SELECT * REPLACE ($finish - us AS us) FROM events"
-                " WHERE us > $start AND us <= $finish)"
-            )
-            if self._step.own != window:
-                counted = count_statement("units", inside)
-                self._run(f"CREATE OR REPLACE TEMP TABLE own AS {counted}", **parameters)
-                self._step.own = window
-            return f"SELECT subject, hour, conv, {shares} FROM own", parameters
-        statement = (
-            f"SELECT subject, hour, conv, {shares} FROM {self._counts('units', window.start)}"
-            f" WHERE hour <= $finish // {HOUR_US}"
-        )
-        return statement, parameters
-
     def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
-        tallies = self._now(signal, window)
-        worth = _worth(tallies, min_counted)
-
-        def likely() -> Sequence[str]:
-            hours = self._step.hours.get((signal, window.end))
-            return _worth(hours.since(hours.first), min_counted) if hours else ()
-
-        past = self._past(signal, worth, likely)
+        pair = self._pair(signal)
+        now = self._now(pair, window)
+        past = self._past(pair, [name for name, tally in now.items() if tally.k >= min_counted])
         first, last = self._hours_before(window)
         return tuple(
             Reading(subject, window, tally, _within(past.get(subject, {}), first, last))
-            for subject, tally in tallies.items()
+            for subject, tally in now.items()
+            if subject != _ALL_TRAFFIC
         )
 
     def traffic(self, window: Interval) -> Reading:
         """All conversations, whatever they used: the exposure of failures outside any tool."""
-        now = self._now(TRAFFIC, window).get(_ALL_SUBJECTS, Tally())
-        past = self._past(TRAFFIC, [_ALL_SUBJECTS])
-        history = _within(past.get(_ALL_SUBJECTS, {}), *self._hours_before(window))
-        return Reading(_ALL_SUBJECTS, window, now, history)
+        pair = self._pair(FAILURE)
+        now = self._now(pair, window).get(_ALL_TRAFFIC, Tally())
+        past = self._past(pair, [_ALL_TRAFFIC])[_ALL_TRAFFIC]
+        return Reading(_ALL_TRAFFIC, window, now, _within(past, *self._hours_before(window)))
 
-    def _now(self, signal: Signal, window: Interval) -> dict[str, Tally]:
-        """The tallies of a window by subject, in the order of the subjects.
+    def breadth(self, signal: Signal, subject: str, window: Interval) -> int:
+        population, counted = tallies.PAIRS[self._pair(signal)]
+        units = self._own(window) or (
+            f"(FROM {self._counts('units', window.start)} WHERE hour <= $finish // {HOUR_US})"
+        )
+        found = self._run(
+            f"SELECT count(DISTINCT conv) FROM {units} WHERE subject = $subject"
+            f" AND ({population} > 0 OR {counted} > 0)",
+            subject=self._number(subject),
+            **_bounds(window),
+        )
+        return int(found[0][0])
+
+    def _pair(self, signal: Signal) -> int:
+        return tallies.pair(signal, tells_finish=self.telemetry.tells_finish)
+
+    def _own(self, window: Interval) -> str | None:
+        """The table with the counts of a window that has events, cut into hours back from its
+        end; None for a longer window, which is made of the clock hours that it touches."""
+        if to_us(window.start) < self._raw_start:
+            return None
+        if self._step.own != window:
+            inside = (
+                "(SELECT * REPLACE ($finish - us AS us) FROM events"
+                " WHERE us > $start AND us <= $finish)"
+            )
+            counted = count_statement("units", inside)
+            self._run(f"CREATE OR REPLACE TEMP TABLE own AS {counted}", **_bounds(window))
+            self._step.own = window
+        return "own"
+
+    def _now(self, pair: int, window: Interval) -> dict[str, Tally]:
+        """The tallies of a window by subject, in the order of the subjects; also of all traffic.
 
         The longer windows are sums of hours: as many as the longest window so far has.
         """
-        known = self._step.tallies.get((signal, window))
-        if known is not None:
-            return known
-        self._asked[signal] = None
-        if to_us(window.start) >= self._raw_start:
-            signals = [each for each in self._asked if (each, window) not in self._step.tallies]
-            self._step.tallies.update({(each, window): {} for each in signals})
-            rows, parameters = self._grouped(signals, window)
-            found = self._run(
-                f"SELECT signal, subject, {_DISTINCT}, {_SUMS} FROM ({rows})"
-                " GROUP BY signal, subject",
-                **parameters,
-            )
-            for subject, (number, _, *row) in self._named(found, 1):
-                tally = _tally(row[2:], row[0], row[1])
-                self._step.tallies[signals[number], window][subject] = tally
-            return self._step.tallies[signal, window]
-        first = to_us(window.start) // HOUR_US
-        hours = self._step.hours.get((signal, window.end))
-        if hours is None or hours.first > first:
-            hours = self._hours(signal, window)
-        tallies = hours.since(first)
-        self._step.tallies[signal, window] = tallies
-        return tallies
-
-    def _grouped(self, signals: Sequence[Signal], window: Interval) -> tuple[str, dict[str, Any]]:
-        """The rows that count, each with the number of its signal; of all traffic one row for each
-        hour and conversation."""
-        parts = []
-        parameters: dict[str, Any] = {}
-        for number, signal in enumerate(signals):
-            rows, parameters = self._rows(signal, window)
-            if signal == TRAFFIC:
-                rows = (
-                    f"SELECT {_ALL_NUMBER} AS subject, hour, conv, sum(n) AS n, sum(k) AS k"
-                    f" FROM ({rows}) GROUP BY ALL"
+        own = self._own(window)
+        if own:
+            if window not in self._step.hours:
+                rows = self._run(
+                    f"SELECT pair, hour, subject, {tallies.SUMS} FROM ({tallies.statement(own)})"
                 )
-            parts.append(
-                f"SELECT {number} AS signal, subject, hour, conv, n, k FROM ({rows})"
-                " WHERE n > 0 OR k > 0"
+                self._step.hours[window] = self._hours(0, rows, own)
+            return self._step.hours[window][pair].since(0)
+        first = to_us(window.start) // HOUR_US
+        end = to_us(window.end) // HOUR_US
+        self._longest = max(self._longest, end - first)
+        longest = Interval(from_us((end - self._longest) * HOUR_US), window.end)
+        if longest not in self._step.hours:
+            rows = self._run(
+                f"SELECT pair, hour, subject, {tallies.SUMS} FROM tallies WHERE hour >= $since AND"
+                f" hour < $over UNION ALL SELECT pair, hour, subject, {tallies.SUMS}"
+                " FROM recent_tallies",
+                since=end - self._longest,
+                over=self._raw_start // HOUR_US,
             )
-        return " UNION ALL ".join(parts), parameters
+            units = self._counts("units", longest.start)
+            self._step.hours[longest] = self._hours(end - self._longest, rows, units)
+        return self._step.hours[longest][pair].since(first)
 
-    def _hours(self, signal: Signal, window: Interval) -> _Hours:
-        length = to_us(window.end) // HOUR_US - to_us(window.start) // HOUR_US
-        self._longest = max(self._longest, length)
-        first = to_us(window.end) // HOUR_US - self._longest
-        longest = Interval(from_us(first * HOUR_US), window.end)
-        known = {each for each, end in self._step.hours if end == window.end}
-        signals, parts = [signal], 1 + self.telemetry.events * self._longest // _MANY_EVENTS
-        if parts == 1:
-            signals += [each for each in self._asked if each not in {*known, signal}]
-        rows, parameters = self._grouped(signals, longest)
-        sums = self._run(
-            f"SELECT signal, subject, hour, {_SUMS} FROM ({rows}) GROUP BY signal, subject, hour"
-            " ORDER BY hour DESC",
-            **parameters,
-        )
-        latest = [
+    def _hours(self, first: int, rows: Sequence[tuple[Any, ...]], units: str) -> dict[int, Hours]:
+        """The tallies of some hours, by pair: rows (pair, hour, subject, columns of SUMS)."""
+        many = self._run(
+            f"SELECT count(*) FROM {units} WHERE hour >= {first} AND (errors > 0 OR cuts > 0)"
+        )[0][0]
+        parts = 1 + many // _MANY_BAD
+        bad = [
             row
             for part in range(parts)
             for row in self._run(
-                "SELECT signal, subject, latest, latest_bad, count(*) FROM (SELECT signal,"
-                " subject, max(hour) AS latest, max(hour) FILTER (k > 0) AS latest_bad"
-                f" FROM ({rows}) WHERE conv % {parts} = {part}"
-                " GROUP BY signal, subject, conv) GROUP BY ALL",
-                **parameters,
+                tallies.latest_bad(
+                    f"(FROM {units} WHERE hour >= {first} AND conv % {parts} = {part})"
+                )
             )
         ]
-        for number, each in enumerate(signals):
-            self._step.hours[each, window.end] = _Hours(
-                first,
-                [(name, *row[2:]) for name, row in self._named(sums, 1) if row[0] == number],
-                [(name, *row[2:]) for name, row in self._named(latest, 1) if row[0] == number],
+        sums = list(self._named(rows, 2))
+        worse = list(self._named(bad, 1))
+        return {
+            pair: Hours(
+                [(name, row[1], row[3:]) for name, row in sums if row[0] == pair],
+                [(name, *row[2:]) for name, row in worse if row[0] == counted],
             )
-        return self._step.hours[signal, window.end]
+            for pair, (_, counted) in enumerate(tallies.PAIRS)
+        }
 
-    def _past(
-        self, signal: Signal, subjects: Sequence[str], likely: Callable[[], Sequence[str]] = tuple
-    ) -> dict[str, dict[int, Tally]]:
-        """The counts by the hour of these subjects, as far as hours are over.
+    def _past(self, pair: int, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
+        """The tallies by the hour of these subjects, as far as hours are over.
 
-        Hours that are over do not change while the engine lives, so they are asked for once,
-        together with those of subjects that a longer window is likely to ask for.
+        Those before the events at hand do not change while the engine lives, so they are asked
+        for once.
         """
-        if not subjects:
-            return {}
-        known = self._known_past.setdefault((signal, self.telemetry.tells_finish), {})
+        known = self._known_past.setdefault(pair, {})
         missing = [subject for subject in subjects if subject not in known]
         if missing:
-            missing = [*missing, *(each for each in likely() if each not in {*known, *missing})]
             known.update({subject: {} for subject in missing})
-            known.update(self._tallies([signal], "units", missing)[signal])
-        if signal not in self._step.recent:
-            signals = [each for each in self._asked if each not in self._step.recent]
-            self._step.recent.update(self._tallies(signals, "recent_units", None))
-        recent = self._step.recent[signal]
+            rows = self._run(
+                f"SELECT subject, hour, {tallies.SUMS} FROM tallies"
+                " WHERE pair = $pair AND subject IN (SELECT unnest($subjects)) ORDER BY hour",
+                pair=pair,
+                subjects=list(map(self._number, missing)),
+            )
+            known.update(tallies.by_hour((n, row[1], row[2:]) for n, row in self._named(rows, 0)))
+        if self._step.recent is None:
+            rows = self._run(
+                f"SELECT pair, subject, hour, {tallies.SUMS} FROM recent_tallies ORDER BY hour"
+            )
+            named = list(self._named(rows, 1))
+            self._step.recent = {
+                each: tallies.by_hour((n, row[2], row[3:]) for n, row in named if row[0] == each)
+                for each in range(len(tallies.PAIRS))
+            }
+        recent = self._step.recent[pair]
         return {
             subject: {
                 **{h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start},
@@ -548,32 +466,6 @@ class DuckDBEngine:
             }
             for subject in subjects
         }
-
-    def _tallies(
-        self, signals: Sequence[Signal], table: str, subjects: Sequence[str] | None
-    ) -> dict[Signal, dict[str, dict[int, Tally]]]:
-        """The tallies by signal, subject and hour, of some subjects or of all."""
-        parts = []
-        for number, signal in enumerate(signals):
-            everything = signal == TRAFFIC
-            subject = f"{_ALL_NUMBER} AS subject" if everything else "subject"
-            some = not everything and subjects is not None
-            where = "WHERE subject IN (SELECT unnest($subjects))" if some else ""
-            parts.append(
-                f"SELECT {number} AS signal, {subject}, hour, conv,"
-                f" sum({_COUNT[signal.population]}) AS n, sum({_COUNT[signal.counted]}) AS k"
-                f" FROM {table} {where} GROUP BY ALL"
-            )
-        found: dict[Signal, dict[str, dict[int, Tally]]] = {signal: {} for signal in signals}
-        rows = self._run(
-            f"SELECT signal, subject, hour, {_SUMS} FROM ({' UNION ALL '.join(parts)})"
-            " WHERE n > 0 OR k > 0 GROUP BY signal, subject, hour ORDER BY hour",
-            subjects=list(map(self._number, subjects or ())),
-            tells=self.telemetry.tells_finish,
-        )
-        for subject, (number, _, hour, *sums) in self._named(rows, 1):
-            found[signals[number]].setdefault(subject, {})[hour] = _tally(sums)
-        return found
 
     def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
         if to_us(window.start) >= self._raw_start:
@@ -589,19 +481,42 @@ class DuckDBEngine:
         )
         for subject, (_, bucket, n) in self._named(rows, 0):
             now.setdefault(subject, {})[bucket] = n
-        worth = sorted(s for s, counts in now.items() if sum(counts.values()) >= min_calls)
-        self._know_latencies(worth)
-        first, last = self._hours_before(window)
-        chosen = frozenset(worth)
+        worth = [s for s, counts in now.items() if sum(counts.values()) >= min_calls]
+        past = self._past_latencies(worth, *self._hours_before(window)) if worth else {}
         return tuple(
-            LatencyReading(
-                subject,
-                window,
-                now[subject],
-                *(self._past_latencies(subject, first, last) if subject in chosen else ({}, {})),
-            )
-            for subject in sorted(now)
+            LatencyReading(subject, window, counts, past.get(subject, {}))
+            for subject, counts in now.items()
         )
+
+    def latency_history(self, subject: str, window: Interval) -> Mapping[int, histogram.Histogram]:
+        self._know_latencies([subject])
+        return self._hours_of(subject, *self._hours_before(window))
+
+    def _past_latencies(
+        self, subjects: Sequence[str], first: int, last: int
+    ) -> dict[str, dict[int, int]]:
+        """The latencies of the hours from the first to the last together."""
+        found: dict[str, dict[int, int]] = {}
+        if self._is_first_step:
+            counts = self._counts("latency", from_us(first * HOUR_US))
+            rows = self._run(
+                f"SELECT subject, bucket, sum(n)::BIGINT FROM {counts} WHERE hour <= $last"
+                " AND subject IN (SELECT unnest($subjects)) GROUP BY ALL ORDER BY bucket",
+                last=last,
+                subjects=list(map(self._number, subjects)),
+            )
+            for subject, (_, bucket, n) in self._named(rows, 0):
+                found.setdefault(subject, {})[bucket] = n
+            return found
+        # Further steps differ by few hours.
+        over = self._raw_start // HOUR_US
+        self._know_latencies(subjects)
+        for subject in subjects:
+            recent = _within((self._step.latencies or {}).get(subject, {}), first, last)
+            total = self._known_latencies[subject].total(first, min(last + 1, over))
+            merged = histogram.merge((total, *recent.values()))
+            found[subject] = dict(sorted(merged.items()))  # sums of fractions depend on the order
+        return found
 
     def _know_latencies(self, subjects: Sequence[str]) -> None:
         missing = [subject for subject in subjects if subject not in self._known_latencies]
@@ -615,16 +530,11 @@ class DuckDBEngine:
                 recent.setdefault(subject, {})[hour] = counts
             self._step.latencies = recent
 
-    def _past_latencies(
-        self, subject: str, first: int, last: int
-    ) -> tuple[dict[int, dict[int, int]], dict[int, int]]:
-        """The latencies of the hours from the first to the last, and their sum."""
+    def _hours_of(self, subject: str, first: int, last: int) -> dict[int, dict[int, int]]:
         over = self._raw_start // HOUR_US
-        known = self._known_latencies[subject]
-        recent = _within((self._step.latencies or {}).get(subject, {}), first, last)
-        past = {**_within(known.hours, first, min(last, over - 1)), **recent}
-        total = histogram.merge((known.total(first, min(last + 1, over)), *recent.values()))
-        return past, dict(sorted(total.items()))  # sums of fractions depend on their order
+        recent = (self._step.latencies or {}).get(subject, {})
+        known = self._known_latencies[subject].hours
+        return {**_within(known, first, min(last, over - 1)), **_within(recent, first, last)}
 
     def _histograms(
         self, table: str, subjects: Sequence[str] | None
@@ -641,15 +551,15 @@ class DuckDBEngine:
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
         """Counts from the events at hand (of a longer window its end)."""
         row = self._run(
-            f"SELECT {_SUMS} FROM (SELECT CASE WHEN conv_id IS NOT NULL THEN hash(conv_id) END"
-            " AS conv, count(*) AS n, count_if(elapsed_ms > $ms) AS k FROM events"
+            f"SELECT {tallies.MADE} FROM (SELECT conv, count(*) AS n,"
+            " count_if(elapsed_ms > $ms) AS k FROM events"
             " WHERE subject = $subject AND us > $start AND us <= $finish AND elapsed_ms > 0"
             " AND failed IS DISTINCT FROM true GROUP BY ALL)",
             subject=self._number(subject),
             ms=ms,
             **_bounds(window),
         )[0]
-        return _tally(row) if row[0] is not None else Tally()
+        return tallies.tally(row) if row[0] is not None else Tally()
 
     def conversations(self, signal: Signal, window: Interval) -> Reading:
         over = to_us(window.end - IDLE)
@@ -738,7 +648,7 @@ class DuckDBEngine:
         self, subject: str, measure: Measure, window: Interval, *, above_ms: float = 0.0
     ) -> int | None:
         """The median time of the counted events; of a longer window to the hour."""
-        if to_us(window.start) < self._raw_start and measure in _COUNT:
+        if to_us(window.start) < self._raw_start and measure in _IS_COUNTED:
             return self._centre_hour(subject, measure, window, above_ms)
         statement, parameters = self._counted(subject, measure, window, above_ms)
         row = self._run(f"SELECT quantile_disc(us, 0.5) FROM ({statement})", **parameters)[0]
@@ -747,7 +657,7 @@ class DuckDBEngine:
     def _centre_hour(
         self, subject: str, measure: Measure, window: Interval, above_ms: float
     ) -> int | None:
-        table, count, slow = "units", _COUNT[measure], "true"
+        table, count, slow = "units", str(measure), "true"
         if above_ms > 0:
             table, count, slow = "latency", "n", f"bucket >= {histogram.bucket(above_ms)}"
         found = self._run(
@@ -755,7 +665,6 @@ class DuckDBEngine:
             f" WHERE subject = $subject AND {slow} GROUP BY hour HAVING sum({count}) > 0"
             " ORDER BY hour",
             subject=self._number(subject),
-            tellers=self._tellers,
         )
         left = sum(n for _, n in found) / 2
         for hour, n in found:
@@ -763,10 +672,6 @@ class DuckDBEngine:
             if left <= 0:
                 return min(int(hour) * HOUR_US + HOUR_US // 2, to_us(window.end))
         return None
-
-
-def _worth(tallies: Mapping[str, Tally], min_counted: int) -> list[str]:
-    return [subject for subject, tally in tallies.items() if tally.k >= min_counted]
 
 
 def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from tgt import __version__
-from tgt.telemetry import calls, meanings
+from tgt.telemetry import calls, meanings, tallies
 from tgt.telemetry.counting import CONTEXT_US, COUNTS, count_statement, events_sql
 from tgt.telemetry.events import HOUR_US, from_us
 from tgt.telemetry.files import Part, between, parts
@@ -31,8 +31,8 @@ from tgt.telemetry.source import Projection, Source
 
 Progress = Callable[[str, float | None], None]
 
-_BATCH_BYTES = 96 * 1024 * 1024
-_BATCH_FILES = 32
+_BATCH_BYTES = 160 * 1024 * 1024
+_BATCH_FILES = 64
 _EXPANSION = 12  # of a compressed file, roughly
 
 
@@ -336,6 +336,7 @@ class Ingest:
 
     def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
         self._count(self._span.history_end, hours)
+        self._tally(hours)
         # A part that failed is in no catalog, so it is tried again by the next run.
         catalog = {part.identity: extent for part in every if (extent := self._known(part))}
         span = self._span.hours
@@ -353,6 +354,15 @@ class Ingest:
                     counts += f" WHERE NOT ({_within(hours, 'hour', 1)})"
             self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS {counts}")
 
+    def _tally(self, hours: set[int]) -> None:
+        """What the hours come to, a day at a time: that is as much as fits into memory."""
+        ordered = sorted(hours)
+        while ordered:
+            day = [hour for hour in ordered if hour < ordered[0] + 24]
+            units = f"(FROM fresh_units WHERE hour IN ({', '.join(map(str, day))}))"
+            self._run(f"INSERT INTO fresh_tallies BY NAME {tallies.statement(units)}")
+            ordered = ordered[len(day) :]
+
     def _name_subjects(self) -> None:
         found = self._run(
             "SELECT count(DISTINCT service) FROM (SELECT service FROM subjects SEMI JOIN all_units"
@@ -366,6 +376,8 @@ class Ingest:
                 counts = (
                     f"SELECT c.* REPLACE (shown AS subject) {counts} c JOIN named USING (subject)"
                 )
+            if some_are_one and name == "tallies":
+                counts = tallies.statement("units")
             self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {counts}")
 
     def _count(self, cut: int, hours: set[int]) -> None:
@@ -388,7 +400,7 @@ class Ingest:
         if is_dear:
             self._run(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM {around}")
             around = "fresh"
-        for name in TABLES:
+        for name in COUNTS:
             counted = count_statement(name, f"(SELECT * FROM {around} WHERE counts)", around)
             self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
         if is_dear:

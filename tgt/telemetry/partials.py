@@ -23,7 +23,7 @@ import duckdb
 
 from tgt import fsio
 from tgt.errors import StoreError
-from tgt.telemetry import meanings
+from tgt.telemetry import meanings, tallies
 
 FILE_NAME = "partials.duckdb"
 TABLES: Mapping[str, str] = {
@@ -37,6 +37,7 @@ TABLES: Mapping[str, str] = {
         " ended INTEGER, untold INTEGER, cancelled INTEGER, messages INTEGER, wait_ms BIGINT,"
         " slowest_ms DOUBLE, first_us BIGINT, last_us BIGINT"
     ),
+    "tallies": tallies.COLUMNS,
 }
 _CATALOG = "identity VARCHAR, first_us BIGINT, last_us BIGINT, records BIGINT, malformed BIGINT"
 _META = "signature VARCHAR, first_hour BIGINT, end_hour BIGINT"

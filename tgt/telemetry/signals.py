@@ -44,8 +44,6 @@ class Signal:
 FAILURE = Signal("failure", Measure.EVENTS, Measure.ERRORS)
 TRUNCATION = Signal("truncation", Measure.ENDS, Measure.CUTS)
 UNTOLD = Signal("untold", Measure.UNTOLD, Measure.CUTS)
-TRAFFIC = Signal("traffic", Measure.EVENTS, Measure.ERRORS)
-"""All conversations, whatever they used."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,14 @@ class Tally:
     """Counts of one subject: of events, and of units.
 
     A unit is a conversation in one hour; it is bad if at least one of its events counts.
-    ``conversations`` and ``bad_conversations`` are distinct ones over the whole period (0 in the
-    points of a history). ``loose_n`` of the events have no conversation.
+    ``bad_conversations`` are distinct ones over the whole period (0 in the points of a history).
+    ``loose_n`` of the events have no conversation.
     """
 
     n: int = 0
     k: int = 0
     units: int = 0
     bad_units: int = 0
-    conversations: int = 0
     bad_conversations: int = 0
     loose_n: int = 0
     clusters: Clusters = field(default_factory=Clusters)
@@ -84,12 +81,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class LatencyReading:
-    """Latencies of one subject: the window's, its history's by the clock hour, and their sum."""
+    """Latencies of one subject: the window's, and those of its whole history together."""
 
     subject: str
     window: Interval
     now: Histogram
-    history: Mapping[int, Histogram]
     past: Histogram
 
 
@@ -133,7 +129,17 @@ class Engine(Protocol):
         """All conversations, whatever they used."""
         ...
 
-    def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]: ...
+    def breadth(self, signal: Signal, subject: str, window: Interval) -> int:
+        """In how many conversations of the window the subject was."""
+        ...
+
+    def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
+        """Of all subjects; those with fewer calls in the window have no history."""
+        ...
+
+    def latency_history(self, subject: str, window: Interval) -> Mapping[int, Histogram]:
+        """The latencies before the window by the clock hour."""
+        ...
 
     def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
         """Calls that took longer than ``ms``, of all that did not fail; each conversation is one
