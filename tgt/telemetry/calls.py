@@ -97,17 +97,20 @@ SELECT row FROM (
 WHERE act = 'assistant_response' AND (continues OR follows)
 """
 
+# Asked of what all known words mean, and of ids alone: it may be true of none of the records, and
+# the joins then find nothing.
 _PROBE = """
 SELECT coalesce(bool_or(phase IN ('start', 'end')), false),
     coalesce(bool_or(act = 'auto_continue'), false),
-    count(same) > count(DISTINCT same),
-FROM {records}
+    (SELECT count(same) > count(DISTINCT same) FROM {rows}),
+FROM meanings
 """
 
 
-def probe(records: str) -> str:
-    """SQL that tells whether records have the ``paired``, ``continued`` and ``repeated`` ones."""
-    return _PROBE.format(records=records)
+def probe(rows: str) -> str:
+    """SQL that tells whether records may have the ``paired``, ``continued`` and ``repeated`` ones;
+    ``rows`` are those of the records without their meanings."""
+    return _PROBE.format(rows=rows)
 
 
 def events(records: str, *, paired: bool, continued: bool, repeated: bool, previews: bool) -> str:

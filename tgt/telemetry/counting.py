@@ -10,6 +10,7 @@ import duckdb
 from tgt.telemetry import calls
 from tgt.telemetry.events import HOUR_US
 from tgt.telemetry.histogram import BASE
+from tgt.telemetry.records import ROWS, VIEW
 
 CONTEXT_US = HOUR_US
 """Records of one call lie within an hour of each other."""
@@ -75,12 +76,18 @@ def count_statement(table: str, events: str, around: str | None = None) -> str:
 
 
 def events_sql(
-    connection: duckdb.DuckDBPyConnection, records: str, *, previews: bool
+    connection: duckdb.DuckDBPyConnection, first_us: int, last_us: int, *, previews: bool
 ) -> tuple[str, bool]:
-    """A FROM item with the events of records, and whether making them is dear, as joining is."""
-    row = connection.execute(calls.probe(records)).fetchone()
+    """A FROM item with the events of the records of a time, and whether making them is dear, as
+    joining is."""
+    during = f"us BETWEEN {first_us} AND {last_us}"
+    row = connection.execute(calls.probe(f"(FROM {ROWS} WHERE {during})")).fetchone()
     paired, continued, repeated = row or (True, True, True)
     statement = calls.events(
-        records, paired=paired, continued=continued, repeated=repeated, previews=previews
+        f"(FROM {VIEW} WHERE {during})",
+        paired=paired,
+        continued=continued,
+        repeated=repeated,
+        previews=previews,
     )
     return f"({statement})", paired or continued or repeated

@@ -269,8 +269,7 @@ class DuckDBEngine:
             self._run("SET threads = 1")  # from now on all is small
         self._raw_start, self._step = _raw_start(window), _Step()
         since = self._raw_start - CONTEXT_US
-        visible = f"(FROM {VIEW} WHERE us BETWEEN {since} AND {to_us(window.end)})"
-        events, _ = events_sql(self._connection, visible, previews=True)
+        events, _ = events_sql(self._connection, since, to_us(window.end), previews=True)
         self._run(
             f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
             start=self._raw_start,
@@ -278,9 +277,8 @@ class DuckDBEngine:
         for name in COUNTS:
             counted = count_statement(name, "events")
             self._run(f"CREATE OR REPLACE TEMP TABLE recent_{name} AS {counted}")
-        self._run(
-            f"CREATE OR REPLACE TEMP TABLE recent_tallies AS {tallies.statement('recent_units')}"
-        )
+        summed = tallies.statement("recent_units", in_pieces=False)
+        self._run(f"CREATE OR REPLACE TEMP TABLE recent_tallies AS {summed}")
         self._telemetry = self._summary(window, Interval(window.start - baseline, window.start))
         conversations = self._counts("conversations", self._telemetry.baseline.start)
         self._run(
@@ -386,9 +384,8 @@ class DuckDBEngine:
         own = self._own(window)
         if own:
             if window not in self._step.hours:
-                rows = self._run(
-                    f"SELECT pair, hour, subject, {tallies.SUMS} FROM ({tallies.statement(own)})"
-                )
+                summed = tallies.statement(own, in_pieces=False)
+                rows = self._run(f"SELECT pair, hour, subject, {tallies.SUMS} FROM ({summed})")
                 self._step.hours[window] = self._hours(0, rows, own)
             return self._step.hours[window][pair].since(0)
         first = to_us(window.start) // HOUR_US

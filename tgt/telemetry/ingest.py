@@ -25,13 +25,13 @@ from tgt.telemetry.events import HOUR_US, from_us
 from tgt.telemetry.files import Part, between, parts
 from tgt.telemetry.meanings import Meanings
 from tgt.telemetry.partials import TABLES, Extent, Partials
-from tgt.telemetry.records import VIEW, Records, extents
+from tgt.telemetry.records import ROWS, VIEW, Records, extents
 from tgt.telemetry.salvage import InMemory, Salvage
 from tgt.telemetry.source import Projection, Source
 
 Progress = Callable[[str, float | None], None]
 
-_BATCH_BYTES = 160 * 1024 * 1024
+_BATCH_BYTES = 128 * 1024 * 1024
 _BATCH_FILES = 64
 _EXPANSION = 12  # of a compressed file, roughly
 
@@ -97,6 +97,9 @@ class Ingest:
         self._warnings: list[str] = []
         self._catalog: dict[str, Extent] = {}
         self._failed: set[str] = set()
+        self._counted_to = 0
+        self._in_pieces = False
+        """Whether an hour was counted in more than one go."""
         self._meanings = Meanings(connection, "cache" if partials.covered is not None else None)
         self._records = Records(connection, self._meanings, span.raw_start, previews=previews)
         for name, kinds in TABLES.items():
@@ -328,7 +331,7 @@ class Ingest:
             return
         cut = min(held[1] - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
         complete, pending = self._run(
-            f"SELECT count(*) FILTER (us < $cut), count(*) FROM {VIEW} WHERE NOT done", cut=cut
+            f"SELECT count(*) FILTER (us < $cut), count(*) FROM {ROWS} WHERE NOT done", cut=cut
         )[0]
         if complete and 2 * complete >= pending:
             self._count(cut, hours)
@@ -360,7 +363,8 @@ class Ingest:
         while ordered:
             day = [hour for hour in ordered if hour < ordered[0] + 24]
             units = f"(FROM fresh_units WHERE hour IN ({', '.join(map(str, day))}))"
-            self._run(f"INSERT INTO fresh_tallies BY NAME {tallies.statement(units)}")
+            made = tallies.statement(units, in_pieces=self._in_pieces)
+            self._run(f"INSERT INTO fresh_tallies BY NAME {made}")
             ordered = ordered[len(day) :]
 
     def _name_subjects(self) -> None:
@@ -384,14 +388,14 @@ class Ingest:
         """Count what is not yet counted, up to a time."""
         if not hours:
             return
-        first = self._run(f"SELECT min(us) FROM {VIEW} WHERE NOT done AND us < $cut", cut=cut)[0][0]
+        first = self._run(f"SELECT min(us) FROM {ROWS} WHERE NOT done AND us < $cut", cut=cut)[0][0]
         if first is None:
             return
+        self._in_pieces |= first < self._counted_to
+        self._counted_to = max(self._counted_to, cut)
         first = max(first, self._span.history_start - CONTEXT_US)
         events, is_dear = events_sql(
-            self._connection,
-            f"(FROM {VIEW} WHERE us BETWEEN {first - CONTEXT_US} AND {cut + CONTEXT_US})",
-            previews=False,
+            self._connection, first - CONTEXT_US, cut + CONTEXT_US, previews=False
         )
         around = (
             f"(SELECT *, NOT done AND us < {cut} AND {_within(hours)} AS counts FROM {events}"

@@ -54,11 +54,15 @@ FINISH_WORDS: Mapping[str, object] = {
 }
 
 MACROS = (
-    """CREATE OR REPLACE TEMP MACRO finite(v) AS CASE WHEN isfinite(v) AND v >= 0 THEN v END""",
-    "CREATE OR REPLACE TEMP MACRO number(t) AS finite(TRY_CAST(t AS DOUBLE))",
+    # A macro writes its argument as often as its text does, and each time it is worked out.
+    "CREATE OR REPLACE TEMP MACRO number(t) AS CASE"
+    " WHEN TRY_CAST(t AS DOUBLE) BETWEEN 0 AND 1.7976931348623157e308 THEN CAST(t AS DOUBLE) END",
     # An ISO 8601 time (UTC where it has no offset) or a Unix time in s, ms, us or ns by its size.
+    # Most end in a Z, which can be told without asking for time zones.
     """CREATE OR REPLACE TEMP MACRO moment(t) AS CASE
         WHEN t IS NULL OR t < '0' OR t >= ':' THEN NULL
+        WHEN t LIKE '____-%Z' THEN coalesce(epoch_us(TRY_CAST(t AS TIMESTAMP)),
+            epoch_us(TRY_CAST(replace(upper(t), ',', '.') AS TIMESTAMPTZ)))
         WHEN t[5] = '-' THEN epoch_us(coalesce(TRY_CAST(t AS TIMESTAMPTZ),
             TRY_CAST(replace(upper(t), ',', '.') AS TIMESTAMPTZ)))
         ELSE TRY_CAST(number(t) * CASE length(split_part(t, '.', 1)) // 3

@@ -20,23 +20,29 @@ from tgt.telemetry.partials import Extent
 from tgt.telemetry.source import Projection
 
 VIEW = "records"
+ROWS = "record_rows"
+"""The same without their meanings, and with lines that are no records: for what asks for times."""
+
 _PREVIEW_LENGTH = 400
 _PREVIEWS = ("error", "result_preview", "args_preview")  # a sample shows the first that there is
 
 _OWN: Mapping[str, tuple[str, str]] = {
     "path": ("UBIGINT", "hash(path)"),
     "us": ("BIGINT", "us"),
-    "same": ("UBIGINT", "CASE WHEN id IS NOT NULL THEN hash(id, conv_id, trace_id) END"),
+    "same": ("UBIGINT", "CASE WHEN id IS NOT NULL THEN hash(id, trace, conv) END"),
     "call": (
         "UBIGINT",
-        "CASE WHEN call_id IS NOT NULL THEN hash(call_id) WHEN trace_id IS NOT NULL"
-        " THEN hash(trace_id) WHEN conv_id IS NOT NULL THEN hash(conv_id) END",
+        "CASE WHEN call_id IS NOT NULL THEN hash(call_id) ELSE coalesce(trace, conv) END",
     ),
-    "trace": ("UBIGINT", "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END"),
-    "conv": ("UBIGINT", f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END"),
+    "trace": ("UBIGINT", "trace"),
+    "conv": ("UBIGINT", "conv"),
     "elapsed_ms": ("DOUBLE", "elapsed_ms"),
     "wording": ("UBIGINT", "wording"),
 }
+_HASHED = (
+    "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END AS trace,"
+    f" CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END AS conv"
+)
 _TEXTS = ("id", "conv_id", *_PREVIEWS)
 """What is kept beside that of records of which samples may be shown."""
 
@@ -52,7 +58,7 @@ SELECT row, us, done, conv,
     CASE WHEN is_wait IS NOT true THEN elapsed_ms END AS elapsed_ms,
     actor, act, phase, name, failed, cancelled, finish_reason, continuation, error_type, service,
     subject, id, conv_id, error, result_preview, args_preview,
-FROM ({rows}) JOIN meanings USING (wording)
+FROM record_rows JOIN meanings USING (wording)
 WHERE act IS NOT NULL
 """
 
@@ -95,18 +101,18 @@ class Records:
         return f"{VIEW}_{self._made}"
 
     def _rows(self) -> str:
-        """A FROM item of the rows of all tables."""
+        """SQL for the rows of all tables."""
         tables = self._tables or [_Table(f"{VIEW}_0", Extent.none(), has_texts=False)]
         rows = (
             f"SELECT {place << 40} + rowid AS row, us < {table.counted} AS done,"
             f" {_columns(texts=True, there=table.has_texts)} FROM {table.name}"
             for place, table in enumerate(tables)
         )
-        return f"({' UNION ALL '.join(rows)})"
+        return " UNION ALL ".join(rows)
 
     def _show(self) -> None:
-        shown = _SHOWN.format(rows=self._rows())
-        self._run(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {shown}")
+        self._run(f"CREATE OR REPLACE TEMP VIEW {ROWS} AS {self._rows()}")
+        self._run(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {_SHOWN}")
 
     def read(
         self, projection: Projection, paths: Mapping[str, str], *, texts: bool
@@ -123,7 +129,7 @@ class Records:
         try:
             self._run(
                 f"CREATE TEMP TABLE {table} AS SELECT {', '.join(columns)}"
-                f" FROM (SELECT *, {wording(projection)} FROM ({projection.statement}))",
+                f" FROM (SELECT *, {_HASHED}, {wording(projection)} FROM ({projection.statement}))",
                 paths=list(paths.values()),
                 **projection.parameters,
             )
@@ -172,7 +178,7 @@ class Records:
         for table in over:
             self._run(f"DROP TABLE {table.name}")
         if self._tables:
-            stale = self._run(f"SELECT count(*) FROM {self._rows()} WHERE us < $keep", keep=keep)
+            stale = self._run(f"SELECT count(*) FROM {ROWS} WHERE us < $keep", keep=keep)
             if stale[0][0] > self._tables[-1].held.records:
                 held = Extent.together(table.held for table in self._tables)
                 self._replace(list(self._tables), f"us >= {keep}", held, cut)

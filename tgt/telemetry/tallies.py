@@ -55,10 +55,18 @@ def pair(signal: Signal, *, tells_finish: bool) -> int:
     return _UNTOLD_ENDS if signal.population is Measure.ENDS and not tells_finish else found
 
 
-def statement(units: str) -> str:
-    """SQL for the tallies of a FROM item with the columns of ``units``."""
-    counts = "events, errors, ends, cuts, untold"
-    added = ", ".join(f"sum({name}) AS {name}" for name in counts.split(", "))
+def statement(units: str, *, in_pieces: bool = True) -> str:
+    """SQL for the tallies of a FROM item with the columns of ``units``.
+
+    ``in_pieces``: there may be more than one row of a subject, hour and conversation.
+    """
+    unit = f"SELECT hour, subject, conv, events, errors, ends, cuts, untold FROM {units}"
+    if in_pieces:
+        unit = (
+            "SELECT hour, subject, conv, sum(events) AS events, sum(errors) AS errors,"
+            " sum(ends) AS ends, sum(cuts) AS cuts, sum(untold) AS untold"
+            f" FROM {units} GROUP BY ALL"
+        )
     parts = [
         f"SELECT hour, {place} AS pair, subject, {MADE} FROM (SELECT hour, subject, conv,"
         f" {population} AS n, {counted} AS k FROM unit) WHERE n > 0 OR k > 0"
@@ -69,10 +77,8 @@ def statement(units: str) -> str:
         f"SELECT hour, 0 AS pair, {ALL_SUBJECTS} AS subject, {MADE} FROM (SELECT hour, conv,"
         " sum(events) AS n, sum(errors) AS k FROM unit GROUP BY ALL) GROUP BY hour"
     )
-    return (
-        f"WITH unit AS MATERIALIZED (SELECT hour, subject, conv, {added} FROM {units} GROUP BY ALL)"
-        f" {' UNION ALL '.join(parts)}"
-    )
+    kept = "MATERIALIZED" if in_pieces else "NOT MATERIALIZED"
+    return f"WITH unit AS {kept} ({unit}) {' UNION ALL '.join(parts)}"
 
 
 def latest_bad(units: str) -> str:
