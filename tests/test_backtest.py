@@ -17,7 +17,7 @@ from tgt.backtest import Incident, Moved, Replay
 from tgt.cards import Card, Finding
 from tgt.errors import SettingsError, TelemetryError
 from tgt.journal import Journal
-from tgt.report import Action
+from tgt.ledger import Action
 from tgt.sidecar import Sidecar
 from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace
 

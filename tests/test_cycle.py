@@ -22,7 +22,8 @@ from tgt.cards import Card, format_time, new_card, new_id
 from tgt.config import ANALYZERS, Settings
 from tgt.errors import TelemetryError
 from tgt.journal import Journal
-from tgt.report import Action, RunReport, SkipReason
+from tgt.ledger import Action
+from tgt.report import RunReport, SkipReason
 from tgt.sidecar import Pause
 from tgt.telemetry.events import Interval
 

@@ -27,7 +27,7 @@ from tgt.cards import (
     new_card,
 )
 from tgt.journal import Journal, encode
-from tgt.report import Action, Decision
+from tgt.ledger import Action, Decision
 from tgt.sidecar import SchedulerState, Sidecar, Sighting
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)

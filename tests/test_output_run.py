@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tgt.cards import Card, Evidence, Finding, Fix, Severity, TaskType
+from tgt.ledger import Action, Decision
 from tgt.output import machine, run_view, words
 from tgt.output.text import Screen
-from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
+from tgt.report import Abstention, RunReport, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

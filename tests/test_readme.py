@@ -23,10 +23,11 @@ from tgt import config, cycle, fsio, journal, ledger, places, redact, sidecar, t
 from tgt.analyzers import base, continuation, docs_gap, error_spike, performance, ux_issue
 from tgt.analyzers.registry import ALL
 from tgt.cards import Card, Evidence, Finding, Fix, Severity, Status, TaskType, new_card, priority
-from tgt.cli import app
+from tgt.cli import command_line
 from tgt.errors import ExitStatus, SettingsError
+from tgt.ledger import Action, Decision
 from tgt.output import machine, words
-from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
+from tgt.report import Abstention, RunReport, SkipReason
 from tgt.telemetry import claude_code, codex, contextlog, duckdb_engine, histogram
 from tgt.telemetry.signals import Usage
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 NOW = datetime(2025, 11, 3, 16, 0, tzinfo=timezone.utc)
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group
+COMMANDS: dict[str, Any] = typer.main.get_command(command_line()).commands  # type: ignore[attr-defined] # a group
 SHARED = {"--json", "--now", "--env-file", "--no-color"}
 SHELL = ("sh", "-euc")
 

@@ -16,7 +16,7 @@ from tgt import cycle, ledger
 from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
 from tgt.errors import SettingsError
-from tgt.report import Action, Decision
+from tgt.ledger import Action, Decision
 from tgt.sidecar import SchedulerState
 from tgt.telemetry.signals import Engine
 

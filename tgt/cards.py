@@ -7,9 +7,8 @@ know must survive a rewrite. This module computes; it reads no clock and writes 
 
 from __future__ import annotations
 
-import hashlib
 import math
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -129,6 +128,8 @@ class Finding:
 
 def fingerprint(task_type: str, subject: str) -> str:
     """Identity of a problem: a hash of what it is about, never of what was measured."""
+    import hashlib  # noqa: PLC0415 only runs make new fingerprints
+
     return hashlib.sha256(f"{task_type}\0{subject}".encode()).hexdigest()[:16]
 
 
@@ -162,7 +163,9 @@ def new_id(now: datetime) -> str:
 
     https://github.com/ulid/spec
     """
-    number = (max(0, int(now.timestamp() * 1000)) & ((1 << 48) - 1)) << 80 | secrets.randbits(80)
+    number = (max(0, int(now.timestamp() * 1000)) & ((1 << 48) - 1)) << 80 | int.from_bytes(
+        os.urandom(10)
+    )
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 

@@ -19,8 +19,9 @@ from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
 from tgt.errors import SettingsError, TgtError
 from tgt.journal import Journal
+from tgt.ledger import Action, Decision
 from tgt.redact import redact
-from tgt.report import Abstention, Action, Decision, RunReport, SkipReason
+from tgt.report import Abstention, RunReport, SkipReason
 from tgt.sidecar import Health, SchedulerState, Sidecar
 from tgt.telemetry.events import Interval
 from tgt.telemetry.files import between

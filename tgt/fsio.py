@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -202,7 +201,7 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
     The new file takes over the mode and, as far as we may, the owner of the old one, so that root
     tidying up does not lock out the user whose timer runs tgt.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}{_TEMPORARY}")
     with explained("write", path):
         try:
             descriptor = os.open(

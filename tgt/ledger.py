@@ -8,8 +8,9 @@ that ``overlay`` shows, so that a renewed card carries on counting where the sig
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from enum import StrEnum
 from typing import Any
 
 from tgt.cards import (
@@ -21,8 +22,32 @@ from tgt.cards import (
     new_card,
     severity_rank,
 )
-from tgt.report import Action, Decision
 from tgt.sidecar import Sighting
+
+
+class Action(StrEnum):
+    """What the ledger decided about a finding."""
+
+    SAVE = "save"
+    TOUCH = "touch"
+    RENEW = "renew"
+    SUPPRESS = "suppress"
+    REOPEN = "reopen"
+    DEFER = "defer"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One finding, what became of it, and why.
+
+    ``card`` is the card that covers, suppresses, is reopened or was created; None when deferred.
+    """
+
+    finding: Finding
+    action: Action
+    reason: str
+    card: Card | None = None
+
 
 NEW = "new"
 COVERED = "covered"

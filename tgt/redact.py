@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 STANDARD = "standard"
@@ -110,18 +110,22 @@ _TELLS_NOTHING = re.compile(
 _SHORTEST_SECRET = 8
 _LONG = 20
 
-_COMPILED = {kind: re.compile(pattern) for kind, pattern in _FORMS.items()}
-_COMPILED_EMAIL = re.compile(_EMAIL)
-_COMPILED_ASSIGNMENT = re.compile(_ASSIGNMENT)
+
+@cache
+def _compiled() -> tuple[Mapping[str, re.Pattern[str]], re.Pattern[str], re.Pattern[str]]:
+    """The forms, the assignment and the e-mail address; most commands need none of them."""
+    forms = {kind: re.compile(pattern) for kind, pattern in _FORMS.items()}
+    return forms, re.compile(_ASSIGNMENT), re.compile(_EMAIL)
 
 
 def redact(text: str, mode: str = STANDARD) -> str:
     """The text with a mask in the place of every part that looks like a credential."""
-    for kind, pattern in _COMPILED.items():
+    forms, assignment, email = _compiled()
+    for kind, pattern in forms.items():
         text = pattern.sub(partial(_masked, kind), text)
-    text = _COMPILED_ASSIGNMENT.sub(_assigned, text)
+    text = assignment.sub(_assigned, text)
     if mode == STRICT:
-        text = _COMPILED_EMAIL.sub(partial(_masked, "email"), text)
+        text = email.sub(partial(_masked, "email"), text)
     return text
 
 

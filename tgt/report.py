@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from tgt.cards import Card, Finding
+if TYPE_CHECKING:
+    from tgt.cards import Card
+    from tgt.ledger import Decision
 
 
 class SkipReason(StrEnum):
@@ -15,30 +18,6 @@ class SkipReason(StrEnum):
     ALREADY_RUNNING = "already_running"
     DISABLED = "disabled"
     PAUSED = "paused"
-
-
-class Action(StrEnum):
-    """What the ledger decided about a finding."""
-
-    SAVE = "save"
-    TOUCH = "touch"
-    RENEW = "renew"
-    SUPPRESS = "suppress"
-    REOPEN = "reopen"
-    DEFER = "defer"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One finding, what became of it, and why.
-
-    ``card`` is the card that covers, suppresses, is reopened or was created; None when deferred.
-    """
-
-    finding: Finding
-    action: Action
-    reason: str
-    card: Card | None = None
 
 
 @dataclass(frozen=True)
