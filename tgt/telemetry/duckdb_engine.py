@@ -167,7 +167,7 @@ class DuckDBEngine:
         self._longest = _USUAL_HOURS
         self._is_first_step = True
         self._step = _Step()
-        self._known_past: dict[int, dict[str, dict[int, Tally]]] = {}
+        self._known_past: dict[str, dict[int, dict[int, Tally]]] = {}
         self._known_latencies: dict[str, _Latencies] = {}
 
     def __enter__(self) -> Self:
@@ -435,17 +435,17 @@ class DuckDBEngine:
         Those before the events at hand do not change while the engine lives, so they are asked
         for once.
         """
-        known = self._known_past.setdefault(pair, {})
-        missing = [subject for subject in subjects if subject not in known]
+        missing = [subject for subject in subjects if subject not in self._known_past]
         if missing:
-            known.update({subject: {} for subject in missing})
+            self._known_past.update({subject: {} for subject in missing})
             rows = self._run(
-                f"SELECT subject, hour, {tallies.SUMS} FROM tallies"
-                " WHERE pair = $pair AND subject IN (SELECT unnest($subjects)) ORDER BY hour",
-                pair=pair,
+                f"SELECT subject, hour, pair, {tallies.SUMS} FROM tallies"
+                " WHERE subject IN (SELECT unnest($subjects)) ORDER BY hour",
                 subjects=list(map(self._number, missing)),
             )
-            known.update(tallies.by_hour((n, row[1], row[2:]) for n, row in self._named(rows, 0)))
+            for subject, (_, hour, of, *sums) in self._named(rows, 0):
+                known = self._known_past[subject].setdefault(of, {})
+                known[hour] = tallies.tally(sums)
         if self._step.recent is None:
             rows = self._run(
                 f"SELECT pair, subject, hour, {tallies.SUMS} FROM recent_tallies ORDER BY hour"
@@ -455,10 +455,10 @@ class DuckDBEngine:
                 each: tallies.by_hour((n, row[2], row[3:]) for n, row in named if row[0] == each)
                 for each in range(len(tallies.PAIRS))
             }
-        recent = self._step.recent[pair]
+        recent, over = self._step.recent[pair], self._raw_start // HOUR_US
         return {
             subject: {
-                **{h: t for h, t in known[subject].items() if h * HOUR_US < self._raw_start},
+                **_within(self._known_past[subject].get(pair, {}), 0, over - 1),
                 **recent.get(subject, {}),
             }
             for subject in subjects

@@ -67,18 +67,20 @@ def statement(units: str, *, in_pieces: bool = True) -> str:
             " sum(ends) AS ends, sum(cuts) AS cuts, sum(untold) AS untold"
             f" FROM {units} GROUP BY ALL"
         )
-    parts = [
-        f"SELECT hour, {place} AS pair, subject, {MADE} FROM (SELECT hour, subject, conv,"
-        f" {population} AS n, {counted} AS k FROM unit) WHERE n > 0 OR k > 0"
-        " GROUP BY hour, subject"
-        for place, (population, counted) in enumerate(PAIRS)
-    ]
-    parts.append(
-        f"SELECT hour, 0 AS pair, {ALL_SUBJECTS} AS subject, {MADE} FROM (SELECT hour, conv,"
-        " sum(events) AS n, sum(errors) AS k FROM unit GROUP BY ALL) GROUP BY hour"
+    # One statement for all pairs: to plan one for each would take longer than most of them run.
+    n, k = (
+        " ".join(f"WHEN {place} THEN {of[side]}" for place, of in enumerate(PAIRS))
+        for side in (0, 1)
     )
+    traffic = "SELECT hour, conv, sum(events) AS n, sum(errors) AS k FROM unit GROUP BY ALL"
     kept = "MATERIALIZED" if in_pieces else "NOT MATERIALIZED"
-    return f"WITH unit AS {kept} ({unit}) {' UNION ALL '.join(parts)}"
+    return (
+        f"WITH unit AS {kept} ({unit}) SELECT hour, pair, subject, {MADE}"
+        f" FROM (SELECT hour, pair, subject, conv, CASE pair {n} END AS n,"
+        f" CASE pair {k} END AS k FROM unit, range({len(PAIRS)}) AS pairs(pair)"
+        f" UNION ALL SELECT hour, 0, {ALL_SUBJECTS}, conv, n, k FROM ({traffic}))"
+        " WHERE n > 0 OR k > 0 GROUP BY hour, pair, subject"
+    )
 
 
 def latest_bad(units: str) -> str:
