@@ -73,6 +73,12 @@ _IS_COUNTED = {
     Measure.CUTS: "truncated",
 }
 
+_NTH = """
+    events.rowid AS row, events.us AS us, events.id AS id,
+    row_number() OVER (PARTITION BY events.conv ORDER BY events.us DESC, events.id) AS nth
+"""
+"""Which of the newest events of its conversation an event is."""
+
 _USUAL_HOURS = 24
 _MANY_BAD = 250_000  # rows of bad conversations: as much as is counted at once
 _ALL_TRAFFIC = "traffic"
@@ -598,18 +604,16 @@ class DuckDBEngine:
         parameters["tells"] = self.telemetry.tells_finish
         if measure in _OF_CONVERSATIONS:
             statement = (
-                "SELECT events.*, row_number() OVER (PARTITION BY conv_id ORDER BY us DESC) AS nth"
-                " FROM events JOIN judged ON judged.conv = hash(conv_id)"
-                f" WHERE judged.{measure} > 0 AND judged.last_us > $start"
+                f"SELECT {_NTH} FROM events JOIN judged ON judged.conv = events.conv WHERE"
+                f" judged.{measure} > 0 AND judged.last_us > $start"
                 " AND judged.last_us <= $finish - $idle"
             )
             parameters["idle"] = to_us(from_us(0) + IDLE)
         else:
             slow = " AND elapsed_ms > $above" if above_ms > 0 else ""
             statement = (
-                "SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY us DESC) AS nth"
-                f" FROM events WHERE subject = $subject AND {_IS_COUNTED[measure]}{slow}"
-                " AND us > $start AND us <= $finish"
+                f"SELECT {_NTH} FROM events WHERE subject = $subject"
+                f" AND {_IS_COUNTED[measure]}{slow} AND us > $start AND us <= $finish"
             )
         return statement, parameters
 
@@ -618,13 +622,27 @@ class DuckDBEngine:
     ) -> tuple[Sample, ...]:
         """The newest counted events, from as many conversations as possible."""
         statement, parameters = self._counted(subject, measure, window, above_ms)
-        found = self._run(
-            "SELECT us, id, conv_id, coalesce(error, result_preview, args_preview), error_type,"
-            f" elapsed_ms, finish_reason, act, name FROM ({statement})"
-            " ORDER BY nth, us DESC, id LIMIT $limit",
-            limit=limit,
-            **parameters,
-        )
+        # First which, of few columns, and then what they say.
+        chosen = [
+            row[0]
+            for row in self._run(
+                f"SELECT row FROM ({statement}) ORDER BY nth, us DESC, id LIMIT $limit",
+                limit=limit,
+                **parameters,
+            )
+        ]
+        if not chosen:
+            return ()
+        told = {
+            row[0]: row[1:]
+            for row in self._run(
+                "SELECT rowid, us, id, conv_id, coalesce(error, result_preview, args_preview),"
+                " error_type, elapsed_ms, finish_reason, act, name FROM events"
+                " WHERE rowid IN (SELECT unnest($chosen))",
+                chosen=chosen,
+            )
+        }
+        found = [told[row] for row in chosen]
         keys = ("errorType", "elapsedMs", "finishReason", "act", "name")
         return tuple(
             Sample(

@@ -32,7 +32,8 @@ from tgt.telemetry.source import Projection, Source
 Progress = Callable[[str, float | None], None]
 
 _BATCH_BYTES = 128 * 1024 * 1024
-_BATCH_FILES = 64
+_BATCH_FILES = 256
+_UNITS_AT_ONCE = 300_000
 _EXPANSION = 12  # of a compressed file, roughly
 
 
@@ -358,14 +359,16 @@ class Ingest:
             self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS {counts}")
 
     def _tally(self, hours: set[int]) -> None:
-        """What the hours come to, a day at a time: that is as much as fits into memory."""
+        """What the hours come to, as many at a time as fit into memory."""
+        units = self._run("SELECT count(*) FROM fresh_units")[0][0]
         ordered = sorted(hours)
-        while ordered:
-            day = [hour for hour in ordered if hour < ordered[0] + 24]
-            units = f"(FROM fresh_units WHERE hour IN ({', '.join(map(str, day))}))"
-            made = tallies.statement(units, in_pieces=self._in_pieces)
+        some = max(1, len(ordered) * _UNITS_AT_ONCE // max(units, 1))
+        for first in range(0, len(ordered), some):
+            within = _within(ordered[first : first + some], "hour", 1)
+            made = tallies.statement(
+                f"(FROM fresh_units WHERE {within})", in_pieces=self._in_pieces
+            )
             self._run(f"INSERT INTO fresh_tallies BY NAME {made}")
-            ordered = ordered[len(day) :]
 
     def _name_subjects(self) -> None:
         found = self._run(
