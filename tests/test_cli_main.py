@@ -49,6 +49,22 @@ def test_every_command_has_help_and_the_shared_options(workplace: Workplace, com
         assert option in result.out
 
 
+def test_the_value_of_an_option_may_be_called_like_a_command(workplace: Workplace) -> None:
+    (workplace.path / "list").write_text("TASKGEN_MAX_TASKS=7\n", encoding="utf-8")
+    told = workplace.tgt("--env-file", "list", "config", "--json").json["tgt"]
+    assert told["maxTasks"] == 7
+    assert workplace.tgt("--env-file=list", "config", "--json").json["tgt"] == told
+
+
+@pytest.mark.parametrize("words", [["lis"], ["--json", "lis"], ["lis", "list"]])
+def test_a_misspelled_command_is_told_what_was_meant(
+    workplace: Workplace, words: list[str]
+) -> None:
+    result = workplace.tgt(*words)
+    assert result.status == 2
+    assert "No such command 'lis'. Did you mean 'list'?" in result.err
+
+
 def test_version(workplace: Workplace) -> None:
     assert workplace.tgt("--version").out == f"tgt {__version__}\n"
     assert workplace.tgt("--version", "--json").json == {"version": __version__}

@@ -29,8 +29,8 @@ LAYERS = (
     ("diagnostics",),
     ("output", "cycle", "demo", "backtest", "doctor"),
     ("triage", "statistics", "schedule", "durations"),
-    ("analyzers", "ledger", "quota", "heads", "journal", "sidecar", "telemetry"),
-    ("report", "cards", "confidence", "fsio", "config", "redact", "places"),
+    ("analyzers", "ledger", "quota", "heads", "journal", "sidecar", "telemetry", "report"),
+    ("cards", "confidence", "fsio", "config", "redact", "places"),
     ("errors", "__init__"),
 )
 RANK = {part: len(LAYERS) - rank for rank, layer in enumerate(LAYERS) for part in layer}
@@ -113,11 +113,10 @@ def test_an_effect_happens_in_one_place(call: str, only_in: tuple[str, ...], rea
 
 
 def _loaded(workplace: Workplace, *arguments: str) -> set[str]:
-    """The top-level modules that a command has loaded, in a fresh interpreter."""
+    """The modules that a command has loaded, in a fresh interpreter."""
     script = (
         "import atexit, json, sys\n"
-        "names = lambda: sorted({name.split('.')[0] for name in sys.modules})\n"
-        "atexit.register(lambda: print(json.dumps(names()), file=sys.stderr))\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
         "from tgt.cli import main\n"
         "main()\n"
     )
@@ -162,3 +161,12 @@ def test_a_command_loads_only_what_it_needs(
     workplace.write_journal(card_data())
     (workplace.path / ".forgekeeper" / "context_log").mkdir(parents=True, exist_ok=True)
     assert not unneeded & _loaded(workplace, *arguments)
+
+
+def test_a_command_loads_no_other_command(workplace: Workplace) -> None:
+    """Only to list the commands, or to say that there is no such one, are all of them loaded."""
+    commands = {f"tgt.cli.{path.stem}" for path in (PACKAGE / "cli").glob("*.py")}
+    shared = {"tgt.cli.__init__", "tgt.cli.request", "tgt.cli.tasks"}
+    for words in (["list"], ["--now", "2025-11-03T16:00:00Z", "--json", "list"]):
+        assert (commands - shared) & _loaded(workplace, *words) == {"tgt.cli.list_"}
+    assert commands - shared <= _loaded(workplace, "--help")
