@@ -286,6 +286,22 @@ def shifted(line: Line, minutes: float) -> Line:
     return {**line, "ts": at.isoformat(), "conv_id": f"{line['conv_id']}/{minutes}"}
 
 
+def test_saves_that_a_crash_kept_from_being_counted_survive_runs_that_find_nothing(
+    documented: World,
+) -> None:
+    """Such runs do not look through the journal, and what they do not see they must not forget."""
+    _spike(documented)
+    before = END - timedelta(minutes=5)
+    assert documented.run(before, max_per_hour=1).saved == 1
+    (documented.tasks / "scheduler_state.json").write_text('{"version": 1}', encoding="utf-8")
+    nothing = documented.run(END - timedelta(minutes=4), analyzers=("continuation",))
+    assert (nothing.skipped, nothing.generated) == (None, 0)
+    documented.card()
+    documented.write(*hours_of(calls_of("grep")), *_failing(40, 20, "grep"))
+    report = documented.run(END, max_per_hour=1)
+    assert (report.saved, report.rate_limited) == (0, True)
+
+
 def test_the_task_limit_is_no_rate_limit(documented: World) -> None:
     report = _spike(documented, *TOOLS[:3]).run(max_tasks=2)
     assert (report.saved, report.deferred, report.rate_limited) == (2, 1, False)

@@ -107,10 +107,12 @@ def _cycle(
 
     judged, report = _read_and_judge(settings, now, journal, state, progress, dry_run=dry_run)
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
-    if dry_run:
+    decisions: tuple[Decision, ...] = ()
+    stored: dict[str, Card] | None = None
+    if judged.sure and dry_run:
         stored = journal.brief(_is_found(judged))
         decisions = decide(settings, judged, stored, state, now)
-    else:
+    elif judged.sure:
         decisions, stored = _save(settings, journal, judged, state, now)
     report = replace(_reported(report, judged, decisions), duration_ms=_since(started))
     if not dry_run:
@@ -365,10 +367,16 @@ def seen(
     state: SchedulerState,
     judged: Judged,
     decisions: Sequence[Decision],
-    cards: Mapping[str, Card],
+    cards: Mapping[str, Card] | None,
     now: datetime,
 ) -> SchedulerState:
-    """The state that the next cycle's decisions rest on: saves, health, sightings."""
+    """The state that the next cycle's decisions rest on: saves, health, sightings.
+
+    Where nothing was found the ``cards`` were not looked at: the next run that finds something
+    learns from them what this one may have missed.
+    """
+    if cards is None:
+        return replace(state, saves=quota.recent(state.saves, now), analyzers=judged.health)
     return replace(
         state,
         saves=quota.reconcile(state.saves, cards.values(), now),
@@ -382,7 +390,7 @@ def _after(
     report: RunReport,
     judged: Judged,
     decisions: Sequence[Decision],
-    cards: Mapping[str, Card],
+    cards: Mapping[str, Card] | None,
     now: datetime,
 ) -> SchedulerState:
     """The sidecar after a cycle; it is given the state as of the write lock."""
