@@ -26,6 +26,7 @@ from tgt.telemetry.partials import TABLES, Partials
 from tgt.telemetry.records import VIEW
 from tgt.telemetry.signals import (
     FAILURE,
+    TRUNCATION,
     LatencyReading,
     Measure,
     Reading,
@@ -307,13 +308,14 @@ class DuckDBEngine:
             "SELECT count(*) FROM events WHERE us > $start AND us <= $finish", **_bounds(window)
         )[0][0]
         first, last = _clock_hours(baseline)
-        units = self._counts("units", baseline.start)
         conversations = self._counts("conversations", baseline.start)
         found = self._run(
-            "SELECT coalesce(service, ''), hour, sum(told), sum(cuts) FROM (SELECT subject, hour,"
-            f" sum(told) AS told, sum(cuts) AS cuts FROM {units} GROUP BY ALL)"
+            "SELECT coalesce(service, ''), hour, sum(told) FILTER (pair = $failures),"
+            f" sum(k) FILTER (pair = $cuts) FROM {self._counts('tallies', baseline.start)}"
             " JOIN subjects USING (subject) GROUP BY ALL UNION ALL"
-            f" SELECT DISTINCT '', hour, 0, 0 FROM {conversations}"
+            f" SELECT DISTINCT '', hour, 0, 0 FROM {conversations}",
+            failures=tallies.pair(FAILURE, tells_finish=True),
+            cuts=tallies.pair(TRUNCATION, tells_finish=True),
         )
         self._tellers = sorted({service for service, _, told, _ in found if told})
         return Telemetry(

@@ -372,8 +372,9 @@ class Ingest:
 
     def _name_subjects(self) -> None:
         found = self._run(
-            "SELECT count(DISTINCT service) FROM (SELECT service FROM subjects SEMI JOIN all_units"
-            " USING (subject) UNION ALL SELECT service FROM all_conversations"
+            "SELECT count(DISTINCT service) FROM ("
+            "SELECT service FROM subjects SEMI JOIN all_tallies USING (subject)"
+            " UNION ALL SELECT service FROM all_conversations"
             f" UNION ALL SELECT service FROM {VIEW})"
         )
         some_are_one = self._meanings.name_subjects(several=found[0][0] > 1)

@@ -32,9 +32,9 @@ _UNTOLD_ENDS = 2
 COLUMNS = (
     "hour INTEGER, pair TINYINT, subject INTEGER, n BIGINT, k BIGINT, units BIGINT,"
     " bad_units BIGINT, loose_n BIGINT, clustered_n DOUBLE, clustered_k DOUBLE, nn DOUBLE,"
-    " nk DOUBLE, kk DOUBLE"
+    " nk DOUBLE, kk DOUBLE, told BIGINT"
 )
-SUMS = ", ".join(part.split()[0] for part in COLUMNS.split(", ")[3:])
+SUMS = ", ".join(part.split()[0] for part in COLUMNS.split(", ")[3:-1])
 
 # Of rows (conv, n, k) of one subject; rows without a conversation are loose events.
 MADE = """
@@ -60,11 +60,11 @@ def statement(units: str, *, in_pieces: bool = True) -> str:
 
     ``in_pieces``: there may be more than one row of a subject, hour and conversation.
     """
-    unit = f"SELECT hour, subject, conv, events, errors, ends, cuts, untold FROM {units}"
+    unit = f"SELECT hour, subject, conv, events, errors, ends, cuts, untold, told FROM {units}"
     if in_pieces:
         unit = (
             "SELECT hour, subject, conv, sum(events) AS events, sum(errors) AS errors,"
-            " sum(ends) AS ends, sum(cuts) AS cuts, sum(untold) AS untold"
+            " sum(ends) AS ends, sum(cuts) AS cuts, sum(untold) AS untold, sum(told) AS told"
             f" FROM {units} GROUP BY ALL"
         )
     # One statement for all pairs: to plan one for each would take longer than most of them run.
@@ -72,13 +72,17 @@ def statement(units: str, *, in_pieces: bool = True) -> str:
         " ".join(f"WHEN {place} THEN {of[side]}" for place, of in enumerate(PAIRS))
         for side in (0, 1)
     )
-    traffic = "SELECT hour, conv, sum(events) AS n, sum(errors) AS k FROM unit GROUP BY ALL"
+    traffic = (
+        "SELECT hour, conv, sum(events) AS n, sum(errors) AS k, sum(told) AS told"
+        " FROM unit GROUP BY ALL"
+    )
     kept = "MATERIALIZED" if in_pieces else "NOT MATERIALIZED"
     return (
-        f"WITH unit AS {kept} ({unit}) SELECT hour, pair, subject, {MADE}"
+        f"WITH unit AS {kept} ({unit}) SELECT hour, pair, subject, {MADE},"
+        " sum(told)::BIGINT AS told"
         f" FROM (SELECT hour, pair, subject, conv, CASE pair {n} END AS n,"
-        f" CASE pair {k} END AS k FROM unit, range({len(PAIRS)}) AS pairs(pair)"
-        f" UNION ALL SELECT hour, 0, {ALL_SUBJECTS}, conv, n, k FROM ({traffic}))"
+        f" CASE pair {k} END AS k, told FROM unit, range({len(PAIRS)}) AS pairs(pair)"
+        f" UNION ALL SELECT hour, 0, {ALL_SUBJECTS}, conv, n, k, told FROM ({traffic}))"
         " WHERE n > 0 OR k > 0 GROUP BY hour, pair, subject"
     )
 
