@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from conftest import END, Line, World, call, response
 
@@ -120,3 +121,20 @@ def test_words_of_any_length_and_type_are_words_or_none(world: World) -> None:
     assert found.pop("tool_call/grep") == ((3, 1), [])
     assert len(found) == 3, "two long names, which differ in their end"
     assert all(len(subject) < 100 for subject in found)
+
+
+def test_a_file_that_no_longer_holds_what_was_read_of_it_is_a_failure(world: World) -> None:
+    """It is then read anew from a copy; to pass over it would lose the records in silence."""
+    path = world.write(call(5, "a", "grep"))
+    source = ContextLog(world.logs)
+    with duckdb.connect() as connection:
+        for macro in source.macros:
+            connection.execute(macro)
+        known = meanings.Meanings(connection, None)
+        connection.execute(
+            "CREATE TABLE r AS SELECT hash($p) AS path, 1::UBIGINT AS wording, 1 AS us", {"p": "x"}
+        )
+        ((key,),) = connection.execute("SELECT path FROM r").fetchall()
+        with pytest.raises(OSError, match="changed while it was read"):
+            known.learn(source.records(), "r", {key: str(path)})
+        assert connection.execute("SELECT count(*) FROM meanings").fetchall() == [(0,)]

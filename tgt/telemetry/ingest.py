@@ -25,7 +25,7 @@ from tgt.telemetry.events import HOUR_US, from_us
 from tgt.telemetry.files import Part, between, parts
 from tgt.telemetry.meanings import Meanings
 from tgt.telemetry.partials import TABLES, Extent, Partials
-from tgt.telemetry.records import ROWS, VIEW, Records, extents
+from tgt.telemetry.records import OWN, ROWS, VIEW, Records, extents
 from tgt.telemetry.salvage import InMemory, Salvage
 from tgt.telemetry.source import Projection, Source
 
@@ -69,6 +69,9 @@ def signature(sources: Sequence[Source]) -> str:
         repr(COUNTS),
         repr(TABLES),
         repr(meanings.TABLES),
+        repr(meanings.MADE),
+        repr(OWN),
+        tallies.statement("units"),
         joined,
     ]
     for source in sources:

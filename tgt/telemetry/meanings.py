@@ -8,7 +8,8 @@ that the next run knows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import errno
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -42,7 +43,7 @@ def shortened(name: str) -> str:
     return f"CASE WHEN strlen({name}) > {_LONGEST} THEN {cut} ELSE {name} END"
 
 
-_MADE: Mapping[str, str] = {
+MADE: Mapping[str, str] = {
     **{name: name for name in _KEPT},
     **{name: shortened(name) for name in ("act", "name", "error_type", "service")},
     "about": shortened("subject"),
@@ -83,7 +84,6 @@ class Meanings:
             self._run(f"CREATE TEMP TABLE {table} ({kinds})")
             if known:
                 self._run(f"INSERT INTO {table} BY NAME FROM {known}.{table}")
-        self._run("CREATE TEMP TABLE unknown (wording UBIGINT, us BIGINT)")
 
     def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement, parameters).fetchall()
@@ -91,22 +91,20 @@ class Meanings:
     def learn(self, projection: Projection, records: str, paths: Mapping[int, str]) -> None:
         """Add the wordings in a table of records that are not known.
 
-        ``paths`` are for the reader, by what stands in the table. Raises duckdb.Error.
+        ``paths`` are for the reader, by what stands in the table. Raises duckdb.Error, and OSError
+        where a file no longer holds what was read of it.
         """
-        unknown = self._run(
-            f"SELECT path, wording, min(us) FROM {records} ANTI JOIN meanings USING (wording)"
-            " WHERE us IS NOT NULL GROUP BY ALL"
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE unknown AS SELECT path, wording, min(us) AS us"
+            f" FROM {records} ANTI JOIN meanings USING (wording) WHERE us IS NOT NULL GROUP BY ALL"
         )
-        if not unknown:
+        many = self._run("SELECT count(*) FROM unknown")[0][0]
+        if not many:
             return
-        chosen = _few(unknown)
-        self._run("DELETE FROM unknown")
-        for examples in chosen.values():
-            self._run(
-                "INSERT INTO unknown SELECT unnest($wordings), unnest($times)",
-                wordings=list(examples),
-                times=list(examples.values()),
-            )
+        chosen = list(paths)
+        if many <= MOST_KEPT:
+            found = self._run("SELECT path, list(wording) FROM unknown GROUP BY path")
+            chosen = _few({path: set(wordings) for path, wordings in found})
         # In one statement with what follows, the engine would plan for longer than it reads.
         self._run(
             "CREATE OR REPLACE TEMP TABLE examples AS"
@@ -116,11 +114,14 @@ class Meanings:
             paths=[paths[path] for path in chosen],
             **projection.parameters,
         )
-        made = ", ".join(f"any_value({made}) AS {name}" for name, made in _MADE.items())
+        made = ", ".join(f"any_value({made}) AS {name}" for name, made in MADE.items())
         self._run(
             f"CREATE OR REPLACE TEMP TABLE learned AS SELECT wording, {made}"
             f" FROM ({projection.meaning('examples')}) GROUP BY wording"
         )
+        missed = "SELECT 1 FROM unknown ANTI JOIN learned USING (wording) LIMIT 1"
+        if self._run(missed):
+            raise OSError(errno.ESTALE, "it was changed while it was read")
         self._run(_NUMBERED)
         self._run(_KNOWN)
 
@@ -145,21 +146,15 @@ class Meanings:
         return True
 
 
-def _few(found: Iterable[tuple[int, int, int]]) -> dict[int, dict[int, int]]:
-    """Of rows (path, wording, time) as few paths as have all wordings, each with its examples.
+def _few(wordings: Mapping[int, set[int]]) -> list[int]:
+    """As few of the paths as have all wordings.
 
     Files of one writer seldom have a wording that the first of them lacks.
     """
-    left: dict[int, dict[int, int]] = {}
-    for path, said, us in found:
-        left.setdefault(path, {})[said] = us
-    chosen: dict[int, dict[int, int]] = {}
+    left, chosen = dict(wordings), []
     while left:
         path = max(left, key=lambda each: (len(left[each]), each))
-        chosen[path] = left.pop(path)
-        left = {
-            other: rest
-            for other, some in left.items()
-            if (rest := {said: us for said, us in some.items() if said not in chosen[path]})
-        }
+        chosen.append(path)
+        had = left.pop(path)
+        left = {other: rest for other, some in left.items() if (rest := some - had)}
     return chosen

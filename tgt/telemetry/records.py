@@ -26,7 +26,7 @@ ROWS = "record_rows"
 _PREVIEW_LENGTH = 400
 _PREVIEWS = ("error", "result_preview", "args_preview")  # a sample shows the first that there is
 
-_OWN: Mapping[str, tuple[str, str]] = {
+OWN: Mapping[str, tuple[str, str]] = {
     "path": ("UBIGINT", "hash(path)"),
     "us": ("BIGINT", "us"),
     "same": ("UBIGINT", "CASE WHEN id IS NOT NULL THEN hash(id, trace, conv) END"),
@@ -88,7 +88,7 @@ class Records:
         self._raw_start = raw_start
         self._previews = previews
         self._made = 0
-        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in _OWN.items())
+        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in OWN.items())
         self._run(f"CREATE TEMP TABLE {VIEW}_0 ({columns})")
         self._tables: list[_Table] = []
         self._show()
@@ -119,12 +119,12 @@ class Records:
     ) -> dict[str, Extent]:
         """Add the records of files, given by how their names are told what to ask the reader for.
 
-        Returns what each of the names holds. Raises duckdb.Error, and is then as before.
+        Returns what each of the names holds. Raises duckdb.Error or OSError, and is then as before.
         """
         table = self._new_name()
         hashes = self._run("SELECT hash(name), name FROM unnest($names) t(name)", names=list(paths))
         names: dict[int, str] = dict(hashes)
-        columns = [f"{made} AS {name}" for name, (_, made) in _OWN.items()]
+        columns = [f"{made} AS {name}" for name, (_, made) in OWN.items()]
         columns += self._texts() if texts else ()
         try:
             self._run(
@@ -201,7 +201,7 @@ class Records:
 def _columns(*, texts: bool, there: bool) -> str:
     """The columns of a table, if wished with the texts, also where they are not ``there``."""
     absent = "" if there else "NULL::VARCHAR AS "
-    return ", ".join([*_OWN, *((f"{absent}{name}" for name in _TEXTS) if texts else ())])
+    return ", ".join([*OWN, *((f"{absent}{name}" for name in _TEXTS) if texts else ())])
 
 
 def extents(

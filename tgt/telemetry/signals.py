@@ -34,7 +34,10 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True)
 class Signal:
-    """Which share is asked for, ``counted`` of ``population``, grouped by subject."""
+    """Which share is asked for, ``counted`` of ``population``, grouped by subject.
+
+    Of calls and responses it is one of PAIRS in ``tallies``, of which hours are kept.
+    """
 
     name: str
     population: Measure

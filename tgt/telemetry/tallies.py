@@ -7,7 +7,7 @@ it had. A *pair* is what is counted of what; ``PAIRS`` are those that can be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tgt.confidence import Clusters
@@ -123,22 +123,27 @@ class Hours:
         bad: Iterable[tuple[str, int, int]],
     ) -> None:
         """``sums`` are (subject, hour, columns of SUMS), ``bad`` (subject, latest hour, number)."""
-        self._sums: dict[str, list[tuple[int, list[Any]]]] = {}
+        self._sums: dict[str, list[tuple[int, Sequence[Any]]]] = {}
         self._bad: dict[str, list[tuple[int, int]]] = {}
+        self._told: dict[int, dict[str, Tally]] = {}
         for subject, hour, row in sums:
-            self._sums.setdefault(subject, []).append((hour, list(row)))
+            self._sums.setdefault(subject, []).append((hour, row))
         for subject, hour, number in bad:
             self._bad.setdefault(subject, []).append((hour, number))
 
     def since(self, first: int) -> dict[str, Tally]:
         """The tallies of the hours from ``first`` on, by subject."""
-        found: dict[str, Tally] = {}
+        if first not in self._told:
+            self._told[first] = dict(self._since(first))
+        return self._told[first]
+
+    def _since(self, first: int) -> Iterator[tuple[str, Tally]]:
         for subject, hours in self._sums.items():
             inside = [sums for hour, sums in hours if hour >= first]
             if inside:
                 bad = sum(n for hour, n in self._bad.get(subject, ()) if hour >= first)
-                found[subject] = tally([sum(column) for column in zip(*inside, strict=True)], bad)
-        return found
+                total = inside[0] if len(inside) == 1 else [*map(sum, zip(*inside, strict=True))]
+                yield subject, tally(total, bad)
 
 
 def by_hour(rows: Iterable[tuple[str, int, Sequence[Any]]]) -> Mapping[str, dict[int, Tally]]:
