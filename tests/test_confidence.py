@@ -63,13 +63,6 @@ def test_a_share_above_a_line(k: int, more: int, line: float) -> None:
     assert c.share_above(k, n, line) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-@given(COUNTS, COUNTS, st.floats(min_value=1, max_value=500), st.floats(min_value=1, max_value=9))
-def test_a_ratio_of_rates(now: int, before: int, longer: float, ratio: float) -> None:
-    expected = stats.beta.sf(ratio / (ratio + longer), now + 0.5, before + 0.5)
-    found = c.rate_ratio_above(now, before, longer, ratio)
-    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
-
-
 @given(COUNTS, COUNTS, st.sampled_from([0.5, 0.9, 0.99]))
 def test_an_interval(k: int, more: int, mass: float) -> None:
     n = k + more
@@ -109,7 +102,6 @@ def test_what_is_returned_is_always_a_probability(
         c.risen_above(k, n, line, usual, 0.01),
         c.lies_above(k, n, line, usual if known else None, 0.01),
         c.negative_binomial_tail(k, share * n, 20),
-        c.rate_ratio_above(k, more, 24, 3),
     ):
         assert -1e-9 <= value <= 1 + 1e-9
 

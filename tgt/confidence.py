@@ -76,11 +76,6 @@ def share_above(k: float, n: float, line: float) -> float:
     return 1.0 - betainc(k + 0.5, n - k + 0.5, line)
 
 
-def rate_ratio_above(now: float, before: float, times_longer: float, ratio: float) -> float:
-    """P(rate now / rate before > ratio) for Poisson counts; ``before`` was observed longer."""
-    return 1.0 - betainc(now + 0.5, before + 0.5, ratio / (ratio + times_longer))
-
-
 def interval(k: float, n: float, mass: float = 0.9) -> tuple[float, float]:
     """Central credible interval of a share after k of n (Jeffreys), to four digits."""
     tail = (1.0 - mass) / 2.0

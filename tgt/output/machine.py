@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from tgt.report import RunReport
 
 _DEEPEST = 100
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 
 
 def dumps(document: Mapping[str, Any]) -> str:
     """One document and a line feed; a number that JSON does not know, or what is nested too deep
     to be written, becomes null."""
     try:
-        return json.dumps(document, allow_nan=False) + "\n"
+        return _ENCODE(document) + "\n"
     except (ValueError, RecursionError):
-        return json.dumps(_writable(document), allow_nan=False) + "\n"
+        return _ENCODE(_writable(document)) + "\n"
 
 
 def _writable(value: Any, depth: int = 0) -> Any:
