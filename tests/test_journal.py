@@ -140,6 +140,7 @@ def test_byte_order_marks_and_windows_line_ends_are_tolerated(tmp_path: Path) ->
 
 def test_find_reads_only_what_is_asked_for_in_either_case(tmp_path: Path) -> None:
     journal = write(tmp_path, card("01KA"), card("01KB"), card("02X"))
+    assert journal.ids() == ["01KA", "01KB", "02X"]
     assert list(journal.find(["01k"])) == ["01KA", "01KB"]
     assert list(journal.find(["01kb", "02X"])) == ["01KB", "02X"]
     assert journal.find([]) == {}

@@ -95,6 +95,11 @@ class Journal:
         with self.opened() as descriptor:
             return {} if descriptor is None else _read(descriptor, load=load)[0]
 
+    def ids(self) -> list[str]:
+        """The ids of all cards, as far as their lines can be told without being parsed."""
+        with self.opened() as descriptor:
+            return [] if descriptor is None else list(_index(descriptor, lambda _id: False)[0])
+
     def find(self, prefixes: Iterable[str]) -> dict[str, Card]:
         """The cards whose id begins with one of ``prefixes``, in either case; parses only them."""
         heads = tuple(prefix.upper() for prefix in prefixes)

@@ -67,6 +67,6 @@ def run(
     else:
         from tgt.output import run_view  # noqa: PLC0415 rich stays out of --json
 
-        known = request.journal().brief().values() if report.decisions else ()
+        known = request.journal().ids() if report.decisions else ()
         request.reply(run_view.run(request.screen, report, known))
     return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK

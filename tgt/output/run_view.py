@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tgt.cards import Card
 
 _FATES = {
     Action.SAVE: "saved",
@@ -31,8 +30,8 @@ _FATE_STYLE = {Action.SAVE: "green", Action.REOPEN: "yellow", Action.RENEW: "yel
 _ABSTENTIONS = 8
 
 
-def run(on: text.Screen, report: RunReport, known: Iterable[Card] = ()) -> str:
-    """The outcome; ``known`` are the cards of the journal, so that short ids are unambiguous."""
+def run(on: text.Screen, report: RunReport, known: Iterable[str] = ()) -> str:
+    """The outcome; ``known`` are the ids of the journal, so that short ones are unambiguous."""
     if not on.terminal and not report.dry_run:
         return summary(report)
     parts: list[RenderableType] = [text.styled(report.message, "bold")]
@@ -72,11 +71,11 @@ def _counts(report: RunReport) -> str:
 
 
 def _decisions(
-    decisions: Iterable[Decision], known: Iterable[Card], *, dry_run: bool
+    decisions: Iterable[Decision], known: Iterable[str], *, dry_run: bool
 ) -> RenderableType:
     chosen = list(decisions)
     cards = [decision.card.id for decision in chosen if decision.card is not None]
-    ids = short_ids(cards, [card.id for card in known] + cards)
+    ids = short_ids(cards, [*known, *cards])
     rows = text.grid("", "", "dim", "")
     for decision in chosen:
         fate = _FATES.get(decision.action, str(decision.action))
