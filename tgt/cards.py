@@ -163,9 +163,8 @@ def new_id(now: datetime) -> str:
 
     https://github.com/ulid/spec
     """
-    number = (max(0, int(now.timestamp() * 1000)) & ((1 << 48) - 1)) << 80 | int.from_bytes(
-        os.urandom(10)
-    )
+    moment = max(0, int(now.timestamp() * 1000)) & ((1 << 48) - 1)
+    number = moment << 80 | int.from_bytes(os.urandom(10))
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 

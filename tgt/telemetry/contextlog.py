@@ -66,7 +66,7 @@ _UNPACKED = (
         f"{of}->>'$.{key}' AS \"{of}.{key}\""
         for of, _, key in (name.partition(".") for name in (*_NESTED, *_NESTED_WORDS))
     )
-    + f" FROM {_READ}"
+    + f', coalesce(word(act), word("type"), word(action)) AS any_act FROM {_READ}'
 )
 
 # COALESCE looks at the second name of a thing only where the first has no value.
@@ -82,9 +82,7 @@ SELECT filename AS path,
     coalesce(number(elapsed_ms), number(duration_ms), number(total_elapsed_ms),
         number("metadata.elapsed_ms")) AS elapsed_ms,
     coalesce(word(error), error, word(error_message), word("metadata.error"),
-        CASE WHEN names_error(coalesce(word(act), word("type"), word(action)))
-            OR is_upstream(coalesce(word(act), word("type"), word(action)))
-            THEN word(message) END) AS error,
+        CASE WHEN names_error(any_act) OR is_upstream(any_act) THEN word(message) END) AS error,
     args_preview,
     coalesce(result_preview, content_preview) AS result_preview,
     coalesce(number(input_tokens), number("tokens.input"), number("metadata.input_tokens"))

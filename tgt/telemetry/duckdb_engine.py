@@ -118,7 +118,7 @@ class _Step:
     own: Interval | None = None
     hours: dict[Interval, dict[int, Hours]] = field(default_factory=dict)
     """By window (of the longer ones the longest so far) and pair."""
-    recent: dict[int, Mapping[str, dict[int, Tally]]] | None = None
+    recent: dict[str, dict[int, dict[int, Tally]]] | None = None
     latencies: dict[str, dict[int, dict[int, int]]] | None = None
     conversations: dict[Interval, list[tuple[Any, ...]]] = field(default_factory=dict)
 
@@ -393,7 +393,7 @@ class DuckDBEngine:
         if own:
             if window not in self._step.hours:
                 summed = tallies.statement(own, in_pieces=False)
-                rows = self._run(f"SELECT pair, hour, subject, {tallies.SUMS} FROM ({summed})")
+                rows = self._run(f"SELECT {tallies.ROW} FROM ({summed})")
                 self._step.hours[window] = self._hours(0, rows, own)
             return self._step.hours[window][pair].since(0)
         first = to_us(window.start) // HOUR_US
@@ -402,9 +402,8 @@ class DuckDBEngine:
         longest = Interval(from_us((end - self._longest) * HOUR_US), window.end)
         if longest not in self._step.hours:
             rows = self._run(
-                f"SELECT pair, hour, subject, {tallies.SUMS} FROM tallies WHERE hour >= $since AND"
-                f" hour < $over UNION ALL SELECT pair, hour, subject, {tallies.SUMS}"
-                " FROM recent_tallies",
+                f"SELECT {tallies.ROW} FROM tallies WHERE hour >= $since AND hour < $over"
+                f" UNION ALL SELECT {tallies.ROW} FROM recent_tallies",
                 since=end - self._longest,
                 over=self._raw_start // HOUR_US,
             )
@@ -413,7 +412,7 @@ class DuckDBEngine:
         return self._step.hours[longest][pair].since(first)
 
     def _hours(self, first: int, rows: Sequence[tuple[Any, ...]], units: str) -> dict[int, Hours]:
-        """The tallies of some hours, by pair: rows (pair, hour, subject, columns of SUMS)."""
+        """The tallies of some hours, by pair, of rows with the columns of ROW."""
         many = self._run(
             f"SELECT count(*) FROM {units} WHERE hour >= {first} AND (errors > 0 OR cuts > 0)"
         )[0][0]
@@ -427,11 +426,11 @@ class DuckDBEngine:
                 )
             )
         ]
-        sums = list(self._named(rows, 2))
+        sums = list(self._named(rows, 0))
         worse = list(self._named(bad, 1))
         return {
             pair: Hours(
-                [(name, row[1], row[3:]) for name, row in sums if row[0] == pair],
+                [(name, row[2], row[3:]) for name, row in sums if row[1] == pair],
                 [(name, *row[2:]) for name, row in worse if row[0] == counted],
             )
             for pair, (_, counted) in enumerate(tallies.PAIRS)
@@ -447,27 +446,19 @@ class DuckDBEngine:
         if missing:
             self._known_past.update({subject: {} for subject in missing})
             rows = self._run(
-                f"SELECT subject, hour, pair, {tallies.SUMS} FROM tallies"
+                f"SELECT {tallies.ROW} FROM tallies"
                 " WHERE subject IN (SELECT unnest($subjects)) ORDER BY hour",
                 subjects=list(map(self._number, missing)),
             )
-            for subject, (_, hour, of, *sums) in self._named(rows, 0):
-                known = self._known_past[subject].setdefault(of, {})
-                known[hour] = tallies.tally(sums)
+            self._known_past.update(tallies.by_hour(self._named(rows, 0)))
         if self._step.recent is None:
-            rows = self._run(
-                f"SELECT pair, subject, hour, {tallies.SUMS} FROM recent_tallies ORDER BY hour"
-            )
-            named = list(self._named(rows, 1))
-            self._step.recent = {
-                each: tallies.by_hour((n, row[2], row[3:]) for n, row in named if row[0] == each)
-                for each in range(len(tallies.PAIRS))
-            }
-        recent, over = self._step.recent[pair], self._raw_start // HOUR_US
+            rows = self._run(f"SELECT {tallies.ROW} FROM recent_tallies ORDER BY hour")
+            self._step.recent = tallies.by_hour(self._named(rows, 0))
+        recent, over = self._step.recent, self._raw_start // HOUR_US
         return {
             subject: {
                 **_within(self._known_past[subject].get(pair, {}), 0, over - 1),
-                **recent.get(subject, {}),
+                **recent.get(subject, {}).get(pair, {}),
             }
             for subject in subjects
         }
@@ -479,13 +470,7 @@ class DuckDBEngine:
         else:
             counts = self._counts("latency", window.start)
             source = f"(SELECT * FROM {counts} WHERE hour <= $finish // {HOUR_US})"
-        now: dict[str, dict[int, int]] = {}
-        rows = self._run(
-            f"SELECT subject, bucket, sum(n)::BIGINT FROM {source} GROUP BY ALL ORDER BY bucket",
-            **_bounds(window),
-        )
-        for subject, (_, bucket, n) in self._named(rows, 0):
-            now.setdefault(subject, {})[bucket] = n
+        now = self._by_bucket(source, **_bounds(window))
         worth = [s for s, counts in now.items() if sum(counts.values()) >= min_calls]
         past = self._past_latencies(worth, *self._hours_before(window)) if worth else {}
         return tuple(
@@ -495,25 +480,24 @@ class DuckDBEngine:
 
     def latency_history(self, subject: str, window: Interval) -> Mapping[int, histogram.Histogram]:
         self._know_latencies([subject])
-        return self._hours_of(subject, *self._hours_before(window))
+        (first, last), over = self._hours_before(window), self._raw_start // HOUR_US
+        recent = (self._step.latencies or {}).get(subject, {})
+        known = self._known_latencies[subject].hours
+        return {**_within(known, first, min(last, over - 1)), **_within(recent, first, last)}
 
     def _past_latencies(
         self, subjects: Sequence[str], first: int, last: int
     ) -> dict[str, dict[int, int]]:
         """The latencies of the hours from the first to the last together."""
-        found: dict[str, dict[int, int]] = {}
         if self._is_first_step:
             counts = self._counts("latency", from_us(first * HOUR_US))
-            rows = self._run(
-                f"SELECT subject, bucket, sum(n)::BIGINT FROM {counts} WHERE hour <= $last"
-                " AND subject IN (SELECT unnest($subjects)) GROUP BY ALL ORDER BY bucket",
+            return self._by_bucket(
+                f"(FROM {counts} WHERE hour <= $last AND subject IN (SELECT unnest($subjects)))",
                 last=last,
                 subjects=list(map(self._number, subjects)),
             )
-            for subject, (_, bucket, n) in self._named(rows, 0):
-                found.setdefault(subject, {})[bucket] = n
-            return found
         # Further steps differ by few hours.
+        found: dict[str, dict[int, int]] = {}
         over = self._raw_start // HOUR_US
         self._know_latencies(subjects)
         for subject in subjects:
@@ -535,11 +519,16 @@ class DuckDBEngine:
                 recent.setdefault(subject, {})[hour] = counts
             self._step.latencies = recent
 
-    def _hours_of(self, subject: str, first: int, last: int) -> dict[int, dict[int, int]]:
-        over = self._raw_start // HOUR_US
-        recent = (self._step.latencies or {}).get(subject, {})
-        known = self._known_latencies[subject].hours
-        return {**_within(known, first, min(last, over - 1)), **_within(recent, first, last)}
+    def _by_bucket(self, counts: str, **parameters: Any) -> dict[str, dict[int, int]]:
+        """What counts of latencies come to, by subject and bucket, both in their order."""
+        rows = self._run(
+            f"SELECT subject, bucket, sum(n)::BIGINT FROM {counts} GROUP BY ALL ORDER BY bucket",
+            **parameters,
+        )
+        found: dict[str, dict[int, int]] = {}
+        for subject, (_, bucket, n) in self._named(rows, 0):
+            found.setdefault(subject, {})[bucket] = n
+        return found
 
     def _histograms(
         self, table: str, subjects: Sequence[str] | None

@@ -218,16 +218,20 @@ class Partials:
     def _store_meanings(self) -> None:
         """Keep what wordings mean, unless there are so many that they hardly come again."""
         run = self._connection.execute
-        many = f"SELECT 1 FROM meanings HAVING count(*) > {meanings.MOST_KEPT}"
-        for table, key in (("subjects", "subject"), ("meanings", "wording")):
+
+        def keep(table: str, key: str) -> None:
             known = f"cache.{table}"
             run(f"INSERT INTO {known} BY NAME FROM {table} ANTI JOIN {known} USING ({key})")
-        if run(many).fetchall():
-            run("DELETE FROM cache.meanings")
-            run(
-                "DELETE FROM cache.subjects WHERE subject NOT IN"
-                " (SELECT subject FROM cache.units UNION SELECT subject FROM cache.latency)"
-            )
+
+        keep("subjects", "subject")
+        if not run(f"SELECT 1 FROM meanings HAVING count(*) > {meanings.MOST_KEPT}").fetchall():
+            keep("meanings", "wording")
+            return
+        run("DELETE FROM cache.meanings")
+        run(
+            "DELETE FROM cache.subjects WHERE subject NOT IN"
+            " (SELECT subject FROM cache.units UNION SELECT subject FROM cache.latency)"
+        )
 
 
 def _columns(catalog: Mapping[str, Extent]) -> list[list[Any]]:

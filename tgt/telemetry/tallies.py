@@ -7,7 +7,7 @@ it had. A *pair* is what is counted of what; ``PAIRS`` are those that can be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tgt.confidence import Clusters
@@ -35,6 +35,7 @@ COLUMNS = (
     " nk DOUBLE, kk DOUBLE, told BIGINT"
 )
 SUMS = ", ".join(part.split()[0] for part in COLUMNS.split(", ")[3:-1])
+ROW = f"subject, pair, hour, {SUMS}"
 
 # Of rows (conv, n, k) of one subject; rows without a conversation are loose events.
 MADE = """
@@ -146,9 +147,9 @@ class Hours:
                 yield subject, tally(total, bad)
 
 
-def by_hour(rows: Iterable[tuple[str, int, Sequence[Any]]]) -> Mapping[str, dict[int, Tally]]:
-    """The tallies of rows (subject, hour, columns of SUMS) by subject and hour."""
-    found: dict[str, dict[int, Tally]] = {}
-    for subject, hour, row in rows:
-        found.setdefault(subject, {})[hour] = tally(row)
+def by_hour(rows: Iterable[tuple[str, Sequence[Any]]]) -> dict[str, dict[int, dict[int, Tally]]]:
+    """The tallies of named rows (columns of ROW) by subject, pair and hour."""
+    found: dict[str, dict[int, dict[int, Tally]]] = {}
+    for subject, (_, place, hour, *sums) in rows:
+        found.setdefault(subject, {}).setdefault(place, {})[hour] = tally(sums)
     return found
