@@ -28,15 +28,15 @@ atheris: Any = importlib.import_module("atheris")
 
 with atheris.instrument_imports(include=["tgt"]):
     from tgt import cycle, durations
-    from tgt.cards import Card, format_time, new_id, parse_time
     from tgt.config import load
     from tgt.errors import TgtError
-    from tgt.journal import Journal, decode, encode
     from tgt.output.safe import safe
     from tgt.redact import STRICT, redact
-    from tgt.sidecar import Sidecar
-    from tgt.telemetry.documents import MALFORMED, documents
-    from tgt.telemetry.files import LogFile
+    from tgt.sources.envelopes import MALFORMED, documents
+    from tgt.sources.files import LogFile
+    from tgt.store.journal import Journal, decode, encode
+    from tgt.store.state_file import Sidecar
+    from tgt.tasks.card import Card, format_time, new_id, parse_time
 
 NOW = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
 PLACE = Path(tempfile.mkdtemp(prefix="tgt-fuzz-"))

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from tgt.cards import Card, sort_key
 from tgt.output import list_view, text
+from tgt.tasks.card import Card, sort_key
 
 WIDTH = 100
 NOW = "2025-11-06T15:40:00Z"

@@ -14,18 +14,18 @@ import pytest
 
 from tgt import cycle
 from tgt.config import Settings
-from tgt.journal import Journal
-from tgt.sidecar import Sidecar
-from tgt.telemetry.events import Interval
+from tgt.events import Interval
+from tgt.store.journal import Journal
+from tgt.store.state_file import Sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tgt.analyzers.base import Analysis, Analyzer
-    from tgt.cards import Card
-    from tgt.report import RunReport
-    from tgt.telemetry.duckdb_engine import DuckDBEngine
+    from tgt.engine.duckdb.queries import DuckDBEngine
+    from tgt.outcome import RunReport
+    from tgt.tasks.card import Card
 
 NOW = "2025-11-03T16:00:00.000Z"
 END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
@@ -282,8 +282,8 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def load(world: World) -> Iterator[Callable[..., Loaded]]:
     """Reads the world into a real engine, which is closed after the test."""
-    from tgt.telemetry.contextlog import ContextLog  # noqa: PLC0415 duckdb is not for every test
-    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 duckdb is not for every test
 
     engines: list[DuckDBEngine] = []
 

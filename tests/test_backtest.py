@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import backtest, config, cycle, ledger
+from tgt import backtest, config, cycle
 from tgt.backtest import Incident, Moved, Replay
-from tgt.cards import Card, Finding
+from tgt.engine.duckdb.queries import DuckDBEngine, Workspace
 from tgt.errors import SettingsError, TelemetryError
-from tgt.journal import Journal
-from tgt.ledger import Action
-from tgt.sidecar import Sidecar
-from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace
+from tgt.store.journal import Journal
+from tgt.store.state_file import Sidecar
+from tgt.tasks import ledger
+from tgt.tasks.card import Card, Finding
+from tgt.tasks.ledger import Action
 
 HOURS = 36
 EVERY = timedelta(minutes=50)

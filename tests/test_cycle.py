@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import cycle, ledger, triage
+from tgt import cycle, triage
 from tgt.analyzers import registry
 from tgt.analyzers.base import Analysis, Context
-from tgt.cards import Card, format_time, new_card, new_id
 from tgt.config import ANALYZERS, Settings
 from tgt.errors import TelemetryError
-from tgt.journal import Journal
-from tgt.ledger import Action
-from tgt.report import RunReport, SkipReason
-from tgt.sidecar import Pause
-from tgt.telemetry.events import Interval
+from tgt.events import Interval
+from tgt.outcome import RunReport, SkipReason
+from tgt.store.journal import Journal
+from tgt.store.state_file import Pause
+from tgt.tasks import ledger
+from tgt.tasks.card import Card, format_time, new_card, new_id
+from tgt.tasks.ledger import Action
 
 QUARTER = timedelta(minutes=15)
 

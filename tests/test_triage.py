@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tgt import triage
-from tgt.cards import Card, format_time
 from tgt.errors import ExitStatus, NotFoundError, TransitionError
-from tgt.journal import Journal
+from tgt.store.journal import Journal
+from tgt.tasks.card import Card, format_time
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 STAMP = "2025-11-03T12:00:00.000Z"

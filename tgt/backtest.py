@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tgt import cycle, ledger
-from tgt.cards import Card, Finding, Status, format_time
+from tgt import cycle
 from tgt.config import Settings
+from tgt.engine.protocol import Engine
 from tgt.errors import SettingsError
-from tgt.ledger import Action, Decision
-from tgt.sidecar import SchedulerState
-from tgt.telemetry.signals import Engine
+from tgt.store.state_file import SchedulerState
+from tgt.tasks import ledger
+from tgt.tasks.card import Card, Finding, Status, format_time
+from tgt.tasks.ledger import Action, Decision
 
 Progress = Callable[[str, float | None], None]
 
@@ -182,7 +183,7 @@ def _part(progress: Progress | None, index: int, parts: int) -> Progress | None:
 
 def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress | None) -> None:
     # Importing the engine costs as much as the rest of a small command.
-    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
 
     if not times:
         return

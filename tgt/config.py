@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tgt import redact
 from tgt.errors import SettingsError
-from tgt.places import Spec, parse
+from tgt.sources.spec import Spec, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

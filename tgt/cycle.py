@@ -12,21 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tgt import fsio, ledger, quota
 from tgt.analyzers.base import Analyzer, Context, presentable
 from tgt.analyzers.registry import chosen
-from tgt.cards import Card, Finding, Status, format_time
 from tgt.config import Settings
+from tgt.engine.protocol import Engine
 from tgt.errors import SettingsError, TgtError
-from tgt.journal import Journal
-from tgt.ledger import Action, Decision
+from tgt.events import Interval
+from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.redact import redact
-from tgt.report import Abstention, RunReport, SkipReason
-from tgt.sidecar import Health, SchedulerState, Sidecar
-from tgt.telemetry.events import Interval
-from tgt.telemetry.files import between
-from tgt.telemetry.signals import Engine
-from tgt.telemetry.source import Source
+from tgt.sources.base import Source
+from tgt.sources.files import between
+from tgt.store import fsio
+from tgt.store.journal import Journal
+from tgt.store.state_file import Health, SchedulerState, Sidecar
+from tgt.tasks import ledger, quota
+from tgt.tasks.card import Card, Finding, Status, format_time
+from tgt.tasks.ledger import Action, Decision
 
 Progress = Callable[[str, float | None], None]
 Incidents = Mapping[str, Sequence[Interval]]
@@ -127,7 +128,7 @@ def _since(started: float) -> int:
 def sources_of(settings: Settings) -> list[Source]:
     """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
     TelemetryError for a place that cannot be recognised."""
-    from tgt.telemetry.sources import open_sources  # noqa: PLC0415 only a run needs it
+    from tgt.sources.registry import open_sources  # noqa: PLC0415 only a run needs it
 
     return open_sources(settings.source, settings.contextlog_dir)
 
@@ -156,7 +157,7 @@ def _read_and_judge(
         return nobody, nothing
     incidents = incidents_of(journal.each, settings, state, now)  # before the engine takes memory
     # Importing the engine costs as much as the rest of a small command.
-    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
 
     cache = settings.tasks_dir / "cache"
     workspace = Workspace(cache, writable=not dry_run, memory_mb=settings.memory_mb)

@@ -17,14 +17,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from tgt import fsio, schedule
-from tgt.cards import Card, format_time
+from tgt import schedule
 from tgt.config import Settings
 from tgt.errors import StoreError, TgtError
-from tgt.journal import Journal, decode_card
+from tgt.events import Interval
 from tgt.redact import redact
-from tgt.sidecar import SchedulerState, Sidecar
-from tgt.telemetry.events import Interval
+from tgt.store import fsio
+from tgt.store.journal import Journal, decode_card
+from tgt.store.state_file import SchedulerState, Sidecar
+from tgt.tasks.card import Card, format_time
 
 TIMER = "tgt.timer"
 _PROBE_SECONDS = 2.0
@@ -270,7 +271,7 @@ def _clock(state: SchedulerState, cards: Mapping[str, Card], now: datetime) -> C
 def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
     """Reads a day before and after now, with what earlier runs know of it; keeps nothing."""
     from tgt.cycle import sources_of  # noqa: PLC0415 the engine is needed here only
-    from tgt.telemetry.duckdb_engine import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
 
     day, coming = Interval(now - _DAY, now), Interval(now + _SLACK, now + _DAY)
     window = Interval(now - timedelta(minutes=settings.window_min), now)

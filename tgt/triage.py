@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tgt import heads
-from tgt.cards import Card, Status, format_time
 from tgt.errors import NotFoundError, TransitionError
-from tgt.journal import Journal
+from tgt.store import journal_index as heads
+from tgt.store.journal import Journal
+from tgt.tasks.card import Card, Status, format_time
 
 _MOST_CANDIDATES = 20
 

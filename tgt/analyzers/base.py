@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-from tgt.cards import Finding, fingerprint, format_time
-from tgt.confidence import Clusters, Usual
 from tgt.config import Settings
+from tgt.engine.protocol import Engine, Tally
+from tgt.events import HOUR_US, Interval, Sample, to_us
+from tgt.outcome import Abstention
 from tgt.redact import everywhere, redact
-from tgt.report import Abstention
-from tgt.telemetry.events import HOUR_US, Interval, Sample, to_us
-from tgt.telemetry.signals import Engine, Tally
+from tgt.stats.confidence import Clusters, Usual
+from tgt.tasks.card import Finding, fingerprint, format_time
 
 CHART_HOURS = 24
 MIN_HOURS_OBSERVED = 24

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tgt import confidence
 from tgt.analyzers import base
-from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
-from tgt.report import Abstention
-from tgt.telemetry.events import from_us
-from tgt.telemetry.signals import TRUNCATION, UNTOLD, Measure, Reading
+from tgt.engine.protocol import TRUNCATION, UNTOLD, Measure, Reading
+from tgt.events import from_us
+from tgt.outcome import Abstention
+from tgt.stats import confidence
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
 
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3

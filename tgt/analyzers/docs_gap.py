@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tgt.analyzers import base
-from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
-from tgt.report import Abstention
-from tgt.telemetry.events import from_us
-from tgt.telemetry.signals import Measure, Usage
+from tgt.engine.protocol import Measure, Usage
+from tgt.events import from_us
+from tgt.outcome import Abstention
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
 
 MIN_CONVERSATIONS = 3
 START = 0.7

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tgt import confidence
 from tgt.analyzers import base
-from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
-from tgt.report import Abstention
-from tgt.telemetry.events import Interval, from_us
-from tgt.telemetry.signals import FAILURE, Measure, Reading, Tally
+from tgt.engine.protocol import FAILURE, Measure, Reading, Tally
+from tgt.events import Interval, from_us
+from tgt.outcome import Abstention
+from tgt.stats import confidence
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
 
 MIN_ERRORS = 5
 MIN_CONVERSATIONS = 3

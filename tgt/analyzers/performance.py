@@ -12,14 +12,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tgt import confidence as statistics
 from tgt.analyzers import base
-from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
-from tgt.report import Abstention
-from tgt.telemetry import histogram
-from tgt.telemetry.events import Interval, from_us
-from tgt.telemetry.histogram import Histogram
-from tgt.telemetry.signals import LatencyReading, Measure
+from tgt.engine.protocol import LatencyReading, Measure
+from tgt.events import Interval, from_us
+from tgt.outcome import Abstention
+from tgt.stats import confidence as statistics
+from tgt.stats import distributions as histogram
+from tgt.stats.distributions import Histogram
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
 
 MIN_CALLS = 20
 MIN_TAIL_CALLS = 60

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tgt import confidence
 from tgt.analyzers import base
-from tgt.cards import Evidence, Finding, Fix, Severity, TaskType
 from tgt.config import Settings
-from tgt.report import Abstention
-from tgt.telemetry.events import from_us
-from tgt.telemetry.signals import Measure, Reading, Signal
+from tgt.engine.protocol import Measure, Reading, Signal
+from tgt.events import from_us
+from tgt.outcome import Abstention
+from tgt.stats import confidence
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
 
 MIN_CONVERSATIONS = 10
 MIN_BAD = 3

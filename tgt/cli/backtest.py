@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cards import parse_time
 from tgt.cli.request import parse_now
 from tgt.durations import parse_duration
 from tgt.errors import ExitStatus, SettingsError
+from tgt.tasks.card import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,11 @@ from tgt.errors import ExitStatus, SettingsError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tgt.cards import Card
     from tgt.cli.request import Request
     from tgt.config import Settings
     from tgt.demo import Demo, Planted
-    from tgt.report import RunReport
+    from tgt.outcome import RunReport
+    from tgt.tasks.card import Card
 
 
 def demo(
@@ -63,9 +63,9 @@ def _unwritable(problem: OSError, place: str | Path) -> StoreError:
 def _run(request: Request, directory: Path, seed: int, *, keep: bool) -> ExitStatus:
     from tgt import config, cycle, diagnostics  # noqa: PLC0415 not needed by --help
     from tgt import demo as week_of  # noqa: PLC0415
-    from tgt.cards import sort_key  # noqa: PLC0415
-    from tgt.journal import Journal  # noqa: PLC0415
     from tgt.output import progress  # noqa: PLC0415
+    from tgt.store.journal import Journal  # noqa: PLC0415
+    from tgt.tasks.card import sort_key  # noqa: PLC0415
 
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         if show is not None:
@@ -120,8 +120,8 @@ def _document(
     *,
     keep: bool,
 ) -> dict[str, Any]:
-    from tgt.cards import format_time  # noqa: PLC0415 not needed by --help
     from tgt.output import machine  # noqa: PLC0415
+    from tgt.tasks.card import format_time  # noqa: PLC0415 not needed by --help
 
     return {
         "demo": {

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cards import OPEN_STATUSES, Severity, Status, TaskType
 from tgt.cli.request import parse_number
 from tgt.cli.tasks import seen_one_by_one, warn_of_skipped
 from tgt.errors import SettingsError
+from tgt.tasks.card import OPEN_STATUSES, Severity, Status, TaskType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tgt.cli.request import Request
-    from tgt.heads import View
+    from tgt.store.journal_index import View
 
 Words = list[str] | None
 
@@ -89,7 +89,7 @@ def list_tasks(
             )
         ]
 
-    from tgt.heads import viewed  # noqa: PLC0415 not needed by --help
+    from tgt.store.journal_index import viewed  # noqa: PLC0415 not needed by --help
 
     request.reply(*viewed(request.journal(), look))
 

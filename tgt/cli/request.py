@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from tgt import diagnostics
-from tgt.cards import parse_time
 from tgt.errors import ExitStatus, SettingsError
+from tgt.tasks.card import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tgt.config import Settings
-    from tgt.journal import Journal
     from tgt.output.text import Screen
-    from tgt.sidecar import Sidecar
+    from tgt.store.journal import Journal
+    from tgt.store.state_file import Sidecar
 
 _YEARS = (2000, 2199)
 
@@ -98,12 +98,12 @@ class Request:
         return settings
 
     def journal(self) -> Journal:
-        from tgt.journal import Journal  # noqa: PLC0415 not needed by --help
+        from tgt.store.journal import Journal  # noqa: PLC0415 not needed by --help
 
         return Journal(self.settings().tasks_dir)
 
     def sidecar(self) -> Sidecar:
-        from tgt.sidecar import Sidecar  # noqa: PLC0415 not needed by --help
+        from tgt.store.state_file import Sidecar  # noqa: PLC0415 not needed by --help
 
         return Sidecar(self.settings().tasks_dir)
 

@@ -25,8 +25,8 @@ def sources(
     The first thing to run when cards are missing. Nothing is written.
     """
     settings = request.settings({"TASKGEN_SOURCE": source})
+    from tgt import survey  # noqa: PLC0415
     from tgt.output import sources_document  # noqa: PLC0415 not for --help
-    from tgt.telemetry import survey  # noqa: PLC0415
 
     found = survey.of_specs(settings.source, settings.contextlog_dir)
     if request.json:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 def stats(request: Request) -> None:
     """Show counters, quota, health and task statistics."""
-    from tgt import diagnostics, fsio, quota, schedule, statistics  # noqa: PLC0415 not for --help
+    from tgt import diagnostics, schedule  # noqa: PLC0415 not for --help
     from tgt.output import overview  # noqa: PLC0415
+    from tgt.store import fsio  # noqa: PLC0415 not for --help
+    from tgt.tasks import quota, statistics  # noqa: PLC0415
 
     settings, now = request.settings(), request.now
     cards = journal_cards(request).values()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
-from tgt.cards import Card, Severity, Status, TaskType, sort_key
 from tgt.errors import SettingsError, TgtError
+from tgt.tasks.card import Card, Severity, Status, TaskType, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tgt.cli.request import Request
-    from tgt.journal import Journal
+    from tgt.store.journal import Journal
     from tgt.triage import Outcome
 
 TASK_HELP = "An id, or any unambiguous prefix of one."
@@ -25,7 +25,7 @@ TASK_HELP = "An id, or any unambiguous prefix of one."
 def complete_task(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids of open tasks for the shell; a failure offers none: a prompt is no place to tell it."""
     from tgt import config  # noqa: PLC0415 not needed by --help
-    from tgt.journal import Journal  # noqa: PLC0415
+    from tgt.store.journal import Journal  # noqa: PLC0415
 
     given = context.params.get("env_file") or context.find_root().params.get("env_file")
     try:
@@ -91,7 +91,8 @@ def warn_of_skipped(request: Request, count: int) -> None:
 
 def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     """The cards as they are shown: with what was seen of them since their line was written."""
-    from tgt import diagnostics, ledger  # noqa: PLC0415 not needed by --help
+    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
+    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
 
     state, warnings = request.sidecar().read(cards.values())
     for warning in warnings:
@@ -101,7 +102,8 @@ def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
 
 def seen_one_by_one(request: Request, cards: Iterable[Card]) -> Iterator[Card]:
     """The same for many cards, of which only one at a time is in memory."""
-    from tgt import diagnostics, ledger  # noqa: PLC0415 not needed by --help
+    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
+    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
 
     state, warnings = request.sidecar().read(())
     for warning in warnings:

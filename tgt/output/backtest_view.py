@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.ledger import Action
 from tgt.output import text, words
 from tgt.output.safe import safe
+from tgt.tasks.ledger import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

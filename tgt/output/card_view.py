@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.cards import Card, Status, parse_time
 from tgt.output import evidence_view, text, words
 from tgt.output.safe import safe
+from tgt.tasks.card import Card, Status, parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.cards import format_time
 from tgt.output import card_view, list_view, run_view, text, words
 from tgt.output.safe import safe
+from tgt.tasks.card import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tgt.cards import Card
     from tgt.demo import Demo, Planted
-    from tgt.report import RunReport
+    from tgt.outcome import RunReport
+    from tgt.tasks.card import Card
 
 
 def demo(

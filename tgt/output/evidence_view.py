@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from tgt.cards import Card, parse_time
 from tgt.output import text, words
+from tgt.tasks.card import Card, parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime

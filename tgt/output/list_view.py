@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tgt.cards import OPEN_STATUSES, Card, Status
 from tgt.output import text, words
 from tgt.output.safe import safe
+from tgt.tasks.card import OPEN_STATUSES, Card, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tgt.heads import Head
+    from tgt.store.journal_index import Head
 
 _SHORTEST = 8
 _TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110

@@ -11,13 +11,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tgt.cards import Card, format_time
+from tgt.tasks.card import Card, format_time
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tgt.backtest import Incident, Moved, Replay
-    from tgt.report import RunReport
+    from tgt.outcome import RunReport
 
 _DEEPEST = 100
 _ENCODE = json.JSONEncoder(allow_nan=False).encode

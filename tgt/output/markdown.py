@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tgt.cards import Card, Status
 from tgt.output import words
 from tgt.output.card_view import history, text_list
 from tgt.output.evidence_view import by_hour, marks, measured, sample_parts, windows
 from tgt.output.safe import safe
+from tgt.tasks.card import Card, Status
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tgt.config import ANALYZERS
 from tgt.output.machine import time_or_null
-from tgt.sidecar import Health
+from tgt.store.state_file import Health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tgt.config import Settings
     from tgt.schedule import Due
-    from tgt.sidecar import Pause, SchedulerState
-    from tgt.statistics import Funnel, TaskStatistics, Verdicts
+    from tgt.store.state_file import Pause, SchedulerState
+    from tgt.tasks.statistics import Funnel, TaskStatistics, Verdicts
 
 
 @dataclass(frozen=True)

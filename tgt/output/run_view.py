@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.ledger import Action, Decision
+from tgt.outcome import Abstention, RunReport
 from tgt.output import text, words
 from tgt.output.list_view import short_ids
 from tgt.output.safe import safe
-from tgt.report import Abstention, RunReport
+from tgt.tasks.ledger import Action, Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tgt.cards import format_time
+from tgt.tasks.card import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tgt.telemetry.survey import Found
+    from tgt.survey import Found
 
 
 def document(found: Sequence[Found]) -> dict[str, Any]:

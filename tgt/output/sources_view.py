@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tgt.telemetry.survey import Found
+    from tgt.survey import Found
 
 _FEW = 6
 

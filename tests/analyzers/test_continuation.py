@@ -1,0 +1,165 @@
+"""Truncated answers: the limits, the minimum counts, and what is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Line, World, hours_of, response
+
+from tgt.analyzers.base import Analysis
+from tgt.analyzers.continuation import ContinuationAnalyzer
+from tgt.tasks.card import Finding
+
+Judge = Callable[..., Analysis]
+ANALYZER = ContinuationAnalyzer()
+
+
+def _answers(
+    n: int, cut: int, *, conversations: int = 1000, minutes: int = 50, **keys: str
+) -> list[Line]:
+    """So many answers over the last minutes, the first of them cut off."""
+    return [
+        response(
+            minutes * (number + 0.5) / n,
+            f"c{number % conversations}",
+            "length" if number < cut else "stop",
+            **keys,
+        )
+        for number in range(n)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cut", "severity", "why"),
+    [
+        (15, None, "exactly at the threshold"),
+        (16, "medium", "just above it"),
+        (20, "medium", "exactly 0.20"),
+        (21, "high", "above 0.20"),
+        (30, "high", "exactly 0.30"),
+        (31, "critical", "above 0.30"),
+        (100, "critical", "all"),
+    ],
+)
+def test_the_threshold_and_the_steps_of_severity(
+    world: World, judge: Judge, cut: int, severity: str | None, why: str
+) -> None:
+    world.write(*_answers(100, cut))
+    found = [str(finding.severity) for finding in judge(ANALYZER).findings]
+    assert found == ([severity] if severity else [])
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(0.10, 1), (0.25, 1), (0.26, 0), (1.0, 0)])
+def test_the_threshold_is_a_setting(
+    world: World, judge: Judge, threshold: float, found: int
+) -> None:
+    world.write(*_answers(100, 26))
+    analysis = judge(ANALYZER, continuation_threshold=threshold)
+    assert len(analysis.findings) == found
+
+
+@pytest.mark.parametrize(
+    ("n", "cut", "conversations", "reason"),
+    [
+        (1, 1, 1, "1 of 20 responses with a known end"),
+        (19, 19, 19, "19 of 20 responses with a known end"),
+        (40, 30, 2, "truncations in 2 of 3 conversations"),
+    ],
+)
+def test_too_little_to_judge_is_said(
+    world: World, judge: Judge, n: int, cut: int, conversations: int, reason: str
+) -> None:
+    world.write(*_answers(n, cut, conversations=conversations))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert (abstention.subject, abstention.reason) == ("assistant_response", reason)
+
+
+def test_twenty_answers_in_three_conversations_are_enough(world: World, judge: Judge) -> None:
+    world.write(*_answers(20, 10, conversations=3))
+    analysis = judge(ANALYZER)
+    assert len(analysis.findings) == 1
+    assert analysis.abstained == ()
+
+
+def test_an_answer_whose_end_is_not_told_counts_for_nothing(world: World, judge: Judge) -> None:
+    world.write(*_answers(20, 10), *(response(m / 9, f"u{m}", "") for m in range(300)))
+    (finding,) = judge(ANALYZER).findings
+    assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (10, 20)
+
+
+def test_each_model_is_a_subject_of_its_own(world: World, judge: Judge) -> None:
+    for model, cut in (("good", 1), ("bad", 30), ("worse", 60)):
+        world.write(*_answers(80, cut, model=model))
+    findings = {finding.subject: finding for finding in judge(ANALYZER).findings}
+    assert set(findings) == {"assistant_response/bad", "assistant_response/worse"}
+    assert "worse" in findings["assistant_response/worse"].title
+
+
+def test_answers_of_no_conversation_are_judged_with_less_certainty(
+    world: World, judge: Judge
+) -> None:
+    lines = _answers(100, 60)
+    world.write(*({k: v for k, v in line.items() if k != "conv_id"} for line in lines))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.confidence == pytest.approx(0.8)
+
+
+def test_a_burst_in_few_conversations_is_less_certain_than_the_same_spread(
+    world: World, judge: Judge
+) -> None:
+    world.write(*_answers(60, 18, model="spread"))
+    burst = [response(m / 2, f"b{m // 6}", "length" if m < 18 else "stop") for m in range(60)]
+    world.write(*({**line, "model": "burst"} for line in burst))
+    sure = {f.subject: f.confidence for f in judge(ANALYZER).findings}
+    assert sure["assistant_response/burst"] < sure["assistant_response/spread"] - 0.02
+
+
+def test_what_has_long_been_too_much_is_reported_with_its_history(
+    world: World, judge: Judge
+) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [response(minutes, conv, "length" if bad else "stop")]
+
+    world.write(*hours_of(make, bad_of=3), *_answers(30, 10))
+    (finding,) = judge(ANALYZER).findings
+    details = finding.evidence.details
+    assert finding.confidence > 0.9
+    assert details["baselineValue"] == pytest.approx(1 / 3, abs=0.02)
+    assert details["history"][-1] == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_little_traffic_is_judged_over_six_hours(world: World, judge: Judge) -> None:
+    world.write(*_answers(60, 36, minutes=330))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.time_window == "6 hours"
+    assert finding.evidence.details["n"] > 50
+
+
+def test_telemetry_that_tells_no_ends_is_not_measurable_rather_than_zero(
+    world: World, judge: Judge
+) -> None:
+    world.write(*(response(m, f"c{m}", "") for m in range(1, 55)))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert "neither finish reasons nor continuations" in abstention.reason
+
+
+def test_other_acts_are_no_answers(world: World, judge: Judge) -> None:
+    world.write(*(response(m, f"c{m}", "length", act="plan") for m in range(1, 55)))
+    assert judge(ANALYZER) == Analysis()
+
+
+def test_a_finding_carries_its_evidence(world: World, judge: Judge) -> None:
+    world.write(*({**line, "id": f"e{n}"} for n, line in enumerate(_answers(40, 20))))
+    finding: Finding = judge(ANALYZER).findings[0]
+    details = finding.evidence.details
+    assert (details["value"], details["thresholdValue"], details["unit"]) == (0.5, 0.15, "share")
+    assert details["interval"][0] < 0.5 < details["interval"][1]
+    assert len(finding.evidence.samples) == 3
+    assert {sample["finishReason"] for sample in finding.evidence.samples} == {"length"}
+    assert set(finding.related_events) <= {f"e{n}" for n in range(20)}
+    assert finding.centre is not None

@@ -1,0 +1,153 @@
+"""The units: systemd accepts them, they are as tight as they say, and they start what exists."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tgt.config import default_text
+
+UNITS = Path(__file__).parents[2] / "systemd"
+TGT = Path(sys.executable).with_name("tgt")
+SHARED = ("tgt.timer", "tgt-failure@.service")
+EXPOSURE = {"tgt.service": 1.0, "user/tgt.service": 1.5}
+STARTED = {"tgt.service": "/opt/tgt/bin/tgt", "user/tgt.service": "%h/.local/bin/tgt"}
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def values(unit: str, key: str) -> list[str]:
+    """Every value of a directive, in order."""
+    lines = (UNITS / unit).read_text(encoding="utf-8").splitlines()
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+
+def analyze(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemd-analyze", *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+            "TZ": "UTC",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@needs_systemd
+@pytest.mark.parametrize("service", EXPOSURE)
+def test_systemd_accepts_the_units_without_a_complaint(service: str, tmp_path: Path) -> None:
+    text = (UNITS / service).read_text(encoding="utf-8")
+    installed = text.replace(STARTED[service], str(TGT))
+    assert installed != text
+    (tmp_path / "tgt.service").write_text(installed, encoding="utf-8")
+    for name in SHARED:
+        shutil.copy(UNITS / name, tmp_path)
+    scope = "--user" if service.startswith("user/") else "--system"
+
+    answer = analyze(
+        tmp_path,
+        "verify",
+        scope,
+        *(str(tmp_path / name) for name in ("tgt.service", "tgt.timer", "tgt-failure@.service")),
+    )
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@needs_systemd
+@pytest.mark.parametrize(("service", "most"), EXPOSURE.items())
+def test_the_sandbox_keeps_the_exposure_low(service: str, most: float, tmp_path: Path) -> None:
+    answer = analyze(
+        tmp_path,
+        "security",
+        "--user" if service.startswith("user/") else "--system",
+        "--offline=true",
+        "--no-pager",
+        f"--threshold={most * 10:.0f}",
+        str(UNITS / service),
+    )
+
+    assert answer.returncode == 0, answer.stdout.splitlines()[-1]
+
+
+@needs_systemd
+def test_the_timer_ticks_as_often_as_tgt_expects(tmp_path: Path) -> None:
+    (calendar,) = values("tgt.timer", "OnCalendar")
+
+    answer = analyze(tmp_path, "calendar", "--iterations=3", calendar)
+
+    assert answer.returncode == 0, answer.stderr
+    minutes = [int(m) for m in re.findall(r"\d\d:(\d\d):00", answer.stdout.split("elapse:")[1])]
+    interval = int(default_text("TASKGEN_INTERVAL_MIN"))
+    steps = {(b - a) % 60 for a, b in itertools.pairwise(minutes) if a != b}
+    assert steps == {interval}
+
+
+@pytest.mark.parametrize(("service", "program"), STARTED.items())
+def test_a_unit_starts_a_command_that_the_installed_program_has(service: str, program: str) -> None:
+    (start,) = values(service, "ExecStart")
+    path, *arguments = start.split()
+    assert path == program
+
+    answer = subprocess.run(
+        [str(TGT), *arguments, "--help"], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "--dry-run" in answer.stdout
+
+
+@pytest.mark.parametrize("service", EXPOSURE)
+def test_every_failed_run_is_reported(service: str) -> None:
+    """Exit status 4 too: nothing declares it a success, and nothing hides it behind a retry."""
+    assert values(service, "OnFailure") == ["tgt-failure@%N.service"]
+    assert (UNITS / "tgt-failure@.service").is_file()
+    assert values(service, "Type") == ["oneshot"]
+    assert values(service, "SuccessExitStatus") == []
+    assert values(service, "Restart") == []
+
+
+def test_the_only_writable_place_is_where_the_unit_works() -> None:
+    assert values("tgt.service", "WorkingDirectory") == ["%S/tgt"]
+    assert values("tgt.service", "StateDirectory") == ["tgt"]
+    assert values("tgt.service", "ReadWritePaths") == []
+    home = values("user/tgt.service", "WorkingDirectory")
+    assert home == values("user/tgt.service", "ReadWritePaths") == ["%h/.local/share/tgt"]
+
+
+def test_the_user_unit_differs_only_where_the_account_s_manager_does() -> None:
+    """A directive added to one unit is not forgotten in the other."""
+    directive = re.compile(r"^([A-Z]\w+)=(.*)$", re.MULTILINE)
+    both = [set(directive.findall((UNITS / unit).read_text(encoding="utf-8"))) for unit in EXPOSURE]
+    system, user = ({key for key, _ in pairs} for pairs in both)
+    assert user - system == {"ReadWritePaths"}
+    assert system - user == {
+        "After",
+        "AmbientCapabilities",
+        "DevicePolicy",
+        "Group",
+        "IPAddressDeny",
+        "ProcSubset",
+        "ProtectKernelLogs",
+        "ProtectProc",
+        "RemoveIPC",
+        "StateDirectory",
+        "StateDirectoryMode",
+        "User",
+    }
+    places = {"ExecStart", "EnvironmentFile", "WorkingDirectory", "ProtectHome"}
+    assert {key for key, _ in both[0] ^ both[1]} - (system ^ user) == places

@@ -1,0 +1,1 @@
+"""What is durable: files, locks, the journal and the small state file."""

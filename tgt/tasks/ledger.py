@@ -1,0 +1,272 @@
+"""What a finding means, given the cards there are: every decision has a named reason.
+
+Identity is the fingerprint, never a text or a number. A person's word outlives the telemetry: what
+was dismissed stays quiet, what was completed comes back as the same card. The cards are those
+that ``overlay`` shows, so that a renewed card carries on counting where the sightings left off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from enum import StrEnum
+from typing import Any
+
+from tgt.store.state_file import Sighting
+from tgt.tasks.card import (
+    Card,
+    Finding,
+    Status,
+    finding_keys,
+    format_time,
+    new_card,
+    severity_rank,
+)
+
+
+class Action(StrEnum):
+    """What the ledger decided about a finding."""
+
+    SAVE = "save"
+    TOUCH = "touch"
+    RENEW = "renew"
+    SUPPRESS = "suppress"
+    REOPEN = "reopen"
+    DEFER = "defer"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One finding, what became of it, and why.
+
+    ``card`` is the card that covers, suppresses, is reopened or was created; None when deferred.
+    """
+
+    finding: Finding
+    action: Action
+    reason: str
+    card: Card | None = None
+
+
+NEW = "new"
+COVERED = "covered"
+SEVERITY_ROSE = "severity_rose"
+DISMISSED = "dismissed"
+SNOOZED = "snoozed"
+SEVERITY_ABOVE_DISMISSAL = "severity_above_dismissal"
+SNOOZE_OVER = "snooze_over"
+CAME_BACK = "came_back"
+COMPLETED_BEFORE = "completed_before"
+QUOTA = "quota"
+MAX_TASKS = "max_tasks"
+
+WRITE_AGAIN_AFTER = timedelta(days=1)
+"""How long sightings of a covered problem stay out of the journal: ten such problems, seen at
+every run of a day, then add ten lines to it instead of a thousand."""
+
+_MOST_OCCURRENCES = 1 << 53
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
+
+
+def room(max_tasks: int, remaining_quota: int) -> tuple[int, str]:
+    """How many new cards a run may save, and the reason why not one more.
+
+    Where both limits are the same it is the quota: it would hold the next run back as well.
+    """
+    if remaining_quota <= max_tasks:
+        return max(0, remaining_quota), QUOTA
+    return max(0, max_tasks), MAX_TASKS
+
+
+def decide(
+    findings: Iterable[Finding],
+    cards: Mapping[str, Card],
+    now: datetime,
+    room: int,
+    limit: str = QUOTA,
+) -> tuple[Decision, ...]:
+    """One decision a finding, in their order, which is best first.
+
+    At most ``room`` findings become new cards, the others are deferred because of ``limit``; no
+    other decision depends on the order. Of findings with one fingerprint the first decides.
+    """
+    known = _deciding_cards(cards.values())
+    first: dict[str, Decision] = {}
+    decisions = []
+    for finding in findings:
+        key = finding.fingerprint
+        if key in first:
+            decisions.append(_duplicate(finding, first[key], now))
+            continue
+        card = known.get(key)
+        if card is not None:
+            decision = _judge(finding, card, now)
+        elif room > 0:
+            room -= 1
+            decision = Decision(finding, Action.SAVE, NEW, new_card(finding, now))
+        else:
+            decision = Decision(finding, Action.DEFER, limit)
+        first[key] = decision
+        decisions.append(decision)
+    return tuple(decisions)
+
+
+def apply(decision: Decision, now: datetime) -> Card | None:
+    """The card to append to the journal for a decision; None when nothing is to be written."""
+    card = decision.card
+    if card is None:
+        return None
+    match decision.action:
+        case Action.SAVE:
+            return card
+        case Action.RENEW:
+            return card.changed(**finding_keys(decision.finding), **_seen(card, now))
+        case Action.REOPEN:
+            return _reopened(decision, card, now)
+        case Action.TOUCH if now - _last_written(card) >= WRITE_AGAIN_AFTER:
+            return card.changed(**_seen(card, now))
+        case _:
+            return None
+
+
+def sightings(
+    before: Mapping[str, Sighting],
+    decisions: Sequence[Decision],
+    cards: Mapping[str, Card],
+    now: datetime,
+) -> dict[str, Sighting]:
+    """The sightings after a run; those of cards that are gone, or were written anew, are dropped.
+
+    Without this the journal would grow by a line for every problem that is simply still there.
+    """
+    after = {card_id: seen for card_id, seen in before.items() if card_id in cards}
+    counted: set[str] = set()
+    for decision in decisions:
+        card, key = decision.card, decision.finding.fingerprint
+        if card is None or key in counted:
+            continue
+        counted.add(key)
+        if decision.action is Action.TOUCH:
+            after[card.id] = Sighting(_occurrences(card) + 1, now)
+        elif decision.action in {Action.RENEW, Action.REOPEN}:
+            after.pop(card.id, None)
+    return after
+
+
+def overlay(cards: Mapping[str, Card], sightings: Mapping[str, Sighting]) -> dict[str, Card]:
+    """The cards as they should be shown: with what was seen since their line was written."""
+    shown = dict(cards)
+    for card_id, seen in sightings.items():
+        if card_id in shown:
+            shown[card_id] = overlaid(shown[card_id], seen)
+    return shown
+
+
+def overlaid(card: Card, seen: Sighting | None) -> Card:
+    """One card as it should be shown."""
+    if seen is None or seen.last_seen_at <= (card.time("lastSeenAt") or _NEVER):
+        return card
+    return card.changed(
+        occurrences=max(seen.occurrences, _occurrences(card)),
+        lastSeenAt=format_time(seen.last_seen_at),
+    )
+
+
+def _deciding_cards(cards: Iterable[Card]) -> dict[str, Card]:
+    """For each fingerprint the card that decides: one that covers, else the newest of the others.
+
+    A card without a fingerprint covers nothing; a status of another tool's covers, as the card is
+    neither dismissed nor completed.
+    """
+    chosen: dict[str, Card] = {}
+    for card in cards:
+        key = card.fingerprint
+        if key and (key not in chosen or _precedence(card) > _precedence(chosen[key])):
+            chosen[key] = card
+    return chosen
+
+
+def _precedence(card: Card) -> tuple[bool, datetime, str]:
+    keys = ("generatedAt", "savedAt", "updatedAt", "dismissedAt", "completedAt")
+    newest = max((card.time(key) or _NEVER for key in keys), default=_NEVER)
+    return _covers(card), newest, card.id
+
+
+def _covers(card: Card) -> bool:
+    return card.status not in {Status.DISMISSED, Status.COMPLETED}
+
+
+def _judge(finding: Finding, card: Card, now: datetime) -> Decision:
+    if card.status == Status.DISMISSED:
+        action, reason = _judge_dismissed(finding, card, now)
+    elif card.status == Status.COMPLETED:
+        completed = card.time("completedAt") or card.time("updatedAt")
+        before = (
+            completed is not None and finding.centre is not None and finding.centre <= completed
+        )
+        action, reason = (
+            (Action.SUPPRESS, COMPLETED_BEFORE) if before else (Action.REOPEN, CAME_BACK)
+        )
+    elif _rose(finding, card.severity):
+        action, reason = Action.RENEW, SEVERITY_ROSE
+    else:
+        action, reason = Action.TOUCH, COVERED
+    return Decision(finding, action, reason, card)
+
+
+def _judge_dismissed(finding: Finding, card: Card, now: datetime) -> tuple[Action, str]:
+    if _rose(finding, card.text("dismissedSeverity") or card.severity):
+        return Action.REOPEN, SEVERITY_ABOVE_DISMISSAL
+    until = card.time("dismissedUntil")
+    if until is None:
+        return Action.SUPPRESS, DISMISSED
+    return (Action.SUPPRESS, SNOOZED) if now < until else (Action.REOPEN, SNOOZE_OVER)
+
+
+def _rose(finding: Finding, severity: str) -> bool:
+    """Whether the severity is higher; one that tgt does not know is left as somebody set it."""
+    known = severity_rank(severity)
+    return finding.severity.rank > known >= 0
+
+
+def _duplicate(finding: Finding, first: Decision, now: datetime) -> Decision:
+    if first.action is Action.SUPPRESS:
+        return replace(first, finding=finding)
+    return Decision(finding, Action.TOUCH, COVERED, apply(first, now) or first.card)
+
+
+def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
+    metadata = card.mapping("metadata")
+    earlier = metadata.get("reopened")
+    count = earlier.get("count") if isinstance(earlier, dict) else 0
+    stamp = format_time(now)
+    return card.changed(
+        status=str(Status.GENERATED),
+        **finding_keys(decision.finding),
+        **_seen(card, now),
+        reopenedAt=stamp,
+        metadata={
+            **metadata,
+            "reopened": {
+                "at": stamp,
+                "reason": decision.reason,
+                "count": (count if isinstance(count, int) else 0) + 1,
+            },
+        },
+    )
+
+
+def _seen(card: Card, now: datetime) -> dict[str, Any]:
+    stamp = format_time(now)
+    return {"occurrences": _occurrences(card) + 1, "lastSeenAt": stamp, "updatedAt": stamp}
+
+
+def _occurrences(card: Card) -> int:
+    """How often the problem was seen; a card was generated because it was seen once."""
+    return int(max(1.0, min(card.number("occurrences"), _MOST_OCCURRENCES)))
+
+
+def _last_written(card: Card) -> datetime:
+    """When the card's line was written: unlike ``lastSeenAt`` this knows nothing of sightings."""
+    return max(card.time(key) or _NEVER for key in ("generatedAt", "savedAt", "updatedAt"))
