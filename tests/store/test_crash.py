@@ -28,8 +28,9 @@ from conftest import END, World, call, calls_of, hours_of
 from tgt import cycle, triage
 from tgt.errors import StoreError, TgtError
 from tgt.store.journal import Journal, encode
-from tgt.store.state_file import Pause, SchedulerState, Sidecar
+from tgt.store.state_file import Sidecar
 from tgt.tasks.card import Card, format_time
+from tgt.tasks.state import Pause, SchedulerState
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 OLD = format_time(NOW - timedelta(days=90))

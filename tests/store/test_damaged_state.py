@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from conftest import END, NOW, Workplace, World, call
 
-from tgt.store.state_file import SchedulerState, Sidecar
+from tgt.store.state_file import Sidecar
+from tgt.tasks.state import SchedulerState
 
 Card = Callable[..., dict[str, Any]]
 LATER = "2025-11-03T16:05:00Z"

@@ -16,22 +16,13 @@ from hypothesis import strategies as st
 
 from tgt.errors import StoreError
 from tgt.store.journal import Journal
-from tgt.store.state_file import (
-    FILE_NAME,
-    LONGEST_BACKOFF,
-    Health,
-    Pause,
-    SchedulerState,
-    Sidecar,
-    Sighting,
-)
+from tgt.store.state_file import FILE_NAME, Sidecar
 from tgt.tasks.card import Card, format_time
+from tgt.tasks.state import Health, Pause, SchedulerState, Sighting
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-QUARTER = 15 * MINUTE
 CARDS = [
     Card({"id": "B", "generatedAt": format_time(NOW)}),
     Card({"id": "A", "savedAt": format_time(NOW - HOUR)}),
@@ -45,6 +36,10 @@ FULL = SchedulerState(
     errors=2,
     last_run_duration_ms=1247,
     last_run_at=NOW,
+    last_error="cannot read the logs",
+    last_event_at=NOW - HOUR,
+    runs_without_events=3,
+    deferred=18,
     saves=(("A", NOW - MINUTE), ("B", NOW)),
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
@@ -75,6 +70,10 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
         "lastRunDuration": 1247,
         "errors": 2,
         "lastRunAt": "2025-11-03T12:00:00.000Z",
+        "lastError": "cannot read the logs",
+        "lastEventAt": "2025-11-03T11:00:00.000Z",
+        "runsWithoutEvents": 3,
+        "deferred": 18,
         "recentSaves": [
             {"id": "A", "at": "2025-11-03T11:59:00.000Z"},
             {"id": "B", "at": "2025-11-03T12:00:00.000Z"},
@@ -171,6 +170,9 @@ BAD_FIELDS: list[tuple[str, Any, dict[str, Any]]] = [
     ("pause", {"until": "soon", "since": "2025-11-03T12:00:00.000Z"}, {"pause": None}),
     ("sightings", {"A": {"occurrences": "7"}}, {"sightings": {}}),
     ("abstentions", {"performance": "3"}, {"abstentions": {}}),
+    ("lastError", {"text": "x"}, {"last_error": ""}),
+    ("lastEventAt", "1970-01-01T00:00:00.000Z", {"last_event_at": None}),
+    ("runsWithoutEvents", -1, {"runs_without_events": 0}),
 ]
 
 
@@ -217,55 +219,3 @@ def test_a_sidecar_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Pa
     state, warnings = Sidecar(tmp_path / "file" / "tasks").read([])
     assert state == SchedulerState()
     assert len(warnings) == 1
-
-
-def test_an_analyzer_that_keeps_failing_waits_twice_as_long_each_time_up_to_a_day() -> None:
-    health, waits = Health(), []
-    for _ in range(200):
-        health = health.failed("boom", NOW, QUARTER)
-        assert health.retry_at is not None
-        waits.append(health.retry_at - NOW)
-    assert waits[:7] == [QUARTER * factor for factor in (1, 2, 4, 8, 16, 32, 64)]
-    assert set(waits[7:]) == {LONGEST_BACKOFF}
-    assert health.consecutive_failures == 200
-    assert len(Health().failed("x" * 10_000, NOW, QUARTER).last_error) == 500
-
-
-@pytest.mark.parametrize(
-    ("retry_at", "failures", "waiting", "why"),
-    [
-        (None, 9, False, "nothing to wait for"),
-        (NOW, 1, False, "the time has come"),
-        (NOW + MINUTE, 1, True, "not yet"),
-        (NOW + QUARTER, 1, True, "the whole wait is ahead"),
-        (NOW + QUARTER + MINUTE, 1, False, "longer than one failure waits: a clock was wrong"),
-        (NOW + DAY, 50, True, "a day is the longest wait"),
-        (NOW + 365 * DAY, 50, False, "nobody waits a year"),
-    ],
-)
-def test_waiting_never_takes_longer_than_the_wait(
-    retry_at: datetime | None, failures: int, waiting: bool, why: str
-) -> None:
-    assert Health(failures, retry_at).waiting(NOW, QUARTER) is waiting, why
-
-
-@pytest.mark.parametrize(
-    ("pause", "left", "why"),
-    [
-        (Pause(None, "r", NOW - DAY), Pause(None, "r", NOW - DAY), "paused for good"),
-        (Pause(None, "r", NOW + DAY), Pause(None, "r", NOW + DAY), "whatever the clock says"),
-        (Pause(NOW + HOUR, "r", NOW), Pause(NOW + HOUR, "r", NOW), "it has just begun"),
-        (Pause(NOW, "r", NOW - HOUR), None, "it has just ended"),
-        (Pause(NOW - HOUR, "r", NOW - DAY), None, "it is over"),
-        (
-            Pause(NOW + 366 * DAY, "r", NOW + 365 * DAY),
-            Pause(NOW + DAY, "r", NOW),
-            "the clock was a year ahead: the pause lasts its own length from now",
-        ),
-        (Pause(NOW + HOUR, "r", NOW + DAY), None, "it ends before it begins"),
-    ],
-)
-def test_a_pause_never_lasts_longer_than_it_was_meant_to(
-    pause: Pause, left: Pause | None, why: str
-) -> None:
-    assert pause.as_of(NOW) == left, why

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tgt.store.journal import Journal, encode
-from tgt.store.state_file import SchedulerState, Sidecar, Sighting
+from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger
 from tgt.tasks.card import (
     Card,
@@ -29,6 +29,7 @@ from tgt.tasks.card import (
     new_card,
 )
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.state import SchedulerState, Sighting
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

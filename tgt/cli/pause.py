@@ -11,7 +11,7 @@ from tgt.durations import parse_duration
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
-    from tgt.store.state_file import Pause, SchedulerState
+    from tgt.tasks.state import Pause, SchedulerState
 
 
 def pause(
@@ -29,7 +29,7 @@ def pause(
 
     The timer goes on; its runs are skipped.
     """
-    from tgt.store.state_file import Pause  # noqa: PLC0415 not needed by --help
+    from tgt.tasks.state import Pause  # noqa: PLC0415 not needed by --help
 
     until = request.now + parse_duration(length) if length is not None else None
     chosen = Pause(until=until, reason=reason, since=request.now)

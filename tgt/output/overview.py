@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tgt.config import ANALYZERS
 from tgt.output.machine import time_or_null
-from tgt.store.state_file import Health
+from tgt.tasks.state import Health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tgt.config import Settings
     from tgt.schedule import Due
-    from tgt.store.state_file import Pause, SchedulerState
+    from tgt.tasks.state import Pause, SchedulerState
     from tgt.tasks.statistics import Funnel, TaskStatistics, Verdicts
 
 

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 
-from tgt.store.state_file import Sighting
 from tgt.tasks.card import (
     Card,
     Finding,
@@ -23,6 +22,7 @@ from tgt.tasks.card import (
     new_card,
     severity_rank,
 )
+from tgt.tasks.state import Sighting
 
 
 class Action(StrEnum):
