@@ -50,8 +50,9 @@ def _change(request: Request, chosen: Pause | None) -> None:
         return replace(state, pause=chosen)
 
     request.sidecar().update(change)
-    from tgt.output import machine, words  # noqa: PLC0415 not needed by --help
+    from tgt.output import words  # noqa: PLC0415 not needed by --help
     from tgt.output.safe import safe  # noqa: PLC0415
+    from tgt.tasks.json_form import json_form  # noqa: PLC0415
 
     if chosen is None:
         message = "Resumed: the next run generates tasks" if was_paused else "Was not paused"
@@ -63,7 +64,7 @@ def _change(request: Request, chosen: Pause | None) -> None:
         request.reply_json(
             {
                 "paused": chosen is not None,
-                "until": machine.time_or_null(chosen.until if chosen else None),
+                "until": json_form(chosen.until if chosen else None),
                 "reason": chosen.reason if chosen else "",
                 "message": message,
             }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tgt.doctor import Check, State
+from tgt.tasks.json_form import json_form
 
 
 def is_well(checks: Sequence[Check]) -> bool:
@@ -16,13 +17,7 @@ def document(checks: Sequence[Check], repaired: Sequence[str]) -> dict[str, Any]
     """``repaired`` is what was mended before the checks were made."""
     return {
         "checks": [
-            {
-                "name": check.name,
-                "status": str(check.state),
-                "message": check.message,
-                "remedy": check.remedy or None,
-            }
-            for check in checks
+            {**json_form(check, state="status"), "remedy": check.remedy or None} for check in checks
         ],
         "ok": is_well(checks),
         "repaired": list(repaired),

@@ -11,13 +11,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tgt.tasks.card import Card, format_time
+from tgt.tasks.card import Card
+from tgt.tasks.json_form import json_form
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from tgt.backtest import Incident, Moved, Replay
     from tgt.outcome import RunReport
+    from tgt.tasks.card import Finding
 
 _DEEPEST = 100
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
@@ -40,10 +42,6 @@ def _writable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [_writable(item, depth + 1) for item in value]
     return value
-
-
-def time_or_null(moment: datetime | None) -> str | None:
-    return None if moment is None else format_time(moment)
 
 
 def card(task: Card) -> dict[str, Any]:
@@ -93,19 +91,13 @@ def run(report: RunReport) -> dict[str, Any]:
         "malformedLines": report.malformed_lines,
         "duration": report.duration_ms,
         "warnings": list(report.warnings),
-        "abstained": [
-            {"analyzer": a.analyzer, "subject": a.subject, "reason": a.reason}
-            for a in report.abstained
-        ],
+        "abstained": json_form(report.abstained),
         "tasks": [_summary(task) for task in report.tasks],
         "decisions": [
             {
                 "action": str(decision.action),
                 "reason": decision.reason,
-                "type": str(decision.finding.type),
-                "subject": decision.finding.subject,
-                "severity": str(decision.finding.severity),
-                "confidence": round(decision.finding.confidence, 4),
+                **_problem(decision.finding),
                 "id": decision.card.id if decision.card is not None else None,
             }
             for decision in report.decisions
@@ -115,14 +107,17 @@ def run(report: RunReport) -> dict[str, Any]:
 
 
 def _summary(task: Card) -> dict[str, Any]:
+    keys = ("id", "type", "severity", "subject", "title")
+    numbers = {"confidence": task.confidence, "priority": int(task.priority)}
+    return {key: task.text(key) for key in keys} | numbers
+
+
+def _problem(finding: Finding | Incident) -> dict[str, Any]:
     return {
-        "id": task.id,
-        "type": task.type,
-        "severity": task.severity,
-        "subject": task.subject,
-        "title": task.title,
-        "confidence": task.confidence,
-        "priority": int(task.priority),
+        "type": str(finding.type),
+        "subject": finding.subject,
+        "severity": str(finding.severity),
+        "confidence": round(finding.confidence, 4),
     }
 
 
@@ -132,8 +127,8 @@ def backtest(
     """What a back-test showed; ``moved``, if asked for, is how the chosen settings differ."""
     document: dict[str, Any] = {
         "backtest": {
-            "since": format_time(told.since),
-            "until": format_time(told.until),
+            "since": json_form(told.since),
+            "until": json_form(told.until),
             "everyMinutes": every.total_seconds() / 60,
             "settings": dict(chosen),
             "runs": told.runs,
@@ -145,14 +140,11 @@ def backtest(
             "warnings": list(told.warnings),
             "steps": [
                 {
-                    "at": format_time(step.at),
+                    "at": json_form(step.at),
                     "action": str(step.action),
                     "reason": step.reason,
                     "id": step.card.id if step.card is not None else None,
-                    "type": str(step.finding.type),
-                    "subject": step.finding.subject,
-                    "severity": str(step.finding.severity),
-                    "confidence": round(step.finding.confidence, 4),
+                    **_problem(step.finding),
                     "priority": step.finding.priority,
                 }
                 for step in told.steps
@@ -168,8 +160,8 @@ def backtest(
             "moved": [
                 {
                     **_incident(m.after),
-                    "before": format_time(m.before.start),
-                    "after": format_time(m.after.start),
+                    "before": json_form(m.before.start),
+                    "after": json_form(m.after.start),
                 }
                 for m in moved
                 if m.before and m.after
@@ -179,11 +171,5 @@ def backtest(
 
 
 def _incident(incident: Incident) -> dict[str, Any]:
-    return {
-        "at": format_time(incident.start),
-        "lastSeenAt": format_time(incident.last),
-        "type": incident.type,
-        "subject": incident.subject,
-        "severity": incident.severity,
-        "confidence": round(incident.confidence, 4),
-    }
+    times = {"at": incident.start, "lastSeenAt": incident.last}
+    return {**json_form(times), **_problem(incident)}

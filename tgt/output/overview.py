@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tgt.config import ANALYZERS
-from tgt.output.machine import time_or_null
+from tgt.tasks.json_form import json_form
 from tgt.tasks.state import Health
 
 if TYPE_CHECKING:
@@ -39,75 +39,51 @@ class Overview:
 
 
 def document(view: Overview) -> dict[str, Any]:
-    state, settings, tasks = view.state, view.settings, view.tasks
-    return {
-        "stats": {
-            "totalRuns": state.total_runs,
-            "totalTasksGenerated": state.total_generated,
-            "totalTasksSaved": state.total_saved,
-            "lastRunDuration": state.last_run_duration_ms,
-            "errors": state.errors,
-            "lastRunAt": time_or_null(state.last_run_at),
-            "isRunning": view.is_running,
-            "nextRunDueAt": time_or_null(view.due.at),
-            "overdue": view.due.overdue,
-            "pause": None
-            if view.pause is None
-            else {
-                "until": time_or_null(view.pause.until),
-                "reason": view.pause.reason,
-                "since": time_or_null(view.pause.since),
-            },
-            "config": {
-                "enabled": settings.enabled,
-                "intervalMinutes": settings.interval_min,
-                "windowMinutes": settings.window_min,
-                "minConfidence": settings.min_confidence,
-                "maxTasks": settings.max_tasks,
-                "maxTasksPerHour": settings.max_per_hour,
-            },
-            "rateLimit": {
-                "tasksInLastHour": view.saved,
-                "remainingQuota": view.remaining,
-                "nextFreeAt": time_or_null(view.next_free),
-            },
-            "analyzers": {name: _analyzer(view, name) for name in ANALYZERS},
+    state, settings = view.state, view.settings
+    stats = {
+        "totalRuns": state.total_runs,
+        "totalTasksGenerated": state.total_generated,
+        "totalTasksSaved": state.total_saved,
+        "lastRunDuration": state.last_run_duration_ms,
+        "errors": state.errors,
+        "lastRunAt": state.last_run_at,
+        "lastError": state.last_error or None,
+        "lastEventAt": state.last_event_at,
+        "runsWithoutEvents": state.runs_without_events,
+        "tasksDeferred": state.deferred,
+        "isRunning": view.is_running,
+        "nextRunDueAt": view.due.at,
+        "overdue": view.due.overdue,
+        "pause": view.pause,
+        "config": {
+            "enabled": settings.enabled,
+            "intervalMinutes": settings.interval_min,
+            "windowMinutes": settings.window_min,
+            "minConfidence": settings.min_confidence,
+            "maxTasks": settings.max_tasks,
+            "maxTasksPerHour": settings.max_per_hour,
         },
-        "tasks": {
-            "total": tasks.total,
-            "byStatus": tasks.by_status,
-            "bySeverity": tasks.by_severity,
-            "byType": tasks.by_type,
-            "avgPriority": tasks.average_priority,
-            "avgConfidence": tasks.average_confidence,
-            "funnel": [
-                {
-                    "days": days,
-                    "generated": funnel.generated,
-                    "approved": funnel.approved,
-                    "completed": funnel.completed,
-                    "dismissed": funnel.dismissed,
-                }
-                for days, funnel in view.funnels.items()
-            ],
-            "byAnalyzer": {
-                name: {
-                    "approved": verdicts.approved,
-                    "dismissed": verdicts.dismissed,
-                    "undecided": verdicts.undecided,
-                }
-                for name, verdicts in view.verdicts.items()
-            },
+        "rateLimit": {
+            "tasksInLastHour": view.saved,
+            "remainingQuota": view.remaining,
+            "nextFreeAt": view.next_free,
         },
+        "analyzers": {name: _analyzer(view, name) for name in ANALYZERS},
     }
+    averages = {"average_priority": "avgPriority", "average_confidence": "avgConfidence"}
+    tasks = json_form(view.tasks, **averages) | {
+        "funnel": tuple(view.funnels.values()),
+        "byAnalyzer": view.verdicts,
+    }
+    form: dict[str, Any] = json_form({"stats": stats, "tasks": tasks})
+    return form
 
 
 def _analyzer(view: Overview, name: str) -> dict[str, Any]:
     health = view.state.analyzers.get(name, Health())
     return {
         "enabled": name in view.settings.analyzers,
-        "consecutiveFailures": health.consecutive_failures,
-        "retryAt": time_or_null(health.retry_at),
+        **json_form(health),
         "lastError": health.last_error or None,
         "abstained": view.state.abstentions.get(name, 0),
     }
