@@ -1,0 +1,53 @@
+"""Kinds of errors that an agent meets again and again, and what puts an end to each.
+
+The table is data (``families.toml``). A family is recognised by a phrase in a template, never by
+one word, and its advice is a line to follow: what to write into the agent's instructions, what to
+install, what to allow.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """``name`` in snake_case; ``advice`` is one line that names what is missing."""
+
+    name: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    patterns: tuple[re.Pattern[str], ...]
+    advice: str
+
+
+@cache
+def _table() -> tuple[_Row, ...]:
+    """The families in order: the first whose pattern is in a template is its family."""
+    text = files("tgt.templates").joinpath("families.toml").read_text(encoding="utf-8")
+    return tuple(
+        _Row(
+            name=row["name"],
+            patterns=tuple(re.compile(p, re.IGNORECASE) for p in row["patterns"]),
+            advice=row["advice"],
+        )
+        for row in tomllib.loads(text)["families"]
+    )
+
+
+def family(template: str) -> Family | None:
+    """The family of a template of ``tgt.templates.template``, None where none is known."""
+    for row in _table():
+        match = next((m for pattern in row.patterns if (m := pattern.search(template))), None)
+        if match is not None:
+            name = match.groupdict().get("name") or "what is missing"
+            return Family(row.name, row.advice.replace("{name}", name))
+    return None

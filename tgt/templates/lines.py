@@ -1,0 +1,178 @@
+"""Which line of an error text names the error: the first, unless a later one clearly does.
+
+Tools wrap what went wrong in envelopes (exit codes, tags, JSON, terminal colours), and long
+outputs say it after a page of progress. What is decided here is the line alone; nothing is left
+out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+LONGEST_INPUT = 8192
+_LONGEST_LINE = 600
+_MOST_CANDIDATES = 6
+_DEEPEST_JSON = 3
+_LONGEST_KIND = 60
+
+_ANSI = re.compile(
+    r"(?:\x1b|\\u001b|\\x1b|\\033)?\[[0-9;]{1,16}+m"
+    r"|\x1b(?:\[[0-?]{0,32}+[ -/]{0,8}+[@-~]|\][^\x07\x1b]{0,256}+(?:\x07|\x1b\\)?|.)"
+)
+# ``\n`` spelt out is a line's end, unless it stands in a Windows path: ``C:\new``, ``src\new``.
+_SPELT_LINE_END = re.compile(r"(?:\\r)?(?<!\b[A-Za-z]:)(?:(?<!\w)\\n|\\n(?![a-z]))")
+_REMINDER = re.compile(r"<system-reminder>.{0,8192}?(?:</system-reminder>|\Z)", re.DOTALL)
+_TAG = re.compile(
+    r"</?(?:tool_use_error|error|stderr|stdout|output|system|result)(?: [^<>]{0,80})?>"
+)
+_LEADER = re.compile(r"\.{4,}")
+_ORNAMENT = " \t┃│└├─╭╰▌●•×✗✖✘❌⨯⎯>*#-"
+
+# Lines about the call, not about the error.
+_NOISE = re.compile(
+    r"(?i)\[?(?:the )?(?:(?:error: )?(?:exit|return)[ _]?code:? -?\d{1,10}"
+    r"|(?:process|command|script) (?:exited|failed|completed|finished)"
+    r" (?:with )?(?:non-zero )?(?:exit )?(?:code|status):? -?\d{1,10}"
+    r"|exit(?:ed)? (?:with )?(?:code|status):? -?\d{1,10}"
+    r"|(?:chunk id|wall time|original token count|total output lines|duration|signal|pid|cwd"
+    r"|current working directory|python interpreter|command|stdout|stderr|output|error|errors)"
+    r": ?(?:[\w./() -]{0,80}|.{0,200}\])?"
+    r"|(?:stdout|stderr|output|error|errors|failed|failure))[\].:!]{0,3}\Z"
+    r"|==> |(?:compiling|generated|running|checking|building|downloading|installing) [^:]{1,200}\Z"
+    r"|[=_~^+.-]{3,}\Z|\d{1,5} [|│]|throw err;?\Z|node:internal/"
+)
+_NOISE_WITH_CONTENT = re.compile(r"(?i)\[?(?:command|error|errors|output|stdout|stderr): ?\S")
+_INTERRUPTED = "[Request interrupted by user"
+_TRACEBACK = "Traceback (most recent call last):"
+
+# What a line looks like that names an error among lines of other output.
+_NAMES_ERROR = re.compile(
+    r"(?:[\w./-]{1,80}+: )?(?:fatal|error|Error|ERROR|FATAL|panic|Fatal error)(?:\[\w{1,10}\])?:"
+    r" ?\S"
+    r"|E {3,}\S|npm (?:ERR!|error) (?!A complete log)|! \[(?:remote )?rejected\]|FAILED \S"
+    r"|\*\* \(\w|thread '[^']{1,80}' panicked|make(?:\[\d{1,3}\])?: \*\*\*|sudo: |husky "
+    r"|expect\(received\)|Assertion with |\d{1,6} tests?, \d{1,6} failures?"
+    r"|CONFLICT \(|Cannot find module |Could not |Unable to |Exception in thread "
+    r"|[^\s:(]{1,200}+\.\w{1,8}[:(]\d{1,7}[^ ]{0,16} (?:error |fatal |- error |[A-Z]{1,6}\d{2,5}\b)"
+    r"|[^\s:(]{1,200}+\.\w{1,8}:\d{1,7}:\d{1,7}: |\d{1,7}:\d{1,7} +error "
+    r"|[\w.$]{0,120}(?:Error|Exception)(?: \[\w{1,40}\])?: \S"
+)
+_ENDS_WITH_ERROR = re.compile(
+    r"(?i): (?:command )?not found\Z|: no such file or directory|: permission denied"
+    r"|\.{3,}failed\Z|\boperation not permitted\b|\bconnection refused\b"
+    r"|\bis not recognized as an internal\b|\bfailed with \S|\bhook (?:failed|exited|declined)"
+)
+# Enough for a first line to be believed; a later one needs one of the forms above.
+_FIRST_NAMES_ERROR = re.compile(
+    r"(?i)\b(?:error|fail(?:ed|ure|s)?|cannot|can't|could ?n[o']t|unable|not|denied|invalid|missing"
+    r"|rejected|refused|exceed(?:s|ed)?|doesn't|must|timed out|timeout|unknown|no such|conflict"
+    r"|unsupported|blocked|too (?:many|long|large)|limit)\b"
+)
+
+
+def naming_lines(text: str) -> Iterator[str]:
+    """The lines that may name the error, likeliest first, a handful at most."""
+    if _INTERRUPTED in text:
+        return  # a person stopped it: what it had said by then is no error
+    lines = list(_lines(_unwrapped(text)))
+    seen: set[str] = set()
+    for line in _by_likelihood(lines):
+        if line not in seen:
+            seen.add(line)
+            yield line
+        if len(seen) == _MOST_CANDIDATES:
+            return
+
+
+def _by_likelihood(lines: list[str]) -> Iterator[str]:
+    raised = _raised(lines)
+    if raised is not None:
+        yield raised
+    informative = [line for line in lines if not line.startswith((_TRACEBACK, 'File "'))]
+    if not informative:
+        return
+    # A heading says what kind of thing went wrong, the line below it which.
+    informative = [
+        f"{line} {below}" if line.endswith(":") else line
+        for line, below in zip(informative, [*informative[1:], ""], strict=True)
+    ]
+    first = informative[0]
+    if _FIRST_NAMES_ERROR.search(first):
+        yield first
+    for line in informative:
+        if _NAMES_ERROR.match(line) or _ENDS_WITH_ERROR.search(line):
+            yield line
+    yield first
+    yield from informative[1:]
+
+
+def _raised(lines: list[str]) -> str | None:
+    """The exception below the last traceback: the one that reached the caller."""
+    start = None
+    for number, line in enumerate(lines):
+        if line.startswith(_TRACEBACK):
+            start = number
+    if start is None:
+        return None
+    return next(
+        (line for line in lines[start + 1 :] if re.match(r"[A-Za-z_][\w.]{2,120}(?:: |\Z)", line)),
+        None,
+    )
+
+
+def _lines(text: str) -> Iterator[str]:
+    for raw in text.splitlines():
+        line = " ".join(raw[: 4 * _LONGEST_LINE].split())[:_LONGEST_LINE]
+        line = _LEADER.sub("...", line)
+        line = re.sub(r"\AE {1,8}(?=\S)", "E   ", line)
+        line = line.lstrip(_ORNAMENT) if not line.startswith("** (") else line
+        if not line or (_NOISE.match(line) and not _NOISE_WITH_CONTENT.match(line)):
+            continue
+        yield line
+
+
+def _unwrapped(text: str) -> str:
+    text = _ANSI.sub("", text)
+    text = _REMINDER.sub("\n", text)
+    text = _TAG.sub("\n", text)
+    text = _without_json(text.strip(), _DEEPEST_JSON)
+    return _SPELT_LINE_END.sub("\n", text)
+
+
+def _without_json(text: str, depth: int) -> str:
+    """``529 {"error": {"message": "Overloaded"}}`` → ``529 Overloaded``; also JSON in JSON."""
+    start = text.find("{")
+    if depth == 0 or start < 0 or "\n" in text[:start] or text[start + 1 :].lstrip()[:1] != '"':
+        return text
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return text
+    message = _message(value)
+    if message is None:
+        return text
+    plain = _without_json(message.strip(), depth - 1)
+    return f"{text[:start]}{plain}{text[end:]}".strip()
+
+
+def _message(value: dict[str, Any]) -> str | None:
+    """What an error object says: its status and kind in front of its message."""
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        return _message(inner)
+    keys = ("message", "error", "detail", "output", "stderr", "msg", "error_description", "reason")
+    message = next((m for key in keys if isinstance(m := value.get(key), str) and m), None)
+    if message is None:
+        return None
+    codes = [
+        str(value[k]) for k in ("code", "status", "type") if isinstance(value.get(k), str | int)
+    ]
+    kinds = [
+        code
+        for code in codes
+        if code != "error" and len(code) <= _LONGEST_KIND and code not in message
+    ]
+    return f"{' '.join(kinds)}: {message}" if kinds else message

@@ -1,0 +1,169 @@
+"""What differs between two tellings of one error is replaced by what it is: ``<path>``, ``<n>``.
+
+One pass with one alternation: at each place the first form that fits decides, so that what must
+stay (an HTTP status, a module's name) is listed before what would take it away.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUOTES = "'\"`‘’“”"
+_EXTENSION = (
+    r"(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|json|jsonl|ya?ml|toml|md|txt|rs|go|java|kt|rb|ex|exs|php"
+    r"|c|h|cc|cpp|hpp|cs|swift|sh|bash|zsh|sql|html|css|scss|vue|svelte|lock|log|csv|xml|ipynb"
+    r"|png|jpe?g|gif|svg|pdf|zip|tar|gz|db|sqlite|env|cfg|ini|conf|proto|tf|sum|mod|out|bak|tmp)"
+)
+_WELL_KNOWN_FILE = (
+    r"(?:package(?:-lock)?\.json|tsconfig\.json|Cargo\.(?:toml|lock)|pyproject\.toml|go\.(?:mod|sum)"
+    r"|pnpm-lock\.yaml|composer\.json|requirements\.txt|setup\.py|docker-compose\.ya?ml"
+    r"|[Nn]ode\.js|[Nn]ext\.js|[Vv]ue\.js)"
+)
+_PLACE = r"(?:(?::\d{1,7}){1,3}|\(\d{1,7}(?:,\d{1,7})?\)|#L\d{1,7})?"
+_STEP = r"[^\s/\\:'\"`<>|,;()\[\]{}]"
+_UNIT = r"(?:ms|milliseconds?|µs|us|ns|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)"
+
+_FORMS: dict[str, str] = {
+    "kept": (
+        r"<(?:path|str|n|id|time|size|url|addr|email|ref)>|\[redacted:[a-z-]{1,40}\]"
+        # Numbers that tell: statuses, exit codes, codes of compilers and of systems.
+        r"|(?i:\bhttp(?:/\d(?:\.\d)?)?[ :]{1,3}|\b(?:status|error|http)(?:[ _]code)?[ :=(]{1,3}"
+        r"|\bcode[ :=]{1,2})[1-5]\d{2}\b(?![\w.,:/-]{0,40}\d)"
+        r"|(?<![\w.-])[45]\d{2}:? (?=[A-Z][A-Za-z]{2}|[a-z]{2,30}_[a-z])"
+        r"|(?i:\bexit(?:ed)?(?: with)?(?: code| status)|\bexit_code)[:= ]{1,3}-?\d{1,3}\b"
+        r"|\b(?i:errno:?|os error|signal) -?\d{1,3}\b"
+        r"|(?<![\w-])[A-Z]{1,6}\d{1,5}(?![\w-])"
+        r"|\b(?i:utf-?(?:8|16|32)|sha-?\d{1,3}|md5|base64|x86_64|x64|arm64|oauth2|ipv[46]|latin-?1"
+        r"|(?:u?int|float)\d{1,3}|python[23]|pip3|s3|ec2|k8s|http2)\b"
+        # Names that tell: a module that is absent, an option that is not known, a type.
+        r"|(?:No module named|Cannot find (?:module|package)|Can't resolve|Could not resolve)"
+        rf" (?P<q>['\"])@?[A-Za-z_][\w.@/-]{{0,80}}(?P=q)"
+        rf"|(?<!\w)['\"`]--?[A-Za-z][\w-]{{0,40}}['\"`]"
+        r"|(?<!\w)'(?:NoneType|str|int|float|list|dict|tuple|bool|bytes|set|object|function"
+        r"|coroutine|generator|undefined|null)'"
+        rf"|\b{_WELL_KNOWN_FILE}\b(?![\w/])"
+    ),
+    "url": r"\b(?:https?|wss?|ftp|ssh|git|file|postgres(?:ql)?|redis)://[^\s'\"`<>|)\]}]{1,600}+",
+    "email": r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,5}+(?::\S{1,200})?",
+    "uuid": r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])",
+    "time": (
+        r"(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
+        r"(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
+        r"|(?<![\d:])\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?![\d:])"
+        r"|(?<![\w.-])(?:\d{1,9}(?:[.,]\d{1,9})?\s?" + _UNIT + r"\b[ ,]{0,2}){1,4}"
+        r"|\b(?:resets?|until|after|at) \d{1,2}(?::\d\d)? ?[ap]m\b(?: \([\w/+-]{1,40}\))?"
+    ),
+    "size": r"(?<![\w.])\d{1,12}(?:[.,]\d{1,9})?\s?(?:[kKMGT]i?B|bytes|B|[KMG])\b",
+    "str": (
+        r"(?<!\w)'(?:[^'\\\n]|\\.){0,400}?'(?!\w)|(?<!\w)\"(?:[^\"\\\n]|\\.){0,400}?\"(?!\w)"
+        r"|`[^`\n]{0,400}`|‘[^’\n]{0,400}’|“[^”\n]{0,400}”"
+        r"|(?<=current branch )\S{1,200}|(?<=undefined: )\w{1,100}|(?<=KeyError: )\S{1,100}\Z"
+        r"|(?<=Error: )[A-Za-z_$][\w$]{0,80}(?= is not (?:defined|a function))"
+    ),
+    "addr": (
+        r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\d)|\blocalhost:\d{1,5}\b"
+        r"|\b0x[0-9a-fA-F]{1,16}\b"
+    ),
+    "id": (
+        r"(?<![0-9A-Za-z])(?=[a-f]{0,63}[0-9])(?=[0-9]{0,63}[a-f])[0-9a-f]{5,128}+(?![0-9A-Za-z])"
+        r"|\b[a-z]{2,10}_(?=[A-Za-z]{0,40}[0-9])[0-9A-Za-z]{8,80}+\b"
+        r"|(?<![\w/])(?=[A-Za-z_+=-]{0,64}[0-9])(?=[0-9a-z_+=-]{0,64}[A-Z])[\w+=-]{16,600}+(?![\w/])"
+    ),
+    "path": (
+        r"(?<![\w/<])(?:~|\.{1,2}|\$\w{1,40}|\$\{\w{1,40}\})?(?:/"
+        + _STEP
+        + r"{1,255}+)+/?"
+        + _PLACE
+        + r"|(?<![\w/.])(?:~|\.{1,2})/"
+        r"|(?<!\w)[A-Za-z]:[\\/](?:[^\s:'\"`<>|,;()]{1,255}+)"
+        + _PLACE
+        + r"|(?<![\w/@.-])(?:[\w@.+-]{1,100}+/){2,30}+[\w@.+-]{0,100}+"
+        + _PLACE
+        + r"|(?<![\w/@.-])(?:[\w.+-]{1,100}/)?[\w+-][\w.+-]{0,100}\."
+        + _EXTENSION
+        + r"\b(?!\((?!\d))"
+        + _PLACE
+    ),
+    "ref": r"(?<=\] )\S{1,200} ?-> ?\S{1,200}",
+    "n": r"(?:(?<=[\s(=\[,:])-)?\d+(?:[.,_]\d+)*%?",
+}
+_VARYING = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in _FORMS.items()))
+_REPEATED = re.compile(r"(<[a-z]{1,5}>)(?:[ ,;:/|.]{0,3}\1)+")
+
+# One message in the words of several shells: ``bash: line 3: foo: command not found``,
+# ``zsh:1: command not found: foo``, ``/bin/sh: 1: foo: not found``.
+_SHELL = r"(?:(?:/\S{1,100}/)?(?:ba|z|da|k|a|fi)?sh|\(eval\)|-bash|-zsh|\S{1,200}\.sh)"
+_SHELL_SAYS = re.compile(
+    rf"{_SHELL}:(?: -c:)?(?: line)?(?: ?(?P<builtin>[a-z]{{2,10}}):)? ?(?:\d{{1,6}}:)?"
+    r" ?(?P<rest>\S.*)"
+)
+_NOT_FOUND = re.compile(
+    r"(?:(?P<after>\S{1,100}): command not found|(?P<sh>\S{1,100}): not found"
+    r"|command not found: (?P<before>\S{1,100})"
+    r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
+    r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200})\Z"
+)
+_ZSH_TURNED = re.compile(
+    r"(?P<builtin>cd: )?"
+    r"(?P<what>no such file or directory|permission denied|not a directory|is a directory)"
+    r": ?(?P<on>.{0,400})\Z"
+)
+# ``cat: my notes: No such file or directory``: what was asked for may contain blanks.
+_ASKED_FOR = re.compile(
+    r"(?P<program>[\w.-]{1,40}: )?(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
+    r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
+)
+_PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")
+_PREFIX = re.compile(
+    r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error)(?::| {2,})"
+    r"|Uncaught(?: \(in promise\))?) ?(?=\S)"
+)
+
+
+def without_what_varies(line: str) -> str:
+    """The line with a placeholder for everything that differs from one time to the next."""
+    while (prefix := _PREFIX.match(line)) is not None:
+        line = line[prefix.end() :]
+    line = line.replace("npm ERR!", "npm error")
+    program, line = _in_one_shells_words(line)
+    line = " ".join(_VARYING.sub(_placeholder, line).split())
+    return program + _REPEATED.sub(r"\1", line)
+
+
+def _in_one_shells_words(line: str) -> tuple[str, str]:
+    """A program that is absent, as it is to stay; and the rest of the line."""
+    says = _SHELL_SAYS.match(line)
+    builtin = f"{says['builtin']}: " if says and says["builtin"] else ""
+    rest = says["rest"] if says else line
+    absent = _NOT_FOUND.match(rest)
+    if absent is not None and (says or not absent["sh"]):
+        name = next(name for name in absent.groups() if name).strip("'\"`").rpartition("/")[2]
+        if _PROGRAM.match(name):
+            return f"{name}: command not found", ""
+    turned = _ZSH_TURNED.match(rest)
+    if turned is not None and (says or turned["builtin"]):
+        builtin = turned["builtin"] or builtin
+        on = "<path>: " if turned["on"] else ""
+        return "", f"{builtin}{on}{turned['what'].capitalize()}"
+    line = f"{builtin}{rest}"
+    return "", _ASKED_FOR.sub(r"\g<program><path>: \g<what>", line)
+
+
+def _placeholder(match: re.Match[str]) -> str:
+    kind, text = match.lastgroup, match[0]
+    if kind == "kept":
+        return text
+    if kind == "uuid":
+        return "<id>"
+    if kind == "url":
+        return _host(text)
+    after = text[len(text.rstrip(" .")) :]  # a path may end a sentence, a duration a word
+    return f"<{kind}>{after}"
+
+
+def _host(url: str) -> str:
+    """A host's name tells with whom it was spoken; its port and what was asked do not."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    if any(c.isdigit() for c in host) or not re.fullmatch(r"[A-Za-z.-]{1,80}", host):
+        return "<url>"
+    return f"<url> of {host}"
