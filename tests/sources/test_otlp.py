@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tgt.sources.files import Part, parts
-from tgt.sources.otlp.decode import Otlp
-from tgt.sources.translated import METRIC, SKIPPED, UNKNOWN
+from tgt.sources.base import METRIC, SKIPPED, PassedOver, Reason, malformed, unknown
+from tgt.sources.envelopes import documents
+from tgt.sources.otlp import Otlp
 
 AT_NS = 1_762_185_600_123_000_000
 AT_US = AT_NS // 1000
@@ -76,12 +75,38 @@ def span(name: str, attributes: Mapping[str, Any] | None = None, **more: Any) ->
 
 def read(path: Path) -> list[Any]:
     source = Otlp(path)
-    return [
-        record
-        for file in source.files()
-        for part in parts(file)
-        for record in source.translate(part)
-    ]
+    outcomes: list[Any] = []
+    for file in source.listing().files:
+        reader = source.reader(file)
+        for document in documents(file):
+            if document.value is None:
+                outcomes.append(malformed(document.reason))
+            else:
+                outcomes += reader.take(document.value, document.place)
+        outcomes += reader.finish()
+    return joined(outcomes)
+
+
+def joined(outcomes: list[Any]) -> list[Any]:
+    """What is left when records with one key are one, and traces are of their conversations."""
+    records = [one for one in outcomes if not isinstance(one, PassedOver)]
+    best: dict[str, Any] = {}
+    for record in records:
+        key, before = record.get("key"), best.get(record.get("key"))
+        if key and (before is None or record.get("revision", 0) > before.get("revision", 0)):
+            best[key] = record
+    sessions = {
+        r["trace_id"]: r["conv_id"] for r in best.values() if "trace_id" in r and r["act"] is None
+    }
+    left = []
+    for one in outcomes:
+        if isinstance(one, PassedOver):
+            left.append(one)
+        elif one["act"] and (not one.get("key") or best[one["key"]] is one):
+            of_trace = one["conv_id"] == one["trace_id"]
+            session = sessions.get(one["trace_id"]) if of_trace else None
+            left.append(one | {"conv_id": session or one["conv_id"]})
+    return left
 
 
 def of(tmp_path: Path, *documents: Any) -> list[Any]:
@@ -480,8 +505,8 @@ def test_a_record(
             spans(span("x", {"gen_ai.operation.name": "invoke_agent"})),
             SKIPPED,
         ),
-        ("a span of something else is not understood", spans(span("GET /")), UNKNOWN),
-        ("nor is an event of an unknown name", logs(log("app.started")), UNKNOWN),
+        ("a span of something else is not understood", spans(span("GET /")), unknown("GET /")),
+        ("nor is an event of an unknown name", logs(log("app.started")), unknown("app.started")),
         (
             "metrics are counted",
             {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"}]}]}]},
@@ -516,76 +541,20 @@ def test_waiting_for_permission_is_not_running(tmp_path: Path) -> None:
 def test_a_record_without_any_time_is_malformed(tmp_path: Path) -> None:
     untimed = log("codex.user_prompt", timeUnixNano="0")
     (record,) = of(tmp_path, logs(untimed))
-    assert record["us"] is None
+    assert record.reason is Reason.MALFORMED
 
 
-# --- how documents are laid out ------------------------------------------------------------------
+# --- how documents are written ------------------------------------------------------------------
 
-GOOD = logs(log("user_prompt", {"session.id": "s"}), service=CLAUDE)
+
+def good(number: int = 0) -> dict[str, Any]:
+    return logs(log("user_prompt", {"session.id": "s", "n": number}), service=CLAUDE)
 
 
 def outcome(records: list[Any]) -> tuple[int, int]:
     """How many events and malformed documents there are."""
-    found = [record for record in records if isinstance(record, dict)]
-    return sum(r.get("us") is not None for r in found), sum(r.get("us") is None for r in found)
-
-
-LINE = json.dumps(GOOD)
-PRETTY = json.dumps(GOOD, indent=2)
-
-
-@pytest.mark.parametrize(
-    ("promise", "text", "expected"),
-    [
-        ("a document a line", f"{LINE}\n{LINE}\n", (2, 0)),
-        ("no line end at the end", f"{LINE}\n{LINE}", (2, 0)),
-        ("several on a line", f"{LINE}{LINE} {LINE}\n", (3, 0)),
-        ("over many lines", f"{PRETTY}\n{PRETTY}\n", (2, 0)),
-        ("over many lines without a line end between", f"{PRETTY}{PRETTY}", (2, 0)),
-        ("a byte order mark and blank lines", f"\ufeff{LINE}\n\n  \n{LINE}\n", (2, 0)),
-        ("the line ends of Windows", f"{LINE}\r\n{LINE}\r\n", (2, 0)),
-        ("a last line that is half written", f"{LINE}\n{LINE[:50]}", (1, 1)),
-        ("a last document that is half written", f"{PRETTY}\n{PRETTY[:80]}", (1, 1)),
-        ("a torn line in the middle", f"{LINE[:50]}\n{LINE}\n", (1, 1)),
-        ("a torn document in the middle", f"{PRETTY[:80]}\n{PRETTY}\n{LINE}\n", (2, 1)),
-        ("what is no JSON", f"hello\n{LINE}\n", (1, 1)),
-        ("what is no object", f"[1, 2]\n17\n{LINE}\n", (1, 2)),
-        ("an object without anything", f"{{}}\n{LINE}\n", (1, 0)),
-        ("nesting without end", "[" * 100_000 + f"\n{LINE}\n", (1, 1)),
-    ],
-)
-def test_the_layout_of_documents(
-    tmp_path: Path, promise: str, text: str, expected: tuple[int, int]
-) -> None:
-    path = tmp_path / "file.log"
-    path.write_text(text, encoding="utf-8")
-    assert outcome(read(path)) == expected
-
-
-def test_bytes_that_are_no_text_spoil_their_line(tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_bytes(LINE.encode() + b'\n{"a": "\xff\xfe"}\n' + LINE.encode())
-    assert outcome(read(tmp_path)) == (2, 1)
-
-
-def test_compressed_files_and_a_compressed_file_that_is_still_written(tmp_path: Path) -> None:
-    packed = gzip.compress(f"{LINE}\n{LINE}\n".encode())
-    (tmp_path / "a.json.gz").write_bytes(packed)
-    assert outcome(read(tmp_path)) == (2, 0)
-    (tmp_path / "a.json.gz").write_bytes(packed[:-12])
-    events, _ = outcome(read(tmp_path))
-    assert events >= 0
-
-
-def test_a_file_of_zstandard(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
-    target = tmp_path / "a.jsonl.zst"
-    plain = tmp_path / "plain.csv"
-    plain.write_text(f"{LINE}\n{LINE}\n")
-    duckdb.execute(
-        f"COPY (SELECT content FROM read_text('{plain}')) TO '{target}'"
-        " (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', COMPRESSION zstd)"
-    )
-    assert outcome(read(target)) == (2, 0)
+    broken = [r for r in records if isinstance(r, PassedOver) and r.reason is Reason.MALFORMED]
+    return sum(isinstance(r, dict) for r in records), len(broken)
 
 
 def test_objects_of_the_javascript_sdk(tmp_path: Path) -> None:
@@ -702,9 +671,9 @@ def _whole() -> Iterator[dict[str, Any]]:
 def test_wrong_types_and_missing_parts_spoil_only_themselves(tmp_path: Path) -> None:
     """Two thousand broken documents, each between two good ones that must be counted."""
     chance = random.Random(5)
-    documents: list[Any] = [GOOD]
+    documents: list[Any] = [good(-1)]
     for round_ in range(2000):
-        documents += [_broken(list(_whole())[round_ % len(CASES)], chance), GOOD]
+        documents += [_broken(list(_whole())[round_ % len(CASES)], chance), good(round_)]
     records = of(tmp_path, *documents)
     prompts = [r for r in records if isinstance(r, dict) and r.get("conv_id") == "s"]
     assert len([r for r in prompts if r["act"] == "prompt"]) >= 2001
@@ -718,24 +687,7 @@ def test_wrong_types_and_missing_parts_spoil_only_themselves(tmp_path: Path) -> 
 def test_a_huge_batch_and_several_kinds_in_one_file(tmp_path: Path) -> None:
     batch = logs(*(log("codex.user_prompt", {"n": n}) for n in range(20_000)))
     metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"}] * 3}]}]}
-    records = of(tmp_path, batch, metrics, spans(span("GET /")), GOOD)
+    records = of(tmp_path, batch, metrics, spans(span("GET /")), good())
     assert sum(isinstance(r, dict) for r in records) == 20_001
     assert records.count(METRIC) == 3
-    assert records.count(UNKNOWN) == 1
-
-
-def test_a_stretch_of_a_file_has_the_documents_that_begin_in_it(tmp_path: Path) -> None:
-    """Large files are read in stretches; wherever they are cut, nothing is lost or told twice."""
-    path = tmp_path / "x.log"
-    documents_ = [logs(log("codex.user_prompt", {"conversation.id": f"c{n}"})) for n in range(4)]
-    path.write_text(
-        f"{json.dumps(documents_[0], indent=2)}\n{json.dumps(documents_[1])}\n"
-        f"{json.dumps(documents_[2], indent=1)}\n{json.dumps(documents_[3])}\n"
-    )
-    source = Otlp(path)
-    (file,) = source.files()
-    text = path.read_bytes()
-    for cut in (n + 1 for n, byte in enumerate(text) if byte == ord("\n")):
-        stretches = [Part(file, 0, cut, "a"), Part(file, cut, len(text) - cut, "b")]
-        told = [r["conv_id"] for part in stretches for r in source.translate(part)]
-        assert told == ["c0", "c1", "c2", "c3"], cut
+    assert records.count(unknown("GET /")) == 1

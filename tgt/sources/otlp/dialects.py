@@ -1,28 +1,14 @@
-"""OpenTelemetry of LLM agents: what spans and log records of each convention mean.
-
-Agents tell one call up to five times (a request and its response, an error, a span around it, a
-copy by the semantic conventions), each in words of its own. Here one *item*, a span or a log
-record with its attributes, becomes one record, or is known to be no event, or is not understood.
-Records of one call carry the same call id, or trace and name, by which they are joined later.
-"""
+"""Whose words OpenTelemetry is in, to tell people what was recognised."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tgt.sources.otlp.attributes import Item
-from tgt.sources.otlp.log_events import is_claude, of_log
-from tgt.sources.otlp.spans import is_codex, of_span
-from tgt.sources.translated import MALFORMED_RECORD
-
-
-def record(item: Item) -> Any:
-    """The record of an item (its ``conv_id`` may be unknown), or SKIPPED or UNKNOWN."""
-    made = of_span(item) if item.is_span else of_log(item)
-    if isinstance(made, dict) and item.us is None:
-        return MALFORMED_RECORD
-    return made
-
+from tgt.sources.otlp.decode import items
+from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.log_events import is_claude
+from tgt.sources.otlp.spans import is_codex
 
 _AGENTS = (
     *(("claude_code.", "Claude Code"), ("codex.", "Codex"), ("gemini_cli.", "Gemini CLI")),
@@ -32,6 +18,14 @@ _CONVENTIONS = (
     *(("openinference.", "OpenInference"), ("traceloop.", "OpenLLMetry")),
     ("gen_ai.", "GenAI conventions"),
 )
+
+
+def dialects(document: Mapping[str, Any]) -> Iterator[str]:
+    """Whose words the items of a document are in, one for each that says so."""
+    for item in items(document):
+        name = dialect(item) if isinstance(item, Item) else None
+        if name:
+            yield name
 
 
 def dialect(item: Item) -> str | None:

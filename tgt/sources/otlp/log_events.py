@@ -10,13 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tgt.sources.base import SKIPPED, Outcome, Record, unknown
 from tgt.sources.coerce import first, http_class, number, text, truth, upstream
-from tgt.sources.otlp.attributes import (
-    HTTP,
-    MODEL,
-    TOOL,
-    Item,
-    Record,
+from tgt.sources.otlp.attributes import told
+from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.records import (
     answer,
     api_error,
     elapsed_ms,
@@ -26,14 +24,13 @@ from tgt.sources.otlp.attributes import (
     tool,
     trouble,
 )
-from tgt.sources.translated import SKIPPED, UNKNOWN
 
 _EXIT_CODE = re.compile(
     r"(?:exited with code|exit[_ ]?code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE
 )
 
 
-def of_log(item: Item) -> Any:
+def of_log(item: Item) -> Outcome:
     name = item.name
     if "." not in name and is_claude(item):
         name = f"claude_code.{name}"
@@ -42,7 +39,7 @@ def of_log(item: Item) -> Any:
         return make(item)
     if name in _NO_EVENTS or name.startswith(_NO_EVENT_PREFIXES):
         return SKIPPED
-    return UNKNOWN
+    return unknown(name)
 
 
 def is_claude(item: Item) -> bool:
@@ -50,17 +47,17 @@ def is_claude(item: Item) -> bool:
 
 
 def _claude_request(item: Item) -> Record:
-    return answer(item, "end", call_id=text(item.attributes.get("request_id")))
+    return answer(item, "end", call_id=text(told(item.attributes, "request")))
 
 
 def _claude_refusal(item: Item) -> Record:
-    call = text(item.attributes.get("request_id"))
+    call = text(told(item.attributes, "request"))
     return answer(item, "end", call_id=call, finish_reason="content_filter")
 
 
 def _claude_error(item: Item) -> Record:
-    call = text(item.attributes.get("request_id"))
-    kind = http_class(first(item.attributes, *HTTP)) or "network"
+    call = text(told(item.attributes, "request"))
+    kind = http_class(told(item.attributes, "http")) or "network"
     return api_error(item, "end", call_id=call, error_type=kind, subject=upstream(kind, None))
 
 
@@ -74,14 +71,14 @@ def _reported_tool(item: Item) -> Record:
     return own_tool(item, made)
 
 
-def _decision(item: Item) -> Any:
+def _decision(item: Item) -> Outcome:
     """What a person refused is no failure; who broke off altogether is an abort."""
     word = (text(item.attributes.get("decision")) or "").lower()
     source = (text(item.attributes.get("source")) or "").lower()
     if word not in {"reject", "rejected", "denied", "abort", "aborted"}:
         return SKIPPED
     gave_up = source == "user_abort" or word in {"abort", "aborted"}
-    name = text(first(item.attributes, *TOOL))
+    name = text(told(item.attributes, "tool"))
     return record_of(item, "approval", "user", name=name, cancelled=gave_up)
 
 
@@ -89,22 +86,22 @@ def _internal_error(item: Item) -> Record:
     return trouble(item, "internal_error", text(first(item.attributes, "error_name")))
 
 
-def _mcp_connection(item: Item) -> Any:
+def _mcp_connection(item: Item) -> Outcome:
     if text(item.attributes.get("status")) not in {"failed", "error"}:
         return SKIPPED
     name = text(first(item.attributes, "server_name", "mcp_server_name", "mcp_server.name"))
     return trouble(item, "mcp_server_connection", name)
 
 
-def _codex_request(item: Item) -> Any:
-    status = number(first(item.attributes, *HTTP))
+def _codex_request(item: Item) -> Outcome:
+    status = number(told(item.attributes, "http"))
     failed = status is not None and not 200 <= status < 300  # noqa: PLR2004 HTTP's success
     if not failed and first(item.attributes, "error.message", "error") is None:
         return SKIPPED
     return api_error(item, None)
 
 
-def _codex_stream(item: Item) -> Any:
+def _codex_stream(item: Item) -> Outcome:
     attributes = item.attributes
     if first(attributes, "error.message", "error") is not None:
         return api_error(item, None)
@@ -115,7 +112,7 @@ def _codex_stream(item: Item) -> Any:
     return answer(item, None, elapsed_ms=None)
 
 
-def _codex_websocket(item: Item) -> Any:
+def _codex_websocket(item: Item) -> Outcome:
     return api_error(item, None) if truth(item.attributes.get("success")) is False else SKIPPED
 
 
@@ -133,7 +130,7 @@ def exit_code(output: Any) -> int | None:
     return int(found[1]) if found and len(found[1]) < 12 else None  # noqa: PLR2004 no number
 
 
-def _gemini_answer(item: Item) -> Any:
+def _gemini_answer(item: Item) -> Outcome:
     if (text(item.attributes.get("role")) or "").startswith("utility"):
         return SKIPPED
     thoughts = number(item.attributes.get("thoughts_token_count")) or 0
@@ -158,7 +155,7 @@ def _gemini_tool(item: Item) -> Record:
 
 
 def _gemini_retry(item: Item) -> Record:
-    return trouble(item, item.name.rpartition(".")[2], text(first(item.attributes, *MODEL)))
+    return trouble(item, item.name.rpartition(".")[2], text(told(item.attributes, "model")))
 
 
 def _gemini_agent(item: Item) -> Record:
@@ -170,7 +167,7 @@ def _gemini_agent(item: Item) -> Record:
     return record_of(item, "agent", "system", elapsed_ms=elapsed_ms(item), error_type=kind, **made)
 
 
-_LOGS: Mapping[str, Callable[[Item], Any]] = {
+_LOGS: Mapping[str, Callable[[Item], Outcome]] = {
     "claude_code.user_prompt": prompt,
     "claude_code.api_request": _claude_request,
     "claude_code.api_refusal": _claude_refusal,

@@ -5,153 +5,148 @@ The conventions are told by attributes, agents with words of their own by the na
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
 
-from tgt.sources.coerce import first, number, text, truth
-from tgt.sources.otlp.attributes import (
-    MODEL,
-    Item,
-    answer,
-    api_error,
-    elapsed_ms,
-    own_tool,
-    record_of,
-    tool,
-)
-from tgt.sources.translated import SKIPPED, UNKNOWN
-
-_ANSWERS = frozenset(("chat", "generate_content", "text_completion", "completion", "message"))
-_ENVELOPES = frozenset(
-    (
-        *("invoke_agent", "create_agent", "invoke_workflow", "schedule_tool_calls", "agent"),
-        *("workflow", "task", "chain", "retrieval", "retriever", "guardrail", "evaluator"),
-        *("reranker", "prompt", "plan", "execute_hook"),
-    )
-)
+from tgt.sources.base import SKIPPED, Outcome, unknown
+from tgt.sources.coerce import first, number, text
+from tgt.sources.otlp.attributes import told
+from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.outcomes import Ending, ending
+from tgt.sources.otlp.records import answer, api_error, elapsed_ms, own_tool, record_of, tool
 
 
-def _failed_span(item: Item) -> bool:
-    if item.status == 2 or item.exception:  # noqa: PLR2004 the convention's code of an error
-        return True
-    if first(item.attributes, "error.type", "error_type") is not None:
-        return True
-    return truth(item.attributes.get("success")) is False
+class Role(StrEnum):
+    """What a span is about."""
+
+    ANSWER = "answer"
+    TOOL = "tool"
+    EXECUTION = "execution"  # of a tool, inside of the span around its approval
+    EMBEDDING = "embedding"
+    AGENT = "agent"
+    ENVELOPE = "envelope"  # something around others, or beside them
+    UNKNOWN = "unknown"
 
 
-def of_span(item: Item) -> Any:
-    if item.name.startswith("claude_code."):
-        return _claude_span(item)
-    if item.name.startswith("qwen-code."):
-        return _qwen_span(item)
+def role_of(item: Item) -> Role:
+    """What a span is about, by the convention that it follows."""
+    for prefix, roles in _AGENTS.items():
+        if item.name.startswith(prefix):
+            return roles.get(item.name.removeprefix(prefix), Role.UNKNOWN)
     if item.scope == "gemini-cli" or item.scope.startswith("codex") or is_codex(item):
-        return SKIPPED  # their log records tell the same calls, and their outcomes
-    return _convention_span(item)
+        return Role.ENVELOPE  # their log records tell the same calls, and their outcomes
+    return _by_convention(item)
 
 
 def is_codex(item: Item) -> bool:
     return (item.service or "").startswith("codex")
 
 
-def _convention_span(item: Item) -> Any:
-    role = _role(item)
-    if role == "tool":
-        return tool(item, "call", failed=_failed_span(item))
-    if role == "answer":
-        if _failed_span(item):
-            return api_error(item, "call")
-        return answer(item, "call", call_id=text(item.attributes.get("request_id")))
-    if role == "embedding":
-        model = text(first(item.attributes, *MODEL))
-        failed = _failed_span(item)
-        return record_of(
-            item, "embeddings", "system", name=model, failed=failed, elapsed_ms=elapsed_ms(item)
-        )
-    return SKIPPED if role == "envelope" else UNKNOWN
+def is_own(item: Item) -> bool:
+    """Whether a span is in the words of a coding agent, whose tools it brings along."""
+    return item.name.startswith(tuple(_AGENTS))
 
 
-_VERCEL = {
-    "ai.toolCall": "tool",
-    "ai.streamText.doStream": "answer",
-    "ai.generateText.doGenerate": "answer",
-    "ai.streamObject.doStream": "answer",
-    "ai.generateObject.doGenerate": "answer",
-    "ai.embed.doEmbed": "embedding",
-    "ai.embedMany.doEmbed": "embedding",
-    # Goose names its spans after its functions.
-    "dispatch_tool_call": "tool",
-    "stream_response_from_provider": "envelope",
-    "reply_stream": "envelope",
-    "reply": "envelope",
+def of_span(item: Item, role: Role) -> Outcome:
+    """The record of a span that has the role."""
+    make = _RECORDS.get(role)
+    if make is not None:
+        return make(item)
+    return SKIPPED if role is not Role.UNKNOWN else unknown(_kind(item))
+
+
+_CLAUDE = {
+    "llm_request": Role.ANSWER,
+    "tool": Role.TOOL,
+    "tool.execution": Role.EXECUTION,
+    "interaction": Role.AGENT,
+    "tool.blocked_on_user": Role.ENVELOPE,
+    "hook": Role.ENVELOPE,
+    "subagent": Role.AGENT,
 }
+_QWEN = {name: role for name, role in _CLAUDE.items() if name != "hook"}
+_AGENTS = {"claude_code.": _CLAUDE, "qwen-code.": _QWEN}
+
+_NAMES = {
+    "ai.toolCall": Role.TOOL,
+    "ai.streamText.doStream": Role.ANSWER,
+    "ai.generateText.doGenerate": Role.ANSWER,
+    "ai.streamObject.doStream": Role.ANSWER,
+    "ai.generateObject.doGenerate": Role.ANSWER,
+    "ai.embed.doEmbed": Role.EMBEDDING,
+    "ai.embedMany.doEmbed": Role.EMBEDDING,
+    # Goose names its spans after its functions.
+    "dispatch_tool_call": Role.TOOL,
+    "stream_response_from_provider": Role.ENVELOPE,
+    "reply_stream": Role.ENVELOPE,
+    "reply": Role.AGENT,
+}
+_WORDS = {
+    **dict.fromkeys(("chat", "generate_content", "text_completion", "completion"), Role.ANSWER),
+    **dict.fromkeys(("message", "llm"), Role.ANSWER),
+    **dict.fromkeys(("execute_tool", "tool"), Role.TOOL),
+    **dict.fromkeys(("embeddings", "embedding"), Role.EMBEDDING),
+    **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "agent"), Role.AGENT),
+    **dict.fromkeys(("schedule_tool_calls", "workflow", "task", "chain"), Role.ENVELOPE),
+    **dict.fromkeys(("retrieval", "retriever", "guardrail", "evaluator"), Role.ENVELOPE),
+    **dict.fromkeys(("reranker", "prompt", "plan", "execute_hook"), Role.ENVELOPE),
+}
+_WORD_OF = (
+    *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"),
+    "llm.request.type",
+)
 
 
-def _role(item: Item) -> str | None:
-    """What a span is about, by the convention that it follows: the most telling mark first."""
+def _by_convention(item: Item) -> Role:
+    """The most telling mark first."""
     attributes = item.attributes
-    known = _VERCEL.get(item.name)
+    known = _NAMES.get(item.name)
     if known:
         return known
     if item.name.startswith("ai.") and "ai.operationId" in attributes:
-        return "envelope"
-    words = (
-        attributes.get("gen_ai.operation.name"),
-        attributes.get("openinference.span.kind"),
-        attributes.get("traceloop.span.kind"),
-        attributes.get("llm.request.type"),
-    )
-    for word in words:
-        role = _role_of_word(word)
+        return Role.ENVELOPE
+    for name in _WORD_OF:
+        role = _WORDS.get((text(attributes.get(name)) or "").lower())
         if role:
             return role
     if item.name.startswith("execute_tool "):
-        return "tool"
+        return Role.TOOL
     has_model = first(attributes, "gen_ai.request.model", "llm.model_name") is not None
-    return "answer" if has_model else None
+    return Role.ANSWER if has_model else Role.UNKNOWN
 
 
-def _role_of_word(value: Any) -> str | None:
-    word = (text(value) or "").lower()
-    if word in _ANSWERS or word == "llm":
-        return "answer"
-    if word in {"execute_tool", "tool"}:
-        return "tool"
-    if word in {"embeddings", "embedding"}:
-        return "embedding"
-    return "envelope" if word in _ENVELOPES else None
+def _kind(item: Item) -> str:
+    """What a span that is not understood calls itself."""
+    words = ((name, text(item.attributes.get(name))) for name in _WORD_OF)
+    return next((f"{name}={word}" for name, word in words if word), item.name)
 
 
-def _claude_span(item: Item) -> Any:
-    kind = item.name.removeprefix("claude_code.")
-    if kind == "llm_request":
-        call = text(item.attributes.get("request_id"))
-        if _failed_span(item):
-            return api_error(item, "call", call_id=call)
-        # The tokens that came from the cache are not among these.
-        return answer(item, "call", call_id=call, elapsed_ms=number(_claude_ms(item)))
-    if kind in _TOOL_SPANS:
-        return _tool_span(item, kind)
-    known = {"interaction", "tool.blocked_on_user", "hook", "subagent"}
-    return SKIPPED if kind in known else UNKNOWN
+def _answer(item: Item) -> Outcome:
+    call = text(told(item.attributes, "request"))
+    how = ending(item)
+    if how is Ending.FAILED:
+        return api_error(item, "call", call_id=call)
+    record = answer(item, "call", call_id=call)
+    if item.name.startswith("claude_code."):
+        record["elapsed_ms"] = number(first(item.attributes, "duration_ms") or elapsed_ms(item))
+    return record
 
 
-_TOOL_SPANS = ("tool", "tool.execution")
+def _tool(item: Item) -> Outcome:
+    record = tool(item, "call", failed=ending(item) is Ending.FAILED)
+    return own_tool(item, record) if is_own(item) else record
 
 
-def _tool_span(item: Item, kind: str) -> Any:
-    """A tool's call: the span around its approval, or the inner one of its execution."""
-    made = tool(item, "call", failed=_failed_span(item))
-    side = {"_outer": item.span} if kind == "tool" else {"_inner": item.parent}
-    return own_tool(item, {**made, **side})
+def _embedding(item: Item) -> Outcome:
+    model = text(told(item.attributes, "model"))
+    failed = ending(item) is Ending.FAILED
+    return record_of(
+        item, "embeddings", "system", name=model, failed=failed, elapsed_ms=elapsed_ms(item)
+    )
 
 
-def _claude_ms(item: Item) -> Any:
-    return first(item.attributes, "duration_ms") or elapsed_ms(item)
-
-
-def _qwen_span(item: Item) -> Any:
-    kind = item.name.removeprefix("qwen-code.")
-    if kind == "llm_request":
-        return api_error(item, "call") if _failed_span(item) else answer(item, "call")
-    if kind in _TOOL_SPANS:
-        return _tool_span(item, kind)
-    return SKIPPED if kind in {"interaction", "tool.blocked_on_user", "subagent"} else UNKNOWN
+_RECORDS = {
+    Role.ANSWER: _answer,
+    Role.TOOL: _tool,
+    Role.EXECUTION: _tool,
+    Role.EMBEDDING: _embedding,
+}

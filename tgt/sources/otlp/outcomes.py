@@ -1,0 +1,145 @@
+"""How what a span or an event tells of came out: it succeeded, failed, was cancelled, or asks.
+
+The status of a span is the last word where it is set: an exception that was handled on the way is
+no failure. A person's stop is a cancel, and a time-out is none. What a framework throws to ask a
+person, or to hand on, is its way of going on and not a failure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+
+from tgt.sources.coerce import text, truth
+from tgt.sources.otlp.attributes import told
+from tgt.sources.otlp.items import ERROR, OK, Item
+
+
+class Ending(StrEnum):
+    """How a call ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"  # it waits for a person, or went on elsewhere: not told yet
+
+
+def ending(item: Item) -> Ending:
+    """How the call that a span is ended."""
+    if not _has_failed(item):
+        return Ending.SUCCEEDED
+    return _of_failure(item)
+
+
+def reported(item: Item, *, success: bool | None) -> Ending | None:
+    """How the call ended of which an event says itself whether it succeeded."""
+    if success is None:
+        return None
+    return Ending.SUCCEEDED if success else _of_failure(item)
+
+
+def _has_failed(item: Item) -> bool:
+    success = truth(told(item.attributes, "success"))
+    if item.status == ERROR or success is False:
+        return True
+    level = text(item.attributes.get("langfuse.observation.level"))
+    if level is not None and level.upper() == "ERROR":
+        return True
+    if item.status == OK or success is True:
+        return False
+    if told(item.attributes, "error_type") is not None:
+        return True
+    # An exception was recorded, and nobody said how it all ended: an answer says so.
+    is_handled = truth(item.exception.get("exception.escaped")) is False
+    return bool(item.exception) and not is_handled and told(item.attributes, "finish") is None
+
+
+def _of_failure(item: Item) -> Ending:
+    said = message(item)
+    for name in _classes(item):
+        if _is_control_flow(name):
+            return Ending.PAUSED
+        if _is_cancel(name) and not _TIME_OUT.search(f"{name} {said}"):
+            return Ending.CANCELLED
+    return Ending.CANCELLED if _STOPPED.fullmatch(said.strip().lower()) else Ending.FAILED
+
+
+def message(item: Item) -> str:
+    """What an item says of its failure; empty if nothing."""
+    return (
+        text(told(item.attributes, "error"))
+        or text(item.exception.get("exception.message"))
+        or text(item.status_message)
+        or ""
+    )
+
+
+def error_class(item: Item) -> str | None:
+    """What an item calls its failure."""
+    return text(told(item.attributes, "error_type")) or text(item.exception.get("exception.type"))
+
+
+_BEGINS = re.compile(r"([A-Za-z_][\w.$:]{2,120}?)(?:\(|:\s|:?$)")
+_GENERAL = frozenset(("", "error", "exception", "_other", "str", "none", "object"))
+
+
+def _classes(item: Item) -> Iterator[str]:
+    """The names of a failure, without the modules that they come from. Where there are none that
+    say anything, a message may begin with one."""
+    names = [told(item.attributes, "error_type"), item.exception.get("exception.type")]
+    plain = [_last_part(text(name) or "") for name in names]
+    if all(name.lower() in _GENERAL or name.isdigit() for name in plain):
+        for said in (item.exception.get("exception.message"), item.status_message):
+            begins = _BEGINS.match(said) if isinstance(said, str) else None
+            plain.append(_last_part(begins[1]) if begins else "")
+    yield from filter(None, plain)
+
+
+def _last_part(name: str) -> str:
+    return re.split(r"[.$:]", name[:240].rstrip(".:$"))[-1]
+
+
+# Frameworks interrupt themselves so to ask a person, to pause, or to go on in another place.
+_CONTROL_FLOW = frozenset(
+    (
+        *("graphinterrupt", "nodeinterrupt", "graphbubbleup", "parentcommand", "graphdelegate"),
+        *("interrupt", "calldeferred", "waitingforevent", "userinputrequired"),
+        *("humaninputrequired", "inputrequired", "agentpaused", "workflowsuspended", "suspend"),
+        *("generatorexit", "urlelicitationrequired", "elicitationrequired", "toolpaused"),
+    )
+)
+_ENDINGS = re.compile(r"(?:error|exception|event)$")
+_ASKS = re.compile(
+    r"approval|(?:human|user|tool|agent|workflow|graph|node|task)_?interrupt(?:ed|ion)?$"
+    r"|(?:human|user)_?(?:input|confirmation|permission)_?(?:is_?)?(?:required|requested|needed)"
+)
+# An approval that was asked for is a pause; one that failed or was never given is not asking.
+_NOT_ASKING = re.compile(r"fail|timeout|timed_?out|invalid|expired|unavailable")
+
+
+def _is_control_flow(name: str) -> bool:
+    word = name.lower()
+    if word == "interruptederror":  # a system call's
+        return False
+    plain = _ENDINGS.sub("", word)
+    return plain in _CONTROL_FLOW or bool(_ASKS.search(plain) and not _NOT_ASKING.search(plain))
+
+
+_CANCEL = re.compile(
+    r"(?:err_|api_?|user_?|client_?|request_?|response_?|operation_?|task_?|job_?|run_?|call_?|tool_?"
+    r"|agent_?|turn_?|workflow_?|graph_?|stream_?|generation_?|execution_?|future_?|prompt_?)*"
+    r"(?:abort(?:ed)?|cancel(?:l?ed|lation)?)(?:_?by_?user)?|keyboardinterrupt|sigint"
+)
+_TIME_OUT = re.compile(r"time_?d?[ -]?out|deadline", re.IGNORECASE)
+_STOPPED = re.compile(
+    r"(?:the |this )?(?:user )?(?:operation|request|run|call|generation)?(?: was| has been)? ?"
+    r"(?:aborted|cancell?ed)(?: by (?:the )?user)?(?: a request)?\.?"
+    r"|context cancell?ed|interrupted by (?:the )?user"
+)
+
+
+def _is_cancel(name: str) -> bool:
+    word = name.lower()
+    # A thread of Java is interrupted by whoever cancels its work.
+    return word == "interruptedexception" or bool(_CANCEL.fullmatch(_ENDINGS.sub("", word)))
