@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
 import tgt
 from tgt import config, cycle, redact, triage
@@ -57,7 +56,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 NOW = datetime(2025, 11, 3, 16, 0, tzinfo=timezone.utc)
-COMMANDS: dict[str, Any] = typer.main.get_command(command_line()).commands  # type: ignore[attr-defined] # a group
+GROUP = command_line()
+COMMANDS: dict[str, Any] = {
+    name: GROUP.get_command(None, name) for name in GROUP.list_commands(None)
+}
 SHARED = {"--json", "--now", "--env-file", "--no-color"}
 SHELL = ("sh", "-euc")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from tgt import __version__, diagnostics
-from tgt.cli.request import EnvFile, Json, NoColor, Now, Request, command
+from tgt.cli.lazy import LazyGroup
+from tgt.cli.request import EnvFile, Json, NoColor, Now, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,57 +18,19 @@ if TYPE_CHECKING:
 # Base of every complaint of the argument parser, wherever this version of typer keeps it.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "run"),
-    "list": ("list_", "list_tasks"),
-    "show": ("show", "show"),
-    "approve": ("approve", "approve"),
-    "dismiss": ("dismiss", "dismiss"),
-    "complete": ("complete", "complete"),
-    "reopen": ("reopen", "reopen"),
-    "stats": ("stats", "stats"),
-    "pause": ("pause", "pause"),
-    "resume": ("pause", "resume"),
-    "cleanup": ("cleanup", "cleanup"),
-    "backtest": ("backtest", "backtest"),
-    "config": ("config", "config"),
-    "sources": ("sources", "sources"),
-    "doctor": ("doctor", "doctor"),
-    "demo": ("demo", "demo"),
-}
-"""Of each command the module and the function."""
-_TAKE_A_VALUE = ("--now", "--env-file")
 
-
-def command_line(words: Sequence[str] = ()) -> typer.Typer:
-    """The parser of ``tgt`` with all its commands, or with the one that the words ask for: to load
-    the others takes a tenth of a small command's time."""
+def command_line() -> Any:
+    """The parser of ``tgt``; its commands are loaded when they are asked for."""
     app = typer.Typer(
         name="tgt",
+        cls=LazyGroup,
         help="Turns what LLM agents log into a short list of task cards.",
         epilog="Options of every command: --json, --now, --env-file, --no-color.",
         rich_markup_mode=None,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(_root)
-    asked = _command_of(words)
-    for name, (module, function) in _COMMANDS.items():
-        if asked in {name, None}:
-            found = getattr(importlib.import_module(f"tgt.cli.{module}"), function)
-            app.command(name)(command(found))
-    return app
-
-
-def _command_of(words: Sequence[str]) -> str | None:
-    """The command among the words, if it is one."""
-    rest = iter(words)
-    for word in rest:
-        if word in _TAKE_A_VALUE:
-            next(rest, None)
-        elif not word.startswith("-"):
-            return word if word in _COMMANDS else None
-    return None
+    return typer.main.get_command(app)
 
 
 def _root(
@@ -101,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     request = Request(json=_asks_for_json(words))
 
     def act() -> int:
-        app = command_line(words)
-        status: Any = app(words, prog_name="tgt", standalone_mode=False, obj=request)
+        status = command_line().main(words, "tgt", standalone_mode=False, obj=request)
         diagnostics.write_output(request.answer)
         return int(status or 0)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tgt.cli.request import parse_number
 from tgt.errors import ExitStatus, SettingsError, StoreError
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from tgt.outcome import RunReport
     from tgt.tasks.card import Card
 
+_MOST_SEEDS = 1 << 31
+
 
 def demo(
     request: Request,
     *,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, another week.")] = 1,
+    seed: Annotated[str, typer.Option(metavar="N", help="Another seed, another week.")] = "1",
     keep: Annotated[
         bool, typer.Option("--keep/--remove", help="Whether the directory stays to be looked at.")
     ] = True,
@@ -33,10 +36,11 @@ def demo(
     Works in a temporary directory with settings of its own; your telemetry and tasks are neither
     read nor changed.
     """
+    number = int(parse_number("--seed", seed, 0, _MOST_SEEDS))
     directory = _directory()
     done = False
     try:
-        status = _run(request, directory, seed, keep=keep)
+        status = _run(request, directory, number, keep=keep)
         done = True
     finally:
         if not (keep and done):

@@ -21,7 +21,7 @@ from tgt.errors import ExitStatus, SettingsError
 from tgt.tasks.card import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tgt.config import Settings
     from tgt.output.text import Screen
@@ -41,7 +41,7 @@ Now = Annotated[
     ),
 ]
 EnvFile = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--env-file", metavar="PATH", help="Settings file (default: ./.env if there)."),
 ]
 SHARED: dict[str, tuple[Any, Any]] = {
@@ -64,12 +64,12 @@ class Request:
     _warned: bool = False
     failure: Callable[[str], dict[str, Any]] = field(default=lambda message: {"error": message})
 
-    def take(self, *, json: bool, now: str | None, env_file: Path | None, no_color: bool) -> None:
+    def take(self, *, json: bool, now: str | None, env_file: str | None, no_color: bool) -> None:
         """Merge shared options; those that stand later win. Raises SettingsError."""
         self.json = self.json or json
         self.no_color = self.no_color or no_color
         self.now_option = parse_now(now) if now is not None else self.now_option
-        self.env_file = env_file if env_file is not None else self.env_file
+        self.env_file = Path(env_file) if env_file is not None else self.env_file
 
     @property
     def now(self) -> datetime:
@@ -139,6 +139,17 @@ def parse_number(option: str, text: str, low: int, high: int, *, whole: bool = T
             f"{option}={text!r} is not usable: accepted is {kind} from {low} to {high}"
         )
     return number
+
+
+def parse_choice(option: str, text: str, accepted: Sequence[str]) -> str:
+    """The value of an option that takes one of a few words, in either case. SettingsError."""
+    word = text.strip().lower()
+    if word not in accepted:
+        raise SettingsError(
+            f"{option}={text!r} is not usable: accepted is {', '.join(accepted[:-1])} or "
+            f"{accepted[-1]}"
+        )
+    return word
 
 
 def command(function: Callable[..., ExitStatus | None]) -> Callable[..., ExitStatus | None]:

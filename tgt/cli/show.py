@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.request import parse_choice
 from tgt.cli.tasks import Task, seen
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
 
 
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
+FORMATS = ("text", "json", "markdown")
 
 
 def show(
@@ -24,21 +21,22 @@ def show(
     task: Task,
     *,
     format_: Annotated[
-        Format,
-        typer.Option("--format", case_sensitive=False, help="Markdown fits an issue's body."),
-    ] = Format.TEXT,
+        str,
+        typer.Option("--format", metavar="|".join(FORMATS), help="Markdown fits an issue's body."),
+    ] = "text",
 ) -> None:
     """Show one task with all its evidence."""
     from tgt import triage  # noqa: PLC0415 not needed by --help
 
-    request.json = request.json or format_ is Format.JSON
+    chosen = parse_choice("--format", format_, FORMATS)
+    request.json = request.json or chosen == "json"
     found = triage.find(request.journal(), [task])
     (card,) = seen(request, {card.id: card for card in found}).values()
     if request.json:
         from tgt.output import machine  # noqa: PLC0415 only what the answer needs
 
         request.reply_json({"task": machine.card(card)})
-    elif format_ is Format.MARKDOWN:
+    elif chosen == "markdown":
         from tgt.output import markdown  # noqa: PLC0415
 
         request.reply(markdown.card(card, request.now))
