@@ -1,26 +1,39 @@
 """Claude Code's session transcripts, which exist on every machine where it runs.
 
-A message of the model is a line per block, all with its id; a tool's result comes as a line of
-the user's. Here a message becomes one response, a call and its result one call. A session is a
-conversation, sub-agents included, and the project that it works in is its service. Bookkeeping
-lines are skipped; the text of prompts and answers never leaves this module but for the beginnings
-that samples show.
+A message of the model is a line per block, all with its id, and a tool's result comes as a line of
+the user's. Here an answer is given out again as it grows, and a call is its start and its end. A
+session is a conversation, sub-agents included, and the project that it works in is its service.
+What a branch copied from another session stays that session's. Bookkeeping is skipped.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tgt.sources.coerce import finish, http_class, moment, number, preview, text, upstream
+from tgt.sources.agents import COPY, Recent, full_text, identity, owner, project_name
+from tgt.sources.base import SKIPPED, Listing, Outcome, Record, malformed, unknown
+from tgt.sources.claude_results import (
+    ABORTED,
+    LENGTH,
+    message_error,
+    outcome,
+    request_error,
+)
+from tgt.sources.coerce import (
+    args_hash,
+    finish,
+    moment,
+    number,
+    preview,
+    result_bytes,
+    text,
+    upstream,
+)
 from tgt.sources.discover import listed
-from tgt.sources.envelopes import MALFORMED, documents
-from tgt.sources.files import LogFile, Part
-from tgt.sources.otlp.attributes import is_added_tool
-from tgt.sources.translated import MALFORMED_RECORD, SKIPPED, UNKNOWN, Translated
+from tgt.sources.files import LogFile
 
 DEFAULT = Path("~/.claude/projects")
 
@@ -35,16 +48,23 @@ _BOOKKEEPING = frozenset(
 )
 _INTERRUPTED = "[Request interrupted by user"
 _CUT_OFF = "Output token limit hit"
-_REFUSED = ("The user doesn't want to proceed", "The user doesn't want to take this action")
 # What tools of these names wait for is a person.
 _HUMAN = frozenset(("AskUserQuestion", "ExitPlanMode", "EnterPlanMode"))
-_EXIT = re.compile(r"^(?:Error: )?Exit code (\d+)")
-
-Record = dict[str, Any]
+# Nobody is asked whether these may run, and those that look around only outside of the project.
+_UNASKED = frozenset(
+    (
+        *("TodoWrite", "TodoRead", "Task", "Agent", "TaskOutput", "BashOutput", "AgentOutputTool"),
+        *("KillShell", "KillBash", "TaskStop", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet"),
+        *("ToolSearch", "SendMessage", "StructuredOutput"),
+    )
+)
+_LOOKING = frozenset(("Read", "Grep", "Glob", "LS", "NotebookRead"))
+_EDITING = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
+_INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 @dataclass(frozen=True)
-class ClaudeCode(Translated):
+class ClaudeCode:
     """A directory of projects with their sessions; ``setting`` is what names another."""
 
     location: Path
@@ -54,244 +74,343 @@ class ClaudeCode(Translated):
     def kind(self) -> str:
         return "claude-code"
 
-    def files(self) -> tuple[LogFile, ...]:
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.location}"
+
+    def listing(self) -> Listing:
         return listed(self.location, (".jsonl",), self.setting)
 
-    def translate(self, part: Part) -> Iterator[Any]:
-        directory = PurePosixPath(part.file.path).parent.name
-        return translate(documents(part.file, part.offset, part.length), directory)
+    def reader(self, file: LogFile, state: Mapping[str, Any] | None = None) -> Transcript:
+        return Transcript(PurePosixPath(file.path).parent.name, state)
 
 
-def translate(found: Iterator[Any], directory: str) -> Iterator[Any]:
-    """The records of a session's lines; ``directory`` names the project where no line does."""
-    session = _Session(directory)
-    for line in found:
-        if line is MALFORMED:
-            yield MALFORMED_RECORD
-        else:
-            made = session.take(line)
-            if made is not None:
-                yield made
-    yield from session.finished()
+class Transcript:
+    """The reader of one session's lines; ``directory`` names the project where no line does."""
 
+    def __init__(self, directory: str, state: Mapping[str, Any] | None = None) -> None:
+        known = state or {}
+        self._directory = directory
+        self._project: str | None = known.get("project")
+        self._prompt: str | None = known.get("prompt")
+        self._mode: str | None = known.get("mode")
+        # Answers that may grow: when they were asked for, what of them is known.
+        self._answers = Recent(16, known.get("answers"))
+        # Calls without a result: name, time, answer, and whether a person may have been asked.
+        self._calls = Recent(128, known.get("calls"))
+        self._done = Recent(16, known.get("done"))
+        self._times = Recent(64, known.get("times"))
+        # Of each agent the answer that was last, and whether something was said to it since.
+        self._latest = Recent(8, known.get("latest"))
 
-@dataclass
-class _Session:
-    """What has been seen of one file. Answers and calls are whole only at its end."""
-
-    directory: str
-    project: str | None = None
-    answers: dict[str, Record] = field(default_factory=dict)
-    calls: dict[str, Record] = field(default_factory=dict)
-    others: list[Record] = field(default_factory=list)
-    latest: dict[str | None, str] = field(default_factory=dict)
-    times: dict[str, int] = field(default_factory=dict)
-
-    def take(self, line: Mapping[str, Any]) -> Any:
-        """SKIPPED, UNKNOWN or a malformed record; None for a line that is kept for later."""
-        kind = line.get("type")
-        if not isinstance(kind, str) or kind in _BOOKKEEPING:
-            self._remember(line)
-            return SKIPPED if isinstance(kind, str) else UNKNOWN
-        take = {"assistant": self._assistant, "user": self._user, "system": self._system}.get(kind)
-        if take is None:
-            return UNKNOWN
-        us = moment(line.get("timestamp"))
-        if us is None:
-            return MALFORMED_RECORD
-        if self.project is None and (where := text(line.get("cwd"))):
-            self.project = PurePosixPath(where.replace("\\", "/")).name or None
-        made = take(line, us)
-        if kind != "assistant":
-            self._remember(line)
-        return made
-
-    def _remember(self, line: Mapping[str, Any]) -> None:
-        """When a line was written, for the answer that follows it."""
-        if isinstance(line.get("uuid"), str) and line.get("type") != "progress":
-            us = moment(line.get("timestamp"))
-            if us is not None:
-                self.times[line["uuid"]] = us
-
-    def _base(self, line: Mapping[str, Any], us: int, act: str, actor: str) -> Record:
+    def state(self) -> Mapping[str, Any]:
         return {
-            "us": us,
-            "id": text(line.get("uuid")),
+            "project": self._project,
+            "prompt": self._prompt,
+            "mode": self._mode,
+            "answers": dict(self._answers),
+            "calls": dict(self._calls),
+            "done": dict(self._done),
+            "times": dict(self._times),
+            "latest": dict(self._latest),
+        }
+
+    def finish(self) -> Iterable[Outcome]:
+        return ()
+
+    def take(self, document: Mapping[str, Any], place: int) -> Iterable[Outcome]:
+        kind = document.get("type")
+        if not isinstance(kind, str) or kind in _BOOKKEEPING:
+            self._remember(document)
+            return (SKIPPED if isinstance(kind, str) else unknown(kind),)
+        reading = {"assistant": self._assistant, "user": self._user, "system": self._system}
+        if kind not in reading:
+            return (unknown(kind),)
+        us = moment(document.get("timestamp"))
+        if us is None:
+            return (malformed("no time"),)
+        self._project = self._project or project_name(text(document.get("cwd")))
+        self._prompt = text(document.get("promptId")) or self._prompt
+        line = _Line(document, place, us)
+        outcomes = tuple(reading[kind](line)) or (SKIPPED,)
+        if kind != "assistant":
+            self._remember(document)
+        return outcomes
+
+    def _remember(self, document: Mapping[str, Any]) -> None:
+        """When a line was written, for the answer that follows it, and what need not be asked."""
+        self._mode = text(document.get("permissionMode")) or self._mode
+        uuid = text(document.get("uuid"))
+        if uuid and document.get("type") != "progress":
+            us = moment(document.get("timestamp"))
+            if us is not None:
+                self._times[uuid] = us
+
+    def _record(self, line: _Line, act: str, actor: str, key: str | None) -> Record:
+        service = self._project or self._directory
+        return line.base | {
+            "key": key,
+            "trace_id": text(line.document.get("agentId")) or self._prompt,
             "actor": actor,
             "act": act,
-            "cancelled": False,
-            "conv_id": text(line.get("sessionId")),
-            "trace_id": text(line.get("agentId")) or text(line.get("promptId")),
             "subject": act,
+            "service": f"claude-code:{service}",
         }
 
     # --- the model's lines -----------------------------------------------------------------------
 
-    def _assistant(self, line: Mapping[str, Any], us: int) -> Any:
-        message = line.get("message")
-        if not isinstance(message, dict):
-            return MALFORMED_RECORD
-        blocks = [b for b in _blocks(message.get("content")) if isinstance(b, dict)]
-        if line.get("isApiErrorMessage"):
-            said = preview(message.get("content"))
-            status = re.search(r"\b([45]\d\d)\b", said or "")
-            self.others.append(self._failure(line, us, status and status[1], said))
-            return None
+    def _assistant(self, line: _Line) -> Iterator[Outcome]:
+        message = line.message
+        if message is None:
+            yield malformed("no message")
+            return
+        if line.document.get("isApiErrorMessage"):
+            yield from self._api_message(line, message)
+            return
         model = text(message.get("model"))
         if model == "<synthetic>":
-            return SKIPPED
-        key = text(message.get("id")) or text(line.get("uuid")) or str(us)
-        answer = self.answers.get(key)
-        if answer is None:
-            answer = self._base(line, us, "assistant_response", "assistant") | {
-                "id": key,
-                "name": model,
-                "model": model,
-                "failed": False,
-                "subject": f"assistant_response/{model}" if model else "assistant_response",
-                "_asked": self.times.get(text(line.get("parentUuid")) or ""),
-            }
-            self.answers[key] = answer
-        self.latest[text(line.get("agentId"))] = key
-        self._extend(answer, message, blocks, us)
-        for block in blocks:
-            if block.get("type") == "tool_use":
-                self._call(line, us, block)
-        return None
-
-    def _extend(
-        self, answer: Record, message: Mapping[str, Any], blocks: list[Any], us: int
-    ) -> None:
-        answer["us"] = max(answer["us"], us)
-        asked = answer["_asked"]
-        if asked is not None and answer["us"] >= asked:
-            answer["elapsed_ms"] = (answer["us"] - asked) / 1000
-        reason = finish(message.get("stop_reason"))
-        if reason:
-            answer["finish_reason"] = reason
-        kinds = {block.get("type") for block in blocks}
-        answer["_uses"] = answer.get("_uses", False) or "tool_use" in kinds
-        answer["_says"] = answer.get("_says", False) or "text" in kinds
-        usage = message.get("usage")
-        if isinstance(usage, dict):
-            names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-            counts = [count for name in names if (count := number(usage.get(name))) is not None]
-            answer["input_tokens"] = sum(counts) if counts else None
-            answer["output_tokens"] = number(usage.get("output_tokens"))
-
-    def _call(self, line: Mapping[str, Any], us: int, block: Mapping[str, Any]) -> None:
-        call, name = text(block.get("id")), text(block.get("name")) or "unknown"
-        if call is None or call in self.calls:
             return
-        self.calls[call] = self._base(line, us, "tool_call", _owner(name)) | {
-            "id": call,
-            "call_id": call,
-            "name": name,
-            "args_preview": preview(block.get("input")),
-            "subject": f"tool_call/{name}",
+        name = text(message.get("id")) or text(line.document.get("uuid")) or str(line.us)
+        answer = self._answers.get(name)
+        if answer is None:
+            answer = {"model": model, "us": line.us, "asked": self._asked(line)}
+        self._answers[name] = answer
+        self._latest[line.agent] = [name, False]
+        calls = [b for b in line.blocks if b.get("type") == "tool_use"]
+        said = _said(line.blocks)
+        answer["us"] = max(answer["us"], line.us)
+        answer["uses"] = answer.get("uses", False) or bool(calls)
+        if said is not None:
+            answer["says"] = line.place
+        answer["reason"] = finish(message.get("stop_reason")) or answer.get("reason")
+        answer.update(_tokens(message.get("usage")))
+        yield self._answer(line, name, answer) | {"result_preview": said}
+        for block in calls:
+            yield from self._call(line, name, block)
+
+    def _asked(self, line: _Line) -> int | None:
+        asked: int | None = self._times.get(text(line.document.get("parentUuid")) or "")
+        return asked
+
+    def _answer(self, line: _Line, name: str, answer: Mapping[str, Any]) -> Record:
+        model, asked, us = answer.get("model"), answer.get("asked"), answer["us"]
+        reason = answer.get("reason")
+        if reason is None and (answer.get("uses") or answer.get("says") is not None):
+            # Old versions leave the reason out, but say where an answer was cut off.
+            reason = "tool_calls" if answer.get("uses") else "stop"
+        key = identity("answer", name, line.conversation)
+        return self._record(line, "assistant_response", "assistant", key) | {
+            "us": us,
+            "id": name,
+            # What it said stands where its last words are.
+            "place": answer.get("says", line.place),
+            "name": model,
+            "model": model,
+            "failed": False,
+            "finish_reason": reason,
+            "elapsed_ms": (us - asked) / 1000 if asked is not None and us >= asked else None,
+            "subject": f"assistant_response/{model}" if model else "assistant_response",
+            **{name: answer.get(name) for name in _TOKENS},
         }
+
+    def _call(self, line: _Line, answer: str, block: Mapping[str, Any]) -> Iterator[Record]:
+        call, name = text(block.get("id")), text(block.get("name")) or "unknown"
+        if call is None or call in self._calls or call in self._done:
+            return
+        asks = _asks(name, block.get("input"), text(line.document.get("cwd")), self._mode)
+        self._calls[call] = {"name": name, "us": line.us, "answer": answer, "asks": asks}
+        yield self._of_call(line, call, name, "start") | {
+            "args_hash": args_hash(block.get("input")),
+            "args_preview": preview(block.get("input")),
+        }
+
+    def _of_call(self, line: _Line, call: str, name: str | None, phase: str) -> Record:
+        unique = identity("call", call, line.conversation)
+        record = self._record(line, "tool_call", owner(name or ""), f"{unique}:{phase}")
+        return record | {
+            "id": call,
+            "call_id": unique,
+            "phase": phase,
+            "name": name,
+            "subject": f"tool_call/{name or 'unknown'}",
+        }
+
+    def _api_message(self, line: _Line, message: Mapping[str, Any]) -> Iterator[Outcome]:
+        said = full_text(message.get("content"))
+        kind = message_error(line.document, said)
+        if kind == LENGTH:
+            yield self._cut_off(line, preview(said), is_now=True)
+        elif kind != ABORTED:
+            yield self._failure(line, kind, preview(said))
+
+    def _cut_off(self, line: _Line, said: str | None, *, is_now: bool) -> Outcome:
+        """The last answer was not finished; ``is_now``: it may also be one that left no line."""
+        name, is_answered = self._latest.get(line.agent, (None, False))
+        answer = self._answers.get(name or "")
+        if name is not None and answer is not None and not (is_now and is_answered):
+            answer["reason"] = "length"
+            return self._answer(line, name, answer)
+        if not is_now:
+            return SKIPPED
+        name = text(line.document.get("uuid")) or str(line.us)
+        answer = {"us": line.us, "asked": self._asked(line), "reason": "length"}
+        return self._answer(line, name, answer) | {"result_preview": said}
 
     # --- the other lines -------------------------------------------------------------------------
 
-    def _user(self, line: Mapping[str, Any], us: int) -> Any:
-        message = line.get("message")
-        if not isinstance(message, dict):
-            return MALFORMED_RECORD
-        content = message.get("content")
-        results = [b for b in _blocks(content) if isinstance(b, dict) and "tool_use_id" in b]
-        for block in results:
-            self._result(line, us, block)
-        said = preview(content) if not results else None
-        if said is None:
-            return None if results else SKIPPED
-        if said.startswith(_INTERRUPTED):
-            made = self._base(line, us, "interruption", "user")
-            self.others.append(made | {"cancelled": True})
-            return None
-        if said.startswith(_CUT_OFF):
-            key = self.latest.get(text(line.get("agentId")))
-            if key is not None:
-                self.answers[key]["finish_reason"] = "length"
-            return SKIPPED
-        is_given = not (line.get("isMeta") or line.get("isCompactSummary"))
-        if not is_given or line.get("isSidechain") or said.startswith(("<", "Caveat:")):
-            return SKIPPED
-        self.others.append(self._base(line, us, "prompt", "user") | {"args_preview": said})
-        return None
-
-    def _result(self, line: Mapping[str, Any], us: int, block: Mapping[str, Any]) -> None:
-        call = self.calls.get(text(block.get("tool_use_id")) or "")
-        if call is None:
+    def _user(self, line: _Line) -> Iterator[Outcome]:
+        message = line.message
+        if message is None:
+            yield malformed("no message")
             return
-        told = line.get("toolUseResult")
-        said = preview(block.get("content"))
-        call["elapsed_ms"] = _running_ms(call, line, us)
-        call["us"] = us
-        call["result_preview"] = said
-        call["failed"] = bool(block.get("is_error"))
-        was_refused = (said or "").startswith((*_REFUSED, _INTERRUPTED)) or (
-            isinstance(told, str) and told.startswith("User rejected")
+        if line.agent in self._latest:
+            self._latest[line.agent] = [self._latest[line.agent][0], True]
+        results = [b for b in line.blocks if "tool_use_id" in b]
+        for block in results:
+            yield from self._result(line, block)
+        said = preview(message.get("content")) if not results else None
+        if said is None:
+            return
+        if said.startswith(_INTERRUPTED):
+            yield self._record(line, "interruption", "user", line.key) | {"cancelled": True}
+        elif said.startswith(_CUT_OFF):
+            yield self._cut_off(line, None, is_now=False)
+        elif not _is_injected(line.document, said):
+            yield self._record(line, "prompt", "user", line.key) | {"args_preview": said}
+
+    def _result(self, line: _Line, block: Mapping[str, Any]) -> Iterator[Record]:
+        call = text(block.get("tool_use_id"))
+        if call is None or call in self._done:
+            return
+        known = self._calls.pop(call, None)
+        if known is None:
+            # Its beginning was not read. What is known of it elsewhere is better.
+            record = self._of_call(line, call, None, "end") | {"revision": None}
+        else:
+            self._done[call] = True
+            record = self._of_call(line, call, known["name"], "end")
+            record["elapsed_ms"] = self._running_ms(known, line)
+            if known["answer"] in self._answers:
+                self._answers[known["answer"]]["result"] = line.us
+        content = block.get("content")
+        yield (
+            record
+            | outcome(line.document, block, record["name"])
+            | {
+                "result_preview": preview(content),
+                "result_bytes": result_bytes(content),
+            }
         )
-        if was_refused or (isinstance(told, dict) and told.get("interrupted") is True):
-            call["failed"] = None
-            call["error_type"] = "user_rejected" if was_refused else "interrupted"
-        elif call["failed"]:
-            call["error"] = said
-            code = _EXIT.match(said or "")
-            is_misuse = (said or "").startswith("<tool_use_error>")
-            call["error_type"] = "exit_code" if code else "misuse" if is_misuse else "tool_error"
 
-    def _system(self, line: Mapping[str, Any], us: int) -> Any:
-        if line.get("subtype") != "api_error":
-            return SKIPPED
-        told = line.get("error")
-        error = told if isinstance(told, dict) else {}
-        said = preview(error.get("formatted") or error.get("message") or told)
-        self.others.append(self._failure(line, us, error.get("status"), said))
-        return None
+    def _running_ms(self, call: Mapping[str, Any], line: _Line) -> float | None:
+        """How long a tool ran: as it says itself, else from when it could begin to its result, if
+        nobody may have been asked in between."""
+        told = line.document.get("toolUseResult")
+        if isinstance(told, dict):
+            own = number(told.get("durationMs")) or number(told.get("totalDurationMs"))
+            if own is not None:
+                return own
+        decision = line.document.get("permissionDecision")
+        if isinstance(decision, dict):
+            source = text(decision.get("source")) or ""
+            asks = call["name"] in _HUMAN or source.startswith("user")
+        else:
+            asks = call["asks"]
+        answer = self._answers.get(call["answer"], {})
+        # It runs when its message is whole and the call before it has its result.
+        begins = (call["us"], answer.get("us"), answer.get("result"))
+        start = max((us for us in begins if us is not None and us <= line.us), default=None)
+        # What has its result together with the call before it ran beside it, nobody knows how long.
+        return None if asks or start in {None, line.us} else float(line.us - (start or 0)) / 1000
 
-    def _failure(self, line: Mapping[str, Any], us: int, status: Any, said: str | None) -> Record:
-        kind = http_class(status) or "network"
-        return self._base(line, us, "api_error", "assistant") | {
+    def _system(self, line: _Line) -> Iterator[Outcome]:
+        if line.document.get("subtype") == "api_error":
+            yield self._failure(line, *request_error(line.document))
+
+    def _failure(self, line: _Line, kind: str, said: str | None) -> Record:
+        return self._record(line, "api_error", "assistant", line.key) | {
             "failed": True,
             "error": said,
             "error_type": kind,
             "subject": upstream(kind, None),
         }
 
-    # --- the end ---------------------------------------------------------------------------------
 
-    def finished(self) -> Iterator[Record]:
-        service = f"claude-code:{self.project or self.directory}"
-        for answer in self.answers.values():
-            uses, says = answer.pop("_uses"), answer.pop("_says")
-            del answer["_asked"]
-            if answer.get("finish_reason") is None and (uses or says):
-                # Old versions leave the reason out, but say where an answer was cut off.
-                answer["finish_reason"] = "tool_calls" if uses else "stop"
-        for made in (*self.answers.values(), *self.calls.values(), *self.others):
-            made["service"] = service
-            yield made
+class _Line:
+    """One line and what all records of it share."""
+
+    def __init__(self, document: Mapping[str, Any], place: int, us: int) -> None:
+        self.document, self.place, self.us = document, place, us
+        message = document.get("message")
+        self.message: Mapping[str, Any] | None = message if isinstance(message, dict) else None
+        content = message.get("content") if isinstance(message, dict) else None
+        blocks = content if isinstance(content, list) else []
+        self.blocks = [block for block in blocks if isinstance(block, dict)]
+        origin = document.get("forkedFrom")
+        copied_from = text(origin.get("sessionId")) if isinstance(origin, dict) else None
+        self.conversation = copied_from or text(document.get("sessionId"))
+        self.agent = text(document.get("agentId")) or str(document.get("isSidechain"))
+        uuid = text(document.get("uuid"))
+        self.key = identity("line", uuid, self.conversation) if uuid else None
+        self.base: Record = {
+            "us": us,
+            "place": place,
+            "revision": place - COPY if copied_from else place,
+            "id": uuid,
+            "cancelled": False,
+            "conv_id": self.conversation,
+            "version": text(document.get("version")),
+        }
 
 
-def _owner(name: str) -> str:
-    return "tool" if is_added_tool(name) else "assistant"
+_TOKENS = ("input_tokens", "cached_tokens", "output_tokens")
 
 
-def _blocks(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else []
+def _tokens(usage: Any) -> dict[str, float | None]:
+    if not isinstance(usage, dict):
+        return {}
+    counts = [count for name in _INPUT if (count := number(usage.get(name))) is not None]
+    return {
+        "input_tokens": sum(counts) if counts else None,
+        "cached_tokens": number(usage.get("cache_read_input_tokens")),
+        "output_tokens": number(usage.get("output_tokens")),
+    }
 
 
-def _running_ms(call: Record, line: Mapping[str, Any], us: int) -> float | None:
-    """How long a tool ran: as it says itself, else from call to result, if nobody had to be
-    asked in between."""
-    told = line.get("toolUseResult")
-    if isinstance(told, dict):
-        own = number(told.get("durationMs")) or number(told.get("totalDurationMs"))
-        if own is not None:
-            return own
-    decision = line.get("permissionDecision")
-    source = text(decision.get("source")) if isinstance(decision, dict) else None
-    if call["name"] in _HUMAN or (source or "").startswith("user") or us < call["us"]:
-        return None
-    return float(us - call["us"]) / 1000
+def _said(blocks: list[dict[str, Any]]) -> str | None:
+    """What the model said in a line; None where it said nothing."""
+    texts = [block for block in blocks if block.get("type") == "text"]
+    return (preview(texts) or "") if texts else None
+
+
+def _is_injected(document: Mapping[str, Any], said: str) -> bool:
+    """Whether a line of the user's is the agent's own."""
+    if document.get("isMeta") or document.get("isCompactSummary") or document.get("isSidechain"):
+        return True
+    return said.startswith(("<", "Caveat:"))
+
+
+def _asks(name: str, given: Any, directory: str | None, mode: str | None) -> bool:
+    """Whether a person may be asked before a tool runs."""
+    if name in _HUMAN:
+        return True
+    if name in _UNASKED or mode in {"bypassPermissions", "dontAsk"}:
+        return False
+    if name in _LOOKING or (name in _EDITING and mode == "acceptEdits"):
+        return not _is_inside(given, directory)
+    return True
+
+
+def _is_inside(given: Any, directory: str | None) -> bool:
+    """Whether the file that a tool is given lies in the project."""
+    named = (
+        (given.get(key) for key in ("file_path", "notebook_path", "path"))
+        if isinstance(given, dict)
+        else ()
+    )
+    path = next((path for path in named if isinstance(path, str) and path), None)
+    if path is None or not (path.startswith(("/", "~")) or path[1:2] == ":"):
+        return True
+    return directory is None or path.replace("\\", "/").startswith(
+        directory.replace("\\", "/").rstrip("/") + "/"
+    )

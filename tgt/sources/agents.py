@@ -1,0 +1,100 @@
+"""What the logs of coding agents have in common, whatever their format.
+
+A log that is appended to is read in stretches, so a reader keeps what it must know of earlier
+lines: ids, times and words, few of each (``Recent``), and never a text of a prompt, an answer or a
+tool.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from tgt.sources.coerce import number, truth
+
+COPY = 2**62
+"""Taken off the revision of a record that stands in a copied history: the original is the truth."""
+
+_LOOKED_AT = 20_000
+_LONGEST_ENVELOPE = 1 << 20
+_UNIQUE = 20  # characters; ids of providers have 24 and more
+_EXIT_CODES = ("exit_code", "exitCode", "returncode", "return_code")
+_HTTP = ("status_code", "statusCode", "http_status", "httpStatus", "status", "code")
+
+
+class Recent(dict[str, Any]):
+    """A dictionary that forgets its oldest entries when it has more than ``most``.
+
+    An entry that is set again counts as new.
+    """
+
+    def __init__(self, most: int, entries: Mapping[str, Any] | None = None) -> None:
+        super().__init__(entries or {})
+        self._most = most
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.pop(key, None)
+        super().__setitem__(key, value)
+        while len(self) > self._most:
+            del self[next(iter(self))]
+
+
+def identity(kind: str, name: str, scope: str | None) -> str:
+    """The key of what is called ``name``. Ids that a provider made are unique everywhere, so a copy
+    of a history has the same keys; short ones are only within their conversation."""
+    return f"{kind}:{name}" if len(name) >= _UNIQUE else f"{kind}:{scope}:{name}"
+
+
+def project_name(directory: str | None) -> str | None:
+    """The name of the directory in which an agent works, on any system; None for a root."""
+    if not directory:
+        return None
+    is_windows = directory[1:2] == ":" or ("\\" in directory and not directory.startswith("/"))
+    path = PureWindowsPath(directory) if is_windows else PurePosixPath(directory)
+    return path.name or None
+
+
+def is_added_tool(name: str) -> bool:
+    """Whether the name is of a tool that somebody added to a coding agent."""
+    return name.startswith("mcp") or "__" in name
+
+
+def owner(tool: str) -> str:
+    """The actor of a call: an agent's own tools are the agent, and its maker documents them."""
+    return "tool" if is_added_tool(tool) else "assistant"
+
+
+def says_failure(envelope: Any) -> bool:
+    """Whether what a call gave back says itself that it failed: ``isError``, ``ok: false``, an
+    exit code, an HTTP status. ``envelope`` is an object or the JSON text of one."""
+    if isinstance(envelope, str):
+        envelope = _parsed(envelope)
+    if not isinstance(envelope, dict):
+        return False
+    return (
+        any(truth(envelope.get(name)) is True for name in ("isError", "is_error"))
+        or any(envelope.get(name) is False for name in ("ok", "success"))
+        or any(number(envelope.get(name)) for name in _EXIT_CODES)
+        or any(400 <= (number(envelope.get(name)) or 0) < 600 for name in _HTTP)  # noqa: PLR2004
+    )
+
+
+def _parsed(text: str) -> Any:
+    if text.lstrip()[:1] != "{" or len(text) > _LONGEST_ENVELOPE:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def full_text(content: Any) -> str:
+    """The text of a message or a result, as far as anybody looks at it."""
+    if isinstance(content, str):
+        return content[:_LOOKED_AT]
+    if not isinstance(content, list):
+        return ""
+    parts = [part.get("text") for part in content[:64] if isinstance(part, dict)]
+    return "\n".join(part for part in parts if isinstance(part, str))[:_LOOKED_AT]
