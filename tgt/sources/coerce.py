@@ -1,37 +1,58 @@
 """Values of foreign JSON as the columns of a record: what is of a wrong type is no value.
 
-The same rules as the macros of the statements, for formats that are translated before the engine
-sees them. Nothing here raises, whatever it is given.
+The same rules as the macros of ``tgt.sources.macros``, for formats that are translated before the
+engine sees them; ``tests/sources/values.json`` holds both to the same answers. Nothing here
+raises, whatever it is given.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from tgt.events import to_us
-from tgt.sources.macros import FINISH_WORDS
-from tgt.tasks.card import parse_time
+from tgt.sources.words import ABORTS, FINISH_PREFIX, FINISHES, OUTCOMES, REFUSALS, TRUTHS
 
 PREVIEW = 400
-_LATEST_US = 253_402_300_799_000_000
-_FINISH_PREFIX = re.compile(r"^finish_?reason[_.]")
-_TRUE = frozenset(("true", "1", "yes", "success", "ok"))
-_FALSE = frozenset(("false", "0", "no", "error", "failed", "failure"))
+EARLIEST_YEAR = 1990
+EARLIEST_US = 631_152_000_000_000
+LATEST_US = 253_402_300_799_999_999
+
+_BLANKS = " \t\r\n"
+_FINISH_PREFIX = re.compile(FINISH_PREFIX)
+_FIRST_WORDS = re.compile(r"[a-z_.-]+")
+_WRITTEN = re.compile(
+    r"(\d{4})(?:-(\d\d)-|(\d\d))(\d\d)"
+    r"(?:[T ](\d{1,2}):?(\d\d)(?::?(\d\d)(?:\.(\d+))?)?)?"
+    r" *(?:([+-])(\d\d):?(\d\d)?)? ?(?:Z|UTC|GMT)?",
+    re.ASCII,
+)
+_WHOLE_TIME = re.compile(r"[1-9][0-9]{8,18}", re.ASCII)
 
 
 def text(value: Any) -> str | None:
-    """A scalar as trimmed text; objects, arrays and blanks are no value."""
+    """A scalar as trimmed text; objects, arrays (also as texts) and blanks are no value."""
     if value is None:
         return None
     if isinstance(value, str):
-        return value.strip() or None
+        trimmed = value.strip(_BLANKS)
+        return None if not trimmed or (trimmed[0] in "{[" and _is_json(trimmed)) else trimmed
     if isinstance(value, dict | list):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def preview(value: Any) -> str | None:
@@ -52,6 +73,8 @@ def number(value: Any) -> float | None:
     """A finite number that is not negative, also as text; a boolean is none."""
     if value is None or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, str) and not value.isascii():
+        return None
     try:
         found = float(value)
     except (ValueError, OverflowError):
@@ -61,66 +84,151 @@ def number(value: Any) -> float | None:
 
 def truth(value: Any) -> bool | None:
     """A boolean, also as a word or a 0 or 1."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower() if isinstance(value, str | int) else ""
-    if word in _TRUE:
-        return True
-    return False if word in _FALSE else None
+    return value if isinstance(value, bool) else TRUTHS.get(_plain(value))
+
+
+def outcome(value: Any) -> bool | None:
+    """Whether what has this status failed; None where the status does not tell.
+
+    A word, or a number: of HTTP, or 0 or 1. Other small numbers mean something else everywhere.
+    """
+    word = _plain(value)
+    if word in OUTCOMES:
+        return OUTCOMES[word]
+    code = number(word)
+    if code is None or 1 < code < 100:  # noqa: PLR2004 the least HTTP status
+        return None
+    return code >= 400  # noqa: PLR2004 HTTP's errors
+
+
+def is_abort(value: Any) -> bool:
+    """Whether the word says that somebody stopped it."""
+    return _plain(value) in ABORTS
+
+
+def is_refusal(value: Any) -> bool:
+    """Whether the word says that a person refused it."""
+    return _plain(value) in REFUSALS
+
+
+def _plain(value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        return ""
+    word = value if isinstance(value, str) else str(value)
+    return word.strip(_BLANKS).lower().replace("-", "_").replace(" ", "_")
+
+
+# --- times ---------------------------------------------------------------------------------------
 
 
 def moment(value: Any) -> int | None:
-    """Microseconds since the epoch, of an ISO 8601 time (UTC where it has no offset), a Unix
-    time in s, ms, us or ns by its size, or a pair [seconds, nanoseconds]; 0 is no time."""
-    if isinstance(value, list):
-        return _pair(value)
-    if isinstance(value, str) and "-" in value[1:]:
-        found = parse_time(value.strip())
-        return None if found is None else to_us(found.astimezone(timezone.utc))
-    amount: float | None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 25:  # noqa: PLR2004
-        amount = int(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        amount = value
-    else:
-        amount = number(value)
-    if not amount or amount < 0:
+    """Microseconds since the epoch, UTC, from 1990 to 9999.
+
+    Of an ISO 8601 time (also in its basic form, with a comma, lower-case, or with UTC behind it;
+    UTC where it has no offset), of a Unix time in s, ms, us or ns by its size, also as text, or of
+    a pair [seconds, nanoseconds].
+    """
+    us: int | None
+    if isinstance(value, str):
+        us = _of_text(value.strip(_BLANKS))
+    elif isinstance(value, bool):
         return None
-    # The limits lie between the same day in one unit and in the next.
-    if amount >= 1e17:  # noqa: PLR2004
-        us = amount / 1e3 if isinstance(amount, float) else amount // 1000
-    elif amount >= 1e14:  # noqa: PLR2004
-        us = amount
+    elif isinstance(value, int):
+        us = _of_whole(value)
+    elif isinstance(value, float):
+        us = _of_real(value)
     else:
-        us = amount * (1e3 if amount >= 1e11 else 1e6)  # noqa: PLR2004
-    return int(us) if us <= _LATEST_US else None
+        us = _of_pair(value) if isinstance(value, list) else None
+    return us if us is not None and EARLIEST_US <= us <= LATEST_US else None
 
 
-def _pair(value: list[Any]) -> int | None:
-    if len(value) != 2:  # noqa: PLR2004
+def _of_text(value: str) -> int | None:
+    if value[4:5] == "-" and (value[10:11] in {"T", ""}) and value[5:6] != "W":
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            return _of_written(value)
+        return to_us(found if found.tzinfo else found.replace(tzinfo=timezone.utc))
+    if _WHOLE_TIME.fullmatch(value):
+        return _of_whole(int(value))
+    if value[:1] == "[":
+        try:
+            pair = json.loads(value) if len(value) < 80 else None  # noqa: PLR2004 two numbers
+        except (ValueError, RecursionError):
+            return None
+        return _of_pair(pair)
+    us = _of_written(value)
+    if us is not None:
+        return us
+    amount = number(value)
+    return None if amount is None else _of_real(amount)
+
+
+def _of_written(value: str) -> int | None:
+    written = _WRITTEN.fullmatch(value.upper().replace(",", "."))
+    if written is None:
+        return None
+    year, month, basic_month, day, hour, minute, second, fraction, sign, *offset = written.groups()
+    ahead = timedelta(hours=int(offset[0] or 0), minutes=int(offset[1] or 0))
+    try:
+        at = datetime(
+            *(int(year), int(month or basic_month), int(day), 0, int(minute or 0)),
+            *(int(second or 0), int((fraction or "")[:6].ljust(6, "0"))),
+            tzinfo=timezone.utc,
+        )
+    except ValueError:
+        return None
+    if int(hour or 0) > 23:  # noqa: PLR2004 the hours of a day
+        return None
+    us = to_us(at) + int(hour or 0) * 3_600_000_000
+    return us + (ahead if sign == "-" else -ahead) // timedelta(microseconds=1)
+
+
+def _of_whole(amount: int) -> int | None:
+    # The limits lie between the same day in one unit and in the next.
+    if amount < 100_000_000_000:  # noqa: PLR2004
+        return amount * 1_000_000
+    if amount < 100_000_000_000_000:  # noqa: PLR2004
+        return amount * 1_000
+    return amount if amount < 100_000_000_000_000_000 else amount // 1_000  # noqa: PLR2004
+
+
+def _of_real(amount: float) -> int | None:
+    if not math.isfinite(amount) or amount >= 1e19:  # noqa: PLR2004 no time in any unit
+        return None
+    if amount < 1e11:  # noqa: PLR2004
+        return round(amount * 1e6)
+    if amount < 1e14:  # noqa: PLR2004
+        return round(amount * 1e3)
+    return round(amount) if amount < 1e17 else round(amount / 1e3)  # noqa: PLR2004
+
+
+def _of_pair(value: Any) -> int | None:
+    if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
         return None
     seconds, nanos = number(value[0]), number(value[1])
-    if not seconds or nanos is None or seconds > _LATEST_US / 1e6:
+    if seconds is None or nanos is None or seconds > LATEST_US / 1e6:
         return None
-    return int(seconds) * 1_000_000 + int(nanos) // 1000
+    return int(seconds) * 1_000_000 + int(min(nanos, 1e9)) // 1000
+
+
+# --- words ---------------------------------------------------------------------------------------
 
 
 def finish(value: Any) -> str | None:
     """A finish reason in the one vocabulary; ``other`` for words that it lacks.
 
-    Of several the first one that is no proper end.
+    Of several, in an array or a text that looks like one, the first that is no proper end.
     """
     if isinstance(value, list):
         found = [word for word in map(finish, value) if word]
         return next((word for word in found if word != "stop"), found[0] if found else None)
+    if isinstance(value, str) and value[:1] == "[":
+        return finish(list(_FIRST_WORDS.findall(value.lower())))
     word = text(value)
     if word is None:
         return None
-    if word[0] == "[":
-        inner = [part.strip(" \"'") for part in word.strip("[]").split(",")]
-        return finish([part for part in inner if part])
-    plain = _FINISH_PREFIX.sub("", word.lower()).replace("-", "_")
-    return str(FINISH_WORDS.get(plain, "other"))
+    return FINISHES.get(_FINISH_PREFIX.sub("", word.lower()).replace("-", "_"), "other")
 
 
 def first(attributes: Mapping[str, Any], *names: str) -> Any:
@@ -147,3 +255,38 @@ def upstream(error_type: str | None, where: str | None) -> str:
     if error_type and re.fullmatch(r"http_\d{3}", error_type):
         return f"upstream/{error_type[:6]}xx"
     return f"upstream/{where or error_type or 'unknown'}"
+
+
+# --- sizes and identities ------------------------------------------------------------------------
+
+
+def args_hash(value: Any) -> int | None:
+    """64 bits, unsigned, of what a call was asked: the same for the same text, or for objects that
+    differ in the order of their keys only. None for nothing."""
+    if value is None:
+        return None
+    data = value if isinstance(value, str) else _canonical(value)
+    digest = hashlib.blake2b(data.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest)
+
+
+def result_bytes(value: Any) -> int | None:
+    """The size of what a call answered, in UTF-8: of a text as it is, of texts in content blocks
+    together, of anything else as JSON. None for nothing."""
+    if value is None:
+        return None
+    if isinstance(value, list) and value and all(_is_text_block(block) for block in value):
+        return sum(result_bytes(block["text"]) or 0 for block in value)
+    data = value if isinstance(value, str) else _canonical(value)
+    return len(data) if data.isascii() else len(data.encode("utf-8", "surrogatepass"))
+
+
+def _is_text_block(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("text"), str)
+
+
+def _canonical(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return ""

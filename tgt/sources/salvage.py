@@ -1,156 +1,155 @@
-"""What can still be read of a file that the engine refuses as a whole.
+"""What the engine can read of a file by itself: whole lines of text, none of them beyond a bound.
 
-The engine gives up a file for one line of more than 32 MB, and a compressed one for a missing end.
-Here such a file is streamed, a line that is too long is left out and counted, and the rest is
-handed over in pieces that lie in memory only. What is not text in lines is left to its source.
+The engine gives up a file for one line that is too long, nested too deeply or no text, and a
+compressed one for a missing end. Here a file is streamed, such lines are blanked and counted, and
+the rest is handed over in pieces that lie in memory only. Every line keeps its place.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import stat
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from contextlib import closing
 
-from tgt.sources.base import Projection, Source
-from tgt.sources.files import LogFile, Part
+from tgt.sources import nesting
+from tgt.sources.bounds import LINE_BYTES, NESTING
+from tgt.sources.files import LogFile, stream_of
 
-MAX_LINE = 16 * 1024 * 1024
 PIECE_BYTES = 16 * 1024 * 1024
-_BLOCK = 1 << 20
-_COMPRESSED_BLOCK = 1 << 14  # a block with damage in it is lost
+
+# A line with so many brackets that they may be nested too deeply; the line end before it is looked
+# for first, so that each line is looked at once.
+_MANY_BRACKETS = re.compile(rb"\n[^\[{\n]*+(?:[\[{][^\[{\n]*+){%d}" % (NESTING + 1))
+_BOM = b"\xef\xbb\xbf"
+_PROBED = 64
 
 
-@dataclass
-class Salvage:
-    """One pass over a part; afterwards ``too_long`` lines were left out, and ``damage`` says why
-    it ended early, if it did."""
+class CleanPieces:
+    """The good lines of a file from ``start`` to ``end`` (offsets of its unpacked bytes; None: the
+    end of the file), once, as descriptors of files in memory.
 
-    part: Part
-    too_long: int = 0
-    damage: str = ""
-    _pending: bytearray = field(default_factory=bytearray)
-    _skips: bool = False
+    Each descriptor is closed when the next one is asked for; ``place`` is the offset in the file
+    of its first byte, and the lines in it follow each other as they do in the file. Afterwards
+    ``end`` is the offset behind the last line, ``left_out`` counts the lines that are not good,
+    ``is_torn`` says whether half a line follows, and ``damage`` why reading ended early, if it
+    did. Raises OSError if the file cannot be opened.
+    """
 
-    def pieces(self) -> Iterator[int]:
-        """Descriptors of files in memory with whole lines; each is closed when the next is asked
-        for. Raises OSError."""
-        piece = _Piece()
+    def __init__(self, file: LogFile, start: int = 0, end: int | None = None) -> None:
+        self.place = self.end = start
+        self.left_out = 0
+        self.is_torn = False
+        self.damage = ""
+        self._limit = end
+        self._stream = stream_of(file, start)
+
+    def __iter__(self) -> Iterator[int]:
+        descriptor = os.memfd_create("tgt-lines", os.MFD_CLOEXEC)
+        size = 0
         try:
-            for block in self._blocks():
-                piece.write(self._whole_lines(block))
-                if piece.size >= PIECE_BYTES:
-                    yield piece.descriptor
-                    piece.clear()
-            piece.write(bytes(self._pending))
-            self.too_long += self._skips
-            if piece.size:
-                yield piece.descriptor
+            for place, lines in self._lines():
+                if size and (size + len(lines) > PIECE_BYTES or place != self.place + size):
+                    yield descriptor
+                    os.ftruncate(descriptor, 0)
+                    os.lseek(descriptor, 0, os.SEEK_SET)
+                    size = 0
+                if not size:
+                    self.place = place
+                _write(descriptor, lines)
+                size += len(lines)
+            if size:
+                yield descriptor
         finally:
-            os.close(piece.descriptor)
+            os.close(descriptor)
 
-    def _whole_lines(self, block: bytes) -> bytes:
-        """What of the block, and of the line begun before it, is complete."""
-        first, last = block.find(b"\n") + 1, block.rfind(b"\n") + 1
-        if not last:
-            self._extend(block)
-            return b""
-        self._extend(block[:first])
-        begun = b"" if self._skips else bytes(self._pending)
-        self.too_long += self._skips
-        self._skips = False
-        self._pending = bytearray(block[last:])
-        return begun + block[first:last]
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Stretches of whole lines with their offsets; what is not good in them is blank."""
+        with closing(self._stream):
+            place = self.end
+            kept = bytearray()
+            skips = False
+            for block in self._bounded():
+                last = block.rfind(b"\n") + 1
+                if skips and last:
+                    first = block.find(b"\n") + 1
+                    place, skips = place + first, False
+                    self.left_out += 1
+                    block, last = block[first:], last - first  # noqa: PLW2901 the rest of it
+                if skips:
+                    place += len(block)
+                elif last:
+                    kept += block[:last]
+                    yield place, self._cleaned(kept, place)
+                    place += len(kept)
+                    kept = bytearray(block[last:])
+                else:
+                    kept += block
+                if not skips:
+                    self.end = place
+                if len(kept) > LINE_BYTES:
+                    place, skips = place + len(kept), True
+                    kept.clear()
+            self.damage = self._stream.damage
+            if kept and _is_object(kept):
+                yield place, self._cleaned(kept, place)
+                self.end = place + len(kept)
+            elif kept or skips:
+                self.is_torn = True
 
-    def _extend(self, data: bytes) -> None:
-        if self._skips:
+    def _bounded(self) -> Iterator[bytes]:
+        if self._limit is None:
+            yield from self._stream
             return
-        self._pending += data
-        if len(self._pending) > MAX_LINE:
-            self._skips = True
-            self._pending.clear()
+        left = self._limit - self.end
+        for block in self._stream:
+            yield block[:left]
+            left -= len(block)
+            if left <= 0:
+                return
 
-    def _blocks(self) -> Iterator[bytes]:
-        file = self.part.file
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        with os.fdopen(os.open(file.path, flags), "rb", buffering=0) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise OSError(0, "it is no regular file any more")
-            stream.seek(self.part.offset)
-            if file.compression == "gzip":
-                yield from self._inflated(_blocks_of(stream, self.part.length, _COMPRESSED_BLOCK))
-            else:
-                yield from _blocks_of(stream, self.part.length, _BLOCK)
+    def _cleaned(self, lines: bytearray, place: int) -> bytes:
+        if place == 0 and lines.startswith(_BOM):
+            lines[:3] = b"   "
+        if self._are_good(lines):
+            return bytes(lines)
+        start = 0
+        while start < len(lines):
+            end = lines.find(b"\n", start) + 1 or len(lines)
+            if not _is_good(lines[start:end]):
+                self.left_out += 1
+                lines[start:end] = b" " * (end - start - 1) + b"\n"
+            start = end
+        return bytes(lines)
 
-    def _inflated(self, raw: Iterator[bytes]) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(wbits=31)
-        try:
-            for block in raw:
-                rest = block
-                while rest:
-                    if inflater.eof:
-                        inflater = zlib.decompressobj(wbits=31)
-                    yield inflater.decompress(rest, _BLOCK)
-                    # Zeros behind the end are padding, anything else is one more member.
-                    padded = inflater.unused_data.lstrip(b"\0")
-                    rest = padded if inflater.eof else inflater.unconsumed_tail
-            if not inflater.eof:
-                self.damage = "the compressed file ends early"
-        except zlib.error:
-            self.damage = "the compressed file is damaged"
+    def _are_good(self, lines: bytearray) -> bool:
+        """Whether all lines are good, told of them together."""
+        if not lines.isascii():
+            try:
+                lines.decode()
+            except UnicodeDecodeError:
+                return False
+        first_end = lines.find(b"\n")
+        first = lines[: first_end if first_end >= 0 else len(lines)]
+        return not nesting.refusal(first) and _MANY_BRACKETS.search(lines, first_end) is None
 
 
-@dataclass(frozen=True)
-class InMemory:
-    """A source whose only part is read from a descriptor, in the place of its file."""
-
-    source: Source
-    descriptor_of_piece: int
-
-    @property
-    def kind(self) -> str:
-        return self.source.kind
-
-    @property
-    def in_lines(self) -> bool:
-        return True
-
-    @property
-    def macros(self) -> Sequence[str]:
-        return self.source.macros
-
-    def files(self) -> tuple[LogFile, ...]:
-        return self.source.files()
-
-    def descriptor(self, part: Part) -> int | None:  # noqa: ARG002 there is only one
-        return os.dup(self.descriptor_of_piece)
-
-    def records(self) -> Projection:
-        return self.source.records()
+def _is_good(line: bytearray) -> bool:
+    if len(line) > LINE_BYTES or nesting.refusal(line):
+        return False
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-class _Piece:
-    def __init__(self) -> None:
-        self.descriptor = os.memfd_create("tgt-piece", os.MFD_CLOEXEC)
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        with memoryview(data) as view:
-            written = 0
-            while written < len(view):
-                written += os.write(self.descriptor, view[written:])
-        self.size += len(data)
-
-    def clear(self) -> None:
-        os.ftruncate(self.descriptor, 0)
-        os.lseek(self.descriptor, 0, os.SEEK_SET)
-        self.size = 0
+def _is_object(line: bytearray) -> bool:
+    return line.lstrip()[:1] == b"{" and line.rstrip(b" \t\r\0")[-1:] == b"}" and _is_good(line)
 
 
-def _blocks_of(stream: io.RawIOBase, length: int, size: int) -> Iterator[bytes]:
-    left = length
-    while left > 0 and (block := stream.read(min(size, left))):
-        left -= len(block)
-        yield block
+def _write(descriptor: int, data: bytes) -> None:
+    with memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            written += os.write(descriptor, view[written:])

@@ -1,0 +1,54 @@
+"""How deep and how large a JSON text is, told from its brackets before anybody parses it.
+
+A parser builds what a text asks for: brackets in brackets until the stack ends, or 16 MB of empty
+lists that take 450 MB. Both are told here without building anything, in time that grows with the
+text alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tgt.sources.bounds import NESTING, VALUES
+
+_STRINGS = re.compile(rb'"[^"]*+"?')
+_ALL = bytes(range(256))
+_BRACKETS_AND_QUOTES = _ALL.translate(None, b'"[]{}')
+_SEPARATORS_AND_QUOTES = _ALL.translate(None, b'"[{,')
+
+
+def refusal(text: bytes | bytearray) -> str:
+    """Why a JSON text is not to be parsed, or nothing."""
+    if len(text) <= 2 * NESTING:
+        return ""
+    opening = text.count(b"{") + text.count(b"[")
+    if opening > NESTING and is_deeper(text, NESTING):
+        return "nested too deeply"
+    if len(text) > VALUES and opening + text.count(b",") > VALUES and _values(text) > VALUES:
+        return "too many values"
+    return ""
+
+
+def is_deeper(text: bytes | bytearray, limit: int) -> bool:
+    """Whether brackets are nested deeper than the limit, as far as they are in pairs."""
+    brackets = _STRINGS.sub(b"", _kept(text, _BRACKETS_AND_QUOTES))
+    for _ in range(limit):
+        inner = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            break
+        brackets = inner
+    # What is left has no pair, so whoever parses it stops; but goes as deep as this before.
+    return len(brackets) > limit
+
+
+def _values(text: bytes | bytearray) -> int:
+    return len(_STRINGS.sub(b"", _kept(text, _SEPARATORS_AND_QUOTES)))
+
+
+def _kept(text: bytes | bytearray, others: bytes) -> bytes | bytearray:
+    """The text without these characters, and without quotation marks that stand in strings."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Two marks that meet are an empty string, or the end of one and the beginning of the next:
+    # without them the rest stays inside or outside of strings as it was.
+    return text.translate(None, others).replace(b'""', b"")
