@@ -97,15 +97,23 @@ class Request:
                 diagnostics.warn(f"{name} is not a setting of tgt{hint}")
         return settings
 
+    @property
+    def tasks_dir(self) -> Path:
+        """The task directory; the other settings are looked at only if there are any."""
+        from tgt import environment  # noqa: PLC0415 not needed by --help
+
+        alone = environment.tasks_directory() if self.env_file is None else None
+        return self.settings().tasks_dir if alone is None else alone
+
     def journal(self) -> Journal:
         from tgt.store.journal import Journal  # noqa: PLC0415 not needed by --help
 
-        return Journal(self.settings().tasks_dir)
+        return Journal(self.tasks_dir)
 
     def sidecar(self) -> Sidecar:
         from tgt.store.state_file import Sidecar  # noqa: PLC0415 not needed by --help
 
-        return Sidecar(self.settings().tasks_dir)
+        return Sidecar(self.tasks_dir)
 
     def reply(self, *pieces: str) -> None:
         self.answer += pieces
