@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import closing
 
 from tgt.sources.files import LogFile, stream_of
 from tgt.sources.scanner import Document, Scanner
@@ -19,8 +18,8 @@ class Documents:
 
     ``wrappers`` names the envelopes that are taken off (``tgt.sources.wrappers``). Afterwards
     ``end`` is the offset up to which all is dealt with, ``is_torn`` says whether something half
-    written follows it, and ``damage`` why reading ended early, if it did. Raises OSError if the
-    file cannot be opened.
+    written follows it, and ``damage`` why reading ended early, if it did. The first object that is
+    asked for raises OSError if the file cannot be opened.
     """
 
     def __init__(
@@ -43,13 +42,12 @@ class Documents:
         return self._stream.damage
 
     def __iter__(self) -> Iterator[Document]:
-        with closing(self._stream):
-            for document in self._scanner.documents():
-                if self._wrappers and document.value is not None:
-                    for value in unwrapped(document.value, self._wrappers):
-                        yield Document(document.place, document.end, value)
-                else:
-                    yield document
+        for document in self._scanner.documents():
+            if self._wrappers and document.value is not None:
+                for value in unwrapped(document.value, self._wrappers):
+                    yield Document(document.place, document.end, value)
+            else:
+                yield document
 
 
 def documents(

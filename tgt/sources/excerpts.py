@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 
 from tgt.sources.base import Record, RecordSource
@@ -37,10 +36,9 @@ def line_number(file: LogFile, place: int) -> int:
     Raises OSError if the file cannot be opened.
     """
     line, left = 1, place
-    with closing(stream_of(file)) as blocks:
-        for block in blocks:
-            line += block.count(b"\n", 0, left)
-            left -= len(block)
-            if left <= 0:
-                break
+    for block in stream_of(file):
+        line += block.count(b"\n", 0, left)
+        left -= len(block)
+        if left <= 0:
+            break
     return line

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from io import RawIOBase
 from itertools import zip_longest
-from typing import BinaryIO
 
 from tgt.sources.streams import Blocks, opened
 
@@ -53,8 +51,8 @@ class LogFile:
 
 
 def stream_of(file: LogFile, offset: int = 0) -> Blocks:
-    """The content of a file, unpacked, from an offset on. Raises OSError if it cannot be opened."""
-    return Blocks(opened(file.path), file.compression, offset)
+    """The content of a file, unpacked, from an offset on."""
+    return Blocks(file.path, file.compression, offset)
 
 
 # --- identity ------------------------------------------------------------------------------------
@@ -88,33 +86,31 @@ def unpacked_end(file: LogFile, at_most: int) -> tuple[int, str]:
     """The unpacked size of a file and the hash of its last 1024 bytes (or fewer); reading stops
     beyond ``at_most`` bytes, and the size is then larger than that. Raises OSError."""
     size, last = 0, b""
-    with closing(stream_of(file)) as blocks:
-        for block in blocks:
-            size += len(block)
-            last = (last + block)[-_IDENTITY_BYTES:]
-            if size > at_most:
-                break
+    for block in stream_of(file):
+        size += len(block)
+        last = (last + block)[-_IDENTITY_BYTES:]
+        if size > at_most:
+            break
     return size, _hash(last)
 
 
 def same_content(one: LogFile, other: LogFile) -> bool:
     """Whether two files hold the same, unpacked and undamaged. Raises OSError."""
-    with closing(stream_of(one)) as first, closing(stream_of(other)) as second:
-        pairs = zip_longest(first.even(), second.even(), fillvalue=b"")
-        return all(a == b for a, b in pairs) and not (first.damage or second.damage)
+    first, second = stream_of(one), stream_of(other)
+    pairs = zip_longest(first.even(), second.even(), fillvalue=b"")
+    return all(a == b for a, b in pairs) and not (first.damage or second.damage)
 
 
 def _first(file: LogFile, length: int) -> bytes:
     data = b""
-    with closing(stream_of(file)) as blocks:
-        for block in blocks.of(max(length, 1)):
-            data += block
-            if len(data) >= length:
-                break
+    for block in stream_of(file).of(max(length, 1)):
+        data += block
+        if len(data) >= length:
+            break
     return data[:length]
 
 
-def _at(stream: BinaryIO, start: int, end: int) -> bytes:
+def _at(stream: RawIOBase, start: int, end: int) -> bytes:
     data = b""
     while start + len(data) < end:
         block = os.pread(stream.fileno(), end - start - len(data), start + len(data))
@@ -126,10 +122,6 @@ def _at(stream: BinaryIO, start: int, end: int) -> bytes:
 
 def _hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def is_regular(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing
 
 from tgt.sources import nesting
 from tgt.sources.bounds import LINE_BYTES, NESTING
@@ -33,7 +32,7 @@ class CleanPieces:
     of its first byte, and the lines in it follow each other as they do in the file. Afterwards
     ``end`` is the offset behind the last line, ``left_out`` counts the lines that are not good,
     ``is_torn`` says whether half a line follows, and ``damage`` why reading ended early, if it
-    did. Raises OSError if the file cannot be opened.
+    did. The first that is asked for raises OSError if the file cannot be opened.
     """
 
     def __init__(self, file: LogFile, start: int = 0, end: int | None = None) -> None:
@@ -65,37 +64,36 @@ class CleanPieces:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Stretches of whole lines with their offsets; what is not good in them is blank."""
-        with closing(self._stream):
-            place = self.end
-            kept = bytearray()
-            skips = False
-            for block in self._bounded():
-                last = block.rfind(b"\n") + 1
-                if skips and last:
-                    first = block.find(b"\n") + 1
-                    place, skips = place + first, False
-                    self.left_out += 1
-                    block, last = block[first:], last - first  # noqa: PLW2901 the rest of it
-                if skips:
-                    place += len(block)
-                elif last:
-                    kept += block[:last]
-                    yield place, self._cleaned(kept, place)
-                    place += len(kept)
-                    kept = bytearray(block[last:])
-                else:
-                    kept += block
-                if not skips:
-                    self.end = place
-                if len(kept) > LINE_BYTES:
-                    place, skips = place + len(kept), True
-                    kept.clear()
-            self.damage = self._stream.damage
-            if kept and _is_object(kept):
+        place = self.end
+        kept = bytearray()
+        skips = False
+        for block in self._bounded():
+            last = block.rfind(b"\n") + 1
+            if skips and last:
+                first = block.find(b"\n") + 1
+                place, skips = place + first, False
+                self.left_out += 1
+                block, last = block[first:], last - first  # noqa: PLW2901 the rest of it
+            if skips:
+                place += len(block)
+            elif last:
+                kept += block[:last]
                 yield place, self._cleaned(kept, place)
-                self.end = place + len(kept)
-            elif kept or skips:
-                self.is_torn = True
+                place += len(kept)
+                kept = bytearray(block[last:])
+            else:
+                kept += block
+            if not skips:
+                self.end = place
+            if len(kept) > LINE_BYTES:
+                place, skips = place + len(kept), True
+                kept.clear()
+        self.damage = self._stream.damage
+        if kept and _is_object(kept):
+            yield place, self._cleaned(kept, place)
+            self.end = place + len(kept)
+        elif kept or skips:
+            self.is_torn = True
 
     def _bounded(self) -> Iterator[bytes]:
         if self._limit is None:

@@ -7,12 +7,12 @@ larger than a few megabytes, whatever it was packed from.
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from io import RawIOBase
+from typing import Any
 
 from tgt.sources.bounds import BLOCK_BYTES
 
@@ -23,56 +23,49 @@ _ZSTD_WINDOW = 64 * 1024 * 1024
 _GZIP = 31
 
 
-def opened(path: str) -> BinaryIO:
+def opened(path: str) -> RawIOBase:
     """A regular file, opened without waiting for anybody. Raises OSError, also for a FIFO."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is no regular file", path)
-        return io.FileIO(descriptor, "rb") 
-    except BaseException:
+        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
         os.close(descriptor)
         raise
+    if not is_regular:
+        os.close(descriptor)
+        raise OSError(0, "it is no regular file", path)
+    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 class Blocks:
-    """The content of an open file from an offset (of the unpacked bytes) on, once.
+    """The content of a file from an offset (of the unpacked bytes) on, once.
 
-    Nothing is raised for what is wrong inside: afterwards ``damage`` tells it. The file is closed
-    with the iterator.
+    The file is opened when the first block is asked for, which raises OSError, and closed behind
+    the last. Nothing is raised for what is wrong inside: afterwards ``damage`` tells it.
     """
 
-    def __init__(self, stream: BinaryIO, compression: str, offset: int = 0) -> None:
+    def __init__(self, path: str, compression: str, offset: int = 0) -> None:
         self.damage = ""
-        self._stream = stream
+        self._path = path
         self._compression = compression
         self._offset = offset
 
     def __iter__(self) -> Iterator[bytes]:
         return self.of(BLOCK_BYTES)
 
-    def close(self) -> None:
-        self._stream.close()
-
     def of(self, size: int) -> Iterator[bytes]:
-        """Blocks of about that many bytes, none of them empty."""
-        try:
+        """Blocks of about that many bytes, none of them empty. Raises OSError: see above."""
+        with opened(self._path) as stream:
             if self._compression == "uncompressed":
-                self._stream.seek(self._offset)
-                yield from self._raw(size)
+                stream.seek(self._offset)
+                yield from self._raw(stream, size)
                 return
-            unpacked = self._gunzipped if self._compression == "gzip" else self._unpacked
-            skipped = 0
-            for block in unpacked(size):
-                if skipped >= self._offset:
-                    yield block
-                    continue
-                rest = block[self._offset - skipped :]
-                skipped += len(block)
-                if rest:
-                    yield rest
-        finally:
-            self.close()
+            unpack = self._gunzipped if self._compression == "gzip" else self._unzstd
+            left = self._offset
+            for block in unpack(self._raw(stream, _PACKED_BYTES), size):
+                if len(block) > left:
+                    yield block[left:] if left else block
+                left = max(0, left - len(block))
 
     def even(self) -> Iterator[bytes]:
         """Blocks of BLOCK_BYTES each, but for the last."""
@@ -85,10 +78,10 @@ class Blocks:
         if kept:
             yield bytes(kept)
 
-    def _raw(self, size: int) -> Iterator[bytes]:
+    def _raw(self, stream: RawIOBase, size: int) -> Iterator[bytes]:
         while True:
             try:
-                block = self._stream.read(size)
+                block = stream.read(size)
             except OSError as failure:
                 self.damage = failure.strerror or "it cannot be read"
                 return
@@ -96,10 +89,10 @@ class Blocks:
                 return
             yield block
 
-    def _gunzipped(self, size: int) -> Iterator[bytes]:
+    def _gunzipped(self, packed: Iterator[bytes], size: int) -> Iterator[bytes]:
         inflater = zlib.decompressobj(wbits=_GZIP)
         is_begun = False
-        for block in self._raw(_PACKED_BYTES):
+        for block in packed:
             rest = block
             while rest:
                 if inflater.eof:
@@ -122,36 +115,48 @@ class Blocks:
         if is_begun and not inflater.eof:
             self.damage = self.damage or "the compressed file ends early"
 
-    def _unpacked(self, size: int) -> Iterator[bytes]:
+    def _unzstd(self, packed: Iterator[bytes], size: int) -> Iterator[bytes]:
         import zstandard  # noqa: PLC0415 few files are compressed so
 
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        frame: Any = None
+        frames = _ZstdFrames(zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW))
         ready = bytearray()
-        for block in self._raw(_PACKED_BYTES):
-            for start in range(0, len(block), _ZSTD_BYTES):
-                rest = block[start : start + _ZSTD_BYTES]
-                while rest:
-                    if frame is None:
-                        rest = rest.lstrip(b"\0")
-                        if not rest:
-                            break
-                        frame = decompressor.decompressobj()
-                    try:
-                        ready += frame.decompress(rest)
-                    except zstandard.ZstdError:
-                        self.damage = self.damage or "the compressed file is damaged"
-                        if ready:
-                            yield bytes(ready)
-                        return
-                    rest, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
-                if len(ready) >= size:
-                    yield bytes(ready)
-                    ready.clear()
+        try:
+            for block in packed:
+                for start in range(0, len(block), _ZSTD_BYTES):
+                    frames.unpack(block[start : start + _ZSTD_BYTES], ready)
+                    if len(ready) >= size:
+                        yield bytes(ready)
+                        ready.clear()
+            if frames.is_inside and not self.damage:
+                self.damage = "the compressed file ends early"
+        except zstandard.ZstdError:
+            self.damage = "the compressed file is damaged"
         if ready:
             yield bytes(ready)
-        if frame is not None:
-            self.damage = self.damage or "the compressed file ends early"
+
+
+class _ZstdFrames:
+    """Frames of zstd, one after another, with padding between them."""
+
+    def __init__(self, decompressor: Any) -> None:
+        self._decompressor = decompressor
+        self._frame: Any = None
+
+    @property
+    def is_inside(self) -> bool:
+        return self._frame is not None
+
+    def unpack(self, data: bytes, ready: bytearray) -> None:
+        while data:
+            if self._frame is None:
+                data = data.lstrip(b"\0")
+                if not data:
+                    return
+                self._frame = self._decompressor.decompressobj()
+            ready += self._frame.decompress(data)
+            data = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
 
 
 def _up_to_damage(inflater: Any, data: bytes) -> Iterator[bytes]:
