@@ -1,0 +1,89 @@
+"""How calls of Claude Code ended, in all the wordings that its versions have.
+
+A tool's result is a text for the model, so what it means must be read from how it begins; a field
+that says so goes first. Only beginnings are looked at: what a command printed is no statement of
+the agent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tgt.sources.agents import full_text, is_added_tool, says_failure
+from tgt.sources.coerce import preview, text
+
+_REFUSED = re.compile(
+    r"(?:Error: |<tool_use_error>)?(?:"
+    r"The user doesn't want to |"
+    r"(?:The )?user (?:has )?(?:rejected|declined|denied|refused|chose to stay)\b|"
+    r"The agent proposed a plan that was rejected|"
+    r"Permission (?:to|for) .{1,2000}?\b(?:was|has been) (?:auto-)?denied|"
+    r"Claude requested permissions? .{1,2000}?(?:haven't granted|sensitive file|approv)"
+    r")",
+    re.IGNORECASE | re.DOTALL,
+)
+# What a tool that somebody added may say as well, of something else.
+_REFUSED_OWN = re.compile(
+    r"(?:Error: |<tool_use_error>)?(?:"
+    r"Permission (?:(?:was |has )?not (?:been )?granted|(?:was|has been) denied)|"
+    r"[^\n]{0,200}\bstay(?:ed|s|ing)? in plan mode|"
+    r"(?:This|The|Command|Tool) [^\n]{0,2000}?\brequires? (?:\w+ )?approval|"
+    r"Approval (?:is |was )?(?:required|denied|needed)|"
+    r"[^\n]{0,2000}was blocked\. For security, Claude Code|"
+    r"(?:(?:This |The )?(?:tool use|tool call|tool|request|action|command|edit) )?"
+    r"(?:was |has been )?(?:auto-)?(?:denied|rejected|declined)\b"
+    r")",
+    re.IGNORECASE,
+)
+_INTERRUPTED = re.compile(r"^\[Request interrupted by user[^\]\n]*\]$", re.MULTILINE)
+_EXIT = re.compile(r"(?:Error: )?Exit code -?\d+")
+_HOOK = re.compile(r"(?:Hook )?\w+:\S+ (?:hook (?:error|\w+ error)|\[|denied this tool)|\S* ?hook ")
+_SIBLING = re.compile(
+    r"(?:<tool_use_error>)?(?:Sibling tool call errored|Cancelled: parallel tool call)"
+)
+_DENIALS = frozenset(("user-rejected", "permission-rule", "denied", "rejected"))
+
+
+def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None) -> dict[str, Any]:
+    """``failed``, ``error_type`` and the like of the call whose result the block of a line is."""
+    told = line.get("toolUseResult")
+    said = full_text(block.get("content"))
+    is_error = bool(block.get("is_error"))
+    denial = text(line.get("toolDenialKind")) or ""
+    is_added = is_added_tool(tool or "")
+    if (
+        denial == "interrupted"
+        or (isinstance(told, dict) and told.get("interrupted") is True)
+        or (is_error and _INTERRUPTED.search(said))
+    ):
+        return {"failed": None, "cancelled": True, "error_type": "interrupted"}
+    if denial in _DENIALS or (is_error and _is_refusal(line, said, is_own=not is_added)):
+        return {"failed": None, "error_type": "user_rejected"}
+    if not is_error:
+        soft = says_failure(told) or (is_added and says_failure(said))
+        return {"failed": False, "soft_failed": soft}
+    return {"failed": True, "error": preview(said), "error_type": _class(said)}
+
+
+def _is_refusal(line: Mapping[str, Any], said: str, *, is_own: bool) -> bool:
+    told = line.get("toolUseResult")
+    decision = line.get("permissionDecision")
+    word = text(decision.get("decision")) if isinstance(decision, dict) else None
+    return (
+        word in {"reject", "deny", "denied"}
+        or (isinstance(told, str) and told.startswith("User rejected"))
+        or bool(_REFUSED.match(said))
+        or (is_own and bool(_REFUSED_OWN.match(said)))
+    )
+
+
+def _class(said: str) -> str:
+    if _EXIT.match(said):
+        return "exit_code"
+    if _SIBLING.match(said):
+        return "sibling_error"
+    if said.startswith("<tool_use_error>"):
+        return "misuse"
+    return "hook" if _HOOK.match(said) else "tool_error"

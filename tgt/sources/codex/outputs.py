@@ -1,0 +1,153 @@
+"""How calls and turns of Codex ended, in all the shapes that its versions have.
+
+A call's output is a text for the model. Codex writes a header before what a command printed, or
+wraps both in an object; only these say how it went, never a sentence of the output, and an exit
+code only of tools that run commands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tgt.sources.agents import full_text, is_added_tool, says_failure
+from tgt.sources.coerce import number, preview
+
+RUNNERS = frozenset(
+    (
+        *("shell", "shell_command", "local_shell", "exec_command", "write_stdin", "unified_exec"),
+        *("container.exec", "bash"),
+    )
+)
+_OWN_NAMESPACES = ("functions", "multi_agent", "collab", "agents", "web", "image_gen", "container")
+_HEADER = re.compile(
+    r"Chunk ID: .*|Wall time:? (?P<seconds>[\d.]{1,15}) seconds|Total output lines: \d+"
+    r"|(?:Process exited with code|Exit code:) (?P<code>-?\d{1,10})|Original token count: \d+"
+    r"|Process running with session ID .*|Script (?:completed|failed|running|terminated).*"
+)
+_FAILED = (
+    *("unsupported call", "unsupported custom tool call", "failed to ", "execution error:"),
+    *("apply_patch verification failed", "patch rejected", "exec_command failed", "error:"),
+    *("write_stdin failed", "unable to ", "tool call error", "unknown process id", "script failed"),
+    *("sandbox error", "invalid patch", "no such tool", "err:", "collab spawn failed"),
+)
+# What is said of any tool, also of one that somebody added.
+_FAILED_ADDED = ("unsupported call", "failed to parse function arguments", "tool call error")
+REFUSED = re.compile(
+    r"(?:exec command |patch |apply_patch |command |tool call )?(?:was )?"
+    r"(?:rejected|declined|denied) by (?:the )?user|exec command rejected"
+    r"|user (?:rejected|cancelled|canceled|declined|denied)\b"
+    r"|.{0,4000}Rejected\(\\*\"rejected by user",
+    re.IGNORECASE | re.DOTALL,
+)
+_INTERRUPTED = re.compile(r"aborted by (?:the )?user|interrupted by (?:the )?user", re.IGNORECASE)
+
+
+class Ending(NamedTuple):
+    """How a call ended; ``seconds`` that it ran, if they are told."""
+
+    failed: bool | None
+    kind: str | None = None
+    error: str | None = None
+    seconds: float | None = None
+    soft: bool = False
+    cancelled: bool = False
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "failed": self.failed,
+            "soft_failed": self.soft,
+            "cancelled": self.cancelled,
+            "error_type": self.kind,
+            "error": preview(self.error) if self.failed else None,
+        }
+
+
+def qualified(namespace: str | None, name: str) -> str:
+    """The name of a tool with the server that it is of: ``mcp__crm__find``."""
+    if not namespace or namespace.startswith(_OWN_NAMESPACES) or name.startswith(namespace):
+        return name
+    return f"{namespace.removesuffix('__')}__{name}"
+
+
+def said_in(output: Any) -> str:
+    """The text of an output."""
+    return _parts(output)[0]
+
+
+def ending(output: Any, tool: str | None) -> Ending:
+    """What an output says of its call."""
+    said, envelope = _parts(output)
+    header, body = _split(said)
+    metadata = envelope.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    seconds = number(metadata.get("duration_seconds"))
+    seconds = number(header.get("seconds")) if seconds is None else seconds
+    code = whole(metadata.get("exit_code"))
+    if code is None and (tool is None or tool in RUNNERS):
+        code = whole(header.get("code"))
+    if code is not None:
+        failed = code != 0
+        return Ending(failed, "exit_code" if failed else None, body.strip() or said, seconds)
+    if REFUSED.match(body):
+        return Ending(None, "user_rejected")
+    if _INTERRUPTED.match(body):
+        return Ending(None, "interrupted", cancelled=True)
+    is_added = is_added_tool(tool or "")
+    prefixes = _FAILED_ADDED if is_added else _FAILED
+    told = (*said.lower()[:60].splitlines()[:1], body.lower()[:60])
+    is_told = is_error(envelope) or (is_added and is_error(_object(body)))
+    if is_told or any(line.startswith(prefixes) for line in told):
+        return Ending(True, "tool_error", body.strip() or said, seconds)
+    return Ending(False, seconds=seconds, soft=is_added and says_failure(body))
+
+
+def is_error(envelope: Mapping[str, Any]) -> bool:
+    return envelope.get("success") is False or any(
+        envelope.get(name) is True for name in ("isError", "is_error")
+    )
+
+
+def _parts(output: Any) -> tuple[str, Mapping[str, Any]]:
+    """An output's text and what is told beside it: of a text, an object, or an object as text."""
+    envelope = _object(output)
+    if envelope:
+        inner = envelope.get("output", envelope.get("content"))
+        return full_text(inner) or (output if isinstance(output, str) else ""), envelope
+    return full_text(output), {}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str) and value[:1] == "{":
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _split(said: str) -> tuple[dict[str, str], str]:
+    """What the header of an output tells, and what follows it."""
+    header: dict[str, str] = {}
+    rest = said
+    while rest:
+        line, _, after = rest.partition("\n")
+        if line.strip() == "Output:":
+            return header, after
+        found = _HEADER.fullmatch(line.strip())
+        if found is None and (line.strip() or not header):
+            break
+        if found is not None:
+            header |= {name: value for name, value in found.groupdict().items() if value}
+            header["head"] = header.get("head", line)
+        rest = after
+    return header, rest
+
+
+def whole(value: Any) -> int | None:
+    try:
+        return None if value is None or isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
