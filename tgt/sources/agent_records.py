@@ -1,0 +1,232 @@
+"""The session of a coding agent as records, however the agent writes it down.
+
+A reader of one agent's files says what it saw (a prompt, an answer, a tool's beginning and end, a
+request that failed); here that becomes the columns of a record, the same for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tgt.sources.agents import identity, is_added_tool, project_name
+from tgt.sources.base import Record
+from tgt.sources.bounds import WORD_CHARS
+from tgt.sources.coerce import (
+    args_hash,
+    http_class,
+    number,
+    preview,
+    result_bytes,
+    text,
+    upstream,
+)
+
+Columns = Mapping[str, Any]
+
+UNTOLD: Columns = {"failed": None}
+SUCCEEDED: Columns = {"failed": False}
+REFUSED: Columns = {"failed": None, "error_type": "user_rejected"}
+INTERRUPTED: Columns = {"failed": None, "cancelled": True, "error_type": "interrupted"}
+SOFT_FAILED: Columns = {"failed": False, "soft_failed": True}
+
+OPEN_CALLS = 256
+"""Calls of one session whose results are awaited; agents run a dozen at once at the most."""
+
+_STATUS = re.compile(
+    r"^(?:HTTP )?([45]\d\d)\b"
+    r"|(?<!\w)(?:status|code|error|http)[^0-9\n]{0,12}([45]\d\d)(?!\d)",
+    re.IGNORECASE,
+)
+_NETWORK = re.compile(
+    r"timed?[ -]?out|connection|network|socket|fetch failed|other side closed|terminated"
+    r"|E(?:CONN|NOTFOUND|PIPE|AI_)",
+    re.IGNORECASE,
+)
+# What agents call a failure of a request when they know no more of it: its text says more.
+_NO_CLASS = frozenset(
+    (
+        *("error", "apierror", "api_error", "unknown", "unknownerror", "query", "model_call"),
+        *("streaming_failed", "retries_exhausted"),
+    )
+)
+
+
+_STATUSES = {
+    **dict.fromkeys(("rate_limit", "rate_limit_error", "ratelimiterror"), "http_429"),
+    **dict.fromkeys(("authentication", "authentication_error", "authenticationerror"), "http_401"),
+    **dict.fromkeys(("authorization", "permission_error"), "http_403"),
+    **dict.fromkeys(("overloaded", "overloaded_error"), "http_529"),
+}
+
+
+def failed(said: Any, kind: str = "tool_error") -> Columns:
+    """The outcome of a call that failed; ``said`` is what it answered."""
+    return {"failed": True, "error": preview(said), "error_type": kind}
+
+
+def exited(code: float | None) -> Columns:
+    """The outcome of a tool that did its work, which was to run a command that ended so."""
+    return SOFT_FAILED if code else SUCCEEDED
+
+
+@dataclass
+class Session:
+    """What is known of the session that a file is about; all of it words and ids."""
+
+    agent: str
+    conversation: str | None = None
+    project: str | None = None
+    version: str | None = None
+    model: str | None = None
+
+    @property
+    def service(self) -> str:
+        return f"{self.agent}:{self.project}" if self.project else self.agent
+
+    def works_in(self, directory: Any) -> None:
+        self.project = word(project_name(text(directory))) or self.project
+
+    # --- what happens in it ----------------------------------------------------------------------
+
+    def prompt(self, us: int, name: str, said: Any, /, **more: Any) -> Record:
+        """A person's message, which gives the agent a task. ``name`` is the message's id."""
+        told = {"args_preview": preview(said), **more}
+        return self._record(us, "prompt", "user", name, **told)
+
+    def interruption(self, us: int, name: str, /, **more: Any) -> Record:
+        """A person's stop."""
+        return self._record(us, "interruption", "user", name, **{"cancelled": True, **more})
+
+    def answer(self, us: int, name: str, model: Any = None, /, **more: Any) -> Record:
+        answered_by = word(model) or self.model
+        told = {"failed": False, "name": answered_by, "model": answered_by, **more}
+        return self._record(us, "assistant_response", "assistant", name, **told)
+
+    def api_error(
+        self, us: int, name: str, said: Any, /, *, status: Any = None, kind: Any = None, **more: Any
+    ) -> Record:
+        """A request to a model that failed. ``status`` is HTTP's, ``kind`` what the agent calls
+        the failure; where neither says more, what the text says counts."""
+        told = {
+            "failed": True,
+            "error": preview(said),
+            "error_type": http_class(status) or _class_of(word(kind), preview(said) or ""),
+            "name": self.model,
+            "model": self.model,
+            **more,
+        }
+        made = self._record(us, "api_error", "assistant", name, **told)
+        return made | {"subject": upstream(made["error_type"], None)}
+
+    def trouble(self, us: int, name: str, said: Any, kind: str, /, **more: Any) -> Record:
+        """Something of the agent itself that went wrong."""
+        told = {"failed": True, "error": preview(said), "error_type": kind, **more}
+        return self._record(us, "agent_error", "system", name, **told)
+
+    def started(self, us: int, call: str, tool: str, given: Any, **more: Any) -> Record:
+        """The beginning of a tool's call. ``added``: somebody added the tool to the agent."""
+        return self._call(us, "start", call, tool, **{**asked(given), **more})
+
+    def ended(self, us: int, call: str, tool: str | None, result: Any, **more: Any) -> Record:
+        """The end of a tool's call."""
+        return self._call(us, "end", call, tool, **{**answered(result), **more})
+
+    def called(self, us: int, call: str, tool: str, given: Any, result: Any, **more: Any) -> Record:
+        """A tool's call as a whole, at the time of its end."""
+        told = {**asked(given), **answered(result), **more}
+        return self._call(us, "call", call, tool, **told)
+
+    def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
+        added = more.pop("added", False) or is_added_tool(tool or "")
+        if not more.get("is_wait"):
+            more.pop("is_wait", None)
+        key = identity("call", call, self.conversation)
+        told = {"call_id": key.removeprefix("call:"), "phase": phase, "name": tool, **more}
+        actor = "tool" if added else "assistant"
+        made = self._record(us, "tool_call", actor, call, **told)
+        return made | {"key": f"{key}:{phase}"}
+
+    def _record(self, us: int, act: str, actor: str, name: str, /, **more: Any) -> Record:
+        return {
+            "us": us,
+            "id": name,
+            "key": identity(act, name, self.conversation),
+            "actor": actor,
+            "act": act,
+            "cancelled": False,
+            "conv_id": self.conversation,
+            "service": self.service,
+            "version": self.version,
+            "subject": f"{act}/{more['name']}" if more.get("name") else act,
+            **more,
+        }
+
+    # --- from one reading to the next ------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def restore(self, state: Columns) -> None:
+        for each in fields(self):
+            if isinstance(state.get(each.name), str):
+                setattr(self, each.name, state[each.name])
+
+
+def word(value: Any) -> str | None:
+    """An id, a name or the like: text of bounded length, since readers remember some."""
+    found = text(value)
+    return found[:WORD_CHARS] if found else None
+
+
+def asked(given: Any) -> dict[str, Any]:
+    """What a call was asked: the beginning, and a hash of the whole."""
+    return {"args_preview": preview(given), "args_hash": args_hash(given)}
+
+
+def answered(result: Any) -> dict[str, Any]:
+    """What a call gave back: the beginning, and how much it was."""
+    return {"result_preview": preview(result), "result_bytes": result_bytes(result)}
+
+
+def _class_of(kind: str | None, said: str) -> str:
+    """The class of a failure that has no status: by its name, else by its text."""
+    lowered = (kind or "error").lower()
+    if lowered in _STATUSES:
+        return _STATUSES[lowered]
+    is_vague = lowered in _NO_CLASS
+    status = _STATUS.search(said) if is_vague else None
+    if status:
+        return http_class(status[1] or status[2]) or "api_error"
+    if _NETWORK.search(said if is_vague else lowered):
+        return "network"
+    return "api_error" if kind is None or (is_vague and lowered.endswith("error")) else kind
+
+
+def elapsed_ms(start: Any, end: int) -> float | None:
+    """Milliseconds between two times in microseconds; None if the first is later or untold."""
+    return (end - start) / 1000 if isinstance(start, int) and start <= end else None
+
+
+def total(usage: Columns, *names: str) -> float | None:
+    """The sum of the named counts, as far as they are told."""
+    counts = [count for name in names if (count := number(usage.get(name))) is not None]
+    return sum(counts) if counts else None
+
+
+def mapping(value: Any) -> Columns:
+    """An object, or an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[Columns]:
+    """The objects of a list; none of anything else."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def usual_place(environ: Mapping[str, str], variable: str, default: str, below: str = "") -> Path:
+    """What lies below a directory that a variable of the environment may name."""
+    return Path(environ.get(variable, "").strip() or default).expanduser() / below
