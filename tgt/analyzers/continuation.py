@@ -2,164 +2,106 @@
 
 from __future__ import annotations
 
-from tgt.analyzers import base
-from tgt.engine.protocol import TRUNCATION, UNTOLD, Measure, Reading
-from tgt.events import from_us
+from collections.abc import Iterator
+
+from tgt import options, subjects
+from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.baseline import baseline_of
+from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.figures import duration, percent
+from tgt.analyzers.judgements import above, severity_of, share_above
+from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
+from tgt.config import Settings
+from tgt.engine.protocol import Reading, Signal
+from tgt.events import Interval
 from tgt.outcome import Abstention
-from tgt.stats import confidence
-from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, TaskType
 
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3
+WINDOWS_H = (6,)
 PRIOR = 0.02
 """Probability, before looking, that a share has just changed."""
+
+THRESHOLD = options.share(
+    "TASKGEN_CONTINUATION_THRESHOLD", 0.15, "share of responses that may be truncated"
+)
 
 
 class ContinuationAnalyzer:
     name = "continuation"
+    task_type = TaskType.CONTINUATION
+    summary = "the share that was cut off is above TASKGEN_CONTINUATION_THRESHOLD"
+    options = (THRESHOLD,)
+    needs = (
+        Need("act = 'assistant_response'", "no responses of a model"),
+        Need("truncated IS NOT NULL", "no response tells how it ended (finish reason)"),
+    )
 
-    def analyze(self, context: base.Context) -> base.Analysis:
-        telemetry = context.engine.telemetry
-        findings = base.Looks()
-        abstained: dict[str, Abstention] = {}
-        for window in context.longer_windows(6):
-            for reading in context.engine.shares(TRUNCATION, window, 1):
-                if not reading.subject.startswith("assistant_response"):
-                    continue
-                missing = self._missing(reading, context.settings.continuation_threshold)
-                if missing and window == context.window:
-                    abstained[reading.subject] = Abstention(self.name, reading.subject, missing)
-                if missing:
-                    continue
-                if window != context.window:
-                    abstained.pop(reading.subject, None)
-                finding = self._judge(context, reading)
-                if finding:
-                    findings.add(window, finding)
-        if not telemetry.tells_finish and not telemetry.tells_continuation:
-            if not context.engine.shares(TRUNCATION, context.window, 10**9):
-                return base.Analysis()
-            reason = "the telemetry tells neither finish reasons nor continuations"
-            return base.Analysis((), (Abstention(self.name, "assistant_response", reason),))
-        silent = self._untold(context) if telemetry.tells_finish else {}
-        return base.Analysis(findings.findings(), tuple({**silent, **abstained}.values()))
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 always the same
+        return (TRUNCATION, CONTINUATION)
 
-    def _untold(self, context: base.Context) -> dict[str, Abstention]:
+    def analyze(self, context: Context) -> Analysis:
+        snapshot, coverage = context.snapshot, context.snapshot.coverage
+        signal = truncation(coverage)
+
+        def judge(window: Interval) -> Iterator[Judged]:
+            for reading in snapshot.counts(signal, window, history=lambda now: now.k > 0):
+                if subjects.parse(reading.subject).act == subjects.RESPONSE:
+                    yield reading.subject, self._judge(context, signal, reading)
+
+        if coverage.tells_finish or coverage.tells_continuation:
+            analysis = look(context.longer_windows(*WINDOWS_H), judge, longer_settles=True)
+            return Analysis(analysis.findings, (*self._untold(context), *analysis.abstained))
+        if not snapshot.counts(signal, context.window):
+            return Analysis()
+        reason = "the telemetry tells neither finish reasons nor continuations"
+        return Analysis((), (Abstention(self.name, subjects.RESPONSE, reason),))
+
+    def _untold(self, context: Context) -> Iterator[Abstention]:
         """Responses of sources that never tell an end, beside others that do."""
-        told = {r.subject for r in context.engine.shares(TRUNCATION, context.window, 10**9)}
-        untold = context.engine.shares(UNTOLD, context.window, 10**9)
-        reason = "its telemetry does not tell finish reasons"
-        return {
-            reading.subject: Abstention(self.name, reading.subject, reason)
-            for reading in untold
-            if reading.subject not in told and reading.now.n >= MIN_RESPONSES
-        }
+        if not context.snapshot.coverage.tells_finish:
+            return
+        told = {each.subject for each in context.snapshot.counts(TRUNCATION, context.window)}
+        for reading in context.snapshot.counts(UNTOLD, context.window):
+            if reading.subject not in told and reading.now.n >= MIN_RESPONSES:
+                reason = "its telemetry does not tell finish reasons"
+                yield Abstention(self.name, reading.subject, reason)
 
-    def _missing(self, reading: Reading, threshold: float) -> str:
-        now = reading.now
+    def _judge(
+        self, context: Context, signal: Signal, reading: Reading
+    ) -> Finding | Abstention | None:
+        builder = Builder(self, context, reading.subject, reading.window)
+        threshold, now = context.option(THRESHOLD), reading.now
         if now.n < MIN_RESPONSES:
-            return f"{now.n} of {MIN_RESPONSES} responses with a known end"
-        few = now.bad_conversations < MIN_CONVERSATIONS and not now.by_event
-        if few and now.k > threshold * now.n:
-            return f"truncations in {now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
-        return ""
-
-    def _judge(self, context: base.Context, reading: Reading) -> Finding | None:
-        threshold = context.settings.continuation_threshold
-        now = reading.now
+            return builder.abstention(f"{now.n} of {MIN_RESPONSES} responses with a known end")
         share = now.k / now.n
         if share <= threshold:
             return None
-        history = base.baseline_of(
-            context, TaskType.CONTINUATION, reading.subject, reading.window, reading.history
-        )
-        past = history.clusters
-        effect = confidence.shrunk_design_effect(now.clusters, past)
-        usual = None
-        if history.observed >= base.MIN_HOURS_OBSERVED and history.n >= MIN_RESPONSES:
-            usual = confidence.usual_share(
-                [(tally.k, tally.n) for tally in history.hours.values()],
-                design_effect=past.design_effect(),
-            )
-        k, n = now.k / effect, now.n / effect
-        sure = base.capped(
-            confidence.lies_above(k, n, threshold, usual, PRIOR), by_event=now.by_event
-        )
-        if share > 0.30:  # noqa: PLR2004
-            severity = Severity.CRITICAL
-        elif share > 0.20:  # noqa: PLR2004
-            severity = Severity.HIGH
-        else:
-            severity = Severity.MEDIUM
-        return self._finding(context, reading, share, sure, severity, effect, usual, history)
-
-    def _finding(
-        self,
-        context: base.Context,
-        reading: Reading,
-        share: float,
-        sure: float,
-        severity: Severity,
-        effect: float,
-        usual: confidence.Usual | None,
-        history: base.Baseline,
-    ) -> Finding:
-        threshold = context.settings.continuation_threshold
-        now, window = reading.now, reading.window
-        who = reading.subject.partition("/")[2] or "the assistant"
-        samples = context.engine.samples(reading.subject, Measure.CUTS, window, base.MAX_SAMPLES)
-        centre = context.engine.centre(reading.subject, Measure.CUTS, window)
-        low, high = confidence.interval(now.k / effect, now.n / effect)
-        return Finding(
-            analyzer=self.name,
-            type=TaskType.CONTINUATION,
-            subject=reading.subject,
-            severity=severity,
+        if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
+            reason = f"{now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
+            return builder.abstention(f"truncations in {reason}")
+        who = subjects.parse(reading.subject).label or "the assistant"
+        examples = builder.examples(signal)
+        return builder.finding(
+            share_above(
+                reading,
+                baseline_of(context, self.task_type, reading),
+                threshold,
+                metric="continuation_ratio",
+                counted="responses cut off",
+                prior=PRIOR,
+                needed=MIN_RESPONSES,
+                clustered=True,
+            ),
+            examples,
+            severity=severity_of(share, high=above(0.20), critical=above(0.30)),
+            impact=share,
             title=f"Answers of {who} are cut off",
             description=(
-                f"{now.k} of {now.n} responses of {who} ({base.percent(share)}) were cut off or had"
-                f" to be continued in the last {base.duration(window)}, in"
-                f" {now.bad_conversations} conversations; {base.percent(threshold)} is tolerated."
-            ),
-            evidence=Evidence(
-                metric="continuation_ratio",
-                current=base.percent(share),
-                baseline=base.usual_text(usual, history.observed) if usual else None,
-                threshold=base.percent(threshold),
-                time_window=base.duration(window),
-                samples=base.describe_samples(samples),
-                details={
-                    "unit": "share",
-                    "value": base.number(share),
-                    "baselineValue": base.number(usual.share) if usual else None,
-                    "thresholdValue": threshold,
-                    "n": now.n,
-                    "k": now.k,
-                    "conversations": context.engine.breadth(TRUNCATION, reading.subject, window),
-                    "failingConversations": now.bad_conversations,
-                    "designEffect": base.number(effect),
-                    "interval": [base.number(low), base.number(high)],
-                    "baselineHours": history.observed,
-                    "rule": (
-                        "share of responses with a known end that were cut off, with the"
-                        " clustering in conversations taken into account"
-                    ),
-                    **base.enough(
-                        now.n,
-                        lambda cut: base.capped(
-                            confidence.lies_above(
-                                cut / effect, now.n / effect, threshold, usual, PRIOR
-                            ),
-                            by_event=now.by_event,
-                        ),
-                        context.settings.min_confidence,
-                        "responses cut off",
-                        least=threshold * now.n,
-                    ),
-                    **base.chart(
-                        {h: t.k / t.n for h, t in reading.history.items() if t.n}, window, share
-                    ),
-                },
+                f"{now.k} of {now.n} responses of {who} ({percent(share)}) were cut off or had"
+                f" to be continued in the last {duration(reading.window)}, in"
+                f" {now.bad_conversations} conversations; {percent(threshold)} is tolerated."
             ),
             fix=Fix(
                 approach="raise_output_limit",
@@ -173,12 +115,13 @@ class ContinuationAnalyzer:
                 effort="30 minutes",
             ),
             acceptance=(
-                f"At most {base.percent(threshold)} of the responses of {who} are cut off"
-                " over 24 hours",
+                f"At most {percent(threshold)} of the responses of {who} are cut off over 24 hours",
                 "The p95 latency of the responses rises by less than half",
             ),
-            confidence=sure,
-            impact=share,
-            centre=None if centre is None else from_us(centre),
-            related_events=base.event_ids(samples),
+            details={
+                "conversations": examples.conversations,
+                "failingConversations": now.bad_conversations,
+                "rule": "share of responses with a known end that were cut off, with the clustering"
+                " in conversations taken into account",
+            },
         )

@@ -1,25 +1,62 @@
-"""The analyzers by name, in the order of the settings."""
+"""The analyzers that a run asks, by their names: tgt's own, and those of plug-ins.
+
+One that cannot be loaded, or whose questions cannot be known, stands in its place all the same and
+fails when it is asked, as any analyzer may: it is reported by its name, and the others go on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from tgt.analyzers.base import Analyzer
-from tgt.analyzers.continuation import ContinuationAnalyzer
-from tgt.analyzers.docs_gap import DocsGapAnalyzer
-from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
-from tgt.analyzers.performance import PerformanceAnalyzer
-from tgt.analyzers.ux_issue import UxIssueAnalyzer
-
-ALL: tuple[Analyzer, ...] = (
-    ContinuationAnalyzer(),
-    ErrorSpikeAnalyzer(),
-    DocsGapAnalyzer(),
-    PerformanceAnalyzer(),
-    UxIssueAnalyzer(),
-)
+from tgt import plugins
+from tgt.analyzers.base import Analysis, Analyzer, Context, Need
+from tgt.config import Settings
+from tgt.engine.protocol import Signal
+from tgt.options import Option
 
 
-def chosen(names: Iterable[str]) -> tuple[Analyzer, ...]:
-    wanted = set(names)
-    return tuple(analyzer for analyzer in ALL if analyzer.name in wanted)
+@dataclass(frozen=True)
+class Broken:
+    """In the place of an analyzer that cannot be used."""
+
+    name: str
+    failure: Exception
+    task_type: str = ""
+    summary: str = ""
+    options: tuple[Option[Any], ...] = ()
+    needs: tuple[Need, ...] = ()
+
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 it has none
+        return ()
+
+    def analyze(self, context: Context) -> Analysis:  # noqa: ARG002 it is not asked
+        cause = self.failure.__cause__
+        raise cause if isinstance(cause, Exception) else self.failure
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The analyzers of a run, and every question of theirs that has a history."""
+
+    analyzers: tuple[Analyzer, ...]
+    signals: tuple[Signal, ...]
+
+
+def chosen(settings: Settings) -> Chosen:
+    """The analyzers that the settings name, in their order."""
+    analyzers: list[Analyzer] = []
+    signals: dict[Signal, None] = {}
+    for name in settings.analyzers:
+        try:
+            analyzer: Analyzer = plugins.analyzer(name)
+            signals.update(dict.fromkeys(analyzer.signals(settings)))
+        except Exception as failure:  # noqa: BLE001 a plug-in may raise anything
+            analyzer = Broken(name, failure)
+        analyzers.append(analyzer)
+    return Chosen(tuple(analyzers), tuple(signals))
+
+
+def built_in() -> tuple[Analyzer, ...]:
+    """The analyzers that come with tgt, in the order of the settings."""
+    return chosen(Settings()).analyzers

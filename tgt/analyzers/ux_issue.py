@@ -7,20 +7,30 @@ is answered with yes is reported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tgt.analyzers import base
+from tgt import options, subjects
+from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.baseline import baseline_of
+from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.figures import duration, percent
+from tgt.analyzers.judgements import NEVER, above, severity_of, share_above
+from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, long_waits
 from tgt.config import Settings
-from tgt.engine.protocol import Measure, Reading, Signal
-from tgt.events import from_us
-from tgt.outcome import Abstention
-from tgt.stats import confidence
-from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
+from tgt.engine.protocol import Counts, Reading, Signal
+from tgt.events import Interval
+from tgt.tasks.card import Finding, Fix, TaskType
 
 MIN_CONVERSATIONS = 10
 MIN_BAD = 3
 PRIOR = 0.02 / 3
 """Probability, before looking, that one of the three shares has just changed."""
+
+ABORTED = options.share(
+    "TASKGEN_UX_ABORT_THRESHOLD", 0.20, "share of conversations that may be aborted"
+)
+LONG_WAIT = options.seconds("TASKGEN_LONG_WAIT_S", 8, "seconds that make an answer a long wait")
 
 
 @dataclass(frozen=True)
@@ -36,26 +46,15 @@ class _Question:
     what: str
     changes: tuple[str, ...]
 
-    def severity(self, share: float) -> Severity:
-        if share >= self.critical - _ROUNDING:
-            return Severity.CRITICAL
-        return Severity.HIGH if share >= self.high - _ROUNDING else Severity.MEDIUM
-
-
-_NEVER = 2.0  # no share reaches it
-_ROUNDING = 1e-12  # 0.2 * 3 / 2 is a little more than 0.3
-
-
-def _above(limit: float) -> float:
-    """``> limit`` for a comparison with ``>=``."""
-    return limit + 1e-9
+    def fires(self, now: Counts) -> bool:
+        return now.k >= MIN_BAD and now.k / now.n > self.threshold
 
 
 def questions(settings: Settings) -> tuple[_Question, ...]:
-    abort = settings.ux_abort_threshold
+    abort, wait = settings.option(ABORTED), settings.option(LONG_WAIT)
     return (
         _Question(
-            Signal("aborts", Measure.FINISHED, Measure.ABORTED),
+            ABORTS,
             "aborted_share",
             abort,
             abort * 3 / 2,
@@ -69,13 +68,13 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
             ),
         ),
         _Question(
-            Signal("long waits", Measure.FINISHED, Measure.WAITED),
+            long_waits(wait),
             "long_wait_share",
             0.15,
-            _above(0.30),
-            _NEVER,
+            above(0.30),
+            NEVER,
             "Users wait long for an answer",
-            "had a wait of more than 8 seconds",
+            f"had a wait of more than {wait:g} seconds",
             (
                 "See which step takes the time: the model, one tool, or many rounds of tools",
                 "Stream the answer, or say what is being done",
@@ -83,11 +82,11 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
             ),
         ),
         _Question(
-            Signal("error-heavy", Measure.FINISHED, Measure.ERROR_HEAVY),
+            ERROR_HEAVY,
             "error_heavy_share",
             0.25,
-            _above(0.40),
-            _NEVER,
+            above(0.40),
+            NEVER,
             "Conversations are full of errors",
             "had errors in more than 30% of their events",
             (
@@ -101,92 +100,63 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
 
 class UxIssueAnalyzer:
     name = "ux_issue"
+    task_type = TaskType.UX
+    summary = (
+        "the share that was aborted is above TASKGEN_UX_ABORT_THRESHOLD, or too many waited long"
+        " or were full of errors"
+    )
+    options = (ABORTED, LONG_WAIT)
+    needs = (
+        Need("conv_id IS NOT NULL", "no record names its conversation"),
+        Need("act = 'assistant_response'", "no responses of a model"),
+    )
 
-    def analyze(self, context: base.Context) -> base.Analysis:
-        findings = []
-        for question in questions(context.settings):
-            reading = context.engine.conversations(question.signal, context.window)
-            if reading.now.n < MIN_CONVERSATIONS:
-                reason = f"{reading.now.n} of {MIN_CONVERSATIONS} finished conversations"
-                return base.Analysis((), (Abstention(self.name, "conversations", reason),))
-            finding = self._judge(context, question, reading)
-            if finding:
-                findings.append(finding)
-        return base.Analysis(tuple(findings))
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
+        return tuple(question.signal for question in questions(settings))
 
-    def _judge(
-        self, context: base.Context, question: _Question, reading: Reading
-    ) -> Finding | None:
-        now, window = reading.now, reading.window
+    def analyze(self, context: Context) -> Analysis:
+        def judge(window: Interval) -> Iterator[Judged]:
+            for question in questions(context.settings):
+                readings = context.snapshot.counts(question.signal, window, history=question.fires)
+                over = sum(reading.now.n for reading in readings)
+                if over < MIN_CONVERSATIONS:
+                    builder = Builder(self, context, subjects.CONVERSATIONS, window)
+                    reason = f"{over} of {MIN_CONVERSATIONS} finished conversations"
+                    yield builder.subject, builder.abstention(reason)
+                    return
+                for reading in readings:
+                    if question.fires(reading.now):
+                        yield reading.subject, self._finding(context, question, reading)
+
+        return look([context.window], judge)
+
+    def _finding(self, context: Context, question: _Question, reading: Reading) -> Finding:
+        builder = Builder(self, context, reading.subject, reading.window)
+        now, limit = reading.now, percent(question.threshold)
         share = now.k / now.n
-        if now.k < MIN_BAD or share <= question.threshold:
-            return None
-        history = base.baseline_of(context, TaskType.UX, reading.subject, window, reading.history)
-        usual = None
-        if history.observed >= base.MIN_HOURS_OBSERVED and history.n >= MIN_CONVERSATIONS:
-            usual = confidence.usual_share([(t.k, t.n) for t in history.hours.values()])
-        sure = confidence.lies_above(now.k, now.n, question.threshold, usual, PRIOR)
-        low, high = confidence.interval(now.k, now.n)
-        samples = context.engine.samples(
-            reading.subject, question.signal.counted, window, base.MAX_SAMPLES
-        )
-        centre = context.engine.centre(reading.subject, question.signal.counted, window)
-        return Finding(
-            analyzer=self.name,
-            type=TaskType.UX,
-            subject=reading.subject,
-            severity=question.severity(share),
+        return builder.finding(
+            share_above(
+                reading,
+                baseline_of(context, self.task_type, reading),
+                question.threshold,
+                metric=question.metric,
+                counted="such conversations",
+                prior=PRIOR,
+                needed=MIN_CONVERSATIONS,
+                least=MIN_BAD - 1,
+            ),
+            builder.examples(question.signal),
+            severity=severity_of(share, high=question.high, critical=question.critical),
+            impact=share,
             title=question.title,
             description=(
-                f"{now.k} of {now.n} conversations ({base.percent(share)}) that ended in the last"
-                f" {base.duration(window)} {question.what}; {base.percent(question.threshold)} is"
-                " tolerated."
-            ),
-            evidence=Evidence(
-                metric=question.metric,
-                current=base.percent(share),
-                baseline=base.usual_text(usual, history.observed) if usual else None,
-                threshold=base.percent(question.threshold),
-                time_window=base.duration(window),
-                samples=base.describe_samples(samples),
-                details={
-                    "unit": "share",
-                    "value": base.number(share),
-                    "baselineValue": base.number(usual.share) if usual else None,
-                    "thresholdValue": question.threshold,
-                    "n": now.n,
-                    "k": now.k,
-                    "conversations": now.n,
-                    "interval": [base.number(low), base.number(high)],
-                    "baselineHours": history.observed,
-                    "rule": "share of the finished conversations, each judged whole",
-                    "windows": [
-                        {
-                            "hours": base.number(window.minutes / 60),
-                            "confidence": base.number(sure),
-                        }
-                    ],
-                    **base.enough(
-                        now.n,
-                        lambda bad: confidence.lies_above(
-                            bad, now.n, question.threshold, usual, PRIOR
-                        ),
-                        context.settings.min_confidence,
-                        "such conversations",
-                        least=max(MIN_BAD - 1, question.threshold * now.n),
-                    ),
-                    **base.chart(
-                        {h: t.k / t.n for h, t in reading.history.items() if t.n}, window, share
-                    ),
-                },
+                f"{now.k} of {now.n} conversations ({percent(share)}) that ended in the last"
+                f" {duration(reading.window)} {question.what}; {limit} is tolerated."
             ),
             fix=Fix(approach="improve_conversations", changes=question.changes, effort="2 hours"),
-            acceptance=(
-                f"At most {base.percent(question.threshold)} of the conversations"
-                f" {question.what} over 24 hours",
-            ),
-            confidence=sure,
-            impact=share,
-            centre=None if centre is None else from_us(centre),
-            related_events=base.event_ids(samples),
+            acceptance=(f"At most {limit} of the conversations {question.what} over 24 hours",),
+            details={
+                "conversations": now.n,
+                "rule": "share of the finished conversations, each judged whole",
+            },
         )

@@ -1,0 +1,92 @@
+"""What is usual for a subject: its history, without the times in which it was itself a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
+
+from tgt.analyzers.base import Context
+from tgt.engine.protocol import Counts, Reading
+from tgt.events import HOUR_US, Interval, to_us
+from tgt.stats.confidence import Clusters, Usual, usual_share
+from tgt.tasks.card import fingerprint
+
+MIN_HOURS_OBSERVED = 24
+_SUMS = attrgetter(*(each.name for each in fields(Clusters)))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The history that a subject is compared with, without its own incidents."""
+
+    hours: Mapping[int, Counts]
+    observed_hours: frozenset[int]
+
+    @property
+    def observed(self) -> int:
+        """How many hours had telemetry, of whatever subject."""
+        return len(self.observed_hours)
+
+    @property
+    def n(self) -> int:
+        return sum(counts.n for counts in self.hours.values())
+
+    @property
+    def k(self) -> int:
+        return sum(counts.k for counts in self.hours.values())
+
+    @property
+    def bad_units(self) -> int:
+        return sum(counts.bad_units for counts in self.hours.values())
+
+    @property
+    def clusters(self) -> Clusters:
+        parts = [_SUMS(counts.clusters) for counts in self.hours.values()]
+        return Clusters(*map(sum, zip(*parts, strict=True)))
+
+    @property
+    def missing(self) -> str:
+        """What there is too little of; empty if there is a day of it."""
+        if self.observed >= MIN_HOURS_OBSERVED:
+            return ""
+        return f"{self.observed} of {MIN_HOURS_OBSERVED} hours of baseline"
+
+    def usual(self, least: int, *, design_effect: float = 1.0) -> Usual | None:
+        """The usual share of what counts, if there is a day of history with ``least`` events."""
+        if self.missing or self.n < least:
+            return None
+        hours = [(counts.k, counts.n) for counts in self.hours.values()]
+        return usual_share(hours, design_effect=design_effect)
+
+
+def observed_before(context: Context, window: Interval) -> frozenset[int]:
+    """The clock hours before the window that had telemetry."""
+    end = to_us(window.start) // HOUR_US
+    return frozenset(hour for hour in context.snapshot.coverage.hours_observed if hour < end)
+
+
+def outside_incidents(
+    context: Context, task_type: str, subject: str, window: Interval
+) -> frozenset[int]:
+    """The observed clock hours before the window that no incident of this problem touches.
+
+    If fewer than a day would remain the incidents are the new normal, and count.
+    """
+    before = observed_before(context, window)
+    incidents = context.incidents.get(fingerprint(task_type, context.redacted(subject)), ())
+    if not incidents:
+        return before
+    quiet = frozenset(
+        hour
+        for hour in before
+        if not any(to_us(i.start) // HOUR_US <= hour <= to_us(i.end) // HOUR_US for i in incidents)
+    )
+    return quiet if len(quiet) >= MIN_HOURS_OBSERVED else before
+
+
+def baseline_of(context: Context, task_type: str, reading: Reading) -> Baseline:
+    """What a reading's history says is usual, as a problem of this type sees it."""
+    hours = outside_incidents(context, task_type, reading.subject, reading.window)
+    history = reading.history
+    return Baseline({hour: history[hour] for hour in hours if hour in history}, hours)

@@ -1,0 +1,197 @@
+"""The finding builder: what every analyzer repeats, so that one is its signals, rule and words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from tgt.analyzers.base import Analysis, Analyzer, Context
+from tgt.analyzers.figures import Measure, Unit, duration, number
+from tgt.analyzers.judgements import Detail, Judgement
+from tgt.engine.protocol import Examples, Signal
+from tgt.events import HOUR_US, Interval, Sample, from_us, to_us
+from tgt.outcome import Abstention
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, format_time
+
+CHART_HOURS = 24
+MAX_SAMPLES = 3
+_SURER = 0.01
+"""How much surer a longer window must be to be told instead of a shorter one."""
+_LONGEST_ID = 80
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes the finding, or the abstention, of one analyzer about one subject in one window."""
+
+    analyzer: Analyzer
+    context: Context
+    subject: str
+    window: Interval
+
+    def abstention(self, reason: str) -> Abstention:
+        return Abstention(self.analyzer.name, self.subject, reason)
+
+    def examples(self, signal: Signal, *, beyond: float | None = None) -> Examples:
+        """Samples of what counts, their median time, and how many conversations there were."""
+        snapshot = self.context.snapshot
+        return snapshot.examples(signal, self.subject, self.window, MAX_SAMPLES, beyond=beyond)
+
+    def finding(
+        self,
+        judgement: Judgement,
+        examples: Examples,
+        *,
+        severity: Severity,
+        impact: float,
+        title: str,
+        description: str,
+        fix: Fix,
+        acceptance: tuple[str, ...],
+        details: Mapping[str, Detail] | None = None,
+    ) -> Finding:
+        """The finding; ``details`` are the analyzer's own beside those of the judgement."""
+        measure, hours = judgement.measure, judgement.hours
+        samples, median = examples.samples, examples.median_us
+        return Finding(
+            analyzer=self.analyzer.name,
+            type=self.analyzer.task_type,
+            subject=self.subject,
+            severity=severity,
+            title=title,
+            description=description,
+            evidence=Evidence(
+                metric=measure.metric,
+                current=measure.current_text,
+                baseline=measure.baseline_text,
+                threshold=measure.threshold_text,
+                time_window=duration(self.window),
+                samples=tuple(_sample(sample) for sample in samples),
+                details={
+                    **_values(measure),
+                    **{name: _json(value) for name, value in judgement.details.items()},
+                    **{name: _json(value) for name, value in (details or {}).items()},
+                    **self._enough(judgement),
+                    **({} if hours is None else _chart(hours, self.window, measure)),
+                },
+            ),
+            fix=fix,
+            acceptance=acceptance,
+            confidence=judgement.confidence,
+            impact=impact,
+            centre=None if median is None else from_us(median),
+            related_events=_ids(samples),
+            examples=samples,
+        )
+
+    def _enough(self, judgement: Judgement) -> dict[str, str]:
+        """How few would have been believed; nothing if not even all."""
+        n, sure, minimum = judgement.n, judgement.sure, judgement.minimum
+        if minimum is None:
+            minimum = self.context.settings.min_confidence
+        low, high = math.floor(judgement.least) + 1, n
+        if sure is None or low > high or sure(high) < minimum:
+            return {}
+        while low < high:
+            middle = (low + high) // 2
+            if sure(middle) >= minimum:
+                high = middle
+            else:
+                low = middle + 1
+        return {"enough": f"{low} of {n} {judgement.counted} would have been enough"}
+
+
+def with_samples(finding: Finding, samples: tuple[Sample, ...]) -> Finding:
+    """The finding with its samples as they were completed."""
+    evidence = replace(finding.evidence, samples=tuple(_sample(sample) for sample in samples))
+    return replace(finding, evidence=evidence, related_events=_ids(samples), examples=samples)
+
+
+def _ids(samples: Sequence[Sample]) -> tuple[str, ...]:
+    return tuple(sample.id[:_LONGEST_ID] for sample in samples if sample.id)
+
+
+Judged: TypeAlias = tuple[str, Finding | Abstention | None]
+"""What comes of judging a subject; None where there is nothing to say."""
+Judge: TypeAlias = Callable[[Interval], Iterable[Judged]]
+"""Judges every subject in a window."""
+
+
+def look(windows: Sequence[Interval], judge: Judge, *, longer_settles: bool = False) -> Analysis:
+    """What comes of judging every subject in every window, the run's own first: of each subject
+    the surest finding, given from the shortest window on.
+
+    Of what was not judged only the run's own window tells, and nothing of a subject that was a
+    finding in another or, where ``longer_settles``, could be judged there. Details say how sure
+    each of the windows was in which there was a finding.
+    """
+    best: dict[str, Finding] = {}
+    looks: dict[str, list[dict[str, float]]] = {}
+    abstained: dict[str, Abstention] = {}
+    for window in windows:
+        for subject, result in judge(window):
+            if isinstance(result, Abstention):
+                if window == windows[0]:
+                    abstained[subject] = result
+                continue
+            if longer_settles or result:
+                abstained.pop(subject, None)
+            if result is None:
+                continue
+            told = {"hours": number(window.minutes / 60), "confidence": number(result.confidence)}
+            looks.setdefault(subject, []).append(told)
+            if subject not in best or result.confidence > best[subject].confidence + _SURER:
+                best[subject] = result
+    findings = tuple(_with(finding, windows=looks[name]) for name, finding in best.items())
+    return Analysis(findings, tuple(abstained.values()))
+
+
+def _with(finding: Finding, **details: Any) -> Finding:
+    evidence = finding.evidence
+    return replace(finding, evidence=replace(evidence, details={**evidence.details, **details}))
+
+
+def _values(measure: Measure) -> dict[str, Any]:
+    """The measure as the card has it; what a setting says and what was counted is not rounded."""
+    is_count, is_ratio = measure.unit is Unit.COUNT, measure.unit is Unit.RATIO
+    limit = number(measure.limit) if measure.times else measure.threshold
+    return {
+        "unit": str(measure.unit),
+        "value": measure.value if is_count else number(measure.value / measure.scale),
+        "baselineValue": None if measure.usual is None else number(measure.usual / measure.scale),
+        "thresholdValue": measure.times if is_ratio else limit,
+    }
+
+
+def _chart(hours: Mapping[int, float], window: Interval, measure: Measure) -> dict[str, Any]:
+    """The last hours of a measure, oldest first; the last is the window itself."""
+    end = to_us(window.start) // HOUR_US
+    before = (hours.get(hour) for hour in range(end - CHART_HOURS + 1, end))
+    # Ratios are of the usual share as the card has it, so that the card can be checked by itself.
+    scale = number(measure.scale)
+    history = [None if value is None else number(value / scale) for value in before]
+    return {
+        "history": [*history, number(measure.value / measure.scale)],
+        "historyEnd": format_time(window.end),
+    }
+
+
+def _json(value: Detail) -> Any:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_json(each) for each in value]
+    return value
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    """When, which event, which conversation, what it said."""
+    return {
+        "timestamp": format_time(sample.at),
+        **({"eventId": sample.id[:_LONGEST_ID]} if sample.id else {}),
+        **({"convId": sample.conv_id[:_LONGEST_ID]} if sample.conv_id else {}),
+        **({"text": sample.text} if sample.text else {}),
+        **sample.values,
+    }

@@ -1,0 +1,155 @@
+"""Failures among those who were exposed to them: how many of the units that used something fail.
+
+A unit is a conversation in one hour or, where events have no conversation, an event.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tgt import subjects
+from tgt.analyzers.base import Context
+from tgt.analyzers.baseline import Baseline
+from tgt.analyzers.figures import Measure, Unit
+from tgt.analyzers.judgements import Judgement, capped
+from tgt.analyzers.signals import TRAFFIC
+from tgt.engine.protocol import Counts, Reading
+from tgt.stats import confidence
+
+MOSTLY_FAILS = 0.95
+"""How sure it must be that most of them fail, to be said without any history."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How many failed of how many were exposed, in the window and, ``hours``, before."""
+
+    failing: int
+    exposed: int
+    hours: Mapping[int, tuple[float, float]]
+    by_event: bool = False
+
+    @property
+    def unit(self) -> str:
+        return "events" if self.by_event else "conversations"
+
+    @property
+    def metric(self) -> str:
+        return "failing_share" if self.by_event else "failing_conversations"
+
+    @property
+    def share(self) -> float:
+        return self.failing / self.exposed
+
+    @property
+    def size(self) -> float:
+        """How many units the baseline has."""
+        return sum(exposed for _, exposed in self.hours.values())
+
+    @property
+    def counted(self) -> str:
+        return f"failing {self.unit}"
+
+
+def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposure:
+    """Who met the failures of a subject: of those who used it, or of everybody."""
+    now, past = reading.now, history.hours
+    if now.by_event:
+        hours = {hour: (float(each.k), float(each.n)) for hour, each in past.items()}
+        return Exposure(now.k, now.n, hours, by_event=True)
+    if _has_own_uses(reading):
+        hours = {hour: (float(each.bad_units), float(each.units)) for hour, each in past.items()}
+        return Exposure(now.bad_units, now.units, hours)
+    traffic = next(
+        iter(context.snapshot.counts(TRAFFIC, reading.window, history=lambda _: True)), reading
+    )
+    hours = {}
+    for hour in history.observed_hours:
+        own, every = past.get(hour, Counts()), traffic.history.get(hour, Counts())
+        hours[hour] = (float(own.bad_units), float(max(every.units, own.units)))
+    return Exposure(now.bad_units, max(traffic.now.units, now.units), hours)
+
+
+def _has_own_uses(reading: Reading) -> bool:
+    """Whether the subject also succeeds; else it is a mere error, and anything may meet it."""
+    if subjects.parse(reading.subject).act in {subjects.TOOL_CALL, subjects.RESPONSE}:
+        return True
+    return reading.now.n > reading.now.k or any(t.n > t.k for t in reading.history.values())
+
+
+@dataclass(frozen=True)
+class Rise(Judgement):
+    """A share that is so many ``times`` the usual one; ``tail`` is how seldom chance alone makes
+    it so."""
+
+    times: float = 0.0
+    tail: float = 1.0
+
+
+def risen(exposure: Exposure, history: Baseline, multiplier: float, prior: float) -> Rise | None:
+    """That more fail than so many times the usual share; None if they do not."""
+    usual = confidence.usual_share(exposure.hours.values())
+    times = exposure.share / usual.share
+    if times <= multiplier:
+        return None
+    line = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9)
+    expected = usual.share * exposure.exposed
+    tail = confidence.negative_binomial_tail(exposure.failing, expected, 1 / usual.dispersion)
+
+    def sure(failing: int) -> float:
+        over = confidence.risen_above(failing, exposure.exposed, line, usual, prior)
+        return capped(over, by_event=exposure.by_event)
+
+    return Rise(
+        Measure(
+            exposure.metric,
+            Unit.RATIO,
+            exposure.share,
+            times=multiplier,
+            usual=usual.share,
+            hours=history.observed,
+        ),
+        sure(exposure.failing),
+        details={
+            "expected": expected,
+            "tail": float(f"{tail:.1e}"),
+            "baselineShare": usual.share,
+            "rule": f"failing share of the {exposure.unit} that used it, against its own baseline"
+            " (beta-binomial, with the baseline's variation from hour to hour)",
+        },
+        sure=sure,
+        n=exposure.exposed,
+        counted=exposure.counted,
+        least=multiplier * expected,
+        times=times,
+        tail=tail,
+    )
+
+
+def mostly_failing(exposure: Exposure) -> Judgement | None:
+    """That more than half fail, which needs no history; None if that is not certain enough."""
+
+    def sure(failing: int) -> float:
+        return confidence.share_above(failing, exposure.exposed, 0.5)
+
+    certain = sure(exposure.failing)
+    if certain < MOSTLY_FAILS:
+        return None
+    return Judgement(
+        Measure(
+            exposure.metric,
+            Unit.SHARE,
+            exposure.share,
+            threshold=0.5,
+            tolerated="50% of calls (no baseline)",
+        ),
+        capped(certain, by_event=exposure.by_event),
+        details={"rule": "more than half of the uses fail; too little history for a comparison"},
+        sure=sure,
+        n=exposure.exposed,
+        counted=exposure.counted,
+        least=exposure.exposed / 2,
+        minimum=MOSTLY_FAILS,
+    )

@@ -1,0 +1,92 @@
+"""The numbers of a finding and how they are written. They are numbers until a card is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tgt.events import Interval
+
+
+class Unit(StrEnum):
+    """What the value of a finding is."""
+
+    SHARE = "share"
+    RATIO = "ratio"  # a share as a multiple of what it usually is
+    MS = "ms"
+    COUNT = "count"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What was measured, beside what is usual and what is tolerated.
+
+    ``value`` and ``usual`` are shares, milliseconds or numbers of calls, and ``hours`` those that
+    the usual value rests on. What is tolerated is ``times`` the usual value, or else ``threshold``;
+    ``tolerated`` is how that is said, if not as usual.
+    """
+
+    metric: str
+    unit: Unit
+    value: float
+    threshold: float = 0.0
+    times: float = 0.0
+    usual: float | None = None
+    hours: int = 0
+    tolerated: str = ""
+
+    @property
+    def limit(self) -> float:
+        """The value that is tolerated."""
+        return self.times * self.usual if self.times and self.usual else self.threshold
+
+    @property
+    def scale(self) -> float:
+        """What one of the values that are shown is: a ratio is of the usual value."""
+        return self.usual if self.unit is Unit.RATIO and self.usual else 1.0
+
+    @property
+    def current_text(self) -> str:
+        return _text(self.unit, self.value)
+
+    @property
+    def baseline_text(self) -> str | None:
+        return None if self.usual is None else f"{_text(self.unit, self.usual)} over {self.hours} h"
+
+    @property
+    def threshold_text(self) -> str:
+        if self.tolerated or not self.times:
+            return self.tolerated or _text(self.unit, self.threshold)
+        times = f"{self.times:g} × usual"
+        return times if self.unit is Unit.RATIO else f"{times} ({_text(self.unit, self.limit)})"
+
+
+def _text(unit: Unit, value: float) -> str:
+    if unit is Unit.MS:
+        return milliseconds(value)
+    return f"{value:.0f} calls" if unit is Unit.COUNT else percent(value)
+
+
+def number(value: float) -> float:
+    """A number for a card: finite, and of four significant digits, which keep the card small."""
+    if value == 0 or not math.isfinite(value):
+        return 0.0
+    return round(value, 3 - math.floor(math.log10(abs(value))))
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def milliseconds(ms: float) -> str:
+    ms = number(ms)
+    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"  # noqa: PLR2004 a second
+
+
+def duration(window: Interval) -> str:
+    """A window's length as people say it: ``60 minutes``, ``6 hours``."""
+    minutes = window.minutes
+    if minutes > 120:  # noqa: PLR2004 two hours
+        return f"{minutes / 60:.0f} hours"
+    return f"{minutes:.0f} minutes"

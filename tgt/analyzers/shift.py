@@ -1,0 +1,131 @@
+"""Distributions that have shifted: a quantile lies higher than it usually does.
+
+A quantile lies beyond a line exactly when more than a certain share of the values does, so the
+question is about a share: usually it is what the baseline's hours say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tgt.analyzers.builder import Builder
+from tgt.analyzers.figures import Measure, Unit
+from tgt.analyzers.judgements import Judgement, capped
+from tgt.engine.protocol import Signal
+from tgt.stats import confidence, distributions
+from tgt.stats.distributions import Histogram
+
+MEDIAN, TAIL = 0.5, 0.95
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of one subject: now, usually, and by the clock hour before."""
+
+    now: Histogram
+    before: Histogram
+    history: Mapping[int, Histogram]
+
+    @property
+    def n(self) -> int:
+        return distributions.size(self.now)
+
+    @property
+    def p95(self) -> float:
+        return quantile(self.now, TAIL)
+
+    @property
+    def usual_p95(self) -> float:
+        return quantile(self.before, TAIL)
+
+    @property
+    def times_usual(self) -> float:
+        return self.p95 / self.usual_p95
+
+
+def quantile(values: Histogram, fraction: float) -> float:
+    """A quantile; not a number where there are no values."""
+    value = distributions.quantile(values, fraction)
+    return value if value is not None else math.nan
+
+
+@dataclass(frozen=True)
+class Shift(Judgement):
+    """A quantile, ``route``, that has risen: ``share`` of the values are now beyond ``line``."""
+
+    route: str = ""
+    line: float = 0.0
+    share: float = 0.0
+
+
+def shifted(
+    builder: Builder,
+    signal: Signal,
+    values: Values,
+    route: str,
+    threshold: float,
+    *,
+    metric: str,
+    counted: Callable[[float], str],
+    prior: float,
+    minimum: tuple[int, int] = (0, 0),
+) -> Shift | None:
+    """How sure it is that a quantile has risen by more than the square root of the threshold: the
+    median for the route ``all``, the p95 for ``tail``.
+
+    ``counted`` says what values beyond a line are. None if there are fewer values, or units beyond
+    the line, than the ``minimum``.
+    """
+    name, fraction = ("median", MEDIAN) if route == "all" else ("p95", TAIL)
+    line = math.sqrt(threshold) * quantile(values.before, fraction)
+    beyond = builder.context.snapshot.beyond(signal, builder.subject, builder.window, line)
+    if values.n < minimum[0] or (beyond.units < minimum[1] and not beyond.by_event):
+        return None
+    effect = confidence.shrunk_design_effect(beyond.clusters, confidence.Clusters())
+    usual = confidence.usual_share(
+        [
+            (distributions.count_above(each, line), float(distributions.size(each)))
+            for each in values.history.values()
+        ],
+        design_effect=effect,
+    )
+    count = distributions.count_above(values.now, line)
+    k, n = count / effect, values.n / effect
+
+    def sure(count: float) -> float:
+        return confidence.risen_above(count / effect, n, 1 - fraction, usual, prior)
+
+    return Shift(
+        Measure(
+            metric,
+            Unit.MS,
+            values.p95,
+            times=threshold,
+            usual=values.usual_p95,
+            hours=len(values.history),
+        ),
+        capped(sure(count), by_event=beyond.by_event),
+        details={
+            "ratio": values.times_usual,
+            "n": values.n,
+            "p50": quantile(values.now, MEDIAN),
+            "baselineP50": quantile(values.before, MEDIAN),
+            "baselineCalls": distributions.size(values.before),
+            "baselineHours": len(values.history),
+            "route": route,
+            "k": round(k * effect),
+            "expected": usual.share * n * effect,
+            "designEffect": effect,
+            "rule": f"{counted(line)} (the square root of the threshold times the usual {name})"
+            " against their usual share",
+        },
+        hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
+        sure=sure,
+        n=values.n,
+        counted=counted(line),
+        route=route,
+        line=line,
+        share=k / n,
+    )

@@ -1,0 +1,46 @@
+"""The questions that analyzers and reports share. What a user does counts for nobody's share."""
+
+from __future__ import annotations
+
+from tgt.engine.protocol import Coverage, Of, Signal
+
+FAILURE = Signal("failure", where="actor <> 'user'", counted="failed")
+TRAFFIC = Signal("traffic", where=FAILURE.where, counted=FAILURE.counted, by="'traffic'")
+"""Failures of everything together: whatever a conversation used, it is one of the population."""
+
+TRUNCATION = Signal(
+    "truncation", where="actor <> 'user' AND truncated IS NOT NULL", counted="truncated"
+)
+CONTINUATION = Signal(
+    "continuation",
+    where="actor <> 'user' AND (truncated IS NOT NULL OR is_untold)",
+    counted="truncated",
+)
+"""The same where no telemetry tells how answers end: only that one was continued."""
+
+UNTOLD = Signal("untold", where="actor <> 'user' AND is_untold", counted="false")
+USAGE = Signal("usage", where="act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL")
+LATENCY = Signal("latency", where="NOT coalesce(failed, false)", value="elapsed_ms")
+
+ABORTS = Signal("aborts", of=Of.CONVERSATIONS, counted="is_aborted", by="'conversations/aborted'")
+ERROR_HEAVY = Signal(
+    "error-heavy",
+    of=Of.CONVERSATIONS,
+    counted="errors > 0.3 * events",
+    by="'conversations/error_heavy'",
+)
+
+
+def long_waits(seconds: float) -> Signal:
+    """Conversations with a wait of more than so many seconds."""
+    return Signal(
+        "long waits",
+        of=Of.CONVERSATIONS,
+        counted=f"coalesce(longest_wait_ms, 0) > {round(1000 * seconds)}",
+        by="'conversations/long_wait'",
+    )
+
+
+def truncation(coverage: Coverage) -> Signal:
+    """The question for answers that were cut off, as far as telemetry tells it."""
+    return TRUNCATION if coverage.tells_finish else CONTINUATION
