@@ -1,28 +1,34 @@
 """A mapping file: where any JSON format keeps what the canonical columns need.
 
-TOML. ``[columns]`` gives each column a path (``properties.tool``, ``choices[0].finish_reason``,
-``"a.b".c`` where a key has dots), several paths of which the first with a value counts, or a
-constant (``{constant = "aider"}``). Tables named like a column translate its words: the canonical
-word, then the source's. A path is taken apart here and never becomes part of a statement. What
-cannot be used is refused with the key and the reason.
+TOML. ``[columns]`` gives each column a path (``tgt.sources.paths``), several of which the first
+with a value counts, a constant (``{constant = "aider"}``), the name of the file or its directory
+(``{from = "file"}``), or what the first object of the file says (``{first = "session.id"}``).
+Tables named like a column translate its words: the canonical word, then the source's. A path is
+taken apart here and never becomes part of a statement. What cannot be used is refused with the key
+and the reason.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
 from tgt.errors import SettingsError
+from tgt.sources import paths
+from tgt.sources.paths import Path_
 
 COLUMNS = (
-    *("ts", "id", "actor", "act", "phase", "name", "status", "conv_id", "trace_id", "call_id"),
-    *("iter", "elapsed_ms", "elapsed_s", "finish_reason", "continuation", "error", "error_type"),
-    *("args_preview", "result_preview", "model", "input_tokens", "output_tokens", "cost_usd"),
-    "service",
+    *("ts", "start", "end", "id", "actor", "act", "phase", "name", "status", "conv_id"),
+    *("trace_id", "call_id", "iter", "elapsed_ms", "elapsed_s", "elapsed_us", "elapsed_ns"),
+    *("finish_reason", "continuation", "error", "error_type", "soft_failed", "args_preview"),
+    *("result_preview", "model", "input_tokens", "cached_tokens", "output_tokens", "cost_usd"),
+    *("service", "version"),
 )
 WORDS: Mapping[str, tuple[str, ...] | None] = {
     "act": None,  # any word, since acts are the source's own
@@ -36,35 +42,42 @@ WORDS: Mapping[str, tuple[str, ...] | None] = {
 }
 SKIP = "skip"
 """The act of records that are no events."""
+NAMES = ("file", "directory")
+"""What a column may be taken from beside the object."""
+OPTIONS = ("records", "zone", "own_tools")
+"""What a mapping says beside its tables."""
 
-_SEGMENT = re.compile(r'"([^"]+)"|([^."\[\]]+)|\[(\d{1,6})\]')
-
-Path_ = tuple[str | int, ...]
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 
 @dataclass(frozen=True)
-class Column:
-    """Where a value comes from: a constant, else the first of the paths that leads to one."""
+class Value:
+    """One way to a value; one of the four is set."""
 
-    paths: tuple[Path_, ...] = ()
+    path: Path_ | None = None
     constant: str | None = None
+    name: str | None = None  # one of NAMES
+    first: Path_ | None = None  # in the first object of the file
 
-    def of(self, document: Mapping[str, Any]) -> Any:
-        if self.constant is not None:
-            return self.constant
-        for path in self.paths:
-            found = _follow(document, path)
-            if found is not None and found != "":
-                return found
-        return None
+
+Column = tuple[Value, ...]
+"""The ways to a value, of which the first that leads to one counts."""
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A mapping as it was read; ``words`` translates, per column, the source's lower-case words."""
+    """A mapping as it was read.
+
+    ``words`` translates, per column, the source's lower-case words. ``records`` leads to the list
+    of records in an object, ``zone`` is that of times without one, ``own_tools`` are patterns of
+    the names of tools that the agent brings along.
+    """
 
     columns: tuple[tuple[str, Column], ...]
     words: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    records: Path_ | None = None
+    zone: tzinfo | None = None
+    own_tools: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Mapped:
@@ -74,7 +87,7 @@ def read(path: Path) -> Mapped:
             data = tomllib.load(stream)
     except OSError as failure:
         raise _refusal(path, "", failure.strerror or "cannot be read") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as failure:
         raise _refusal(path, "", f"not TOML: {failure}") from None
     return _mapped(path, data)
 
@@ -84,50 +97,76 @@ def _mapped(path: Path, data: Mapping[str, Any]) -> Mapped:
     if not isinstance(columns, dict) or not columns:
         raise _refusal(path, "columns", "a table of columns is needed")
     for key in data:
-        if key != "columns" and key not in WORDS:
-            accepted = ", ".join(("columns", *WORDS))
-            raise _refusal(path, key, f"no such table; there are {accepted}")
+        if key not in {"columns", *OPTIONS, *WORDS}:
+            accepted = ", ".join(("columns", *WORDS, *OPTIONS))
+            raise _refusal(path, key, f"there is only {accepted}")
     found = tuple((name, _column(path, name, value)) for name, value in columns.items())
-    if "ts" not in columns:
+    if not columns.keys() & {"ts", "start", "end"}:
         raise _refusal(path, "columns.ts", "the time of a record is needed")
     words = tuple((name, _words(path, name, data[name])) for name in WORDS if name in data)
     for name, _ in words:
         if name not in columns:
             raise _refusal(path, name, f"translates columns.{name}, which is not there")
-    return Mapped(found, words)
+    return Mapped(
+        found,
+        words,
+        None if "records" not in data else _path(path, "records", data["records"], each=True),
+        None if "zone" not in data else _zone(path, data["zone"]),
+        _own_tools(path, data.get("own_tools", [])),
+    )
 
 
 def _column(path: Path, name: str, value: Any) -> Column:
     key = f"columns.{name}"
     if name not in COLUMNS:
         raise _refusal(path, key, f"no such column; there are {', '.join(COLUMNS)}")
-    if isinstance(value, dict):
-        constant = value.get("constant")
-        if set(value) != {"constant"} or not isinstance(constant, str | int | float):
-            raise _refusal(path, key, 'a constant is written as {constant = "word"}')
-        return Column(constant=str(constant))
-    paths = value if isinstance(value, list) else [value]
-    if not paths or not all(isinstance(one, str) for one in paths):
+    ways = value if isinstance(value, list) else [value]
+    if not ways or not all(isinstance(one, str | dict) for one in ways):
         raise _refusal(path, key, "a path, a list of paths, or a constant is needed")
-    return Column(paths=tuple(_path(path, key, one) for one in paths))
+    return tuple(_way(path, key, one) for one in ways)
 
 
-def _path(file: Path, key: str, text: str) -> Path_:
-    segments: list[str | int] = []
-    position = 0
-    while position < len(text):
-        if segments and text[position] == ".":
-            position += 1
-        elif segments and text[position] != "[":
-            break
-        found = _SEGMENT.match(text, position)
-        if found is None:
-            break
-        segments.append(int(found[3]) if found[3] else found[1] or found[2])
-        position = found.end()
-    if position < len(text) or not segments or isinstance(segments[0], int):
+def _way(path: Path, key: str, way: Any) -> Value:
+    if isinstance(way, str):
+        return Value(path=_path(path, key, way))
+    what, given = next(iter(way.items()), ("", None))
+    if len(way) == 1 and what == "constant" and isinstance(given, str | int | float):
+        return Value(constant=str(given))
+    if len(way) == 1 and what == "from" and given in NAMES:
+        return Value(name=str(given))
+    if len(way) == 1 and what == "first":
+        return Value(first=_path(path, key, given))
+    raise _refusal(
+        path,
+        key,
+        'a constant is written as {constant = "word"}, the name of the file as {from = "file"} or'
+        ' {from = "directory"}, what its first object says as {first = "path"}',
+    )
+
+
+def _path(file: Path, key: str, text: Any, *, each: bool = False) -> Path_:
+    found = paths.parse(text, each=each) if isinstance(text, str) else None
+    if found is None:
         raise _refusal(file, key, f"{text!r} is no path such as a.b or a[0].b")
-    return tuple(segments)
+    return found
+
+
+def _zone(path: Path, given: Any) -> tzinfo:
+    offset = _OFFSET.fullmatch(given) if isinstance(given, str) else None
+    try:
+        if offset is not None:
+            length = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+            return timezone(-length if offset[1] == "-" else length)
+        return zoneinfo.ZoneInfo(given)
+    except (ValueError, TypeError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        reason = f"{given!r} is no time zone such as Europe/Paris or +02:00"
+        raise _refusal(path, "zone", reason) from None
+
+
+def _own_tools(path: Path, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise _refusal(path, "own_tools", "a list of names of tools is needed")
+    return tuple(given)
 
 
 def _words(path: Path, name: str, table: Any) -> tuple[tuple[str, str], ...]:
@@ -146,19 +185,6 @@ def _words(path: Path, name: str, table: Any) -> tuple[tuple[str, str], ...]:
                 raise _refusal(path, f"{name}.{ours}", f"{word!r} is in two lists")
             found[spelled] = ours
     return tuple(found.items())
-
-
-def _follow(document: Any, path: Path_) -> Any:
-    for step in path:
-        if isinstance(step, int):
-            if not isinstance(document, list) or step >= len(document):
-                return None
-            document = document[step]
-        elif isinstance(document, dict):
-            document = document.get(step)
-        else:
-            return None
-    return document
 
 
 def _refusal(path: Path, key: str, reason: str) -> SettingsError:

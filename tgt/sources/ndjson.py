@@ -1,44 +1,58 @@
 """Any format of JSON objects, through a mapping file: see ``mapping``.
 
 Values that the mapping does not translate are understood as ContextLog's are: the usual words of
-outcomes and finish reasons, times and numbers also as text.
+outcomes and finish reasons, times and numbers also as text. Equal lines are as many events; only
+records that have an id are one where they have the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tgt.events import from_us, to_us
+from tgt.sources.agents import Recent, identity
+from tgt.sources.base import SKIPPED, Listing, Outcome, Record, malformed
 from tgt.sources.coerce import (
+    args_hash,
     finish,
+    first,
     http_class,
+    is_abort,
+    is_refusal,
     moment,
     number,
+    outcome,
     preview,
+    result_bytes,
     text,
     truth,
     upstream,
 )
 from tgt.sources.discover import listed
-from tgt.sources.envelopes import MALFORMED, documents
-from tgt.sources.files import LogFile, Part
-from tgt.sources.macros import ABORTS, OUTCOME_WORDS, REFUSALS
-from tgt.sources.mapping import SKIP, Mapped
-from tgt.sources.translated import MALFORMED_RECORD, SKIPPED, Translated
+from tgt.sources.files import LogFile
+from tgt.sources.mapping import SKIP, Column, Mapped, Value
+from tgt.sources.paths import ROOT, follow, spread
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".log")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".log")
 
 _ACTORS = {"tool_call": "tool", "assistant_response": "assistant", "message": "user"}
 _UPSTREAM = frozenset(("api_error", "upstream_error"))
+# What a start and an end may be of; of an answer either may be what fails.
+_IN_PHASES = frozenset(("tool_call", "assistant_response", *_UPSTREAM))
+_UNITS = {"elapsed_ms": 1.0, "elapsed_s": 1e3, "elapsed_us": 1e-3, "elapsed_ns": 1e-6}
+_HAS_ZONE = re.compile(r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(?:jsonl|ndjson|json|log)(?:[.-].*)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Ndjson(Translated):
+class Ndjson:
     """A directory or a file, and what its keys mean."""
 
     location: Path
@@ -49,91 +63,201 @@ class Ndjson(Translated):
     def kind(self) -> str:
         return "ndjson"
 
-    def files(self) -> tuple[LogFile, ...]:
-        return listed(self.location, SUFFIXES, self.setting)
+    @property
+    def key(self) -> str:
+        meaning = hashlib.sha256(repr(self.mapped).encode()).hexdigest()[:16]
+        return f"{self.kind}:{self.location}?map={meaning}"
 
-    def translate(self, part: Part) -> Iterator[Any]:
-        translator = Translator(self.mapped)
-        for document in documents(part.file, part.offset, part.length):
-            yield MALFORMED_RECORD if document is MALFORMED else translator.record(document)
+    def listing(self) -> Listing:
+        return listed(self.location, ENDINGS, self.setting)
+
+    def reader(self, file: LogFile, state: Mapping[str, Any] | None = None) -> MappedReader:
+        return MappedReader(self.mapped, file.path, state)
 
 
-@dataclass(frozen=True)
-class Translator:
-    mapped: Mapped
+class MappedReader:
+    """The reader of one file."""
 
-    @cached_property
-    def _words(self) -> dict[str, dict[str, str]]:
-        return {name: dict(words) for name, words in self.mapped.words}
+    def __init__(self, mapped: Mapped, path: str, state: Mapping[str, Any] | None = None) -> None:
+        known = state or {}
+        self._mapped = mapped
+        self._words = {name: dict(words) for name, words in mapped.words}
+        self._path = path
+        where = PurePosixPath(path)
+        self._names = {"file": _ENDING.sub("", where.name), "directory": where.parent.name}
+        # What the first object says, by column.
+        self._first: dict[str, str | None] | None = known.get("first")
+        # Names and models of what has begun, by call, since ends often leave them out.
+        self._begun = Recent(64, known.get("begun"))
 
-    def record(self, document: Mapping[str, Any]) -> Any:
-        """The record of one object, SKIPPED, or a malformed one."""
-        given = {name: column.of(document) for name, column in self.mapped.columns}
-        us = moment(given.get("ts"))
+    def state(self) -> Mapping[str, Any]:
+        return {"first": self._first, "begun": dict(self._begun)}
+
+    def finish(self) -> Iterable[Outcome]:
+        return ()
+
+    def take(
+        self,
+        document: Mapping[str, Any],
+        place: int,  # noqa: ARG002 the driver notes it in the records
+    ) -> Iterator[Outcome]:
+        if self._first is None:
+            self._first = self._told_first(document)
+        if self._mapped.records is None:
+            yield self._outcome(document, document)
+            return
+        is_any = False
+        for record in spread(document, self._mapped.records):
+            is_any = True
+            yield self._outcome(record, document) if isinstance(record, dict) else malformed(record)
+        if not is_any:
+            yield SKIPPED
+
+    def _told_first(self, document: Mapping[str, Any]) -> dict[str, str | None]:
+        ways = ((name, way) for name, column in self._mapped.columns for way in column)
+        return {name: text(follow(document, way.first)) for name, way in ways if way.first}
+
+    # --- one record ------------------------------------------------------------------------------
+
+    def _outcome(self, record: Mapping[str, Any], document: Mapping[str, Any]) -> Outcome:
+        given = {
+            name: self._value(name, column, record, document)
+            for name, column in self._mapped.columns
+        }
+        start, end = self._moment(given.get("start")), self._moment(given.get("end"))
+        us = first({"ts": self._moment(given.get("ts")), "end": end, "start": start}, *_TIMES)
         if us is None:
-            return MALFORMED_RECORD
+            return malformed("no time")
         act = self._word("act", given) or "event"
         if act == SKIP:
             return SKIPPED
-        name, model = text(given.get("name")), text(given.get("model"))
+        return self._record(given, act, us, _elapsed_ms(given, start, end))
+
+    def _record(
+        self, given: Mapping[str, Any], act: str, us: int, elapsed_ms: float | None
+    ) -> Record:
+        call = text(given.get("call_id"))
         phase = self._word("phase", given)
+        phase = phase if phase in {"start", "end", "call"} and act in _IN_PHASES else None
+        name, model = self._named(given, call, phase)
+        is_answer = act == "assistant_response"
         status = self._word("status", given)
-        ended = self._finish(given)
+        ended = self._finish(given.get("finish_reason"))
         kind = text(given.get("error_type")) or http_class(status)
-        made = {
+        conversation, id_ = text(given.get("conv_id")), text(given.get("id"))
+        made: Record = {
             "us": us,
-            "id": text(given.get("id")) or _identity(document),
-            "actor": self._word("actor", given) or _ACTORS.get(act, "system"),
+            "id": id_,
+            "key": id_ and identity(f"{act}:{phase}", id_, conversation or self._path),
             "act": act,
-            "phase": phase if phase in {"start", "end", "call"} and act == "tool_call" else None,
-            "name": name or (model if act == "assistant_response" else None),
+            "actor": self._actor(given, act, name),
+            "phase": phase,
+            # Of an answer in two records both have the name that the other has: none.
+            "name": name or (model if is_answer and phase is None else None),
             "failed": _failed(status, act, ended, kind),
-            "cancelled": ended == "cancelled" or (status or "").lower() in ABORTS,
+            "soft_failed": truth(given.get("soft_failed")),
+            "cancelled": ended == "cancelled" or is_abort(status),
             "finish_reason": ended,
             "continuation": truth(given.get("continuation")),
-            "elapsed_ms": _elapsed(given),
+            "elapsed_ms": elapsed_ms,
             "iter": _whole(given.get("iter")),
+            "conv_id": conversation,
+            "call_id": call,
             "model": model,
             "error_type": kind,
+            "args_hash": args_hash(given.get("args_preview")),
+            "result_bytes": result_bytes(given.get("result_preview")),
+            "subject": _subject(act, name, model, kind),
         }
-        for column in ("conv_id", "trace_id", "call_id", "service"):
+        for column in ("trace_id", "service", "version"):
             made[column] = text(given.get(column))
         for column in ("error", "args_preview", "result_preview"):
             made[column] = preview(given.get(column))
-        for column in ("input_tokens", "output_tokens", "cost_usd"):
+        for column in ("input_tokens", "cached_tokens", "output_tokens", "cost_usd"):
             made[column] = number(given.get(column))
-        made["subject"] = _subject(act, name, model, kind)
         return made
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def _value(
+        self,
+        name: str,
+        column: Column,
+        record: Mapping[str, Any],
+        document: Mapping[str, Any],
+    ) -> Any:
+        ways = (self._by(name, way, record, document) for way in column)
+        return next((value for value in ways if value is not None and value != ""), None)
+
+    def _by(
+        self, name: str, way: Value, record: Mapping[str, Any], document: Mapping[str, Any]
+    ) -> Any:
+        if way.path is not None:
+            is_rooted = way.path[0] == ROOT
+            return follow(document, way.path[1:]) if is_rooted else follow(record, way.path)
+        if way.first is not None:
+            return (self._first or {}).get(name)
+        return way.constant if way.name is None else self._names[way.name]
+
+    def _moment(self, value: Any) -> int | None:
+        us = moment(value)
+        zone = self._mapped.zone
+        if us is None or zone is None or not isinstance(value, str) or not _is_naive(value):
+            return us
+        naive: datetime = from_us(us)
+        return to_us(naive.replace(tzinfo=zone))
 
     def _word(self, column: str, given: Mapping[str, Any]) -> str | None:
         word = text(given.get(column))
         return None if word is None else self._words.get(column, {}).get(word.lower(), word)
 
-    def _finish(self, given: Mapping[str, Any]) -> str | None:
-        told = given.get("finish_reason")
+    def _finish(self, told: Any) -> str | None:
         ours = self._words.get("finish_reason", {}).get(str(told).lower())
         return ours or finish(told)
 
+    def _actor(self, given: Mapping[str, Any], act: str, name: str | None) -> str:
+        told = self._word("actor", given)
+        is_own = act == "tool_call" and any(
+            fnmatchcase(name or "", pattern) for pattern in self._mapped.own_tools
+        )
+        return "assistant" if is_own else told or _ACTORS.get(act, "system")
+
+    def _named(
+        self, given: Mapping[str, Any], call: str | None, phase: str | None
+    ) -> tuple[str | None, str | None]:
+        """Name and model, as the beginning of the call told them where its end does not."""
+        name, model = text(given.get("name")), text(given.get("model"))
+        if call is None or phase is None:
+            return name, model
+        if phase == "start":
+            self._begun[call] = [name, model]
+        begun_name, begun_model = self._begun.get(call, (None, None))
+        return name or begun_name, model or begun_model
+
+
+_TIMES = ("ts", "end", "start")
+
+
+def _is_naive(value: str) -> bool:
+    """Whether a text is a written time without a zone."""
+    written = value.strip()
+    return not written.replace(".", "").isdigit() and not _HAS_ZONE.search(written[10:])
+
 
 def _failed(status: str | None, act: str, ended: str | None, kind: str | None) -> bool | None:
-    word = (status or "").lower()
-    if word in ABORTS or word in REFUSALS or (kind or "").lower() in REFUSALS:
+    if is_abort(status) or is_refusal(status) or is_refusal(kind):
         return None
     if ended == "error" or act == "error" or act.endswith("_error"):
         return True
-    if word in OUTCOME_WORDS:
-        return OUTCOME_WORDS[word]
-    code = number(word)
-    if code is not None and code >= 100:  # noqa: PLR2004 the least HTTP status
-        return code >= 400  # noqa: PLR2004 HTTP's errors
-    told = truth(word)
-    return None if told is None else not told
+    return outcome(status)
 
 
-def _elapsed(given: Mapping[str, Any]) -> float | None:
-    ms = number(given.get("elapsed_ms"))
-    seconds = number(given.get("elapsed_s"))
-    return seconds * 1000 if ms is None and seconds is not None else ms
+def _elapsed_ms(given: Mapping[str, Any], start: int | None, end: int | None) -> float | None:
+    for column, unit in _UNITS.items():
+        told = number(given.get(column))
+        if told is not None:
+            return told * unit
+    return (end - start) / 1000 if start is not None and end is not None and end >= start else None
 
 
 def _whole(value: Any) -> int | None:
@@ -148,9 +272,3 @@ def _subject(act: str, name: str | None, model: str | None, kind: str | None) ->
         return upstream(kind, name)
     about = model if act == "assistant_response" else name
     return f"{act}/{about}" if about else act
-
-
-def _identity(document: Mapping[str, Any]) -> str:
-    # The same line twice is the same record sent twice.
-    written = json.dumps(document, sort_keys=True).encode("utf-8", "replace")
-    return hashlib.blake2b(written, digest_size=12).hexdigest()

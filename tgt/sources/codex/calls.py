@@ -85,7 +85,7 @@ class Calls:
         else:
             is_cell = "items" in known
             known["ended"] = True
-            told = _merged(ending(output, known["name"]), known.get("told"))
+            told = _merged(ending(output, known["name"]), known.get("told"), output)
             if is_cell and known["items"] and told.failed is not True:
                 return  # what it did is told by its items
             record = self._of_call(known, us, place, "call" if is_cell else "end")
@@ -116,7 +116,8 @@ class Calls:
         known = self._known.get(done.call)
         us = moment(payload.get("completed_at_ms")) or us
         if known is not None:
-            known["told"] = [done.ending.failed, done.ending.kind, done.ending.seconds]
+            told = done.ending
+            known["told"] = [told.failed, told.kind, told.seconds, told.soft]
             if is_added_tool(done.name) and not is_added_tool(known["name"]):
                 known["name"] = done.name  # only the event says which server it is of
                 start = self._of_call(known, known["us"], known["place"], "start")
@@ -157,11 +158,12 @@ def _asks(name: str, policy: str | None) -> bool:
     return may_ask and policy not in {None, "never"}
 
 
-def _merged(told: Ending, event: list[Any] | None) -> Ending:
+def _merged(told: Ending, event: list[Any] | None, output: Any) -> Ending:
     """What an output says of its call, where an event said it more exactly."""
     if event is None:
         return told
-    failed, kind, seconds = event
-    if failed is not None or kind is not None:
-        told = told._replace(failed=failed, kind=kind)
-    return told._replace(seconds=told.seconds if seconds is None else seconds)
+    failed, kind, seconds, soft = event
+    seconds = told.seconds if seconds is None else seconds
+    if failed is None and kind is None:
+        return told._replace(seconds=seconds)
+    return Ending(failed, kind, told.error or said_in(output), seconds, soft)

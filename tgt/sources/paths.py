@@ -1,0 +1,83 @@
+"""Paths into JSON, as mappings write them: ``properties.tool``, ``choices[0].end``, ``"a.b".c``.
+
+A step into a text that is JSON itself leads into what it says. A path that begins with ``$`` leads
+from the whole object of the file, where another one leads from the record that is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+Path_ = tuple[str | int, ...]
+
+ROOT = "$"
+EACH = -1
+"""The step ``[]``: into every element. Only a path to records may have it."""
+
+_SEGMENT = re.compile(r'"([^"]+)"|([^."\[\]]+)|\[(\d{0,6})\]')
+_LONGEST_TEXT = 4 * 1024 * 1024
+
+
+def parse(text: str, *, each: bool = False) -> Path_ | None:
+    """The steps of a path; None if it is none. ``each``: it may lead into every element."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(text):
+        if steps and text[position] == ".":
+            position += 1
+        elif steps and text[position] != "[":
+            return None
+        found = _SEGMENT.match(text, position)
+        if found is None or (found[0] == "[]" and not each):
+            return None
+        if found[3] is not None:
+            steps.append(int(found[3]) if found[3] else EACH)
+        else:
+            steps.append(found[1] or found[2])
+        position = found.end()
+    is_usable = steps and (each or isinstance(steps[0], str)) and steps != [ROOT]
+    return tuple(steps) if is_usable else None
+
+
+def follow(value: Any, path: Path_) -> Any:
+    """What a path leads to; None if it leads nowhere."""
+    for step in path:
+        value = _opened(value)
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and 0 <= step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is None:
+            return None
+    return value
+
+
+def spread(value: Any, path: Path_) -> Iterator[Any]:
+    """All elements of the lists that a path leads to; an object in place of a list is one."""
+    if EACH in path:
+        here = path.index(EACH)
+        for element in _elements(follow(value, path[:here])):
+            yield from spread(element, path[here + 1 :])
+    else:
+        yield from _elements(follow(value, path))
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    value = _opened(value)
+    if isinstance(value, list):
+        yield from value
+    elif isinstance(value, dict):
+        yield value
+
+
+def _opened(value: Any) -> Any:
+    """What a text says that is JSON."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["} and len(value) < _LONGEST_TEXT:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value
