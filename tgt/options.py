@@ -41,6 +41,10 @@ class Option(Generic[T_co]):
     high: float = math.inf
     above: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.variable.startswith("TASKGEN_"):
+            raise ValueError(f"{self.variable} does not begin with TASKGEN_")
+
 
 def whole(variable: str, default: int, text: str, low: int, high: int) -> Option[int]:
     """A whole number from ``low`` to ``high``."""

@@ -50,31 +50,41 @@ def analyzer(name: str) -> Any:
 
     Raises PluginError, as the others do.
     """
-    loaded = call(ANALYZERS, name)
-    missing = [word for word in _DECLARED if not hasattr(loaded, word)]
+    made = call(ANALYZERS, name)
+    try:
+        problem = _problem(made, name)
+    except Exception as failure:
+        raise _refusal(ANALYZERS, name, _reason(failure)) from failure
+    if problem:
+        raise _refusal(ANALYZERS, name, problem)
+    return made
+
+
+def _problem(made: Any, name: str) -> str:
+    """Why this cannot be the analyzer of that name; empty if it can."""
+    missing = [word for word in _DECLARED if not hasattr(made, word)]
     if missing:
-        raise _refusal(ANALYZERS, name, f"it has no {', '.join(missing)}")
-    if loaded.name != name:
-        raise _refusal(ANALYZERS, name, f"it calls itself {loaded.name!r}")
-    for option in loaded.options:
-        if not isinstance(option, Option) or not option.variable.startswith("TASKGEN_"):
-            raise _refusal(ANALYZERS, name, f"{option!r} is no option")
-    return loaded
+        return f"it has no {', '.join(missing)}"
+    if made.name != name:
+        return f"it calls itself {made.name!r}"
+    strange = [each for each in made.options if not isinstance(each, Option)]
+    return f"{strange[0]!r} is no option" if strange else ""
 
 
 def source(kind: str) -> Any:
-    """What makes a Source (``tgt.sources.base``) of a place, a Path or None for the usual one, and
-    its options, texts by their names."""
+    """What makes a Source (``tgt.sources.base``), or several, of a place (a Path, or None for the
+    usual one) and of its options, texts by their names."""
     return _load(SOURCES, kind)
 
 
 def engine(name: str) -> Any:
-    """What makes a Timeline (``tgt.engine.protocol``)."""
+    """What makes a Timeline (``tgt.engine.protocol``); ``tgt.engine.registry`` says of what."""
     return _load(ENGINES, name)
 
 
 def notifier(name: str) -> Any:
-    """What takes a notification to where the text after ``name:`` says."""
+    """What takes a notification, a JSON object, to a place, the text after ``name:``; that it
+    raises says that nobody was told."""
     return _load(NOTIFIERS, name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tgt.config import VARIABLES, Settings, default_text, description, load
+from tgt.config import Settings, default_text, description, load, variables
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[2] / ".env.example"
 def test_it_says_what_the_code_says() -> None:
     head, *blocks = EXAMPLE.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
     assert all(line.startswith("# ") for line in head.splitlines())
-    assert blocks == [f"# {description(v)}\n{v}={default_text(v)}" for v in VARIABLES]
+    assert blocks == [f"# {description(v)}\n{v}={default_text(v)}" for v in variables()]
 
 
 def test_it_loads_as_the_defaults() -> None:

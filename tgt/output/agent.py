@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tgt.config import ANALYZERS
+from tgt.config import effective
 
 if TYPE_CHECKING:
     from tgt.config import Settings
@@ -32,26 +32,7 @@ DESCRIPTION = (
 )
 
 
-def value_text(value: object) -> str:
-    """A setting as it is written in a ``.env`` file."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
-
-
-def effective(settings: Settings) -> dict[str, str]:
-    """Every variable with its effective value."""
-    return {
-        field.alias: value_text(getattr(settings, name))
-        for name, field in type(settings).model_fields.items()
-        if field.alias
-    }
-
-
 def document(settings: Settings) -> dict[str, Any]:
-    chosen = [name for name in ANALYZERS if name in settings.analyzers]
     return {
         "tgt": {
             "enabled": settings.enabled,
@@ -60,7 +41,7 @@ def document(settings: Settings) -> dict[str, Any]:
             "minConfidence": settings.min_confidence,
             "maxTasks": settings.max_tasks,
             "maxTasksPerHour": settings.max_per_hour,
-            "analyzers": chosen,
+            "analyzers": list(settings.analyzers),
             "commands": dict(COMMANDS),
             "description": DESCRIPTION,
             "settings": effective(settings),

@@ -37,6 +37,11 @@ class Overview:
     funnels: Mapping[int, Funnel]
     verdicts: Mapping[str, Verdicts]
 
+    @property
+    def analyzers(self) -> tuple[str, ...]:
+        """The names of tgt's analyzers, and of those of plug-ins that are asked."""
+        return tuple(dict.fromkeys((*ANALYZERS, *self.settings.analyzers)))
+
 
 def document(view: Overview) -> dict[str, Any]:
     state, settings = view.state, view.settings
@@ -68,7 +73,7 @@ def document(view: Overview) -> dict[str, Any]:
             "remainingQuota": view.remaining,
             "nextFreeAt": view.next_free,
         },
-        "analyzers": {name: _analyzer(view, name) for name in ANALYZERS},
+        "analyzers": {name: _analyzer(view, name) for name in view.analyzers},
     }
     averages = {"average_priority": "avgPriority", "average_confidence": "avgConfidence"}
     tasks = json_form(view.tasks, **averages) | {

@@ -1,0 +1,179 @@
+"""What the program can be told: every setting with its default, its bounds and its one line.
+
+The options of analyzers are not here but with them (``tgt.options``). Where values come from, and
+what is said of one that is not usable, is in ``tgt.config``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+# Plug-ins of pydantic serve applications that have some; looking for them takes as long as a small
+# command, and none of them has business in a job that runs unattended.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tgt import plugins, redact
+from tgt.environment import INTERVAL_MIN, TASKS_DIR
+from tgt.options import Option
+from tgt.sources.spec import Spec, parse
+
+T = TypeVar("T")
+
+ANALYZERS = tuple(plugins.BUILT_IN[plugins.ANALYZERS])
+"""The analyzers that come with tgt, in their order."""
+
+VARIES = "varies"
+"""Marks what decides what becomes a card, as all options of analyzers do."""
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+    if isinstance(value, bool):
+        return value
+    raise ValueError("1 or 0 (also true/false, yes/no, on/off)")
+
+
+def _names(value: object) -> object:
+    """Names of analyzers; what is installed is looked at only where tgt has no such one."""
+    if isinstance(value, tuple):
+        return value
+    words = [word.strip().lower().replace("-", "_") for word in str(value).split(",")]
+    chosen = dict.fromkeys(word for word in words if word)
+    if "all" in chosen:
+        chosen = dict.fromkeys((*ANALYZERS, *(word for word in chosen if word != "all")))
+    known = ANALYZERS
+    if not set(chosen) <= set(known):
+        known = plugins.names(plugins.ANALYZERS)
+    if not chosen or not set(chosen) <= set(known):
+        raise ValueError(f"a comma-separated choice of {', '.join(known)}, or all")
+    return tuple(name for name in known if name in chosen)
+
+
+def _redaction(value: object) -> object:
+    word = str(value).strip().lower()
+    if word not in redact.MODES:
+        raise ValueError(" or ".join(redact.MODES))
+    return word
+
+
+def paths(value: object) -> object:
+    if isinstance(value, tuple):
+        return value
+    return tuple(Path(part.strip()).expanduser() for part in str(value).split(",") if part.strip())
+
+
+def _sources(value: object) -> object:
+    return value if isinstance(value, tuple) else parse(str(value))
+
+
+def _directory(value: object) -> object:
+    text = str(value).strip()
+    if not text or "\0" in text:
+        raise ValueError("the path of a directory")
+    return Path(text).expanduser()
+
+
+class Settings(BaseModel):
+    """Every setting; ``description`` is its one line of explanation.
+
+    ``options`` are those of the analyzers, by variable, that differ from their defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contextlog_dir: Annotated[Path, BeforeValidator(_directory)] = Field(
+        default=Path(".forgekeeper/context_log"),
+        alias="FGK_CONTEXTLOG_DIR",
+        description="directory of the ContextLog files; read only, never written",
+    )
+    source: Annotated[tuple[Spec, ...], BeforeValidator(_sources)] = Field(
+        default=(Spec("contextlog"),),
+        alias="TASKGEN_SOURCE",
+        description="where telemetry is read: contextlog, claude-code, codex, otlp, ndjson or auto",
+    )
+    tasks_dir: Annotated[Path, BeforeValidator(_directory)] = Field(
+        default=Path(TASKS_DIR),
+        alias="FGK_TASKS_DIR",
+        description="directory of the task journal, the scheduler sidecar and the cache",
+    )
+    enabled: Annotated[bool, BeforeValidator(_switch)] = Field(
+        default=True, alias="TASKGEN_ENABLED", description="0 is the kill switch: runs are skipped"
+    )
+    interval_min: int = Field(
+        default=INTERVAL_MIN,
+        ge=1,
+        le=1440,
+        alias="TASKGEN_INTERVAL_MIN",
+        description="minutes between runs; the timer owns it, tgt uses it to notice overdue runs",
+    )
+    window_min: Annotated[int, VARIES] = Field(
+        default=60,
+        ge=1,
+        le=10080,
+        alias="TASKGEN_WINDOW_MIN",
+        description="minutes of telemetry that a run analyzes",
+    )
+    min_confidence: Annotated[float, VARIES] = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        alias="TASKGEN_MIN_CONFIDENCE",
+        description="findings less certain than this are filtered out",
+    )
+    max_tasks: Annotated[int, VARIES] = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        alias="TASKGEN_MAX_TASKS",
+        description="tasks saved per run",
+    )
+    max_per_hour: Annotated[int, VARIES] = Field(
+        default=10,
+        ge=0,
+        le=10000,
+        alias="TASKGEN_MAX_PER_HOUR",
+        description="tasks saved per rolling hour, across runs and restarts",
+    )
+    analyzers: Annotated[tuple[str, ...], BeforeValidator(_names), VARIES] = Field(
+        default=ANALYZERS,
+        alias="TASKGEN_ANALYZERS",
+        description="comma-separated names of the analyzers to run, or all",
+    )
+    baseline_days: Annotated[int, VARIES] = Field(
+        default=7,
+        ge=1,
+        le=90,
+        alias="TASKGEN_BASELINE_DAYS",
+        description="days before the window that the baseline reaches back",
+    )
+    memory_mb: int = Field(
+        default=256,
+        ge=64,
+        le=65536,
+        alias="TASKGEN_MEMORY_MB",
+        description="MB that the engine may use; a run puts the rest in the cache directory",
+    )
+    redact: Annotated[str, BeforeValidator(_redaction)] = Field(
+        default=redact.STANDARD,
+        alias="TASKGEN_REDACT",
+        description="standard masks credentials in evidence; strict e-mail addresses too",
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def option(self, option: Option[T]) -> T:
+        """The value of an analyzer's option."""
+        value: T = self.options.get(option.variable, option.default)
+        return value
