@@ -13,36 +13,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tgt import cycle
-from tgt.config import Settings
-from tgt.engine.protocol import Engine
+from tgt.analyzers.registry import chosen
+from tgt.config import Settings, varying
+from tgt.engine.protocol import Progress, Snapshot
+from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError
-from tgt.store.state_file import SchedulerState
 from tgt.tasks import ledger
 from tgt.tasks.card import Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
-
-Progress = Callable[[str, float | None], None]
+from tgt.tasks.state import SchedulerState
 
 QUIET = timedelta(days=1)
 """How long a problem must not have been seen for its card to be taken as completed."""
 MOST_RUNS = 100_000
 _MEMORY_MB = 1024
-
-VARYING = (
-    "TASKGEN_WINDOW_MIN",
-    "TASKGEN_MIN_CONFIDENCE",
-    "TASKGEN_MAX_TASKS",
-    "TASKGEN_MAX_PER_HOUR",
-    "TASKGEN_CONTINUATION_THRESHOLD",
-    "TASKGEN_ERROR_SPIKE_MULTIPLIER",
-    "TASKGEN_DOCS_GAP_MIN_USAGE",
-    "TASKGEN_PERFORMANCE_THRESHOLD",
-    "TASKGEN_UX_ABORT_THRESHOLD",
-    "TASKGEN_ANALYZERS",
-    "TASKGEN_DOCS_PATHS",
-    "TASKGEN_BASELINE_DAYS",
-)
-"""The settings that decide what becomes a card: those that a back-test can vary."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +103,11 @@ class Moved:
 
 def varied(settings: Mapping[str, str]) -> Mapping[str, str]:
     """The settings, if a back-test can vary all of them. Raises SettingsError."""
+    accepted = varying()
     for name, value in settings.items():
-        if name not in VARYING:
+        if name not in accepted:
             raise SettingsError(
-                f"--set {name}={value} is not usable: accepted are {', '.join(VARYING)}"
+                f"--set {name}={value} is not usable: accepted are {', '.join(accepted)}"
             )
     return settings
 
@@ -182,32 +167,29 @@ def _part(progress: Progress | None, index: int, parts: int) -> Progress | None:
 
 
 def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress | None) -> None:
-    # Importing the engine costs as much as the rest of a small command.
-    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
-
     if not times:
         return
     settings = runs[0].settings
-    baseline = timedelta(days=settings.baseline_days)
-    workspace = Workspace(settings.tasks_dir / "cache", writable=False, memory_mb=_MEMORY_MB)
-    with DuckDBEngine(workspace) as engine:
-        warnings = engine.read(
-            cycle.sources_of(settings),
-            cycle.window_of(settings, times[0]),
-            cycle.window_of(settings, times[-1]),
-            baseline,
-            previews=False,
-            progress=progress,
-        )
+    telemetry = telemetry_of(settings)
+    signals = {signal: None for run in runs for signal in chosen(run.settings).signals}
+    with open_timeline(
+        settings,
+        telemetry,
+        tuple(signals),
+        cycle.window_of(settings, times[0]),
+        cycle.window_of(settings, times[-1]),
+        memory_mb=_MEMORY_MB,
+        progress=progress,
+    ) as timeline:
         for run in runs:
-            run.warn(warnings)
+            run.warn((*telemetry.warnings, *timeline.warnings))
         for index, now in enumerate(times):
             if progress:
                 progress("replaying", index / len(times))
             window = cycle.window_of(settings, now)
-            idle = engine.is_idle(window) or engine.at(window, baseline).events == 0
+            snapshot = None if timeline.is_idle(window) else timeline.at(window)
             for run in runs:
-                run.step(engine, now, idle=idle)
+                run.step(snapshot, now)
 
 
 class _Run:
@@ -227,15 +209,16 @@ class _Run:
     def warn(self, warnings: Iterable[str]) -> None:
         self._warnings.update(dict.fromkeys(warnings))
 
-    def step(self, engine: Engine, now: datetime, *, idle: bool) -> None:
+    def step(self, snapshot: Snapshot | None, now: datetime) -> None:
+        """One run; without a snapshot there was nothing to be seen."""
         self._complete_what_is_quiet(now)
         totals = replace(self._totals, runs=self._totals.runs + 1)
-        if idle:
+        if snapshot is None:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
             return
         incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
-        judged = cycle.judge(self.settings, engine, incidents, self._state.analyzers)
+        judged = cycle.judge(self.settings, snapshot, incidents, self._state.analyzers)
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
         repeated = sum(1 for decision in decisions if self._take(decision, now, before))

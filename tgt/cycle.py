@@ -12,24 +12,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tgt.analyzers.base import Analyzer, Context, presentable
+from tgt.analyzers.base import Analyzer, Context
+from tgt.analyzers.builder import with_samples
+from tgt.analyzers.masking import masked, presentable
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
-from tgt.engine.protocol import Engine
+from tgt.engine.protocol import Progress, Snapshot, Timeline
+from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
 from tgt.events import Interval
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.redact import redact
-from tgt.sources.base import Source
-from tgt.sources.files import between
 from tgt.store import fsio
 from tgt.store.journal import Journal
-from tgt.store.state_file import Health, SchedulerState, Sidecar
+from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota
 from tgt.tasks.card import Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.state import Health, SchedulerState
 
-Progress = Callable[[str, float | None], None]
 Incidents = Mapping[str, Sequence[Interval]]
 """By fingerprint, when problems were there that have a card which nobody dismissed."""
 
@@ -125,14 +126,6 @@ def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-def sources_of(settings: Settings) -> list[Source]:
-    """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
-    TelemetryError for a place that cannot be recognised."""
-    from tgt.sources.registry import open_sources  # noqa: PLC0415 only a run needs it
-
-    return open_sources(settings.source, settings.contextlog_dir)
-
-
 def window_of(settings: Settings, now: datetime) -> Interval:
     return Interval(now - timedelta(minutes=settings.window_min), now)
 
@@ -147,50 +140,84 @@ def _read_and_judge(
     dry_run: bool,
 ) -> tuple[Judged, RunReport]:
     window = window_of(settings, now)
-    baseline = timedelta(days=settings.baseline_days)
-    sources = sources_of(settings)
+    telemetry = telemetry_of(settings)
     nobody = Judged((), (), (), (), state.analyzers)
     nothing = RunReport(
-        f"Skipped: no events in the last {settings.window_min} minutes", SkipReason.NO_EVENTS
+        f"Skipped: no events in the last {settings.window_min} minutes",
+        SkipReason.NO_EVENTS,
+        warnings=telemetry.warnings,
     )
-    if not any(between(source.files(), window.start - baseline, now) for source in sources):
+    if not telemetry.may_reach(window.start - timedelta(days=settings.baseline_days)):
         return nobody, nothing
     incidents = incidents_of(journal.each, settings, state, now)  # before the engine takes memory
-    # Importing the engine costs as much as the rest of a small command.
-    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
-
-    cache = settings.tasks_dir / "cache"
-    workspace = Workspace(cache, writable=not dry_run, memory_mb=settings.memory_mb)
-    with DuckDBEngine(workspace) as engine:
-        engine.read(sources, window, window, baseline, progress=progress)
-        telemetry = engine.at(window, baseline)
+    analyzers = chosen(settings)
+    with open_timeline(
+        settings, telemetry, analyzers.signals, window, writable=not dry_run, progress=progress
+    ) as timeline:
+        snapshot = timeline.at(window)
+        coverage = snapshot.coverage
         report = RunReport(
             "",
-            events_analyzed=telemetry.events,
-            malformed_lines=telemetry.malformed_lines,
-            warnings=tuple(redact(w, settings.redact) for w in telemetry.warnings),
+            events_analyzed=coverage.events,
+            malformed_lines=coverage.malformed_lines,
+            warnings=tuple(
+                redact(w, settings.redact) for w in (*telemetry.warnings, *timeline.warnings)
+            ),
         )
-        if telemetry.events == 0:
+        if coverage.events == 0:
             return nobody, replace(report, skipped=nothing.skipped, message=nothing.message)
-        judged = judge(settings, engine, incidents, state.analyzers, progress)
+        judged = judge(settings, snapshot, incidents, state.analyzers, progress)
+        judged = _with_samples(settings, timeline, judged, journal, state, now)
     return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
+
+
+def _with_samples(
+    settings: Settings,
+    timeline: Timeline,
+    judged: Judged,
+    journal: Journal,
+    state: SchedulerState,
+    now: datetime,
+) -> Judged:
+    """What was judged, with the texts of samples where a card is going to be written.
+
+    The texts are read again from the telemetry, which would be in vain for what a card covers.
+    """
+    if not judged.sure:
+        return judged
+    stored = journal.brief(_is_found(judged))
+    written = {
+        decision.finding.fingerprint
+        for decision in decide(settings, judged, stored, state, now)
+        if decision.action in {Action.SAVE, Action.RENEW, Action.REOPEN}
+    }
+    sure = tuple(
+        masked(with_samples(finding, timeline.complete(finding.examples)), _mask(settings))
+        if finding.fingerprint in written
+        else finding
+        for finding in judged.sure
+    )
+    return replace(judged, sure=sure)
+
+
+def _mask(settings: Settings) -> Callable[[str], str]:
+    return lambda text: redact(text, settings.redact)
 
 
 def judge(
     settings: Settings,
-    engine: Engine,
+    snapshot: Snapshot,
     incidents: Incidents,
     health: Mapping[str, Health],
     progress: Progress | None = None,
 ) -> Judged:
-    """What the analyzers find in the engine's window, and what of it is certain enough.
+    """What the analyzers find in the snapshot's window, and what of it is certain enough.
 
     Hours of ``incidents`` are no part of a baseline.
     """
-    window = engine.telemetry.window
-    context = Context(settings, engine, window, incidents)
+    context = Context(settings, snapshot, snapshot.coverage.window, incidents)
     interval = timedelta(minutes=settings.interval_min)
-    judged = analyze(chosen(settings.analyzers), context, health, interval, progress)
+    judged = analyze(chosen(settings).analyzers, context, health, interval, progress)
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
     sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
     return replace(judged, sure=tuple(sure))

@@ -24,8 +24,9 @@ from tgt.events import Interval
 from tgt.redact import redact
 from tgt.store import fsio
 from tgt.store.journal import Journal, decode_card
-from tgt.store.state_file import SchedulerState, Sidecar
+from tgt.store.state_file import Sidecar
 from tgt.tasks.card import Card, format_time
+from tgt.tasks.state import SchedulerState
 
 TIMER = "tgt.timer"
 _PROBE_SECONDS = 2.0
@@ -270,22 +271,21 @@ def _clock(state: SchedulerState, cards: Mapping[str, Card], now: datetime) -> C
 
 def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
     """Reads a day before and after now, with what earlier runs know of it; keeps nothing."""
-    from tgt.cycle import sources_of  # noqa: PLC0415 the engine is needed here only
-    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
+    from tgt.engine.registry import open_timeline, telemetry_of  # noqa: PLC0415 only needed here
 
     day, coming = Interval(now - _DAY, now), Interval(now + _SLACK, now + _DAY)
     window = Interval(now - timedelta(minutes=settings.window_min), now)
     try:
-        sources = sources_of(settings)
-        files = [file for source in sources for file in source.files()]
-        with DuckDBEngine(Workspace(settings.tasks_dir / "cache")) as engine:
-            engine.read(sources, day, coming, timedelta(0), previews=False)
-            future = engine.at(coming, timedelta(0)).events
-            told = engine.at(day, timedelta(0))
-            recent = engine.at(window, timedelta(0)).events
+        telemetry = telemetry_of(settings)
+        with open_timeline(settings, telemetry, (), day, coming, baseline=timedelta(0)) as timeline:
+            future = timeline.at(coming).coverage.events
+            last_day = timeline.at(day).coverage
+            recent = timeline.at(window).coverage.events
+            warnings = (*telemetry.warnings, *timeline.warnings)
     except TgtError as failure:
         yield Check("telemetry", State.FAIL, failure.message, failure.hint)
         return
+    files = [file for _, listing in telemetry.listed for file in listing.files]
     newest = max((file.modified_ns for file in files), default=None)
     if newest is None:
         remedy = "is it the right directory? tgt sources says what is found where"
@@ -305,15 +305,15 @@ def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
         yield Check("telemetry's clock", State.WARN, message, remedy)
     yield from (
         Check("telemetry file", State.FAIL, redact(warning, settings.redact), "see tgt sources")
-        for warning in told.warnings
+        for warning in warnings
     )
-    lines = told.events + told.malformed_lines
-    if lines and told.malformed_lines > _MANY_BAD * lines:
-        share = f"{100 * told.malformed_lines / lines:.0f}%"
-        message = f"{share} of the lines of the last day are malformed ({told.malformed_lines})"
+    lines = last_day.events + last_day.malformed_lines
+    if lines and last_day.malformed_lines > _MANY_BAD * lines:
+        share = f"{100 * last_day.malformed_lines / lines:.0f}%"
+        message = f"{share} of the lines of the last day are malformed ({last_day.malformed_lines})"
         yield Check("telemetry lines", State.WARN, message, "tgt sources shows what they are")
     else:
-        message = f"{told.malformed_lines} malformed of {lines} in the last day"
+        message = f"{last_day.malformed_lines} malformed of {lines} in the last day"
         yield Check("telemetry lines", State.OK, message)
 
 

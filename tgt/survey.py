@@ -1,263 +1,160 @@
 """What lies where telemetry is read: the formats, how much of it is understood, and what for.
 
-The first thing to look at when cards are missing. It reads what a run would read, with the same
-translation, but judges nothing. Of very much telemetry only the newest files are read.
+The first thing to look at when cards are missing. It reads what a run would read, in the same way,
+but judges nothing. Of very much telemetry only the newest files are read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
+from tgt.analyzers.base import Analyzer
+from tgt.analyzers.registry import chosen
+from tgt.config import Settings
+from tgt.engine.protocol import Inventory
+from tgt.engine.registry import Telemetry, open_timeline
 from tgt.errors import SettingsError, TgtError
-from tgt.events import RECORD, from_us
-from tgt.sources.base import Source
-from tgt.sources.files import LogFile, parts
-from tgt.sources.registry import UNRECOGNISED, Chosen, open_sources, recognised_files
-from tgt.sources.spec import AUTO, CONTEXTLOG, Spec
-from tgt.sources.translated import METRIC, UNKNOWN, Translated
+from tgt.events import EPOCH, Interval
+from tgt.sources.base import Listing, Reason, Source
+from tgt.sources.files import LogFile
+from tgt.sources.registry import UNRECOGNISED, open_sources, recognised_files, usual
+from tgt.sources.spec import AUTO, CONTEXTLOG, OTLP, Spec
 
 MOST_BYTES = 512 * 1024 * 1024
 """How much of a source is read; a compressed file weighs what it has on disk."""
-
-_COLUMNS = tuple(
-    name
-    for name in RECORD
-    if name not in {"path", "us", "subject", "phase", "actor", "cancelled", "is_wait"}
-)
 _DIALECT_ITEMS = 500
+_ALL_TIME = Interval(EPOCH, EPOCH + timedelta(hours=1))
 
 
-@dataclass
-class Found:
-    """One source. Counts are of what was read; ``columns`` of records with a value there."""
+@dataclass(frozen=True)
+class Surveyed:
+    """One source. ``not_read`` are files that are passed over, with the reason; ``abilities`` say
+    per analyzer why it cannot work on this telemetry (an empty text if it can)."""
 
     kind: str
     place: str
     files: int = 0
     size: int = 0
     files_read: int = 0
-    records: int = 0
-    understood: int = 0
-    unknown: int = 0
-    malformed: int = 0
-    metrics: int = 0
-    first_us: int | None = None
-    last_us: int | None = None
-    columns: Counter[str] = field(default_factory=Counter)
-    acts: Counter[str] = field(default_factory=Counter)
-    services: Counter[str] = field(default_factory=Counter)
-    dialects: Counter[str] = field(default_factory=Counter)
-    facts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
+    inventory: Inventory = field(default_factory=Inventory)
+    dialects: Mapping[str, int] = field(default_factory=dict)
+    abilities: Mapping[str, str] = field(default_factory=dict)
+    not_read: Sequence[tuple[str, str]] = ()
+    problems: Sequence[str] = ()
+
+    def passed_over(self, reason: Reason) -> Counter[str]:
+        """The objects that are no events for a reason, by their kind."""
+        kinds = self.inventory.passed_over.items()
+        return Counter({kind: n for (why, kind), n in kinds if why == reason})
 
     @property
-    def first(self) -> datetime | None:
-        return None if self.first_us is None else from_us(self.first_us)
+    def understood(self) -> int:
+        """Objects that are events, or known to be none."""
+        known = self.passed_over(Reason.SKIPPED) + self.passed_over(Reason.METRIC)
+        return self.inventory.events + sum(known.values())
 
     @property
-    def last(self) -> datetime | None:
-        return None if self.last_us is None else from_us(self.last_us)
-
-    def abilities(self) -> dict[str, str]:
-        """Per analyzer why it cannot work on this telemetry; an empty text if it can."""
-        facts, columns = self.facts, self.columns
-        return {
-            "continuation": "" if facts["ends"] else _ends_missing(facts),
-            "error_spike": "" if columns["failed"] else "no record tells whether it failed",
-            "docs_gap": "" if facts["tools"] else _tools_missing(facts),
-            "performance": "" if columns["elapsed_ms"] else "no record tells how long it took",
-            "ux_issue": _conversations_missing(facts, columns),
-        }
+    def records(self) -> int:
+        """Everything that was read: events, and what is none."""
+        others = (
+            n for (why, _), n in self.inventory.passed_over.items() if why != Reason.MALFORMED
+        )
+        return self.inventory.events + self.inventory.malformed + sum(others)
 
 
-def _ends_missing(facts: Mapping[str, int]) -> str:
-    if not facts["responses"]:
-        return "no responses of a model"
-    return "no response tells how it ended (finish reason)"
-
-
-def _tools_missing(facts: Mapping[str, int]) -> str:
-    return "only the agent's own tools" if facts["own_tools"] else "no tool calls with a name"
-
-
-def _conversations_missing(facts: Mapping[str, int], columns: Mapping[str, int]) -> str:
-    if not columns["conv_id"]:
-        return "no record names its conversation"
-    return "" if facts["responses"] else "no responses of a model"
-
-
-def of_specs(specs: Sequence[Spec], contextlog: Path) -> tuple[Found, ...]:
+def survey(settings: Settings) -> tuple[Surveyed, ...]:
     """What lies at each place of TASKGEN_SOURCE. Raises SettingsError for a bad mapping."""
-    found: list[Found] = []
-    for spec in specs:
+    analyzers = chosen(settings).analyzers
+    surveyed: list[Surveyed] = []
+    for spec in settings.source or usual(settings.contextlog_dir):
         try:
-            sources = open_sources([spec], contextlog)
+            sources = open_sources([spec], settings.contextlog_dir)
         except SettingsError:
             raise
         except TgtError as failure:
-            found.append(Found(spec.kind, str(spec), problems=[str(failure)]))
+            surveyed.append(Surveyed(spec.kind, str(spec), problems=(str(failure),)))
             continue
-        place = str(spec if spec.place or spec.kind != CONTEXTLOG else f"{spec}:{contextlog}")
-        found.extend(look(place, sources))
-        if spec.kind == AUTO and spec.place is not None:
-            strange = recognised_files(spec.place).get(UNRECOGNISED, ())
+        is_usual = spec.kind == CONTEXTLOG and not spec.place
+        place = f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
+        surveyed += [_look(settings, place, source, analyzers) for source in sources]
+        surveyed += _unrecognised(spec, place)
+    return tuple(surveyed)
+
+
+def _unrecognised(spec: Spec, place: str) -> Iterator[Surveyed]:
+    if spec.kind == AUTO and spec.place is not None:
+        strange = recognised_files(spec.place).get(UNRECOGNISED, ())
+        if strange:
             size = sum(file.size for file in strange)
-            if strange:
-                found.append(Found(UNRECOGNISED, place, files=len(strange), size=size))
-    return tuple(found)
+            yield Surveyed(UNRECOGNISED, place, files=len(strange), size=size)
 
 
-def look(place: str, sources: Sequence[Source]) -> Iterator[Found]:
-    """One result per source; what cannot be listed or read is among its problems."""
-    for source in sources:
-        found = Found(source.kind, place)
-        try:
-            files = source.files()
-        except TgtError as failure:
-            found.problems.append(str(failure))
-            yield found
-            continue
-        found.files = len(files)
-        found.size = sum(file.size for file in files)
-        chosen = _newest(files)
-        found.files_read = len(chosen)
-        reader = source.source if isinstance(source, Chosen) else source
-        if isinstance(reader, Translated):
-            _look_into(reader, chosen, found)
-        else:
-            _ask(source, chosen, found)
-        yield found
+def _look(
+    settings: Settings, place: str, source: Source, analyzers: Sequence[Analyzer]
+) -> Surveyed:
+    result = Surveyed(source.kind, place)
+    try:
+        listing = source.listing()
+    except TgtError as failure:
+        return replace(result, problems=(str(failure),))
+    newest = _newest(listing.files)
+    telemetry = Telemetry(((source, Listing(tuple(newest))),))
+    needs = [need for analyzer in analyzers for need in analyzer.needs]
+    with open_timeline(
+        settings.model_copy(update={"tasks_dir": settings.tasks_dir / "none"}),
+        telemetry,
+        (),
+        _ALL_TIME,
+        baseline=timedelta(0),
+    ) as timeline:
+        inventory = timeline.inventory([need.where for need in needs])
+        problems = timeline.warnings
+    return replace(
+        result,
+        files=len(listing.files),
+        size=sum(file.size for file in listing.files),
+        files_read=len(newest),
+        inventory=inventory,
+        dialects=Counter(_dialects(newest)) if source.kind == OTLP else {},
+        abilities={analyzer.name: _missing(analyzer, inventory) for analyzer in analyzers},
+        not_read=listing.passed_over,
+        problems=problems,
+    )
+
+
+def _missing(analyzer: Analyzer, inventory: Inventory) -> str:
+    """What an analyzer lacks, the first of it."""
+    return next((n.missing for n in analyzer.needs if not inventory.holds[n.where]), "")
 
 
 def _newest(files: Sequence[LogFile]) -> list[LogFile]:
-    chosen: list[LogFile] = []
+    chosen_files: list[LogFile] = []
     room = MOST_BYTES
     for file in sorted(files, key=lambda f: f.modified_ns, reverse=True):
-        if chosen and file.size > room:
+        if chosen_files and file.size > room:
             break
-        chosen.append(file)
+        chosen_files.append(file)
         room -= file.size
-    return chosen
+    return chosen_files
 
 
-def _look_into(source: Translated, files: Sequence[LogFile], found: Found) -> None:
+def _dialects(files: Sequence[LogFile]) -> Iterator[str]:
+    from tgt.sources.envelopes import Documents  # noqa: PLC0415 only this format has dialects
+    from tgt.sources.otlp.dialects import dialects  # noqa: PLC0415 as above
+
     for file in files:
-        try:
-            for part in parts(file):
-                for record in source.translate(part):
-                    _take(record, found)
-            if source.kind == "otlp":
-                found.dialects.update(_dialects(file))
-        except OSError as failure:
-            found.problems.append(f"cannot read {file.path}: {failure.strerror or failure}")
+        with closing(iter(Documents(file, 0))) as documents:  # type: ignore[type-var] # a generator
+            for document in islice(documents, _DIALECT_ITEMS):
+                if document.value is not None:
+                    yield from islice(dialects(document.value), _DIALECT_ITEMS)
 
 
-def _take(record: Any, found: Found) -> None:
-    found.records += 1
-    if record is UNKNOWN:
-        found.unknown += 1
-    elif record is METRIC:
-        found.metrics += 1
-    elif not isinstance(record, dict):
-        found.understood += 1
-    elif record.get("us") is None:
-        found.malformed += 1
-    else:
-        found.understood += 1
-        us = record["us"]
-        found.first_us = us if found.first_us is None else min(found.first_us, us)
-        found.last_us = us if found.last_us is None else max(found.last_us, us)
-        found.columns.update(name for name in _COLUMNS if record.get(name) is not None)
-        found.acts[record["act"]] += 1
-        if record.get("service"):
-            found.services[record["service"]] += 1
-        if record["act"] == "assistant_response":
-            found.facts["responses"] += 1
-            told = record.get("finish_reason") or record.get("continuation") is not None
-            found.facts["ends"] += bool(told)
-        elif record["act"] == "tool_call" and record.get("name"):
-            found.facts["tools" if record["actor"] == "tool" else "own_tools"] += 1
-
-
-def _dialects(file: LogFile) -> Iterator[str]:
-    from tgt.sources.envelopes import MALFORMED, documents  # noqa: PLC0415
-    from tgt.sources.otlp import decode as otlp  # noqa: PLC0415 only this format has dialects
-    from tgt.sources.otlp import dialects as genai  # noqa: PLC0415 only this format has dialects
-    from tgt.sources.otlp.attributes import Item  # noqa: PLC0415
-
-    items = (
-        item
-        for document in documents(file)
-        if document is not MALFORMED
-        for item in otlp.items(document)
-        if isinstance(item, Item)
-    )
-    for item in islice(items, _DIALECT_ITEMS):
-        dialect = genai.dialect(item)
-        if dialect:
-            yield dialect
-
-
-_ASKED = """
-SELECT count(*), count(us), min(us), max(us),
-    count(*) FILTER (act = 'assistant_response'),
-    count(*) FILTER (act = 'auto_continue' OR (act = 'assistant_response'
-        AND (finish_reason IS NOT NULL OR continuation IS NOT NULL))),
-    count(*) FILTER (act = 'tool_call' AND name IS NOT NULL),
-    {columns}
-FROM looked
-"""
-
-
-def _ask(source: Source, files: Sequence[LogFile], found: Found) -> None:
-    """The same of a source that the engine reads by itself."""
-    import duckdb  # noqa: PLC0415 not for the formats that are translated
-
-    projection = source.records()
-    columns = ", ".join(f"count({name}) FILTER (us IS NOT NULL)" for name in _COLUMNS)
-    with duckdb.connect(":memory:", config={"memory_limit": "256MB"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for macro in source.macros:
-            connection.execute(macro)
-        for file in files:
-            try:
-                connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE looked AS SELECT * EXCLUDE (args_preview,"
-                    " result_preview, error), left(args_preview, 1) AS args_preview,"
-                    " left(result_preview, 1) AS result_preview, left(error, 1) AS error"
-                    f" FROM ({projection.whole()})",
-                    {"paths": [_literal(file.path)], **projection.parameters},
-                )
-            except duckdb.Error as failure:
-                found.problems.append(f"cannot read {file.path}: {str(failure).splitlines()[0]}")
-                continue
-            row = connection.execute(_ASKED.format(columns=columns)).fetchone() or ()
-            _add(row, found)
-            for name, counts in (("act", found.acts), ("service", found.services)):
-                for word, n in connection.execute(
-                    f"SELECT {name}, count(*) FROM looked WHERE us IS NOT NULL AND {name} IS NOT"
-                    " NULL GROUP BY ALL"
-                ).fetchall():
-                    counts[word] += n
-
-
-def _literal(path: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
-
-
-def _add(row: Sequence[Any], found: Found) -> None:
-    records, understood, first, last, responses, ends, tools, *columns = row
-    found.records += records
-    found.understood += understood
-    found.malformed += records - understood
-    if first is not None:
-        found.first_us = first if found.first_us is None else min(found.first_us, first)
-        found.last_us = last if found.last_us is None else max(found.last_us, last)
-    found.facts.update({"responses": responses, "ends": ends, "tools": tools})
-    found.columns.update(dict(zip(_COLUMNS, columns, strict=True)))
+def last_event(surveyed: Sequence[Surveyed]) -> datetime | None:
+    """The time of the newest event of all sources."""
+    times = [one.inventory.last for one in surveyed if one.inventory.last]
+    return max(times, default=None)

@@ -28,7 +28,7 @@ def sources(
     from tgt import survey  # noqa: PLC0415
     from tgt.output import sources_document  # noqa: PLC0415 not for --help
 
-    found = survey.of_specs(settings.source, settings.contextlog_dir)
+    found = survey.survey(settings)
     if request.json:
         request.reply_json(sources_document.document(found))
     else:

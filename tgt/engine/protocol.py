@@ -1,61 +1,68 @@
-"""Questions over events, and their answers: what analyzers own instead of statements in SQL.
+"""What can be asked of telemetry, whatever engine holds it.
 
-A *signal* names a population of events, those of them that count, and the statistic. A *reading*
-is the engine's answer for one subject and window: counts with the sums over conversations that
-the statistics need, and the same by the hour for the baseline. Every sum is additive over hours,
-files and machines.
+A *signal* is a question: which events (or finished conversations) are its population, which of
+them count, and what they are grouped by. Its conditions are SQL expressions over the canonical
+columns (``tgt.events``) in the subset that all engines share; they are constants of the analyzers
+or rules that were checked, never text of telemetry. An engine brings telemetry up to date once
+(``Timeline``) and then answers as of one window after another (``Snapshot``). What every question
+means is held by one conformance suite that each engine passes (``tests/engine/conformance``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from tgt.events import Interval, Sample
 from tgt.stats.confidence import Clusters
 from tgt.stats.distributions import Histogram
 
+Progress = Callable[[str, float | None], None]
+"""Called with what is being done and which share of it is done, if that is known."""
 
-class Measure(StrEnum):
-    """What can be counted, per subject, hour and conversation."""
 
-    EVENTS = "events"  # uses of the subject
-    ERRORS = "errors"  # of them failed
-    ENDS = "ends"  # responses whose end is known
-    CUTS = "cuts"  # of them cut off
-    UNTOLD = "untold"  # responses that do not tell their end
-    FINISHED = "finished"  # conversations that are over
-    ABORTED = "aborted"  # of them aborted
-    WAITED = "waited"  # of them with a long wait
-    ERROR_HEAVY = "error_heavy"  # of them with many failed events
+class Of(StrEnum):
+    """What a signal counts."""
+
+    EVENTS = "events"
+    CONVERSATIONS = "conversations"
 
 
 @dataclass(frozen=True)
 class Signal:
-    """Which share is asked for, ``counted`` of ``population``, grouped by subject.
+    """One question.
 
-    Of calls and responses it is one of PAIRS in ``tallies``, of which hours are kept.
+    ``where`` is the population, ``counted`` which of it counts, ``by`` what it is grouped by: SQL
+    over the columns of CANONICAL, or of CONVERSATION for conversations. Where ``value`` is given
+    the signal is a distribution of that positive number instead of a share.
     """
 
     name: str
-    population: Measure
-    counted: Measure
+    where: str = "true"
+    counted: str = "true"
+    by: str = "subject"
+    of: Of = Of.EVENTS
+    value: str = ""
 
-
-FAILURE = Signal("failure", Measure.EVENTS, Measure.ERRORS)
-TRUNCATION = Signal("truncation", Measure.ENDS, Measure.CUTS)
-UNTOLD = Signal("untold", Measure.UNTOLD, Measure.CUTS)
+    @property
+    def key(self) -> int:
+        """What tells the rollups of this question from those of others: 63 bits of a hash."""
+        asked = repr((self.where, self.counted, self.by, str(self.of), self.value))
+        return int.from_bytes(hashlib.sha256(asked.encode()).digest()[:8]) >> 1
 
 
 @dataclass(frozen=True)
-class Tally:
+class Counts:
     """Counts of one subject: of events, and of units.
 
     A unit is a conversation in one hour; it is bad if at least one of its events counts.
     ``bad_conversations`` are distinct ones over the whole period (0 in the points of a history).
-    ``loose_n`` of the events have no conversation.
+    ``loose_n`` of the events have no conversation. Of conversations each is one event and one
+    unit.
     """
 
     n: int = 0
@@ -72,93 +79,155 @@ class Tally:
         return self.loose_n * 2 > self.n
 
 
+History = Mapping[int, Counts]
+"""Counts by the clock hour (microseconds since the epoch // 3,600,000,000)."""
+
+
 @dataclass(frozen=True)
 class Reading:
-    """One subject in one window, and its history by the clock hour (microseconds // hour)."""
+    """One subject in one window, and, if it was asked for, its history."""
 
     subject: str
     window: Interval
-    now: Tally
-    history: Mapping[int, Tally]
+    now: Counts
+    history: History = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class LatencyReading:
-    """Latencies of one subject: the window's, and those of its whole history together."""
+class DistributionReading:
+    """The values of one subject: the window's, and those of its whole baseline together."""
 
     subject: str
     window: Interval
     now: Histogram
-    past: Histogram
+    before: Histogram = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Usage:
-    """How much one tool was called in the window."""
+class Examples:
+    """Counted events of a subject: some to show, their median time in microseconds, and in how
+    many conversations of the window the subject's population was."""
 
-    subject: str
-    name: str
-    calls: int
-    conversations: int
-    by_event: bool
+    samples: tuple[Sample, ...] = ()
+    median_us: int | None = None
+    conversations: int = 0
 
 
 @dataclass(frozen=True)
-class Telemetry:
-    """What was read: counts of the window's events and of malformed lines in all files read."""
+class Coverage:
+    """What telemetry there is as of a window.
+
+    ``events`` are those of the window; ``malformed_lines`` those of all files that were read for
+    it. ``hours_observed`` are the whole clock hours of the baseline with any event. ``columns``
+    are the canonical ones that any event of baseline or window fills.
+    """
 
     window: Interval
     baseline: Interval
-    events: int
-    malformed_lines: int
-    warnings: tuple[str, ...]
-    hours_observed: frozenset[int]
-    tells_finish: bool
-    tells_continuation: bool
+    events: int = 0
+    malformed_lines: int = 0
+    warnings: tuple[str, ...] = ()
+    hours_observed: frozenset[int] = frozenset()
+    tells_finish: bool = False
+    tells_continuation: bool = False
 
 
-class Engine(Protocol):
-    """What evaluates signals over events. Implementations know no analyzer."""
+class Snapshot(Protocol):
+    """Answers as of the end of one window; later events are invisible.
+
+    A question may be asked of that window or of a longer one with the same end. A history is that
+    of the whole clock hours of the baseline before the window that was asked for.
+    """
 
     @property
-    def telemetry(self) -> Telemetry: ...
+    def coverage(self) -> Coverage: ...
 
-    def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
-        """Readings of all subjects with at least ``min_counted`` counted events in the window;
-        those with fewer have no history."""
+    def counts(
+        self, signal: Signal, window: Interval, *, history: Callable[[Counts], bool] | None = None
+    ) -> tuple[Reading, ...]:
+        """The subjects of the window in their order; those for which ``history`` holds come with
+        theirs."""
         ...
 
-    def traffic(self, window: Interval) -> Reading:
-        """All conversations, whatever they used."""
+    def distribution(
+        self, signal: Signal, window: Interval, *, least: int = 0
+    ) -> tuple[DistributionReading, ...]:
+        """The subjects of the window in their order; those with at least ``least`` values come
+        with the values of the baseline."""
         ...
 
-    def breadth(self, signal: Signal, subject: str, window: Interval) -> int:
-        """In how many conversations of the window the subject was."""
+    def distribution_history(
+        self, signal: Signal, subject: str, window: Interval
+    ) -> Mapping[int, Histogram]:
+        """The values of one subject by the clock hour."""
         ...
 
-    def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
-        """Of all subjects; those with fewer calls in the window have no history."""
+    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
+        """Of the values of one subject, how many exceed a line; each conversation is one unit. Of
+        a longer window only its last hours may be looked at."""
         ...
 
-    def latency_history(self, subject: str, window: Interval) -> Mapping[int, Histogram]:
-        """The latencies before the window by the clock hour."""
+    def examples(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        most: int,
+        *,
+        beyond: float | None = None,
+    ) -> Examples:
+        """The newest counted events from as many conversations as possible; of a distribution
+        those whose value exceeds ``beyond``."""
         ...
 
-    def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
-        """Calls that took longer than ``ms``, of all that did not fail; each conversation is one
-        unit. Of a longer window only its end may be looked at."""
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that is held, whatever its time. ``holds`` says of each condition that was asked
+    whether it is true of any event; ``columns`` of how many events each canonical column has a
+    value. ``passed_over`` counts objects that are no events, by (reason, kind)."""
+
+    events: int = 0
+    malformed: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    columns: Mapping[str, int] = field(default_factory=dict)
+    acts: Mapping[str, int] = field(default_factory=dict)
+    services: Mapping[str, int] = field(default_factory=dict)
+    holds: Mapping[str, bool] = field(default_factory=dict)
+    passed_over: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Timeline(Protocol):
+    """Telemetry, brought up to date. A context manager: leaving it lets go of what it held."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be read."""
         ...
 
-    def conversations(self, signal: Signal, window: Interval) -> Reading: ...
-
-    def usage(self, window: Interval) -> tuple[Usage, ...]: ...
-
-    def samples(
-        self, subject: str, measure: Measure, window: Interval, limit: int, *, above_ms: float = 0.0
-    ) -> tuple[Sample, ...]: ...
-
-    def centre(
-        self, subject: str, measure: Measure, window: Interval, *, above_ms: float = 0.0
-    ) -> int | None:
-        """Median time of the counted events, in microseconds."""
+    def is_idle(self, window: Interval) -> bool:
+        """Whether there is no event in a window, so that there is no need to answer for it."""
         ...
+
+    def at(self, window: Interval) -> Snapshot:
+        """The answers as of a window, whose baseline lies before it."""
+        ...
+
+    def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
+        """What there is, and which conditions over canonical columns are true of any of it."""
+        ...
+
+    def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+        """The samples with their texts and ids, read again from the files where they stand; as they
+        are where that is not possible any more."""
+        ...
+
+
+def signals_by_key(signals: Iterable[Signal]) -> dict[int, Signal]:
+    """The signals that differ in what they ask, by their keys."""
+    return {signal.key: signal for signal in signals}

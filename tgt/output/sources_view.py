@@ -8,22 +8,22 @@ from rich.text import Text
 
 from tgt.output import text, words
 from tgt.output.safe import safe
+from tgt.sources.base import Reason
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from rich.console import RenderableType
 
-    from tgt.survey import Found
+    from tgt.survey import Surveyed
 
 _FEW = 6
 
 
-def sources(on: text.Screen, found: Sequence[Found], now: datetime) -> str:
+def sources(on: text.Screen, surveyed: Sequence[Surveyed], now: datetime) -> str:
     parts: list[RenderableType] = []
-    for one in found:
+    for one in surveyed:
         grid = text.grid("dim", "")
         for label, told in _rows(one, now):
             grid.add_row(label, told)
@@ -32,7 +32,7 @@ def sources(on: text.Screen, found: Sequence[Found], now: datetime) -> str:
     return text.render(on, *parts, width=on.readable)
 
 
-def _rows(one: Found, now: datetime) -> Iterator[tuple[str, Text]]:
+def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
     yield "source", text.styled(one.place, limit=300)
     for problem in one.problems[:_FEW]:
         yield "problem", text.styled(problem, "red", limit=300)
@@ -46,49 +46,65 @@ def _rows(one: Found, now: datetime) -> Iterator[tuple[str, Text]]:
             yield "records", Text("none: nothing has been written there yet")
         return
     yield "records", _records(one)
-    if one.first and one.last:
-        span = (
-            f"{words.clock(one.first)} to {words.clock(one.last)}, last {words.age(one.last, now)}"
-        )
+    first, last = one.inventory.first, one.inventory.last
+    if first and last:
+        span = f"{words.clock(first)} to {words.clock(last)}, last {words.age(last, now)}"
         yield "time", Text(span)
-    for label, counted in (("in the words of", one.dialects), ("services", one.services)):
+    for label, counted in (("in the words of", one.dialects), ("services", one.inventory.services)):
         if counted:
             yield label, _names(counted)
-    yield "events", _counted(one.acts)
+    for label, kinds in (
+        ("not understood", one.passed_over(Reason.UNKNOWN)),
+        ("malformed", one.passed_over(Reason.MALFORMED)),
+    ):
+        if any(kinds):
+            yield label, _counted(kinds)
+    for name, reason in one.not_read[:_FEW]:
+        yield "not read", text.styled(f"{name}: {reason}", limit=300)
+    yield "events", _counted(one.inventory.acts)
     yield "columns", _columns(one)
-    for name, reason in one.abilities().items():
+    for name, reason in one.abilities.items():
         yield (
             name,
             Text("can work on it", "green") if not reason else Text(f"cannot: {reason}", "yellow"),
         )
 
 
-def _records(one: Found) -> Text:
-    told = Text(f"{words.plural(one.records, 'record')}, {words.count(one.unknown)} not understood")
-    share = one.understood / (one.records - one.metrics) if one.records > one.metrics else 1
+def _records(one: Surveyed) -> Text:
+    unknown = one.passed_over(Reason.UNKNOWN)
+    metrics = sum(one.passed_over(Reason.METRIC).values())
+    many = sum(unknown.values())
+    told = Text(f"{words.plural(one.records, 'record')}, {words.count(many)} not understood")
+    share = (one.understood - metrics) / (one.records - metrics) if one.records > metrics else 1
     told.append(f" ({words.percent(share)} understood)", style="dim")
-    if one.metrics:
-        told.append(f", {words.plural(one.metrics, 'metric')} passed over")
-    if one.malformed:
-        told.append(f", {words.count(one.malformed)} malformed", style="yellow")
+    if metrics:
+        told.append(f", {words.plural(metrics, 'metric')} passed over")
+    if one.inventory.malformed:
+        told.append(f", {words.count(one.inventory.malformed)} malformed", style="yellow")
     return told
 
 
-def _names(counted: Counter[str]) -> Text:
-    names = [safe(name, limit=60) for name, _ in counted.most_common(_FEW)]
+def _names(counted: Mapping[str, int]) -> Text:
+    names = [safe(name, limit=60) for name, _ in _most(counted)[:_FEW]]
     more = len(counted) - len(names)
     return Text(", ".join(names) + (f" and {more} more" if more else ""), overflow="fold")
 
 
-def _counted(counted: Counter[str]) -> Text:
-    told = [f"{words.count(n)} {safe(name, limit=40)}" for name, n in counted.most_common(_FEW)]
+def _counted(counted: Mapping[str, int]) -> Text:
+    told = [f"{words.count(n)} {safe(name, limit=40)}" for name, n in _most(counted)[:_FEW]]
     more = len(counted) - len(told)
     return Text(", ".join(told) + (f" and {more} other kinds" if more else ""), overflow="fold")
 
 
-def _columns(one: Found) -> Text:
-    total = sum(one.acts.values()) or 1
+def _most(counted: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counted.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def _columns(one: Surveyed) -> Text:
+    total = one.inventory.events or 1
     told = [
-        f"{name} {words.percent(min(1.0, n / total))}" for name, n in one.columns.most_common() if n
+        f"{name} {words.percent(min(1.0, n / total))}"
+        for name, n in _most(one.inventory.columns)
+        if n
     ]
     return Text(", ".join(told), overflow="fold")

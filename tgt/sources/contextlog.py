@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tgt.sources.base import Projection
-from tgt.sources.files import LogFile, Part, discover
+from tgt.sources.base import Listing, Projection
+from tgt.sources.discover import listed
 from tgt.sources.macros import MACROS, constant_map
 
+_ENDINGS = (".jsonl", ".ndjson")
 _TIMES = ("ts", "timestamp", "t_utc_iso", "wm_event_time_ms")
 _NAMES = (
     *("id", "conv_id", "session_id", "sessionId", "trace_id", "call_id", "tool_call_id"),
@@ -25,13 +26,13 @@ _NAMES = (
 _NUMBERS = (
     *("iter", "iteration", "turn_id", "attempt", "elapsed_ms", "duration_ms"),
     *("total_elapsed_ms", "input_tokens", "output_tokens", "reasoning_tokens"),
-    *("content_tokens", "cost_usd"),
+    *("content_tokens", "cached_tokens", "cache_read_tokens", "cost_usd"),
 )
 _TEXTS = ("args_preview", "result_preview", "content_preview")
 _WORDS = (
     *("actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
     *("failed_tool", "planned_tool", "status", "finish_reason", "continuation"),
-    *("error_type", "error_code", "model", "service"),
+    *("error_type", "error_code", "model", "service", "version"),
 )
 _NESTED = (
     *("metadata.call_id", "metadata.error", "metadata.elapsed_ms"),
@@ -72,6 +73,9 @@ _UNPACKED = (
 # COALESCE looks at the second name of a thing only where the first has no value.
 _LINES = f"""
 SELECT filename AS path,
+    NULL::BIGINT AS place,
+    NULL::VARCHAR AS key,
+    NULL::BIGINT AS revision,
     coalesce({", ".join(f'moment("{name}")' for name in _TIMES)}) AS us,
     word(id) AS id,
     coalesce(word(conv_id), word(session_id), word("sessionId")) AS conv_id,
@@ -89,7 +93,10 @@ SELECT filename AS path,
         AS input_tokens,
     coalesce(number(output_tokens), number("tokens.output"), number("metadata.output_tokens"),
         number(reasoning_tokens) + number(content_tokens)) AS output_tokens,
+    coalesce(number(cached_tokens), number(cache_read_tokens)) AS cached_tokens,
     number(cost_usd) AS cost_usd,
+    CASE WHEN args_preview IS NOT NULL THEN hash(args_preview) END AS args_hash,
+    strlen(result_preview) AS result_bytes,
     {", ".join(f'"{name}" AS {_word(name)}' for name in (*_WORDS, *_NESTED_WORDS))},
 FROM ({_UNPACKED})
 """
@@ -127,6 +134,8 @@ SELECT *,
     coalesce(word_error_type, word_error_code, word_metadata_error_type) AS raw_error_type,
     coalesce(word_model, word_metadata_model) AS model,
     word_service AS service,
+    word_version AS version,
+    NULL::BOOLEAN AS soft_failed,
 FROM cleaned
 """
 
@@ -199,15 +208,15 @@ class ContextLog:
     directory: Path
     setting: str = "FGK_CONTEXTLOG_DIR"
     kind: str = "contextlog"
-    in_lines: bool = True
     macros: Sequence[str] = (*MACROS, *_OWN_MACROS)
 
-    def files(self) -> tuple[LogFile, ...]:
-        return discover(self.directory, self.setting)
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.directory}"
 
-    def descriptor(self, part: Part) -> int | None:
-        return None if part.is_whole else part.descriptor()
+    def listing(self) -> Listing:
+        return listed(self.directory, _ENDINGS, self.setting, recursive=False)
 
-    def records(self) -> Projection:
+    def projection(self) -> Projection:
         words = tuple(_word(name) for name in (*_WORDS, *_NESTED_WORDS))
         return Projection(_LINES, {"columns": COLUMNS}, words, meaning)

@@ -5,73 +5,128 @@ Every format is one module with one class; here they are known by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tgt import plugins
 from tgt.errors import TelemetryError
-from tgt.sources.spec import CLAUDE, CODEX, CONTEXTLOG, OTLP, Spec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tgt.sources.base import Projection, Source
-    from tgt.sources.files import LogFile
+from tgt.sources.base import Listed, Listing, Reader, RecordSource, Source
+from tgt.sources.discover import listed
+from tgt.sources.envelopes import Documents
+from tgt.sources.files import LogFile
+from tgt.sources.spec import AGENTS, AUTO, CLAUDE, CODEX, CONTEXTLOG, NDJSON, OTLP, Spec
 
 UNRECOGNISED = "unknown"
 _LOOKED_AT = 20
+_SETTING = "TASKGEN_SOURCE"
+_MODULES: Mapping[str, str] = {
+    OTLP: "tgt.sources.otlp:Otlp",
+    CODEX: "tgt.sources.codex:Codex",
+    "qwen": "tgt.sources.qwen:Qwen",
+    CLAUDE: "tgt.sources.claude_code:ClaudeCode",
+    "copilot": "tgt.sources.copilot:Copilot",
+    "gemini": "tgt.sources.gemini:Gemini",
+    "pi": "tgt.sources.pi:Pi",
+    "cline": "tgt.sources.cline:Cline",
+    "opencode": "tgt.sources.opencode:OpenCode",
+}
+"""Where each format lies, in the order in which ``auto`` asks whether an object is one of its own:
+Qwen Code's lines look like Claude Code's."""
+_ENDINGS = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".otlp")
 
 
 def open_sources(specs: Sequence[Spec], contextlog: Path) -> list[Source]:
-    """The sources of the specifications; ``contextlog`` is the usual directory of that format.
+    """The sources of the specifications; ``contextlog`` is the usual directory of that format, and
+    of no specifications what there is is opened.
 
     Reads the mapping files, and for ``auto`` the beginnings of the files there. Raises
-    SettingsError for a mapping, TelemetryError for a place that cannot be read.
+    SettingsError for a mapping, TelemetryError for a place that cannot be read, PluginError.
     """
-    return [source for spec in specs for source in _open(spec, contextlog)]
+    chosen = specs or usual(contextlog)
+    return [source for spec in chosen for source in _open(spec, contextlog)]
+
+
+def listed_sources(sources: Sequence[Source]) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
+    """The sources with their files, and a warning for each whose place cannot be read.
+
+    Raises TelemetryError if that is so of all of them.
+    """
+    there: list[Listed] = []
+    failures: list[TelemetryError] = []
+    for source in sources:
+        try:
+            there.append((source, source.listing()))
+        except TelemetryError as failure:
+            failures.append(failure)
+    if failures and not there:
+        raise failures[0]
+    return tuple(there), tuple(failure.message for failure in failures)
+
+
+def usual(contextlog: Path) -> tuple[Spec, ...]:
+    """What there is where nothing is set: the ContextLog, else every agent that has files in its
+    usual place."""
+    if contextlog.is_dir():
+        return (Spec(CONTEXTLOG),)
+    there = tuple(Spec(kind) for kind in AGENTS if any(p.exists() for p in usual_places(kind)))
+    return there or (Spec(CONTEXTLOG),)
+
+
+def usual_places(kind: str) -> tuple[Path, ...]:
+    """Where an agent keeps its files."""
+    module = _module(kind)
+    places: Iterable[Path] = getattr(module, "DEFAULTS", None) or (module.DEFAULT,)
+    return tuple(path.expanduser() for path in places)
+
+
+def _module(kind: str) -> Any:
+    return import_module(_MODULES[kind].partition(":")[0])
+
+
+def _class(kind: str) -> Callable[..., RecordSource]:
+    chosen: Callable[..., RecordSource] = getattr(_module(kind), _MODULES[kind].partition(":")[2])
+    return chosen
 
 
 def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
-    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 only runs open sources
-
     place = spec.place
     if spec.kind == CONTEXTLOG:
-        setting = "FGK_CONTEXTLOG_DIR" if place is None else "TASKGEN_SOURCE"
-        yield ContextLog(place or contextlog, setting)
-        return
-    from tgt.sources import claude_code, codex, mapping, ndjson  # noqa: PLC0415
-    from tgt.sources.otlp import decode as otlp  # noqa: PLC0415 not for all
+        from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 each format when it is read
 
-    if spec.kind == CLAUDE:
-        yield claude_code.ClaudeCode(place or claude_code.DEFAULT.expanduser())
-    elif spec.kind == CODEX:
-        yield codex.Codex(place or codex.DEFAULT.expanduser())
-    elif place is not None and spec.kind == OTLP:
-        yield otlp.Otlp(place)
-    elif place is not None and spec.mapping is not None:
+        setting = "FGK_CONTEXTLOG_DIR" if place is None else _SETTING
+        yield ContextLog(place or contextlog, setting)
+    elif spec.kind == NDJSON and place is not None and spec.mapping is not None:
+        from tgt.sources import mapping, ndjson  # noqa: PLC0415 as above
+
         yield ndjson.Ndjson(place, mapping.read(spec.mapping))
-    elif place is not None:
-        yield from _recognised(place)
+    elif spec.kind == AUTO:
+        yield from _recognised(place or Path())
+    elif spec.kind in _MODULES:
+        places = (place,) if place else usual_places(spec.kind)
+        there = [each for each in places if each.exists()] or places[:1]
+        for each in there:
+            yield _class(spec.kind)(each)
+    else:
+        opened = plugins.call(plugins.SOURCES, spec.kind, place, dict(spec.options))
+        yield from opened if isinstance(opened, list | tuple) else (opened,)
 
 
 def _recognised(place: Path) -> Iterator[Source]:
-    """A source per format found among the files below a place."""
-    from tgt.sources import claude_code, codex  # noqa: PLC0415
-    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415
-    from tgt.sources.otlp import decode as otlp  # noqa: PLC0415 not for all
-
+    """A source per format that is met among the files below a place."""
     kinds = recognised_files(place)
     unknown = kinds.pop(UNRECOGNISED, ())
-    classes: Mapping[str, Any] = {
-        CLAUDE: claude_code.ClaudeCode,
-        CODEX: codex.Codex,
-        OTLP: otlp.Otlp,
-    }
     for kind, files in kinds.items():
-        inner = ContextLog(place, "TASKGEN_SOURCE") if kind == CONTEXTLOG else classes[kind](place)
-        yield Chosen(inner, files)
+        if kind == CONTEXTLOG:
+            from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 as above
+
+            yield _chosen(ContextLog(place, _SETTING), files)
+        else:
+            yield _chosen(_class(kind)(place), files)
     if not kinds:
         if unknown:
             raise TelemetryError(
@@ -79,80 +134,80 @@ def _recognised(place: Path) -> Iterator[Source]:
                 hint="tgt sources shows what is there; ndjson with a mapping reads any JSON lines",
             )
         # Nothing there yet is no failure: whoever writes it has not begun.
-        yield otlp.Otlp(place)
+        yield _class(OTLP)(place)
+
+
+def _chosen(source: Any, files: tuple[LogFile, ...]) -> Source:
+    kind = _ChosenSql if hasattr(source, "projection") else _ChosenRecords
+    return kind(source, files)
 
 
 @dataclass(frozen=True)
-class Chosen:
+class _Chosen:
     """Some files of a source."""
 
     source: Any
-    chosen: tuple[LogFile, ...] = field(repr=False)
+    files: tuple[LogFile, ...] = field(repr=False)
 
     @property
     def kind(self) -> str:
         return str(self.source.kind)
 
     @property
-    def in_lines(self) -> bool:
-        return bool(self.source.in_lines)
+    def key(self) -> str:
+        return f"auto {self.source.key}"
 
+    def listing(self) -> Listing:
+        return Listing(self.files)
+
+
+@dataclass(frozen=True)
+class _ChosenRecords(_Chosen):
+    @property
+    def wrappers(self) -> Iterable[str]:
+        return tuple(getattr(self.source, "wrappers", ()))
+
+    def reader(self, file: LogFile, state: Mapping[str, Any] | None = None) -> Reader:
+        reader: Reader = self.source.reader(file, state)
+        return reader
+
+
+@dataclass(frozen=True)
+class _ChosenSql(_Chosen):
     @property
     def macros(self) -> Sequence[str]:
         return tuple(self.source.macros)
 
-    def files(self) -> tuple[LogFile, ...]:
-        return self.chosen
-
-    def descriptor(self, part: Any) -> int | None:
-        found: int | None = self.source.descriptor(part)
-        return found
-
-    def records(self) -> Projection:
-        found: Projection = self.source.records()
-        return found
+    def projection(self) -> Any:
+        return self.source.projection()
 
 
 def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
     """The telemetry files below a place by format; UNRECOGNISED for those of none."""
-    from tgt.sources.discover import listed  # noqa: PLC0415
-    from tgt.sources.otlp.decode import SUFFIXES  # noqa: PLC0415
-
     kinds: dict[str, list[LogFile]] = {}
-    for file in listed(place, SUFFIXES, "TASKGEN_SOURCE"):
+    for file in listed(place, _ENDINGS, _SETTING).files:
         kinds.setdefault(recognise(file), []).append(file)
     return {kind: tuple(files) for kind, files in kinds.items()}
 
 
 def recognise(file: LogFile) -> str:
     """The format of a file, from its first objects, or UNRECOGNISED."""
-    from tgt.sources.envelopes import MALFORMED, documents  # noqa: PLC0415
-
     try:
-        for document in islice(documents(file), _LOOKED_AT):
-            kind = None if document is MALFORMED else _format(document)
-            if kind:
-                return kind
+        with closing(iter(Documents(file, 0))) as documents:  # type: ignore[type-var] # a generator
+            for document in islice(documents, _LOOKED_AT):
+                kind = None if document.value is None else _format(document.value)
+                if kind:
+                    return kind
     except OSError:
         pass
     return UNRECOGNISED
 
 
-_OTLP_KEYS = frozenset(
-    (
-        *("resourceLogs", "resourceSpans", "resourceMetrics", "scopeMetrics", "hrTime", "_hrTime"),
-        *("_spanContext", "spanContext", "resource_logs", "resource_spans", "resource_metrics"),
-    )
-)
-
-
 def _format(document: Mapping[str, Any]) -> str | None:
+    for kind in _MODULES:
+        recognises = getattr(_module(kind), "recognises", None)
+        if recognises and recognises(document):
+            return kind
     keys = document.keys()
-    if keys & _OTLP_KEYS or {"context", "start_time", "attributes"} <= keys:
-        return OTLP
-    if "payload" in keys and {"timestamp", "type"} <= keys:
-        return CODEX
-    if "sessionId" in keys and "type" in keys and keys & {"uuid", "message", "version", "leafUuid"}:
-        return CLAUDE
     times = keys & {"ts", "timestamp", "t_utc_iso", "wm_event_time_ms"}
     return CONTEXTLOG if times and keys & {"act", "actor", "action"} else None

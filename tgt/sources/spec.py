@@ -1,37 +1,45 @@
 """TASKGEN_SOURCE as it is written: which format of telemetry lies where.
 
-A source is written ``kind:place``; several are separated by commas and analyzed as one stream.
-Nothing is looked up here: a place that is not there is told when it is opened.
+A source is written ``kind:place?option=value``; several are separated by commas and analyzed as one
+stream. Nothing is looked up here: a place that is not there is told when it is opened.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-CONTEXTLOG, CLAUDE, CODEX, OTLP, NDJSON, AUTO = (
+CONTEXTLOG, CLAUDE, CODEX, OTLP, NDJSON, AUTO, CLICKHOUSE = (
     *("contextlog", "claude-code", "codex"),
-    *("otlp", "ndjson", "auto"),
+    *("otlp", "ndjson", "auto", "clickhouse"),
 )
-KINDS = (CONTEXTLOG, CLAUDE, CODEX, OTLP, NDJSON, AUTO)
+AGENTS = (CLAUDE, CODEX, "copilot", "gemini", "qwen", "opencode", "pi", "cline")
+"""Agents whose files lie in a usual place."""
+KINDS = (CONTEXTLOG, *AGENTS, OTLP, NDJSON, AUTO)
 ACCEPTED = (
-    "a comma-separated list of contextlog[:DIR], claude-code[:DIR], codex[:DIR],"
-    " otlp:DIR-or-FILE, ndjson:DIR?map=FILE and auto:DIR"
+    "a comma-separated list of"
+    f" {', '.join(f'{kind}[:DIR]' for kind in (CONTEXTLOG, *AGENTS, AUTO))},"
+    " otlp:DIR-or-FILE, ndjson:DIR?map=FILE and what plug-ins add"
 )
-_PLACE_NEEDED = (OTLP, NDJSON, AUTO)
+_PLACE_NEEDED = (OTLP, NDJSON)
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One source as it is written; None where the usual place is meant."""
+    """One source as it is written; ``place`` is None where the usual one is meant."""
 
     kind: str
     place: Path | None = None
     mapping: Path | None = None
+    options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         place = f":{self.place}" if self.place else ""
-        return f"{self.kind}{place}" + (f"?map={self.mapping}" if self.mapping else "")
+        options = [f"{name}={value}" for name, value in self.options]
+        options += [f"map={self.mapping}"] if self.mapping else []
+        return f"{self.kind}{place}" + (f"?{'&'.join(options)}" if options else "")
 
 
 def parse(value: str) -> tuple[Spec, ...]:
@@ -46,16 +54,28 @@ def _spec(part: str) -> Spec:
     kind, _, rest = part.partition(":")
     kind = kind.strip().lower().replace("_", "-")
     place, _, query = rest.partition("?")
-    key, _, mapping = query.partition("=")
-    has_mapping = key == "map" and bool(mapping.strip())
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    options = {name.strip(): value.strip() for name, _, value in pairs}
+    mapping = options.pop("map", "")
+    is_known = kind in KINDS
     if (
-        kind not in KINDS
+        not _NAME.fullmatch(kind)
         or (kind in _PLACE_NEEDED and not place.strip())
-        or (kind == NDJSON) != has_mapping
-        or (query and kind != NDJSON)
+        or (kind == NDJSON) != bool(mapping)
+        or (is_known and (options or (query and not mapping)))
     ):
         raise ValueError(ACCEPTED)
-    return Spec(kind, _path(place), _path(mapping) if has_mapping else None)
+    if not is_known:
+        _check_plug_in(kind)
+    given = tuple(options.items())
+    return Spec(kind, _path(place), _path(mapping) if mapping else None, given)
+
+
+def _check_plug_in(kind: str) -> None:
+    from tgt import plugins  # noqa: PLC0415 a source of tgt's own needs no look at what is installed
+
+    if kind not in plugins.names(plugins.SOURCES):
+        raise ValueError(ACCEPTED)
 
 
 def _path(text: str) -> Path | None:

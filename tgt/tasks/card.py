@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from enum import StrEnum
 from typing import Any
 
+from tgt.events import Sample
+
 GENERATED_BY = "tgt"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -53,6 +55,8 @@ class Status(StrEnum):
 
 
 OPEN_STATUSES = (Status.GENERATED, Status.APPROVED)
+OPEN = "open"
+"""The word for both of them, where a status is asked for."""
 
 
 class TaskType(StrEnum):
@@ -100,7 +104,8 @@ class Finding:
 
     ``confidence`` and ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic
     that suffers. ``centre`` is the median time of the events that count against the subject: the
-    ledger asks it whether a problem came after its card was completed.
+    ledger asks it whether a problem came after its card was completed. ``examples`` are the events
+    of the samples, whose texts are read only when a card is written.
     """
 
     analyzer: str
@@ -116,6 +121,7 @@ class Finding:
     impact: float
     centre: datetime | None = None
     related_events: tuple[str, ...] = ()
+    examples: tuple[Sample, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -239,6 +245,20 @@ class Card:
     @property
     def fingerprint(self) -> str:
         return self.text("fingerprint")
+
+    @property
+    def owner(self) -> str:
+        return self.text("owner")
+
+    @property
+    def analyzer(self) -> str:
+        name = self.mapping("metadata").get("analyzer")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When the problem was last seen, as far as the card knows."""
+        return self.time("lastSeenAt") or self.time("updatedAt") or self.time("generatedAt")
 
     @property
     def priority(self) -> float:

@@ -1,36 +1,67 @@
 """From records to events: what was logged several times counts once.
 
-A tool call may be a start and a finish or error record, and a record of the whole written later
-by someone else; a response may be continued by a record of its own; an exporter may send a record
-twice. Records of one call share a call id, else a trace, else a conversation, and the tool's
-name; within those they are matched in order, because the times of different writers do not agree.
+A tool call may be a start and a finish or error record, and a record of the whole written later by
+someone else; a response may be continued by a record of its own; an exporter may send a record
+twice; a history may be copied into another file. Records with one key tell the same. Records of
+one call share a call id, else a trace, else a conversation, and the tool's name; within those they
+are matched in order, because the times of different writers do not agree.
 
-Whether records belong together is asked of hashes (see ``records``) and not of texts, and the
-matching looks at the few columns that it needs.
+New records are looked at together with the stored ones that they belong to: those are taken out
+of the store, and what all of them come to is put back. A record that is an event by itself is a
+row of ``events``; those of which only together become one are set ``aside`` as they are, and the
+row of ``events`` is made of them. So nothing is lost when one of their files goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.store import RECORD_COLUMNS, Store, quoted_numbers
 from tgt.events import HOUR_US
 
-_COUNTED = (
-    *("us", "actor", "act", "failed", "cancelled", "conv", "elapsed_ms", "finish_reason"),
-    *("continuation", "service", "subject", "done"),
-)
-_SAMPLED = ("id", "name", "conv_id", "error_type", "error", "args_preview", "result_preview")
+_COLUMNS = ", ".join(RECORD_COLUMNS)
 
+# Records with one key, each less than an hour after the one before, tell the same thing. The one
+# of the highest revision is the truth, among equals the first.
+_TIED = "file, place, tie"
+_LAST = f"phase = 'end', {_TIED}"
+_BEST_FIRST = "revision DESC NULLS LAST, us, file, place, wording"
 _REPEATED = f"""
 SELECT row FROM (
-    SELECT row, us - lag(us) OVER (PARTITION BY same ORDER BY us, row) AS later_us
-    FROM seen WHERE same IN (
-        SELECT same FROM seen WHERE same IS NOT NULL GROUP BY same HAVING count(*) > 1))
-WHERE later_us <= {HOUR_US}
+    SELECT row, row_number() OVER (PARTITION BY key, run ORDER BY {_BEST_FIRST}) AS nth,
+    FROM (
+        SELECT *, count(*) FILTER (is_later) OVER (
+            PARTITION BY key ORDER BY us, file, place, wording) AS run,
+        FROM (
+            SELECT row, key, revision, us, file, place, wording,
+                us - lag(us) OVER (PARTITION BY key ORDER BY us, file, place, wording) > {HOUR_US}
+                    AS is_later,
+            FROM pool WHERE key IN (
+                SELECT key FROM pool WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1))))
+WHERE nth > 1
+"""
+
+_ONCE = """
+SELECT pool.row, us, file, place, trace, hash(call, w.name) AS call, keyed, w.phase, w.act,
+    CASE WHEN w.is_wait IS NOT true THEN elapsed_ms END AS elapsed_ms, w.failed, w.cancelled,
+    w.finish_reason, w.error_type, error, args_hash, result_bytes, hash(key, wording) AS tie,
+FROM pool JOIN wordings w USING (wording) ANTI JOIN repeated ON repeated.row = pool.row
+WHERE w.act IS NOT NULL
+"""
+
+# Only where there is a start or an end is there something to join.
+_TOGETHER = """
+SELECT * FROM once WHERE phase IS NOT NULL AND call IN (
+    SELECT call FROM once WHERE phase IS NOT NULL GROUP BY call
+    HAVING count(*) > 1 AND count(*) FILTER (phase IN ('start', 'end')) > 0)
 """
 
 # The second of two end records in a row is the same call told twice (an error, then the finish
 # that every call gets), if there are more ends than starts.
-_MERGED = """
-SELECT row, us, phase, call, keyed, cancelled,
+_MERGED = f"""
+SELECT row, us, phase, call, keyed, cancelled, file, place, tie, finish_reason, error_type, error,
+    args_hash, result_bytes,
     CASE WHEN next_is_twin THEN failed OR next_failed ELSE failed END AS failed,
     CASE WHEN next_is_twin THEN coalesce(elapsed_ms, next_ms) ELSE elapsed_ms END AS elapsed_ms,
 FROM (
@@ -40,23 +71,21 @@ FROM (
         some_ends AND lead(phase) OVER steps = 'end' AND phase = 'end'
             AND next_failed IS DISTINCT FROM failed AS next_is_twin,
     FROM (
-        SELECT row, us, phase, call, keyed, failed, elapsed_ms, cancelled,
+        SELECT *,
             lead(failed) OVER steps AS next_failed,
             lead(elapsed_ms) OVER steps AS next_ms,
             count(*) FILTER (phase = 'start') OVER whole
                 BETWEEN 1 AND count(*) FILTER (phase = 'end') OVER whole - 1 AS some_ends,
-        FROM once WHERE phase IS NOT NULL
-        WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, phase = 'end', row),
-            whole AS (PARTITION BY call, phase = 'call' ORDER BY us, phase = 'end', row
+        FROM together
+        WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}),
+            whole AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}
                       ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
-    WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, phase = 'end', row))
+    WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}))
 WHERE is_twin IS DISTINCT FROM true
 """
 
-_RANKED = """
-SELECT *,
-    row_number() OVER (PARTITION BY call, phase ORDER BY us, row) AS rank,
-FROM merged
+_RANKED = f"""
+SELECT *, row_number() OVER (PARTITION BY call, phase ORDER BY us, {_TIED}) AS rank FROM merged
 """
 
 _TOTALS = """
@@ -64,13 +93,20 @@ SELECT call, count(*) FILTER (phase = 'end') AS ends, count(*) FILTER (phase = '
 FROM merged GROUP BY call
 """
 
-# A call is its end; without one, its record of the whole; without either, its start.
+# A call is its end; without one, its record of the whole; without either, its start. What it was
+# asked stands in its start.
 _CALLS = """
-SELECT ranked.row, whole.row AS whole_row,
+SELECT ranked.row,
     CASE WHEN ranked.phase = 'end' THEN ranked.failed OR coalesce(whole.failed, ranked.failed)
          ELSE ranked.failed END AS failed,
-    coalesce(ranked.elapsed_ms, whole.elapsed_ms, (ranked.us - start.us) / 1000.0) AS elapsed_ms,
     ranked.cancelled OR coalesce(whole.cancelled, false) AS cancelled,
+    coalesce(ranked.elapsed_ms, whole.elapsed_ms, (ranked.us - start.us) / 1000.0) AS elapsed_ms,
+    coalesce(ranked.finish_reason, whole.finish_reason) AS finish_reason,
+    coalesce(ranked.error_type, whole.error_type) AS error_type,
+    coalesce(ranked.error, whole.error) AS error,
+    coalesce(ranked.args_hash, whole.args_hash, start.args_hash) AS args_hash,
+    coalesce(ranked.result_bytes, whole.result_bytes) AS result_bytes,
+    start.file AS asked_file, start.place AS asked_place,
 FROM ranked JOIN totals ON totals.call = ranked.call
 LEFT JOIN (FROM ranked WHERE phase = 'call' AND keyed) AS whole
     ON ranked.phase = 'end' AND ranked.call = whole.call AND ranked.rank = whole.rank
@@ -84,7 +120,7 @@ WHERE CASE ranked.phase
 
 # A continuation belongs to the response before it in its trace; one that was written before the
 # only response of its trace belongs to that response.
-_CONTINUED = """
+_CONTINUED = f"""
 SELECT row FROM (
     SELECT row, act,
         lead(act) OVER steps = 'auto_continue' AS continues,
@@ -93,87 +129,153 @@ SELECT row FROM (
     FROM once
     WHERE act IN ('assistant_response', 'auto_continue') AND trace IN (
         SELECT trace FROM once WHERE act = 'auto_continue' AND trace IS NOT NULL)
-    WINDOW steps AS (PARTITION BY trace ORDER BY us, act = 'auto_continue', row))
+    WINDOW steps AS (PARTITION BY trace ORDER BY us, act = 'auto_continue', {_TIED}))
 WHERE act = 'assistant_response' AND (continues OR follows)
 """
 
-# Asked of what all known words mean, and of ids alone: it may be true of none of the records, and
-# the joins then find nothing.
-_PROBE = """
-SELECT coalesce(bool_or(phase IN ('start', 'end')), false),
-    coalesce(bool_or(act = 'auto_continue'), false),
-    (SELECT count(same) > count(DISTINCT same) FROM {rows}),
-FROM meanings
-"""
+_STEPS = (
+    ("repeated", _REPEATED),
+    ("once", _ONCE),
+    ("together", _TOGETHER),
+    ("merged", _MERGED),
+    ("ranked", _RANKED),
+    ("totals", _TOTALS),
+    ("calls", _CALLS),
+    ("continuing", _CONTINUED),
+)
 
 
-def probe(rows: str) -> str:
-    """SQL that tells whether records may have the ``paired``, ``continued`` and ``repeated`` ones;
-    ``rows`` are those of the records without their meanings."""
-    return _PROBE.format(rows=rows)
+class Correlator:
+    """Brings new records into the store. Which hours were touched ``hours`` tells, from when on
+    ``first_us``, and which conversations the temporary table ``touched``."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._db: Database = store.database
+        self.hours: set[int] = set()
+        self.first_us: int | None = None
+        self._db.run("CREATE OR REPLACE TEMP TABLE touched (conv UBIGINT)")
 
-def events(records: str, *, paired: bool, continued: bool, repeated: bool, previews: bool) -> str:
-    """SQL for the events of records, a FROM item with a ``row`` that tells them apart.
+    def absorb(self, staged: str) -> None:
+        """Bring in the records of a temporary table with the columns of RECORD_COLUMNS."""
+        self._touch(staged)
+        if not self._belongs_together(staged):
+            self._store.insert("events", f"SELECT {_COLUMNS} FROM {staged}")
+            return
+        self._db.table("pool", f"SELECT {_COLUMNS} FROM {staged}")
+        self._pull(self._seeds("pool"))
+        self._settle()
 
-    ``paired``, ``continued`` and ``repeated`` tell what ``probe`` says of them: where there is
-    nothing to join, the statement does without the joins. ``previews`` carries the columns that
-    only samples need. Adds to the columns of a record: ``truncated`` (NULL where the end is not
-    told), ``ended`` (the response ended by itself; NULL where that is not told) and ``is_untold``
-    (a response whose end could only show as a continuation, and did not).
-    """
-    columns = (*_COUNTED, *(_SAMPLED if previews else ()))
-    steps = [f"seen AS NOT MATERIALIZED (SELECT * FROM {records})"]
-    if repeated:
-        steps += [
-            f"repeated AS MATERIALIZED ({_REPEATED})",
-            "once AS NOT MATERIALIZED (SELECT * FROM seen ANTI JOIN repeated USING (row))",
-        ]
-    else:
-        steps += ["once AS NOT MATERIALIZED (SELECT * FROM seen)"]
-    goes_on = "false"
-    if continued:
-        steps += [f"continuing AS MATERIALIZED ({_CONTINUED})"]
-        goes_on = "row IN (SELECT row FROM continuing)"
-    others = " WHERE phase IS NULL" if paired else ""
-    parts = [f"SELECT {', '.join(columns)}, {goes_on} AS continued FROM once{others}"]
-    if paired:
-        steps += [
-            f"merged AS MATERIALIZED ({_MERGED})",
-            f"ranked AS MATERIALIZED ({_RANKED})",
-            f"totals AS ({_TOTALS})",
-            f"calls AS ({_CALLS})",
-        ]
-        named = ", ".join(_of_call(name, previews=previews) for name in columns)
-        parts += [
-            f"SELECT {named}, false AS continued FROM once JOIN calls ON calls.row = once.row"
-            " LEFT JOIN (SELECT * FROM once WHERE phase = 'call') AS whole"
-            " ON whole.row = calls.whole_row"
-        ]
-    steps += [f"every AS NOT MATERIALIZED ({' UNION ALL '.join(parts)})"]
-    return f"WITH {', '.join(steps)} SELECT {', '.join(columns)}, {_ENDS} FROM every"
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Take out all records of some files, and look anew at what they belonged to."""
+        inside = quoted_numbers(numbers)
+        of_files = f"file IN ({inside})"
+        self._db.table(
+            "leaving",
+            f"SELECT {_COLUMNS} FROM events WHERE {of_files} AND is_merged IS NOT true"
+            f" UNION ALL SELECT {_COLUMNS} FROM aside WHERE {of_files}",
+        )
+        self._touch("leaving")
+        seeds = self._seeds("leaving")
+        self._store.delete("events", of_files + " AND is_merged IS NOT true")
+        self._store.delete("aside", of_files)
+        self._db.table("pool", f"SELECT {_COLUMNS} FROM leaving LIMIT 0")
+        self._pull(seeds)
+        self._settle()
+        self._db.drop("leaving")
 
+    # --- what belongs together -------------------------------------------------------------------
 
-def _of_call(name: str, *, previews: bool) -> str:
-    if name in ("failed", "elapsed_ms", "cancelled"):
-        return f"calls.{name}"
-    told_by_either = ("finish_reason", *(_TEXTS if previews else ()))
-    if name in told_by_either:
-        return f"coalesce(once.{name}, whole.{name}) AS {name}"
-    return f"once.{name}"
+    def _touch(self, rows: str) -> None:
+        touched = self._db.run(f"SELECT us // {HOUR_US}, min(us) FROM {rows} GROUP BY ALL")
+        self.hours.update(hour for hour, _ in touched)
+        firsts = [us for _, us in touched] + ([] if self.first_us is None else [self.first_us])
+        self.first_us = min(firsts, default=None)
+        self._db.run(f"INSERT INTO touched SELECT DISTINCT conv FROM {rows} WHERE conv IS NOT NULL")
 
+    def _belongs_together(self, staged: str) -> bool:
+        """Whether records may belong to each other or to stored ones: asked of what the known words
+        mean and of ids alone."""
+        paired, continued, again = self._db.run(
+            "SELECT coalesce(bool_or(phase IN ('start', 'end')), false),"
+            " coalesce(bool_or(act = 'auto_continue'), false),"
+            f" (SELECT count(key) > count(DISTINCT key) FROM {staged}) FROM wordings"
+        )[0]
+        if paired or continued or again:
+            return True
+        near = self._near(staged)
+        same = f"{near} AND key IN (SELECT key FROM {staged} WHERE key IS NOT NULL)"
+        return bool(self._db.run(f"SELECT 1 FROM events WHERE {same} LIMIT 1"))
 
-_TEXTS = ("error_type", "error", "args_preview", "result_preview")
+    def _near(self, rows: str) -> str:
+        """SQL for rows of the store near these rows in time, as those with the same key are."""
+        first, last = self._db.run(f"SELECT min(us), max(us) FROM {rows}")[0]
+        return "false" if first is None else f"us BETWEEN {first - HOUR_US} AND {last + HOUR_US}"
 
-_ENDS = """
-    CASE
-        WHEN act <> 'assistant_response' THEN NULL
-        WHEN finish_reason = 'length' OR continuation OR continued THEN true
-        WHEN finish_reason IS NOT NULL OR continuation IS NOT NULL THEN false END AS truncated,
-    CASE
-        WHEN act <> 'assistant_response' THEN NULL
-        WHEN failed OR continuation OR continued THEN false
-        WHEN finish_reason IS NOT NULL THEN finish_reason = 'stop' END AS ended,
-    coalesce(act = 'assistant_response' AND finish_reason IS NULL AND continuation IS NULL
-        AND NOT continued AND NOT coalesce(failed, false), false) AS is_untold
-"""
+    def _seeds(self, rows: str) -> str:
+        """SQL for rows of the store that belong to these rows at the first look."""
+        self._db.table(
+            "seeds",
+            "SELECT DISTINCT key, CASE WHEN phase IS NOT NULL THEN call END AS call,"
+            " CASE WHEN act IN ('assistant_response', 'auto_continue') THEN trace END AS trace"
+            f" FROM {rows} JOIN wordings USING (wording)",
+        )
+        conditions = [f"({self._near(rows)} AND key IN (SELECT key FROM seeds))"]
+        if self._means("phase IN ('start', 'end')"):
+            conditions.append(
+                "(call IN (SELECT call FROM seeds) AND wording IN"
+                " (SELECT wording FROM wordings WHERE phase IS NOT NULL))"
+            )
+        if self._means("act = 'auto_continue'"):
+            conditions.append(
+                "(trace IN (SELECT trace FROM seeds) AND wording IN (SELECT wording"
+                " FROM wordings WHERE act IN ('assistant_response', 'auto_continue')))"
+            )
+        return " OR ".join(conditions)
+
+    def _means(self, condition: str) -> bool:
+        """Whether any known wording is of that kind; where none is, nobody need look for it."""
+        return bool(self._db.run(f"SELECT 1 FROM wordings WHERE {condition} LIMIT 1"))
+
+    def _pull(self, condition: str) -> None:
+        """Take stored records into the pool, then those that belong to them in turn."""
+        while True:
+            self._db.table(
+                "pulled",
+                f"SELECT {_COLUMNS} FROM events WHERE is_merged IS NOT true AND ({condition})"
+                f" UNION ALL SELECT {_COLUMNS} FROM aside WHERE {condition}",
+            )
+            merged = f"SELECT 1 FROM events WHERE is_merged AND ({condition}) LIMIT 1"
+            if not self._db.run("SELECT 1 FROM pulled LIMIT 1") and not self._db.run(merged):
+                return
+            self._touch("pulled")
+            for table in ("events", "aside"):
+                self._store.delete(table, condition)
+            self._db.run("INSERT INTO pool FROM pulled")
+            condition = self._seeds("pulled")
+
+    def _settle(self) -> None:
+        """Put back what the records of the pool come to."""
+        self._db.table("pool", "SELECT row_number() OVER () AS row, * FROM pool")
+        for name, query in _STEPS:
+            self._db.table(name, query)
+        numbered = ", ".join(f"pool.{name}" for name in RECORD_COLUMNS)
+        joined = ("elapsed_ms", "error", "args_hash", "result_bytes")
+        merged = ", ".join(
+            f"{'calls' if name in joined else 'pool'}.{name}" for name in RECORD_COLUMNS
+        )
+        self._store.insert("aside", f"SELECT {numbered} FROM pool SEMI JOIN repeated USING (row)")
+        self._store.insert("aside", f"SELECT {numbered} FROM pool SEMI JOIN together USING (row)")
+        self._store.insert(
+            "events",
+            f"SELECT {merged}, true AS is_merged, calls.failed, calls.cancelled,"
+            " calls.finish_reason, calls.error_type, calls.asked_file, calls.asked_place,"
+            " pool.row IN (SELECT row FROM continuing) AS continued"
+            " FROM pool JOIN calls USING (row)",
+        )
+        self._store.insert(
+            "events",
+            f"SELECT {numbered}, pool.row IN (SELECT row FROM continuing) AS continued FROM pool"
+            " ANTI JOIN repeated USING (row) ANTI JOIN together USING (row)",
+        )
+        self._db.drop("pool", "pulled", *(name for name, _ in _STEPS))

@@ -1,484 +1,442 @@
-"""From files to tables: what has to be read is read once, the rest is known from earlier runs.
+"""From files to events: only new bytes are read, and each only once.
 
-Leaves two kinds of tables on the connection: ``records``, the raw records from ``raw_start`` on,
-and the views ``units``, ``latency`` and ``conversations``, the counts of all full hours before
-``history_end``. Memory is bounded by a batch of files, not by the history: an hour is counted as
-soon as nothing more of it can come, and its records are forgotten an hour later, so that a call
-that lies across two batches is still seen whole.
+What a reading comes to is *staged*, a batch at a time, so that memory is bounded by a batch; then
+its wordings are learnt and its records absorbed by the correlator. What a file holds and how far
+it was read is told to the manifest. Whatever is wrong with a file costs what is wrong, never what
+is good beside it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import duckdb
 
-from tgt import __version__
-from tgt.engine.duckdb import correlate as calls
-from tgt.engine.duckdb import meanings
-from tgt.engine.duckdb import rollups as tallies
-from tgt.engine.duckdb.counting import CONTEXT_US, COUNTS, count_statement, events_sql
-from tgt.engine.duckdb.meanings import Meanings
-from tgt.engine.duckdb.records import OWN, ROWS, VIEW, Records, extents
-from tgt.engine.duckdb.store import TABLES, Extent, Partials
-from tgt.events import HOUR_US, from_us
-from tgt.sources.base import Projection, Source
-from tgt.sources.files import Part, between, parts
-from tgt.sources.salvage import InMemory, Salvage
-
-Progress = Callable[[str, float | None], None]
+from tgt.engine.duckdb.correlate import Correlator
+from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
+from tgt.engine.duckdb.pieces import Piece, pieces, stretch
+from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
+from tgt.engine.duckdb.wordings import learn, shortened, wording
+from tgt.engine.protocol import Progress
+from tgt.events import HOUR_US, MEANING, OWN
+from tgt.sources import files as identity
+from tgt.sources.base import (
+    Listed,
+    PassedOver,
+    Projection,
+    Reason,
+    RecordSource,
+    Source,
+    SqlSource,
+)
+from tgt.sources.reading import FileReading
+from tgt.sources.salvage import CleanPieces
+from tgt.templates import template
 
 _BATCH_BYTES = 128 * 1024 * 1024
 _BATCH_FILES = 256
-_UNITS_AT_ONCE = 300_000
-_EXPANSION = 12  # of a compressed file, roughly
+_RECORDS_BYTES = 8 * 1024 * 1024
+_LONGEST_ERROR = 8192
+
+KEY = (
+    "CASE WHEN key IS NOT NULL THEN hash(key)"
+    " WHEN id IS NOT NULL THEN hash(id, trace_id, conv_id, wording) END"
+)
+"""SQL for what is the same of all records that tell the same thing."""
+_HASHES = {
+    "key": KEY,
+    "call": (
+        "CASE WHEN call_id IS NOT NULL THEN hash(call_id)"
+        " WHEN trace_id IS NOT NULL THEN hash(trace_id)"
+        f" WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')})"
+        f" ELSE hash('hour', us // {HOUR_US}) END"
+    ),
+    "keyed": "call_id IS NOT NULL OR trace_id IS NOT NULL OR conv_id IS NOT NULL",
+    "trace": "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END",
+    "conv": f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END",
+    "error": f"left(error, {_LONGEST_ERROR})",
+}
+_STAGED = ", ".join(
+    f"{_HASHES[name]} AS {name}" if name in _HASHES else name for name in RECORD_COLUMNS
+)
+
+_WRITTEN = {**{name: kind for name, kind in OWN.items() if name != "path"}, **MEANING}
+_RECORDS = Projection(
+    f"SELECT filename AS path, {', '.join(_WRITTEN)}, file FROM read_ndjson($paths,"
+    " columns = $columns, filename = true, hive_partitioning = false)",
+    {"columns": {**_WRITTEN, "file": "INTEGER"}},
+    tuple(MEANING),
+    lambda records: f"FROM {records}",
+)
+_FILE_KINDS = TABLES["files"]
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True)
-class Span:
-    """What is needed, in microseconds: counts of the full hours in [history_start, history_end),
-    raw records in [raw_start, end]; nothing after ``end`` is looked at."""
+@dataclass
+class _Progress:
+    """What was read of a file so far."""
 
-    history_start: int
-    history_end: int
-    raw_start: int
-    end: int
+    reading: Reading
+    read_to: int = 0
+    is_torn: bool = False
+    records: int = 0
+    malformed: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    damage: str = ""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    state: Mapping[str, Any] | None = None
 
-    @property
-    def hours(self) -> range:
-        return range(self.history_start // HOUR_US, self.history_end // HOUR_US)
+    def add(self, records: int, malformed: int, first: int | None, last: int | None) -> None:
+        self.records += records
+        self.malformed += malformed
+        self.first_us = min((us for us in (self.first_us, first) if us is not None), default=None)
+        self.last_us = max((us for us in (self.last_us, last) if us is not None), default=None)
 
-
-@dataclass(frozen=True)
-class Reading:
-    """What reading came to: malformed lines of all files in question, and files that failed."""
-
-    malformed: int
-    warnings: tuple[str, ...]
-
-
-def signature(sources: Sequence[Source]) -> str:
-    """A hash of all that decides what the counts are: they are not comparable across it."""
-    joined = calls.events("records", paired=True, continued=True, repeated=True, previews=False)
-    text = [
-        __version__,
-        duckdb.__version__,
-        repr(COUNTS),
-        repr(TABLES),
-        repr(meanings.TABLES),
-        repr(meanings.MADE),
-        repr(OWN),
-        tallies.statement("units"),
-        joined,
-    ]
-    for source in sources:
-        projection = source.records()
-        text += [source.kind, repr(source), *source.macros, repr(projection.parameters)]
-        text += [projection.statement, repr(projection.words), projection.meaning("records")]
-    return hashlib.sha256("\0".join(text).encode()).hexdigest()
+    def known(self, tail: str, head: tuple[int, str]) -> Known:
+        """The file's row of the manifest after this reading."""
+        known = self.reading.known
+        before = Counter(json.loads(known.passed_over))
+        firsts = (known.first_us, self.first_us)
+        lasts = (known.last_us, self.last_us)
+        return replace(
+            known,
+            read_to=self.read_to,
+            is_torn=self.is_torn,
+            records=known.records + self.records,
+            malformed=known.malformed + self.malformed,
+            first_us=min((us for us in firsts if us is not None), default=None),
+            last_us=max((us for us in lasts if us is not None), default=None),
+            damage=self.damage,
+            passed_over=json.dumps(dict(before + self.passed_over)),
+            state=None if self.state is None else json.dumps(self.state),
+            head_bytes=head[0],
+            head=head[1],
+            tail=tail,
+        )
 
 
 class Ingest:
-    """One reading of all sources for one span."""
+    """One time of bringing the store up to date. ``since_us``: earlier records are not kept."""
 
     def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        partials: Partials,
-        span: Span,
-        *,
-        previews: bool,
-        progress: Progress | None = None,
+        self, store: Store, correlator: Correlator, since_us: int, progress: Progress | None = None
     ) -> None:
-        self._connection = connection
-        self._partials = partials
-        self._span = span
-        self._previews = previews
+        self._store = store
+        self._db = store.database
+        self._correlator = correlator
+        self._since = since_us
         self._progress = progress
-        self._warnings: list[str] = []
-        self._catalog: dict[str, Extent] = {}
-        self._failed: set[str] = set()
-        self._counted_to = 0
-        self._in_pieces = False
-        """Whether an hour was counted in more than one go."""
-        self._meanings = Meanings(connection, "cache" if partials.covered is not None else None)
-        self._records = Records(connection, self._meanings, span.raw_start, previews=previews)
-        for name, kinds in TABLES.items():
-            self._run(f"CREATE OR REPLACE TEMP TABLE fresh_{name} ({kinds})")
+        self._bytes = self._bytes_read = 0
+        self.warnings: list[str] = []
 
-    def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement, parameters).fetchall()
-
-    def read(self, sources: Sequence[Source]) -> Reading:
-        """Bring the tables about. Raises TelemetryError if a source cannot be listed."""
-        found = [(source, self._parts(source)) for source in sources]
-        for source, _ in found:
-            for macro in source.macros:
-                self._run(macro)
-        every = [part for _, some in found for part in some]
-        ahead = self._read_ahead(found)
-        hours = self._hours_to_count(found, every)
-        total = sum(part.length for part in every) or 1
-        done = sum(part.length for part in ahead)
-        for source, some in found:
-            left = [part for part in some if part not in ahead]
-            needed = [part for part in left if self._is_needed(part, hours)]
-            done += sum(part.length for part in left) - sum(part.length for part in needed)
-            for batch in _batches(needed):
-                self._read(source, batch)
-                self._narrow(batch, hours)
-                self._digest(batch, hours)
-                done += sum(part.length for part in batch)
-                if self._progress:
-                    self._progress("reading telemetry", done / total)
-        self._finish(hours, every)
-        self._name_subjects()
-        malformed = sum(
-            extent.malformed
-            for extent in (self._known(part) for part in every)
-            if extent
-            and (not extent.records or extent.touches(self._span.history_start, self._span.end + 1))
-        )
-        return Reading(malformed, tuple(self._warnings))
-
-    # --- what has to be read ---------------------------------------------------------------------
-
-    def _parts(self, source: Source) -> list[Part]:
-        start, end = from_us(self._span.history_start), from_us(self._span.end)
-        found: list[Part] = []
-        for file in between(source.files(), start, end):
-            try:
-                found.extend(parts(file))
-            except OSError as failure:
-                self._warnings.append(f"cannot read {file.path}: {failure.strerror}")
-        return found
-
-    def _known(self, part: Part) -> Extent | None:
-        return self._catalog.get(part.identity) or self._partials.catalog.get(part.identity)
-
-    def _read_ahead(self, found: Sequence[tuple[Source, Sequence[Part]]]) -> set[Part]:
-        """Read what is new at once if it is little, together with what will be needed beside it.
-
-        Which hours it touches is known only when it was read, and what is not little would then
-        be in the way of counting hours as they become complete.
-        """
-        if self._partials.covered is None:
-            return set()
-        new = {part for _, some in found for part in some if self._is_new(part)}
-        room = _BATCH_BYTES - sum(_weight(part) for part in new)
-        if not new or room < 0:
-            return set()
-        ahead = set(new)
-        start = self._span.raw_start - 2 * CONTEXT_US
-        for part in (part for _, some in found for part in some if part not in new):
-            extent = self._known(part)
-            if extent and extent.touches(start, self._span.end + 1) and _weight(part) <= room:
-                room -= _weight(part)
-                ahead.add(part)
-        for source, some in found:
-            for batch in _batches(part for part in some if part in ahead):
-                self._read(source, batch)
-                self._narrow(batch, None)
-        return ahead
-
-    def _is_new(self, part: Part) -> bool:
-        return self._known(part) is None and part.identity not in self._failed
-
-    def _hours_to_count(
-        self, found: Sequence[tuple[Source, Sequence[Part]]], every: Sequence[Part]
-    ) -> set[int]:
-        """The hours whose counts are not known, or no longer true because files have changed."""
-        wanted = set(self._span.hours)
-        covered = self._partials.covered
-        if covered is None:
-            return wanted
-        unknown = {hour for hour in wanted if not covered[0] <= hour < covered[1]}
-        for source, some in found:
-            for batch in _batches(part for part in some if self._is_new(part)):
-                self._read(source, batch, only_extent=True)
-        present, before = {part.identity for part in every}, self._partials.catalog
-        changed = [extent for key, extent in before.items() if key not in present]
-        changed += [extent for key, extent in self._catalog.items() if key not in before]
-        for extent in changed:
-            if extent.first_us is not None and extent.last_us is not None:
-                touched = range(
-                    (extent.first_us - CONTEXT_US) // HOUR_US,
-                    (extent.last_us + CONTEXT_US) // HOUR_US + 1,
-                )
-                unknown.update(wanted.intersection(touched))
-        return unknown
-
-    def _is_needed(self, part: Part, hours: set[int]) -> bool:
-        """Whether the part may hold records of hours to be counted, or raw ones."""
-        extent = self._known(part)
-        if extent is None:
-            return part.identity not in self._failed
-        if extent.touches(self._span.raw_start - CONTEXT_US, self._span.end + 1):
-            return True
-        if extent.first_us is None or extent.last_us is None:
-            return False
-        first, last = extent.first_us // HOUR_US, extent.last_us // HOUR_US
-        around = range(max(first - 1, 0), min(last + 2, first + 20_000))
-        return any(hour in hours for hour in around)
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def _read(self, source: Source, batch: Sequence[Part], *, only_extent: bool = False) -> None:
-        """Add the records of these parts to the table, or only learn what they hold."""
-        try:
-            self._read_together(source, batch, only_extent=only_extent)
-        except (duckdb.Error, OSError) as failure:
-            if len(batch) > 1:
-                for part in batch:
-                    self._read(source, [part], only_extent=only_extent)
-                return
-            self._read_damaged(source, batch[0], failure, only_extent=only_extent)
-
-    def _read_damaged(
-        self, source: Source, part: Part, failure: Exception, *, only_extent: bool
-    ) -> None:
-        """Read of a part that failed what can be read, and say what cannot."""
-        reason = str(failure).splitlines()[0]
-        salvage = Salvage(part)
-        held = Extent.none()
-        if _is_salvageable(source, part, failure):
-            try:
-                for descriptor in salvage.pieces():
-                    piece = InMemory(source, descriptor)
-                    self._read_together(piece, [part], only_extent=only_extent)
-                    held = held.plus(self._catalog[part.identity])
-                reason = salvage.damage
-            except FileNotFoundError:
-                reason = ""  # it was removed since it was listed
-            except OSError as unreadable:
-                reason = unreadable.strerror or reason
-            except duckdb.Error as refused:
-                reason = str(refused).splitlines()[0]
-            self._catalog[part.identity] = held.plus(Extent(None, None, 0, salvage.too_long))
-        if reason and part.identity not in self._failed:
-            some = " to its end" if held.records else ""
-            self._warnings.append(f"cannot read {part.file.path}{some}: {reason}")
-            self._failed.add(part.identity)
-
-    def _read_together(self, source: Source, batch: Sequence[Part], *, only_extent: bool) -> None:
-        projection = source.records()
-        with _readable(source, batch) as readable:
-            paths = {name: path for name, (path, _) in readable.items()}
-            if only_extent:
-                given = {"paths": list(paths.values()), **projection.parameters}
-                found = extents(self._connection, f"({projection.statement})", given)
-            else:
-                found = self._read_records(projection, batch, paths)
-        held = {part.identity: Extent.none() for _, part in readable.values()}
-        held.update({readable[name][1].identity: extent for name, extent in found.items()})
-        self._catalog.update(held)
-
-    def _read_records(
-        self, projection: Projection, batch: Sequence[Part], paths: Mapping[str, str]
-    ) -> dict[str, Extent]:
-        """Most of a history needs no texts, and to read them takes long; which has none is a
-        guess, and if it was wrong, they are read after all."""
-        texts = any(self._may_be_shown(part) for part in batch)
-        found = self._records.read(projection, paths, texts=texts)
-        last = Extent.together(found.values()).last_us
-        if texts or last is None or last < self._span.raw_start:
-            return found
-        self._records.forget_last()
-        return self._records.read(projection, paths, texts=True)
-
-    def _may_be_shown(self, part: Part) -> bool:
-        """Whether records of the part may be new enough for samples, as far as one can tell
-        without reading it."""
-        extent = self._known(part)
-        if extent is not None:
-            return extent.touches(self._span.raw_start, self._span.end + 1)
-        if part.offset + part.length < part.file.size:
-            return False  # more was written after it
-        return part.file.modified_ns // 1000 >= self._span.raw_start
-
-    def _span_of(self, batch: Sequence[Part]) -> tuple[int, int] | None:
-        """The times of the first and the last record of a batch."""
-        held = Extent.together(filter(None, map(self._known, batch)))
-        if held.first_us is None or held.last_us is None:
-            return None
-        return held.first_us, held.last_us
-
-    def _narrow(self, batch: Sequence[Part], hours: set[int] | None) -> None:
-        """Leave out of what was read last what nobody will look at, if there is any."""
-        held = self._span_of(batch)
-        if held is None:
-            return
-        first, last = self._span.history_start - CONTEXT_US, self._span.end
-        raw = self._span.raw_start - CONTEXT_US
-        around = {hour + n for hour in hours or () for n in (-1, 0, 1)}
-        past = range(held[0] // HOUR_US, min(held[1], raw) // HOUR_US + 1)
-        outside = held[0] < first or held[1] > last
-        if not outside and (hours is None or held[0] >= raw or around.issuperset(past)):
-            return
-        kept = f"us BETWEEN {first} AND {last}"
-        if hours is not None:
-            kept += f" AND (us >= {raw} OR {_within(around)})"
-        self._records.narrow(kept)
-
-    # --- counting --------------------------------------------------------------------------------
-
-    def _digest(self, batch: Sequence[Part], hours: set[int]) -> None:
-        """Count what is complete: all before the last hour read, up to the end of the history.
-
-        What is at hand is looked at as a whole, so it is worth it when half of it is complete.
-        """
-        held = self._span_of(batch)
-        if held is None:
-            return
-        cut = min(held[1] - CONTEXT_US, self._span.history_end) // HOUR_US * HOUR_US
-        complete, pending = self._run(
-            f"SELECT count(*) FILTER (us < $cut), count(*) FROM {ROWS} WHERE NOT done", cut=cut
-        )[0]
-        if complete and 2 * complete >= pending:
-            self._count(cut, hours)
-            self._records.settle(cut, min(cut, self._span.raw_start) - CONTEXT_US)
-
-    def _finish(self, hours: set[int], every: Sequence[Part]) -> None:
-        self._count(self._span.history_end, hours)
-        self._tally(hours)
-        # A part that failed is in no catalog, so it is tried again by the next run.
-        catalog = {part.identity: extent for part in every if (extent := self._known(part))}
-        span = self._span.hours
-        is_changed = bool(hours) or catalog != self._partials.catalog
-        stored = is_changed and self._partials.store(
-            (span.start, span.stop), sorted(hours), catalog
-        )
-        for name in TABLES:
-            counts = f"SELECT * FROM fresh_{name}"
-            if stored:
-                counts = f"SELECT * FROM cache.{name}"
-            elif self._partials.attached:
-                counts += f" UNION ALL SELECT * FROM cache.{name}"
-                if hours:
-                    counts += f" WHERE NOT ({_within(hours, 'hour', 1)})"
-            self._run(f"CREATE OR REPLACE TEMP VIEW all_{name} AS {counts}")
-
-    def _tally(self, hours: set[int]) -> None:
-        """What the hours come to, as many at a time as fit into memory."""
-        units = self._run("SELECT count(*) FROM fresh_units")[0][0]
-        ordered = sorted(hours)
-        some = max(1, len(ordered) * _UNITS_AT_ONCE // max(units, 1))
-        for first in range(0, len(ordered), some):
-            within = _within(ordered[first : first + some], "hour", 1)
-            made = tallies.statement(
-                f"(FROM fresh_units WHERE {within})", in_pieces=self._in_pieces
+    def read(self, sources: Sequence[Listed]) -> None:
+        """Read what is new in the files of sources as they were listed."""
+        known = [known_of(row) for row in self._db.run(f"SELECT {', '.join(COLUMNS)} FROM files")]
+        next_file = max((k.file for k in known), default=0) + 1
+        keys = {source.key for source, _ in sources}
+        stray = [k.file for k in known if k.source not in keys]
+        plans: list[tuple[Source, Plan]] = []
+        for source, listing in sources:
+            planner = Planner(source.key, (k for k in known if k.source == source.key), next_file)
+            plan = planner.plan(
+                listing.files,
+                resumes=isinstance(source, SqlSource),
+                since_us=self._since,
             )
-            self._run(f"INSERT INTO fresh_tallies BY NAME {made}")
+            next_file = planner.next_file
+            plans.append((source, plan))
+        self._forget([*stray, *(number for _, plan in plans for number in plan.forgotten)])
+        self._write_manifest([k for _, plan in plans for k in plan.kept])
+        self._bytes = sum(r.file.size - r.offset for _, plan in plans for r in plan.readings) or 1
+        for source, plan in plans:
+            self.warnings += plan.warnings
+            if isinstance(source, SqlSource):
+                self._read_by_engine(source, plan.readings)
+            elif isinstance(source, RecordSource):
+                self._read_records(source, plan.readings)
 
-    def _name_subjects(self) -> None:
-        found = self._run(
-            "SELECT count(DISTINCT service) FROM ("
-            "SELECT service FROM subjects SEMI JOIN all_tallies USING (subject)"
-            " UNION ALL SELECT service FROM all_conversations"
-            f" UNION ALL SELECT service FROM {VIEW})"
-        )
-        some_are_one = self._meanings.name_subjects(several=found[0][0] > 1)
-        for name, kinds in TABLES.items():
-            counts = f"FROM all_{name}"
-            if some_are_one and "subject" in kinds:
-                counts = (
-                    f"SELECT c.* REPLACE (shown AS subject) {counts} c JOIN named USING (subject)"
-                )
-            if some_are_one and name == "tallies":
-                counts = tallies.statement("units")
-            self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {counts}")
+    def _forget(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            self._correlator.forget(numbers)
+            self._store.delete("files", f"file IN ({quoted_numbers(numbers)})")
 
-    def _count(self, cut: int, hours: set[int]) -> None:
-        """Count what is not yet counted, up to a time."""
-        if not hours:
+    # --- sources whose lines the engine reads ----------------------------------------------------
+
+    def _read_by_engine(self, source: SqlSource, readings: Sequence[Reading]) -> None:
+        for macro in source.macros:
+            self._db.run(macro)
+        projection = source.projection()
+        for batch in _batches(readings):
+            progress = [_Progress(reading, reading.offset) for reading in batch]
+            self._read_batch(projection, progress)
+            self._finish(progress)
+
+    def _read_batch(self, projection: Projection, batch: Sequence[_Progress]) -> None:
+        """Read files together; where that fails, each by itself, and what is good of it."""
+        waiting: list[tuple[_Progress, Piece]] = []
+        try:
+            for file in batch:
+                if file.reading.file.compression != "uncompressed":
+                    self._salvage(projection, file)
+                    continue
+                try:
+                    lines = stretch(file.reading.file, file.reading.offset)
+                    for piece in pieces(file.reading.file, lines):
+                        waiting.append((file, piece))
+                        if sum(p.length for _, p in waiting) >= _BATCH_BYTES:
+                            self._read_pieces(projection, waiting)
+                    file.read_to, file.is_torn = lines.end, lines.is_torn
+                except OSError as failure:
+                    self._fail(file, failure)
+            self._read_pieces(projection, waiting)
+        finally:
+            for _, piece in waiting:
+                piece.close()
+
+    def _read_pieces(self, projection: Projection, waiting: list[tuple[_Progress, Piece]]) -> None:
+        """Read the pieces that wait, and close them."""
+        try:
+            self._stage(projection, waiting)
+        except (duckdb.Error, OSError):
+            for file, piece in waiting:
+                try:
+                    self._stage(projection, [(file, piece)])
+                except (duckdb.Error, OSError):
+                    self._salvage(projection, file, piece)
+        while waiting:
+            waiting.pop()[1].close()
+
+    def _salvage(self, projection: Projection, file: _Progress, piece: Piece | None = None) -> None:
+        """Read of a piece, or of a compressed file, what is good, line by line."""
+        start, end = (piece.start, piece.end) if piece else (0, None)
+        clean = CleanPieces(file.reading.file, start, end)
+        try:
+            for descriptor in clean:
+                part = Piece(descriptor, clean.place, clean.place)
+                try:
+                    self._stage(projection, [(file, part)])
+                except duckdb.Error as failure:
+                    file.damage = str(failure).splitlines()[0]
+        except OSError as failure:
+            self._fail(file, failure)
             return
-        first = self._run(f"SELECT min(us) FROM {ROWS} WHERE NOT done AND us < $cut", cut=cut)[0][0]
-        if first is None:
+        file.malformed += clean.left_out
+        file.damage = file.damage or clean.damage
+        if piece is None:
+            file.read_to, file.is_torn = clean.end, clean.is_torn
+
+    def _fail(self, file: _Progress, failure: OSError) -> None:
+        if not isinstance(failure, FileNotFoundError):  # it was removed since it was listed
+            file.damage = failure.strerror or type(failure).__name__
+
+    def _stage(self, projection: Projection, parts: Sequence[tuple[_Progress, Piece]]) -> None:
+        """Read pieces into the table ``staged`` and absorb it."""
+        if not parts:
             return
-        self._in_pieces |= first < self._counted_to
-        self._counted_to = max(self._counted_to, cut)
-        first = max(first, self._span.history_start - CONTEXT_US)
-        events, is_dear = events_sql(
-            self._connection, first - CONTEXT_US, cut + CONTEXT_US, previews=False
+        self._db.table(
+            "pieces",
+            "SELECT unnest($paths) AS path, unnest($numbers) AS piece, unnest($files) AS file,"
+            " unnest($places) AS place",
+            paths=[piece.path for _, piece in parts],
+            numbers=list(range(len(parts))),
+            files=[file.reading.known.file for file, _ in parts],
+            places=[piece.start for _, piece in parts],
         )
-        around = (
-            f"(SELECT *, NOT done AND us < {cut} AND {_within(hours)} AS counts FROM {events}"
-            f" WHERE us >= {first} AND (us < {cut} OR act = 'assistant_response'))"
+        columns = ", ".join(
+            name for name in (*OWN, *projection.words) if name not in {"path", "place"}
         )
-        if is_dear:
-            self._run(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM {around}")
-            around = "fresh"
-        for name in COUNTS:
-            counted = count_statement(name, f"(SELECT * FROM {around} WHERE counts)", around)
-            self._run(f"INSERT INTO fresh_{name} BY NAME {counted}")
-        if is_dear:
-            self._run("DROP TABLE fresh")
+        self._db.table(
+            "staged",
+            f"SELECT piece, {_STAGED} FROM (SELECT path, {columns}, {wording(projection)}"
+            f" FROM ({projection.statement})) JOIN pieces USING (path)",
+            **{**projection.parameters, "paths": [piece.path for _, piece in parts]},
+        )
+        paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
+        learn(self._store, projection, "staged", paths)
+        for number, *extent in self._db.run(
+            "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged GROUP BY ALL"
+        ):
+            parts[number][0].add(*extent)
+        self._absorb()
+        self._advance(sum(piece.length for _, piece in parts))
+
+    # --- sources that are translated -------------------------------------------------------------
+
+    def _read_records(self, source: RecordSource, readings: Sequence[Reading]) -> None:
+        batch: list[_Progress] = []
+        with _RecordFile() as records:
+            for reading in readings:
+                file = _Progress(reading, reading.offset)
+                batch.append(file)
+                self._translate(source, file, records)
+                self._advance(reading.file.size - reading.offset)
+            self._stage_records(records)
+        self._finish(batch)
+
+    def _translate(self, source: RecordSource, file: _Progress, records: _RecordFile) -> None:
+        known = file.reading.known
+        state = json.loads(known.state) if known.state and file.reading.offset else None
+        reading = FileReading(source, file.reading.file, file.reading.offset, state)
+        try:
+            for outcome in reading.outcomes():
+                if isinstance(outcome, PassedOver):
+                    if outcome.reason is Reason.MALFORMED:
+                        file.malformed += 1
+                    file.passed_over[f"{outcome.reason}:{outcome.kind}"] += 1
+                    continue
+                us = outcome["us"]
+                file.add(1, 0, us, us)
+                if us >= self._since:
+                    records.write({**outcome, "file": known.file})
+                if records.size >= _RECORDS_BYTES:
+                    self._stage_records(records)
+        except OSError as failure:
+            self._fail(file, failure)
+            return
+        file.read_to, file.is_torn = reading.end, bool(reading.torn)
+        file.damage, file.state = reading.damage, reading.state
+
+    def _stage_records(self, records: _RecordFile) -> None:
+        if not records.size:
+            return
+        records.flush()
+        self._db.table(
+            "staged",
+            f"SELECT 0 AS piece, {_STAGED} FROM (SELECT *, {wording(_RECORDS)}"
+            f" FROM ({_RECORDS.statement}))",
+            **{**_RECORDS.parameters, "paths": [records.path]},
+        )
+        learn(self._store, _RECORDS, "staged", {0: records.path})
+        self._absorb()
+        records.clear()
+
+    # --- both ------------------------------------------------------------------------------------
+
+    def _absorb(self) -> None:
+        """Bring the staged records into the store, without those that are not of its time."""
+        late = self._db.value(
+            "SELECT count(*) FROM staged WHERE us IS NULL OR us < $since", since=self._since
+        )
+        if late:
+            self._db.run("DELETE FROM staged WHERE us IS NULL OR us < $since", since=self._since)
+        self._reduce_errors()
+        self._correlator.absorb("staged")
+
+    def _reduce_errors(self) -> None:
+        """Of the texts of errors only their templates are kept."""
+        texts = [
+            text
+            for (text,) in self._db.run("SELECT DISTINCT error FROM staged WHERE error IS NOT NULL")
+        ]
+        if texts:
+            self._db.table(
+                "templates",
+                "SELECT unnest($texts) AS error, unnest($templates::VARCHAR[]) AS template",
+                texts=texts,
+                templates=[template(text) for text in texts],
+            )
+            self._db.run(
+                "UPDATE staged SET error = template FROM templates"
+                " WHERE staged.error = templates.error"
+            )
+            self._db.drop("templates")
+
+    def _advance(self, length: int) -> None:
+        self._bytes_read += length
+        if self._progress:
+            self._progress("reading telemetry", min(1.0, self._bytes_read / self._bytes))
+
+    def _finish(self, batch: Sequence[_Progress]) -> None:
+        """Tell the manifest; one of which nothing could be read is tried again by the next run."""
+        rows = []
+        for file in batch:
+            known = _identified(file)
+            if known is not None:
+                rows.append(known)
+            if file.damage:
+                some = " to its end" if file.records or file.reading.known.records else ""
+                name = file.reading.file.path
+                self.warnings.append(f"cannot read {name}{some}: {file.damage}")
+        self._write_manifest(rows)
+
+    def _write_manifest(self, rows: Sequence[Known]) -> None:
+        if not rows:
+            return
+        self._store.delete("files", f"file IN ({quoted_numbers(k.file for k in rows)})")
+        values = {name: [getattr(k, name) for k in rows] for name in _FILE_KINDS}
+        selected = ", ".join(
+            f"unnest(${name}::{kind}[]) AS {name}" for name, kind in _FILE_KINDS.items()
+        )
+        self._store.insert("files", f"SELECT {selected}", **values)
 
 
-@contextmanager
-def _readable(source: Source, batch: Sequence[Part]) -> Iterator[dict[str, tuple[str, Part]]]:
-    """The parts, and the paths by which the engine can read them for as long as it does, under
-    the names that it gives them."""
-    descriptors: list[int] = []
-    found: dict[str, tuple[str, Part]] = {}
+def _identified(file: _Progress) -> Known | None:
+    """The file's row of the manifest; None where nothing could be read of it."""
+    log = file.reading.file
+    if not file.read_to and not file.malformed and file.damage:
+        return None
     try:
-        for part in batch:
-            descriptor = source.descriptor(part)
-            if descriptor is None:
-                found[part.file.path] = (_literal(part.file.path), part)
-            else:
-                descriptors.append(descriptor)
-                path = f"/proc/self/fd/{descriptor}"
-                found[path] = (path, part)
-        yield found
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        length, head = identity.beginning(log)
+        is_plain = log.compression == "uncompressed"
+        return file.known(identity.tail(log, file.read_to) if is_plain else "", (length, head))
+    except OSError:
+        return None
 
 
-def _literal(path: str) -> str:
-    """The path as DuckDB must be given it, since it would take it for a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
+def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+    """Readings in order, together up to a size and a number of open files."""
+    batch: list[Reading] = []
+    room = _BATCH_BYTES
+    for reading in readings:
+        length = reading.file.size - reading.offset
+        if batch and (length > room or len(batch) >= _BATCH_FILES):
+            yield batch
+            batch, room = [], _BATCH_BYTES
+        batch.append(reading)
+        room -= length
+    if batch:
+        yield batch
 
 
-def _within(hours: Iterable[int], of: str = "us", unit: int = HOUR_US) -> str:
-    """SQL that tells whether a time, in microseconds or hours, lies in one of the hours."""
-    runs: list[list[int]] = []
-    for hour in sorted(hours):
-        if runs and runs[-1][1] == hour - 1:
-            runs[-1][1] = hour
-        else:
-            runs.append([hour, hour])
-    ranges = (f"{of} BETWEEN {a * unit} AND {(b + 1) * unit - 1}" for a, b in runs)
-    return f"({' OR '.join(ranges) or 'false'})"
+class _RecordFile:
+    """Records as lines of JSON in a file that exists in memory only."""
 
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("tgt-records", os.MFD_CLOEXEC)
+        self._lines: list[str] = []
+        self.size = 0
 
-def _weight(part: Part) -> int:
-    """About how much there is to read."""
-    return part.length * (1 if part.file.compression == "uncompressed" else _EXPANSION)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
 
-def _batches(some: Iterable[Part]) -> list[list[Part]]:
-    """Parts in order, together up to a size, so that memory is bounded by a batch."""
-    batches: list[list[Part]] = []
-    room = 0
-    for part in some:
-        weight = _weight(part)
-        if weight > room or len(batches[-1]) >= _BATCH_FILES:
-            batches.append([])
-            room = _BATCH_BYTES
-        batches[-1].append(part)
-        room -= weight
-    return batches
+    @property
+    def path(self) -> str:
+        return f"/proc/self/fd/{self._descriptor}"
 
+    def write(self, record: Mapping[str, Any]) -> None:
+        line = _write(record)
+        self._lines.append(line)
+        self.size += len(line)
 
-def _is_salvageable(source: Source, part: Part, failure: Exception) -> bool:
-    """Whether reading line by line helps: not where memory is short, or only the engine unpacks."""
-    if isinstance(failure, duckdb.OutOfMemoryException):
-        return False
-    return source.in_lines and part.file.compression != "zstd"
+    def flush(self) -> None:
+        # Half of a surrogate pair is valid JSON but no valid UTF-8.
+        data = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "replace")
+        self._lines.clear()
+        with memoryview(data) as view:
+            written = 0
+            while written < len(view):
+                written += os.write(self._descriptor, view[written:])
+
+    def clear(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self.size = 0

@@ -1,699 +1,479 @@
-"""The engine on one machine: DuckDB, embedded, over the files as they are.
+"""Answers as of one window: what is asked of the event store.
 
-What was read (see ``ingest``) is counted by the hour; the hours before the window come from those
-counts, the window itself from its events. All questions are answered from these small tables.
-Statements are built from constants; whatever comes from telemetry or from a user is a parameter.
+The hours before a window come from rollups, the window itself from its events. What one step asks
+is asked once for all signals together, since a small statement costs more to plan than to run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from operator import itemgetter
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-import duckdb
-
-from tgt.engine.duckdb import limits as resources
-from tgt.engine.duckdb import rollups as tallies
-from tgt.engine.duckdb.counting import CONTEXT_US, COUNTS, count_statement, events_sql
-from tgt.engine.duckdb.ingest import Ingest, Progress, Span, signature
-from tgt.engine.duckdb.records import VIEW
-from tgt.engine.duckdb.rollups import Hours
-from tgt.engine.duckdb.store import TABLES, Partials
+from tgt.engine.duckdb import conversations, rollups
+from tgt.engine.duckdb.canonical import canonical
+from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.examples import Finder
+from tgt.engine.duckdb.history import Names, Past, grouped
+from tgt.engine.duckdb.rollups import SUMS, added, counts_of
 from tgt.engine.protocol import (
-    FAILURE,
-    TRUNCATION,
-    LatencyReading,
-    Measure,
+    Counts,
+    Coverage,
+    DistributionReading,
+    Examples,
+    Of,
     Reading,
     Signal,
-    Tally,
-    Telemetry,
-    Usage,
 )
-from tgt.errors import TelemetryError
-from tgt.events import HOUR_US, Interval, Sample, from_us, to_us
-from tgt.sources.base import Source
-from tgt.stats import distributions as histogram
+from tgt.events import HOUR_US, Interval, to_us
+from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
+from tgt.stats.distributions import Histogram
 
 T = TypeVar("T")
 
-IDLE = timedelta(minutes=15)
-"""A conversation without an event for this long is over."""
-LONG_WAIT_MS = 8000
-ERROR_HEAVY_SHARE = 0.3
-DEFAULT_MEMORY_MB = 256
-
-# A conversation is judged whole, in the hour of its last event.
-_JUDGED = f"""
-SELECT conv, last_us, last_us // {HOUR_US} AS hour, 1 AS finished,
-    ((events > 2 AND ended + CASE WHEN coalesce(service, '') IN (SELECT unnest($tellers)) THEN 0
-        ELSE untold END = 0) OR cancelled > 0)::INTEGER AS aborted,
-    (coalesce(CASE WHEN messages > 0 THEN wait_ms ELSE slowest_ms END, 0) > {LONG_WAIT_MS})
-        ::INTEGER AS waited,
-    (errors > {ERROR_HEAVY_SHARE} * events)::INTEGER AS error_heavy,
-FROM (
-    SELECT conv, any_value(service) AS service,
-        sum(events) AS events, sum(errors) AS errors, sum(ended) AS ended,
-        sum(untold) AS untold, sum(cancelled) AS cancelled, sum(messages) AS messages,
-        max(wait_ms) AS wait_ms, max(slowest_ms) AS slowest_ms, max(last_us) AS last_us,
-    FROM {{conversations}} GROUP BY conv)
-"""
-_OF_CONVERSATIONS = (Measure.ABORTED, Measure.WAITED, Measure.ERROR_HEAVY)
-_SUBJECTS_OF_CONVERSATIONS = {
-    Measure.ABORTED: "conversations/aborted",
-    Measure.WAITED: "conversations/long_wait",
-    Measure.ERROR_HEAVY: "conversations/error_heavy",
-}
-
-_IS_COUNTED = {
-    Measure.EVENTS: "true",
-    Measure.ERRORS: "failed",
-    Measure.CUTS: "truncated",
-}
-
-_NTH = """
-    events.rowid AS row, events.us AS us, events.id AS id,
-    row_number() OVER (PARTITION BY events.conv ORDER BY events.us DESC, events.id) AS nth
-"""
-"""Which of the newest events of its conversation an event is."""
-
+CONTEXT_US = HOUR_US
+"""Records of one call mostly lie within an hour of each other."""
 _USUAL_HOURS = 24
-_MANY_BAD = 250_000  # rows of bad conversations: as much as is counted at once
-_ALL_TRAFFIC = "traffic"
 
-
-def _single(n: int, k: int) -> Tally:
-    """A tally of conversations that count once each."""
-    return Tally(n, k, n, k, k, 0, Clusters(n, n, k, n, k, k))
-
-
-class _Latencies:
-    """The latencies of one subject in the hours that are over, and their sum over any of them."""
-
-    def __init__(self) -> None:
-        self.hours: dict[int, dict[int, int]] = {}
-        self._first = self._end = 0
-        self._total: dict[int, int] = {}
-
-    def total(self, first: int, end: int) -> dict[int, int]:
-        """The sum of the hours in [first, end), from the sum that was asked for before: windows
-        and steps differ by few hours."""
-        before, after = (self._first, self._end), (first, end)
-        for hour in self.hours:
-            sign = (after[0] <= hour < after[1]) - (before[0] <= hour < before[1])
-            if sign:
-                for bucket, n in self.hours[hour].items():
-                    self._total[bucket] = self._total.get(bucket, 0) + sign * n
-        self._first, self._end = after
-        return {bucket: n for bucket, n in self._total.items() if n}
+OBSERVED = Signal(
+    "observed",
+    counted="finish_reason IS NOT NULL OR continuation IS NOT NULL",
+    by="coalesce(service, '')",
+)
+"""Which hours have events of which service, and whether its answers tell how they ended."""
+CUT = Signal("cut", where="truncated", by="'cut'")
+"""Whether any answer was cut off or continued."""
 
 
 @dataclass
-class _Step:
-    """What was asked since the last ``at``: questions that come again cost nothing."""
+class _Hours:
+    """The counts of one signal by the hour up to the end of a window."""
 
-    own: Interval | None = None
-    hours: dict[Interval, dict[int, Hours]] = field(default_factory=dict)
-    """By window (of the longer ones the longest so far) and pair."""
-    recent: dict[str, dict[int, dict[int, Tally]]] | None = None
-    latencies: dict[str, dict[int, dict[int, int]]] | None = None
-    conversations: dict[Interval, list[tuple[Any, ...]]] = field(default_factory=dict)
+    sums: dict[str, list[tuple[int, Sequence[Any]]]] = field(default_factory=dict)
+    bad: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """How many conversations were bad at last in which hour."""
+    _since: dict[int, dict[str, Counts]] = field(default_factory=dict)
 
+    def since(self, first: int) -> dict[str, Counts]:
+        """The counts of the hours from ``first`` on, by subject."""
+        if first not in self._since:
+            self._since[first] = dict(self._counts(first))
+        return self._since[first]
 
-@dataclass(frozen=True)
-class Workspace:
-    """Where the engine may keep derived data, and what it may use.
-
-    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read. What
-    does not fit into memory then lies in a temporary directory of the system's.
-    """
-
-    directory: Path | None = None
-    writable: bool = False
-    memory_mb: int = DEFAULT_MEMORY_MB
+    def _counts(self, first: int) -> Iterator[tuple[str, Counts]]:
+        for subject, hours in self.sums.items():
+            inside = [sums for hour, sums in hours if hour >= first]
+            if inside:
+                bad = sum(n for hour, n in self.bad.get(subject, ()) if hour >= first)
+                yield subject, counts_of(added(inside), bad)
 
 
-class DuckDBEngine:
-    """Reads once with :meth:`read`, then answers for one window after another, set by :meth:`at`.
+class DuckDBSnapshot:
+    """Answers as of the end of one window."""
 
-    Use as a context manager.
-    """
-
-    def __init__(self, workspace: Workspace | None = None) -> None:
-        self._workspace = workspace or Workspace()
-        self._connection = duckdb.connect(":memory:")
-        self._spill = resources.spill_directory(
-            self._workspace.directory if self._workspace.writable else None
-        )
-        settings: Mapping[str, Any] = {
-            "TimeZone": "UTC",
-            "memory_limit": f"{resources.engine_mb(self._workspace.memory_mb)}MB",
-            "threads": resources.threads(self._workspace.memory_mb),
-            "preserve_insertion_order": False,
-            # Looking for what statements say twice takes longer than small ones run, and the
-            # large ones say nothing twice.
-            "disabled_optimizers": "common_subexpressions",
-            "enable_progress_bar": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "temp_directory": str(self._spill or ""),
-        }
-        for name, value in settings.items():
-            self._run(f"SET {name} = $value", value=value)
-        self._telemetry: Telemetry | None = None
-        self._malformed = 0
-        self._warnings: tuple[str, ...] = ()
-        self._raw_start = 0
-        self._names = {tallies.ALL_SUBJECTS: _ALL_TRAFFIC}
-        self._numbers = {_ALL_TRAFFIC: tallies.ALL_SUBJECTS}
-        self._tellers: list[str] = []
-        """The services whose responses tell how they ended."""
-        self._longest = _USUAL_HOURS
-        self._is_first_step = True
-        self._step = _Step()
-        self._known_past: dict[str, dict[int, dict[int, Tally]]] = {}
-        self._known_latencies: dict[str, _Latencies] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        if self._spill:
-            resources.release(self._spill)
-
-    @property
-    def telemetry(self) -> Telemetry:
-        if self._telemetry is None:
-            raise RuntimeError("read() and at() come first")
-        return self._telemetry
-
-    def _run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        used = {name: value for name, value in parameters.items() if f"${name}" in statement}
-        try:
-            return self._connection.execute(statement, used).fetchall()
-        except RuntimeError as failure:
-            if "interrupted" in str(failure).lower():
-                raise KeyboardInterrupt from None  # how DuckDB tells that it was asked to stop
-            raise
-        except duckdb.OutOfMemoryException:
-            raise TelemetryError(
-                f"the telemetry of this window does not fit into {self._workspace.memory_mb} MB",
-                hint="raise TASKGEN_MEMORY_MB",
-            ) from None
-
-    def _named(
-        self, rows: Sequence[Sequence[Any]], place: int
-    ) -> Iterator[tuple[str, Sequence[Any]]]:
-        """Each row with the name of the subject whose number is at a place, by the names."""
-        unknown = {row[place] for row in rows}.difference(self._names)
-        if unknown:
-            for number, name in self._run(
-                "SELECT subject, name FROM named WHERE subject IN (SELECT unnest($numbers))",
-                numbers=list(unknown),
-            ):
-                self._names[number] = name
-                self._numbers[name] = number
-        return iter(sorted(((self._names[row[place]], row) for row in rows), key=itemgetter(0)))
-
-    def _number(self, subject: str) -> int | None:
-        """The number of a subject, if there is such a one."""
-        if subject not in self._numbers:
-            found = self._run("SELECT min(shown) FROM named WHERE name = $name", name=subject)
-            if found[0][0] is None:
-                return None
-            self._numbers[subject] = found[0][0]
-        return self._numbers[subject]
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def read(
+    def __init__(
         self,
-        sources: Sequence[Source],
-        first: Interval,
-        last: Interval,
-        baseline: timedelta,
-        *,
-        previews: bool = True,
-        progress: Progress | None = None,
-    ) -> tuple[str, ...]:
-        """Read what windows from ``first`` to ``last`` need, each with its baseline before it.
+        database: Database,
+        signals: Sequence[Signal],
+        past: Past,
+        window: Interval,
+        baseline: Interval,
+        warnings: tuple[str, ...],
+    ) -> None:
+        self._db = database
+        self._past = past
+        self._warnings = warnings
+        self._window = window
+        self._baseline = baseline
+        self._end = to_us(window.end)
+        # From here on events are looked at and not rollups: the last full hour to which nothing
+        # can be added any more, neither by the window nor by the end of a call.
+        raw = min(to_us(window.start), self._end - CONTEXT_US)
+        self._raw_hour = raw // HOUR_US
+        self._shares = rollups.of_kind(signals, is_distribution=False)
+        self._distributions = rollups.of_kind(signals, is_distribution=True)
+        self._own: dict[Interval, dict[int, _Hours]] = {}
+        self._longer: dict[int, dict[int, _Hours]] = {}
+        self._buckets: dict[Interval, dict[int, dict[str, dict[int, int]]]] = {}
+        self._judged = False
+        self._conversations: dict[tuple[int, Interval], dict[str, dict[int | None, Counts]]] = {}
+        self._db.table(
+            "recent",
+            canonical(f"us >= {self._raw_hour * HOUR_US} AND us <= {self._end}"),
+        )
+        self._recent = self._rolled_recent()
+        self._names = Names(several=False)
+        self.coverage = self._cover()
 
-        One run has one window, so both are the same. Raises TelemetryError if the directory of a
-        source cannot be read; one file that cannot be read is left out, and named in the warnings
-        that are returned.
-        """
-        span = Span(
-            history_start=to_us(first.start - baseline) // HOUR_US * HOUR_US,
-            history_end=_raw_start(last),
-            raw_start=_raw_start(first),
-            end=to_us(last.end),
-        )
-        partials = Partials(
-            self._connection,
-            self._workspace.directory,
-            signature(sources),
-            writable=self._workspace.writable,
-        )
-        ingest = Ingest(self._connection, partials, span, previews=previews, progress=progress)
-        reading = ingest.read(sources)
-        self._malformed, self._warnings = reading.malformed, reading.warnings
-        return self._warnings
+    # --- what there is ---------------------------------------------------------------------------
 
-    def is_idle(self, window: Interval) -> bool:
-        """Whether nothing was read of this window, so that there is no need to answer for it."""
-        return not self._run(
-            f"SELECT 1 FROM {VIEW} WHERE us > $start AND us <= $finish LIMIT 1", **_bounds(window)
+    def _rolled_recent(self) -> dict[int, list[tuple[Any, ...]]]:
+        """The counts of recent events by the clock hour: rows (hour, subject, service, SUMS) by
+        the place of the signal."""
+        rows = self._db.run(
+            f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
+            f" FROM ({rollups.counted(self._shares, 'recent')}) ORDER BY hour"
         )
+        by_signal: dict[int, list[tuple[Any, ...]]] = {}
+        for signal, *row in rows:
+            by_signal.setdefault(signal, []).append(tuple(row))
+        return by_signal
 
-    def at(self, window: Interval, baseline: timedelta) -> Telemetry:
-        """Answer as of the end of this window from now on; later events are invisible."""
-        self._is_first_step = self._telemetry is None
-        if not self._is_first_step:
-            self._run("SET threads = 1")  # from now on all is small
-        self._raw_start, self._step = _raw_start(window), _Step()
-        since = self._raw_start - CONTEXT_US
-        events, _ = events_sql(self._connection, since, to_us(window.end), previews=True)
-        self._run(
-            f"CREATE OR REPLACE TEMP TABLE events AS SELECT * FROM {events} WHERE us >= $start",
-            start=self._raw_start,
+    def _cover(self) -> Coverage:
+        first, last = _clock_hours(self._baseline)
+        since = to_us(self._baseline.start) // HOUR_US
+        observed, cut = self._shares.index(OBSERVED), self._shares.index(CUT)
+        rows = self._db.run(
+            f"SELECT subject, hour, k FROM rollups WHERE signal = {OBSERVED.key}"
+            f" AND hour >= {since} AND hour < {self._raw_hour}"
         )
-        for name in COUNTS:
-            counted = count_statement(name, "events")
-            self._run(f"CREATE OR REPLACE TEMP TABLE recent_{name} AS {counted}")
-        summed = tallies.statement("recent_units", in_pieces=False)
-        self._run(f"CREATE OR REPLACE TEMP TABLE recent_tallies AS {summed}")
-        self._telemetry = self._summary(window, Interval(window.start - baseline, window.start))
-        conversations = self._counts("conversations", self._telemetry.baseline.start)
-        self._run(
-            "CREATE OR REPLACE TEMP TABLE judged AS " + _JUDGED.format(conversations=conversations),
-            tellers=self._tellers,
+        rows += [(row[1], row[0], row[4]) for row in self._recent.get(observed, ())]
+        services = {service for service, _, _ in rows}
+        self._tellers = sorted({service for service, _, k in rows if k})
+        self._names = Names(several=len(services) > 1)
+        is_cut = bool(self._recent.get(cut)) or bool(
+            self._db.run(
+                f"SELECT 1 FROM rollups WHERE signal = {CUT.key} AND hour >= {since}"
+                f" AND hour < {self._raw_hour} LIMIT 1"
+            )
         )
-        return self._telemetry
-
-    def _counts(self, table: str, since: datetime) -> str:
-        """A FROM item with the counts of the hours since a time: past ones and recent ones."""
-        columns = ", ".join(part.split()[0] for part in TABLES[table].split(", "))
-        first, end = to_us(since) // HOUR_US, self._raw_start // HOUR_US
-        return (
-            f"(SELECT {columns} FROM {table} WHERE hour >= {first} AND hour < {end}"
-            f" UNION ALL SELECT {columns} FROM recent_{table})"
+        events = self._db.value(
+            f"SELECT count(*) FROM recent WHERE us > {to_us(self._window.start)}"
         )
-
-    def _summary(self, window: Interval, baseline: Interval) -> Telemetry:
-        events = self._run(
-            "SELECT count(*) FROM events WHERE us > $start AND us <= $finish", **_bounds(window)
-        )[0][0]
-        first, last = _clock_hours(baseline)
-        conversations = self._counts("conversations", baseline.start)
-        found = self._run(
-            "SELECT coalesce(service, ''), hour, sum(told) FILTER (pair = $failures),"
-            f" sum(k) FILTER (pair = $cuts) FROM {self._counts('tallies', baseline.start)}"
-            " JOIN subjects USING (subject) GROUP BY ALL UNION ALL"
-            f" SELECT DISTINCT '', hour, 0, 0 FROM {conversations}",
-            failures=tallies.pair(FAILURE, tells_finish=True),
-            cuts=tallies.pair(TRUNCATION, tells_finish=True),
+        malformed = self._db.value(
+            "SELECT coalesce(sum(malformed + is_torn::INTEGER), 0)::BIGINT FROM files"
+            f" WHERE first_us IS NULL OR (first_us <= {self._end}"
+            f" AND last_us >= {since * HOUR_US})"
         )
-        self._tellers = sorted({service for service, _, told, _ in found if told})
-        return Telemetry(
-            window=window,
-            baseline=baseline,
+        return Coverage(
+            window=self._window,
+            baseline=self._baseline,
             events=events,
-            malformed_lines=self._malformed,
+            malformed_lines=malformed,
             warnings=self._warnings,
-            hours_observed=frozenset(hour for _, hour, _, _ in found if first <= hour <= last),
+            hours_observed=frozenset(h for _, h, _ in rows if first <= h <= last),
             tells_finish=bool(self._tellers),
-            tells_continuation=any(cuts for *_, cuts in found),
+            tells_continuation=is_cut,
         )
-
-    # --- answering -------------------------------------------------------------------------------
 
     def _hours_before(self, window: Interval) -> tuple[int, int]:
         """The first and the last full clock hour of the baseline before a window."""
-        return _clock_hours(Interval(self.telemetry.baseline.start, window.start))
+        return _clock_hours(Interval(self._baseline.start, window.start))
 
-    def shares(self, signal: Signal, window: Interval, min_counted: int) -> tuple[Reading, ...]:
-        pair = self._pair(signal)
-        now = self._now(pair, window)
-        past = self._past(pair, [name for name, tally in now.items() if tally.k >= min_counted])
-        first, last = self._hours_before(window)
+    def _is_own(self, window: Interval) -> bool:
+        """Whether a window is made of events, cut into hours back from its end; a longer one is
+        made of the clock hours that it touches."""
+        return to_us(window.start) >= self._raw_hour * HOUR_US
+
+    # --- shares ----------------------------------------------------------------------------------
+
+    def counts(
+        self, signal: Signal, window: Interval, *, history: Callable[[Counts], bool] | None = None
+    ) -> tuple[Reading, ...]:
+        if signal.of is Of.CONVERSATIONS:
+            return self._conversation_counts(signal, window)
+        place = self._place(signal)
+        if place is None:
+            now = self._undeclared(signal, window)
+        elif self._is_own(window):
+            now = self._own_hours(window)[place].since(0)
+        else:
+            first = to_us(window.start) // HOUR_US
+            now = self._longer_hours(window)[place].since(first)
+        worth = [name for name, counts in now.items() if history and history(counts)]
+        past = self._history(signal, place, worth, *self._hours_before(window)) if worth else {}
         return tuple(
-            Reading(subject, window, tally, _within(past.get(subject, {}), first, last))
-            for subject, tally in now.items()
-            if subject != _ALL_TRAFFIC
+            Reading(subject, window, now[subject], past.get(subject, {})) for subject in sorted(now)
         )
 
-    def traffic(self, window: Interval) -> Reading:
-        """All conversations, whatever they used: the exposure of failures outside any tool."""
-        pair = self._pair(FAILURE)
-        now = self._now(pair, window).get(_ALL_TRAFFIC, Tally())
-        past = self._past(pair, [_ALL_TRAFFIC])[_ALL_TRAFFIC]
-        return Reading(_ALL_TRAFFIC, window, now, _within(past, *self._hours_before(window)))
+    def _place(self, signal: Signal) -> int | None:
+        """Which of the declared signals it is; None for one of which no history is kept."""
+        keys = (known.key for known in self._shares)
+        return next((place for place, key in enumerate(keys) if key == signal.key), None)
 
-    def breadth(self, signal: Signal, subject: str, window: Interval) -> int:
-        population, counted = tallies.PAIRS[self._pair(signal)]
-        units = self._own(window) or (
-            f"(FROM {self._counts('units', window.start)} WHERE hour <= $finish // {HOUR_US})"
+    def _undeclared(self, signal: Signal, window: Interval) -> dict[str, Counts]:
+        """The counts of a window, of events alone."""
+        start = to_us(window.start)
+        if self._is_own(window):
+            events = f"(SELECT * FROM recent WHERE us > {start})"
+            hour = f"(({self._end} - us) // {HOUR_US})::INTEGER"
+        else:
+            events = f"({canonical(f'us >= {start} AND us <= {self._end}')})"
+            hour = rollups.CLOCK_HOUR
+        rows = self._db.run(
+            f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
+            f" FROM ({rollups.counted([signal], events, hour)})"
         )
-        found = self._run(
-            f"SELECT count(DISTINCT conv) FROM {units} WHERE subject = $subject"
-            f" AND ({population} > 0 OR {counted} > 0)",
-            subject=self._number(subject),
-            **_bounds(window),
-        )
-        return int(found[0][0])
+        bad = self._latest_bad([signal], events, "true", hour)
+        return self._by_hour(rows, bad)[0].since(0)
 
-    def _pair(self, signal: Signal) -> int:
-        return tallies.pair(signal, tells_finish=self.telemetry.tells_finish)
+    def _history(
+        self, signal: Signal, place: int | None, subjects: Sequence[str], first: int, last: int
+    ) -> dict[str, dict[int, Counts]]:
+        if place is None:
+            raise ValueError(f"the signal {signal.name} was not declared: it has no history")
+        past = self._past.counts(signal, subjects, self._names)
+        recent: dict[str, dict[int, Counts]] = {subject: {} for subject in subjects}
+        for (name, hour), same in grouped(self._named(self._recent.get(place, ())), 2):
+            if name in recent:
+                recent[name][hour] = counts_of(added(same))
+        before = self._raw_hour - 1
+        return {
+            s: {**_within(past[s], first, min(last, before)), **_within(recent[s], first, last)}
+            for s in subjects
+        }
 
-    def _own(self, window: Interval) -> str | None:
-        """The table with the counts of a window that has events, cut into hours back from its
-        end; None for a longer window, which is made of the clock hours that it touches."""
-        if to_us(window.start) < self._raw_start:
-            return None
-        if self._step.own != window:
-            inside = (
-                "(SELECT * REPLACE ($finish - us AS us) FROM events"
-                " WHERE us > $start AND us <= $finish)"
+    def _named(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Rows (hour, subject, service, …) as (name, hour, …), in the order of name and hour."""
+        named = [
+            ("@".join(filter(None, row[1:3])) if self._names.several else row[1], row[0], *row[3:])
+            for row in rows
+        ]
+        return sorted(named, key=lambda row: row[:2])
+
+    def _own_hours(self, window: Interval) -> dict[int, _Hours]:
+        if window not in self._own:
+            start = to_us(window.start)
+            inside = f"(SELECT * FROM recent WHERE us > {start})"
+            back = f"(({self._end} - us) // {HOUR_US})::INTEGER"
+            rows = self._db.run(
+                f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
+                f" FROM ({rollups.counted(self._shares, inside, back)})"
             )
-            counted = count_statement("units", inside)
-            self._run(f"CREATE OR REPLACE TEMP TABLE own AS {counted}", **_bounds(window))
-            self._step.own = window
-        return "own"
+            bad = self._latest_bad(self._shares, "recent", f"us > {start}", "0")
+            self._own[window] = self._by_hour(rows, bad)
+        return self._own[window]
 
-    def _now(self, pair: int, window: Interval) -> dict[str, Tally]:
-        """The tallies of a window by subject, in the order of the subjects; also of all traffic.
-
-        The longer windows are sums of hours: as many as the longest window so far has.
-        """
-        own = self._own(window)
-        if own:
-            if window not in self._step.hours:
-                summed = tallies.statement(own, in_pieces=False)
-                rows = self._run(f"SELECT {tallies.ROW} FROM ({summed})")
-                self._step.hours[window] = self._hours(0, rows, own)
-            return self._step.hours[window][pair].since(0)
-        first = to_us(window.start) // HOUR_US
-        end = to_us(window.end) // HOUR_US
-        self._longest = max(self._longest, end - first)
-        longest = Interval(from_us((end - self._longest) * HOUR_US), window.end)
-        if longest not in self._step.hours:
-            rows = self._run(
-                f"SELECT {tallies.ROW} FROM tallies WHERE hour >= $since AND hour < $over"
-                f" UNION ALL SELECT {tallies.ROW} FROM recent_tallies",
-                since=end - self._longest,
-                over=self._raw_start // HOUR_US,
-            )
-            units = self._counts("units", longest.start)
-            self._step.hours[longest] = self._hours(end - self._longest, rows, units)
-        return self._step.hours[longest][pair].since(first)
-
-    def _hours(self, first: int, rows: Sequence[tuple[Any, ...]], units: str) -> dict[int, Hours]:
-        """The tallies of some hours, by pair, of rows with the columns of ROW."""
-        many = self._run(
-            f"SELECT count(*) FROM {units} WHERE hour >= {first} AND (errors > 0 OR cuts > 0)"
-        )[0][0]
-        parts = 1 + many // _MANY_BAD
-        bad = [
-            row
-            for part in range(parts)
-            for row in self._run(
-                tallies.latest_bad(
-                    f"(FROM {units} WHERE hour >= {first} AND conv % {parts} = {part})"
+    def _longer_hours(self, window: Interval) -> dict[int, _Hours]:
+        """The longer windows are sums of hours: as many as the longest so far has."""
+        end = self._end // HOUR_US
+        self._past.longest = max(self._past.longest, end - to_us(window.start) // HOUR_US)
+        longest = self._past.longest
+        if longest not in self._longer:
+            first = end - longest
+            keys = {s.key: place for place, s in enumerate(self._shares)}
+            rows = [
+                (keys[key], *row)
+                for key, *row in self._db.run(
+                    f"SELECT signal, hour, subject, service, {', '.join(SUMS)} FROM rollups"
+                    f" WHERE bucket IS NULL AND hour >= {first} AND hour < {self._raw_hour}"
                 )
-            )
+                if key in keys
+            ]
+            rows += [(place, *row) for place, some in self._recent.items() for row in some]
+            failing = canonical(f"us >= {first * HOUR_US} AND us <= {self._end}")
+            bad = self._latest_bad(self._shares, f"({failing})", "true", rollups.CLOCK_HOUR)
+            self._longer[longest] = self._by_hour(rows, bad)
+        return self._longer[longest]
+
+    def _latest_bad(
+        self, signals: Sequence[Signal], events: str, condition: str, hour: str
+    ) -> list[tuple[Any, ...]]:
+        """For each signal and subject how many conversations were bad at last in which hour: rows
+        (signal, subject, service, hour, conversations)."""
+        names = "subject, service" if self._names.several else "subject, NULL::VARCHAR AS service"
+        by = "subject, service" if self._names.several else "subject"
+        asked = [(n, s) for n, s in enumerate(signals) if s.key not in (OBSERVED.key, CUT.key)]
+        if not asked:
+            return []
+        parts = [
+            f"SELECT {place} AS signal, {s.by} AS subject, service, conv_id, {hour} AS hour"
+            f" FROM counting WHERE ({s.where}) AND ({s.counted})"
+            for place, s in asked
         ]
-        sums = list(self._named(rows, 0))
-        worse = list(self._named(bad, 1))
-        return {
-            pair: Hours(
-                [(name, row[2], row[3:]) for name, row in sums if row[1] == pair],
-                [(name, *row[2:]) for name, row in worse if row[0] == counted],
-            )
-            for pair, (_, counted) in enumerate(tallies.PAIRS)
-        }
+        any_of = " OR ".join(f"(({s.where}) AND ({s.counted}))" for _, s in asked)
+        return self._db.run(
+            f"WITH counting AS MATERIALIZED (SELECT * FROM {events} WHERE {condition}"
+            f" AND conv_id IS NOT NULL AND ({any_of})),"
+            f" latest AS (SELECT signal, {names}, conv_id, max(hour) AS hour"
+            f" FROM ({' UNION ALL '.join(parts)}) GROUP BY signal, {by}, conv_id)"
+            " SELECT signal, subject, service, hour, count(*) FROM latest GROUP BY ALL"
+        )
 
-    def _past(self, pair: int, subjects: Sequence[str]) -> dict[str, dict[int, Tally]]:
-        """The tallies by the hour of these subjects, as far as hours are over.
+    def _by_hour(
+        self, rows: Iterable[Sequence[Any]], bad: Iterable[Sequence[Any]]
+    ) -> dict[int, _Hours]:
+        by_signal = {place: _Hours() for place in range(max(1, len(self._shares)))}
+        for place, hour, subject, service, *sums in rows:
+            name = self._name(subject, service)
+            by_signal[place].sums.setdefault(name, []).append((hour, sums))
+        for place, subject, service, hour, many in bad:
+            name = self._name(subject, service)
+            by_signal[place].bad.setdefault(name, []).append((hour, many))
+        return by_signal
 
-        Those before the events at hand do not change while the engine lives, so they are asked
-        for once.
-        """
-        missing = [subject for subject in subjects if subject not in self._known_past]
-        if missing:
-            self._known_past.update({subject: {} for subject in missing})
-            rows = self._run(
-                f"SELECT {tallies.ROW} FROM tallies"
-                " WHERE subject IN (SELECT unnest($subjects)) ORDER BY hour",
-                subjects=list(map(self._number, missing)),
-            )
-            self._known_past.update(tallies.by_hour(self._named(rows, 0)))
-        if self._step.recent is None:
-            rows = self._run(f"SELECT {tallies.ROW} FROM recent_tallies ORDER BY hour")
-            self._step.recent = tallies.by_hour(self._named(rows, 0))
-        recent, over = self._step.recent, self._raw_start // HOUR_US
-        return {
-            subject: {
-                **_within(self._known_past[subject].get(pair, {}), 0, over - 1),
-                **recent.get(subject, {}).get(pair, {}),
-            }
-            for subject in subjects
-        }
+    def _name(self, subject: str, service: str | None) -> str:
+        if self._names.several and service:
+            return f"{subject}@{service}"
+        return subject
 
-    def latencies(self, window: Interval, min_calls: int) -> tuple[LatencyReading, ...]:
-        if to_us(window.start) >= self._raw_start:
-            inside = "(SELECT * FROM events WHERE us > $start AND us <= $finish)"
-            source = f"({count_statement('latency', inside)})"
-        else:
-            counts = self._counts("latency", window.start)
-            source = f"(SELECT * FROM {counts} WHERE hour <= $finish // {HOUR_US})"
-        now = self._by_bucket(source, **_bounds(window))
-        worth = [s for s, counts in now.items() if sum(counts.values()) >= min_calls]
-        past = self._past_latencies(worth, *self._hours_before(window)) if worth else {}
+    # --- distributions ---------------------------------------------------------------------------
+
+    def distribution(
+        self, signal: Signal, window: Interval, *, least: int = 0
+    ) -> tuple[DistributionReading, ...]:
+        now = self._values(window).get(self._distribution_place(signal), {})
+        worth = [subject for subject, values in now.items() if sum(values.values()) >= least]
+        before = self._before(signal, worth, *self._hours_before(window)) if worth else {}
         return tuple(
-            LatencyReading(subject, window, counts, past.get(subject, {}))
-            for subject, counts in now.items()
+            DistributionReading(subject, window, now[subject], before.get(subject, {}))
+            for subject in sorted(now)
         )
 
-    def latency_history(self, subject: str, window: Interval) -> Mapping[int, histogram.Histogram]:
-        self._know_latencies([subject])
-        (first, last), over = self._hours_before(window), self._raw_start // HOUR_US
-        recent = (self._step.latencies or {}).get(subject, {})
-        known = self._known_latencies[subject].hours
-        return {**_within(known, first, min(last, over - 1)), **_within(recent, first, last)}
+    def _distribution_place(self, signal: Signal) -> int:
+        for place, known in enumerate(self._distributions):
+            if known.key == signal.key:
+                return place
+        raise KeyError(f"the signal {signal.name} was not declared")
 
-    def _past_latencies(
-        self, subjects: Sequence[str], first: int, last: int
-    ) -> dict[str, dict[int, int]]:
-        """The latencies of the hours from the first to the last together."""
-        if self._is_first_step:
-            counts = self._counts("latency", from_us(first * HOUR_US))
-            return self._by_bucket(
-                f"(FROM {counts} WHERE hour <= $last AND subject IN (SELECT unnest($subjects)))",
-                last=last,
-                subjects=list(map(self._number, subjects)),
+    def _before(
+        self, signal: Signal, subjects: Sequence[str], first: int, last: int
+    ) -> dict[str, Histogram]:
+        """The values of the baseline's hours together, by subject."""
+        end = min(last + 1, self._raw_hour)
+        totals = self._past.totals(signal, subjects, self._names, first, end)
+        for subject in subjects if last >= end else ():
+            recent = self._recent_values(signal, subject)
+            later = [values for hour, values in recent.items() if end <= hour <= last]
+            merged = distributions.merge((totals[subject], *later))
+            totals[subject] = dict(sorted(merged.items()))
+        return totals
+
+    def _recent_values(self, signal: Signal, subject: str) -> dict[int, Histogram]:
+        """The recent values of a subject by the clock hour."""
+        place = self._distribution_place(signal)
+        if not hasattr(self, "_recent_buckets"):
+            rows = (
+                self._db.run(
+                    f"SELECT signal, subject, service, hour, bucket, n"
+                    f" FROM ({rollups.distributed(self._distributions, 'recent')})"
+                )
+                if self._distributions
+                else []
             )
-        # Further steps differ by few hours.
-        found: dict[str, dict[int, int]] = {}
-        over = self._raw_start // HOUR_US
-        self._know_latencies(subjects)
-        for subject in subjects:
-            recent = _within((self._step.latencies or {}).get(subject, {}), first, last)
-            total = self._known_latencies[subject].total(first, min(last + 1, over))
-            merged = histogram.merge((total, *recent.values()))
-            found[subject] = dict(sorted(merged.items()))  # sums of fractions depend on the order
-        return found
+            self._recent_buckets: dict[tuple[int, str], dict[int, dict[int, int]]] = {}
+            for number, name, service, hour, bucket, n in rows:
+                of = self._recent_buckets.setdefault((number, self._name(name, service)), {})
+                values = of.setdefault(hour, {})
+                values[bucket] = values.get(bucket, 0) + n
+        hours = self._recent_buckets.get((place, subject), {})
+        return {hour: dict(sorted(values.items())) for hour, values in sorted(hours.items())}
 
-    def _know_latencies(self, subjects: Sequence[str]) -> None:
-        missing = [subject for subject in subjects if subject not in self._known_latencies]
-        if missing:
-            self._known_latencies.update({subject: _Latencies() for subject in missing})
-            for subject, hour, counts in self._histograms("latency", missing):
-                self._known_latencies[subject].hours[hour] = counts
-        if self._step.latencies is None:
-            recent: dict[str, dict[int, dict[int, int]]] = {}
-            for subject, hour, counts in self._histograms("recent_latency", None):
-                recent.setdefault(subject, {})[hour] = counts
-            self._step.latencies = recent
+    def _values(self, window: Interval) -> dict[int, dict[str, dict[int, int]]]:
+        """The values of a window by signal, subject and bucket."""
+        if window in self._buckets or not self._distributions:
+            return self._buckets.get(window, {})
+        if self._is_own(window):
+            inside = f"(SELECT * FROM recent WHERE us > {to_us(window.start)})"
+            rows = self._db.run(
+                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM"
+                f" ({rollups.distributed(self._distributions, inside, '0')}) GROUP BY ALL"
+            )
+        else:
+            keys = {s.key: place for place, s in enumerate(self._distributions)}
+            rows = [
+                (keys[key], *row)
+                for key, *row in self._db.run(
+                    "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM rollups"
+                    f" WHERE bucket IS NOT NULL AND hour >= {to_us(window.start) // HOUR_US}"
+                    f" AND hour < {self._raw_hour} GROUP BY ALL"
+                )
+                if key in keys
+            ]
+            rows += self._db.run(
+                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM"
+                f" ({rollups.distributed(self._distributions, 'recent')}) GROUP BY ALL"
+            )
+        values: dict[int, dict[str, dict[int, int]]] = {}
+        for place, subject, service, bucket, n in sorted(rows, key=lambda row: row[3]):
+            of = values.setdefault(place, {}).setdefault(self._name(subject, service), {})
+            of[bucket] = of.get(bucket, 0) + n
+        self._buckets[window] = values
+        return values
 
-    def _by_bucket(self, counts: str, **parameters: Any) -> dict[str, dict[int, int]]:
-        """What counts of latencies come to, by subject and bucket, both in their order."""
-        rows = self._run(
-            f"SELECT subject, bucket, sum(n)::BIGINT FROM {counts} GROUP BY ALL ORDER BY bucket",
-            **parameters,
-        )
-        found: dict[str, dict[int, int]] = {}
-        for subject, (_, bucket, n) in self._named(rows, 0):
-            found.setdefault(subject, {})[bucket] = n
-        return found
-
-    def _histograms(
-        self, table: str, subjects: Sequence[str] | None
-    ) -> Iterator[tuple[str, int, dict[int, int]]]:
-        where = "" if subjects is None else " WHERE subject IN (SELECT unnest($subjects))"
-        rows = self._run(
-            "SELECT subject, hour, list(bucket), list(n) FROM (SELECT subject, hour, bucket,"
-            f" sum(n)::BIGINT AS n FROM {table}{where} GROUP BY ALL) GROUP BY ALL ORDER BY hour",
-            subjects=list(map(self._number, subjects or ())),
-        )
-        for subject, (_, hour, buckets, counts) in self._named(rows, 0):
-            yield subject, hour, dict(sorted(zip(buckets, counts, strict=True)))
-
-    def slower_than(self, subject: str, window: Interval, ms: float) -> Tally:
-        """Counts from the events at hand (of a longer window its end)."""
-        row = self._run(
-            f"SELECT {tallies.MADE} FROM (SELECT conv, count(*) AS n,"
-            " count_if(elapsed_ms > $ms) AS k FROM events"
-            " WHERE subject = $subject AND us > $start AND us <= $finish AND elapsed_ms > 0"
-            " AND failed IS DISTINCT FROM true GROUP BY ALL)",
-            subject=self._number(subject),
-            ms=ms,
-            **_bounds(window),
-        )[0]
-        return tallies.tally(row) if row[0] is not None else Tally()
-
-    def conversations(self, signal: Signal, window: Interval) -> Reading:
-        over = to_us(window.end - IDLE)
+    def distribution_history(
+        self, signal: Signal, subject: str, window: Interval
+    ) -> Mapping[int, Histogram]:
         first, last = self._hours_before(window)
-        if window not in self._step.conversations:
-            counted = ", ".join(
-                f"coalesce(sum({measure}), 0)::BIGINT" for measure in _OF_CONVERSATIONS
-            )
-            self._step.conversations[window] = self._run(
-                f"SELECT NULL AS hour, count(*), {counted} FROM judged"
-                " WHERE last_us > $start AND last_us <= $over UNION ALL"
-                f" SELECT hour, count(*), {counted} FROM judged"
-                " WHERE hour BETWEEN $first AND $last GROUP BY hour",
-                start=to_us(window.start),
-                over=over,
-                first=first,
-                last=last,
-            )
-        place = 2 + _OF_CONVERSATIONS.index(signal.counted)
-        found = {row[0]: _single(row[1], row[place]) for row in self._step.conversations[window]}
-        now = found.pop(None)
-        return Reading(_SUBJECTS_OF_CONVERSATIONS[signal.counted], window, now, found)
-
-    def usage(self, window: Interval) -> tuple[Usage, ...]:
-        found = self._run(
-            "SELECT subject, name, count(*), count(DISTINCT conv_id),"
-            " count_if(conv_id IS NULL) * 2 > count(*) FROM events"
-            " WHERE act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL"
-            " AND us > $start AND us <= $finish GROUP BY ALL ORDER BY name",
-            **_bounds(window),
-        )
-        return tuple(Usage(subject, *row[1:]) for subject, row in self._named(found, 0))
-
-    def _counted(
-        self, subject: str, measure: Measure, window: Interval, above_ms: float
-    ) -> tuple[str, dict[str, Any]]:
-        parameters: dict[str, Any] = {**_bounds(window), "above": above_ms}
-        parameters["subject"] = self._number(subject)
-        parameters["tells"] = self.telemetry.tells_finish
-        if measure in _OF_CONVERSATIONS:
-            statement = (
-                f"SELECT {_NTH} FROM events JOIN judged ON judged.conv = events.conv WHERE"
-                f" judged.{measure} > 0 AND judged.last_us > $start"
-                " AND judged.last_us <= $finish - $idle"
-            )
-            parameters["idle"] = to_us(from_us(0) + IDLE)
-        else:
-            slow = " AND elapsed_ms > $above" if above_ms > 0 else ""
-            statement = (
-                f"SELECT {_NTH} FROM events WHERE subject = $subject"
-                f" AND {_IS_COUNTED[measure]}{slow} AND us > $start AND us <= $finish"
-            )
-        return statement, parameters
-
-    def samples(
-        self, subject: str, measure: Measure, window: Interval, limit: int, *, above_ms: float = 0.0
-    ) -> tuple[Sample, ...]:
-        """The newest counted events, from as many conversations as possible."""
-        statement, parameters = self._counted(subject, measure, window, above_ms)
-        # First which, of few columns, and then what they say.
-        chosen = [
-            row[0]
-            for row in self._run(
-                f"SELECT row FROM ({statement}) ORDER BY nth, us DESC, id LIMIT $limit",
-                limit=limit,
-                **parameters,
-            )
-        ]
-        if not chosen:
-            return ()
-        told = {
-            row[0]: row[1:]
-            for row in self._run(
-                "SELECT rowid, us, id, conv_id, coalesce(error, result_preview, args_preview),"
-                " error_type, elapsed_ms, finish_reason, act, name FROM events"
-                " WHERE rowid IN (SELECT unnest($chosen))",
-                chosen=chosen,
-            )
+        past = self._past.histograms(signal, [subject], self._names)[subject]
+        recent = self._recent_values(signal, subject)
+        return {
+            **_within(past, first, min(last, self._raw_hour - 1)),
+            **_within(recent, first, last),
         }
-        found = [told[row] for row in chosen]
-        keys = ("errorType", "elapsedMs", "finishReason", "act", "name")
+
+    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
+        row = self._db.run(
+            f"SELECT {rollups.SUMMED} FROM (SELECT conv_id, count(*) AS n,"
+            f" count_if(({signal.value}) > $line) AS k FROM recent WHERE ({signal.where})"
+            f" AND ({signal.value}) > 0 AND us > {to_us(window.start)}"
+            f" AND {self._called(signal)} = $subject GROUP BY conv_id)",
+            line=line,
+            subject=subject,
+        )[0]
+        return counts_of(row) if row[0] is not None else Counts()
+
+    def _called(self, signal: Signal) -> str:
+        """SQL for the name of an event's subject."""
+        return f"concat_ws('@', {signal.by}, service)" if self._names.several else f"({signal.by})"
+
+    # --- conversations ---------------------------------------------------------------------------
+
+    def _conversation_counts(self, signal: Signal, window: Interval) -> tuple[Reading, ...]:
+        self._judge()
+        first, last = self._hours_before(window)
+        over = to_us(window.end - conversations.IDLE)
+        now = f"last_us > {to_us(window.start)} AND last_us <= {over}"
+        rows = self._db.run(
+            f"SELECT {signal.by} AS subject, NULL AS hour, count(*),"
+            f" count(*) FILTER ({signal.counted}) FROM judged WHERE ({signal.where}) AND {now}"
+            f" GROUP BY subject UNION ALL SELECT {signal.by} AS subject, hour, count(*),"
+            f" count(*) FILTER ({signal.counted}) FROM judged WHERE ({signal.where})"
+            f" AND hour BETWEEN {first} AND {last} GROUP BY subject, hour"
+        )
+        by_subject: dict[str, dict[int | None, Counts]] = {}
+        for subject, hour, n, k in rows:
+            by_subject.setdefault(subject, {})[hour] = _single(n, k)
         return tuple(
-            Sample(
-                at=from_us(row[0]),
-                id=row[1],
-                conv_id=row[2],
-                text=row[3],
-                values={
-                    key: value
-                    for key, value in zip(keys, row[4:], strict=True)
-                    if value is not None
-                },
-            )
-            for row in found
+            Reading(subject, window, hours.pop(None, Counts()), _sorted(hours))
+            for subject, hours in sorted(by_subject.items())
         )
 
-    def centre(
-        self, subject: str, measure: Measure, window: Interval, *, above_ms: float = 0.0
-    ) -> int | None:
-        """The median time of the counted events; of a longer window to the hour."""
-        if to_us(window.start) < self._raw_start and measure in _IS_COUNTED:
-            return self._centre_hour(subject, measure, window, above_ms)
-        statement, parameters = self._counted(subject, measure, window, above_ms)
-        row = self._run(f"SELECT quantile_disc(us, 0.5) FROM ({statement})", **parameters)[0]
-        return None if row[0] is None else int(row[0])
+    def _judge(self) -> None:
+        if not self._judged:
+            since = to_us(self._baseline.start) // HOUR_US * HOUR_US
+            conversations.judged_at(self._db, self._end, since, self._tellers)
+            self._judged = True
 
-    def _centre_hour(
-        self, subject: str, measure: Measure, window: Interval, above_ms: float
-    ) -> int | None:
-        table, count, slow = "units", str(measure), "true"
-        if above_ms > 0:
-            table, count, slow = "latency", "n", f"bucket >= {histogram.bucket(above_ms)}"
-        found = self._run(
-            f"SELECT hour, sum({count})::BIGINT FROM {self._counts(table, window.start)}"
-            f" WHERE subject = $subject AND {slow} GROUP BY hour HAVING sum({count}) > 0"
-            " ORDER BY hour",
-            subject=self._number(subject),
-        )
-        left = sum(n for _, n in found) / 2
-        for hour, n in found:
-            left -= n
-            if left <= 0:
-                return min(int(hour) * HOUR_US + HOUR_US // 2, to_us(window.end))
-        return None
+    # --- examples --------------------------------------------------------------------------------
+
+    def examples(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        most: int,
+        *,
+        beyond: float | None = None,
+    ) -> Examples:
+        if signal.of is Of.CONVERSATIONS:
+            self._judge()
+        finder = Finder(self._db, window, self._raw_hour * HOUR_US)
+        return finder.examples(signal, subject, self._called(signal), most, beyond)
+
+
+def _single(n: int, k: int) -> Counts:
+    """Counts of conversations, each of which is one event and one unit."""
+    return Counts(n, k, n, k, k, 0, Clusters(n, n, k, n, k, k))
+
+
+def _sorted(hours: Mapping[int | None, Counts]) -> dict[int, Counts]:
+    return {hour: hours[hour] for hour in sorted(h for h in hours if h is not None)}
 
 
 def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:
     return {hour: value for hour, value in by_hour.items() if first <= hour <= last}
-
-
-def _raw_start(window: Interval) -> int:
-    """From where on a window needs events and not counts: the last full hour to which nothing can
-    be added any more, neither by the window nor by the end of a call."""
-    return min(to_us(window.start), to_us(window.end) - CONTEXT_US) // HOUR_US * HOUR_US
-
-
-def _bounds(window: Interval) -> dict[str, Any]:
-    return {"start": to_us(window.start), "finish": to_us(window.end)}
 
 
 def _clock_hours(interval: Interval) -> tuple[int, int]:

@@ -1,155 +1,185 @@
-"""Tallies: what the counts by conversation come to in an hour, for every subject.
+"""Rollups: what a signal counts in an hour that is over, for every subject.
 
 The statistics ask sums over conversations, and of many hours. So these are worked out when an hour
-is over and kept beside its counts: a history is then a few rows an hour, however many conversations
-it had. A *pair* is what is counted of what; ``PAIRS`` are those that can be asked by the hour.
+is sealed and kept: a history is then a few rows an hour, however many conversations it had. All
+are sums, so they add up over hours and services. An hour to which late events come is rolled up
+anew, and so are all hours for a signal that is new.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tgt.engine.protocol import Measure, Signal, Tally
+from tgt.engine.duckdb.canonical import canonical
+from tgt.engine.duckdb.store import Store
+from tgt.engine.protocol import Counts, Of, Signal
+from tgt.events import HOUR_US
 from tgt.stats.confidence import Clusters
+from tgt.stats.distributions import BASE
 
-ALL_SUBJECTS = 0
-"""The number of all traffic, whatever the subject; those of subjects begin with 1."""
-
-PAIRS: Sequence[tuple[str, str]] = (
-    ("events", "errors"),
-    ("ends", "cuts"),
-    ("ends + untold", "cuts"),  # where the telemetry does not tell ends
-    ("untold", "cuts"),
+SUMS = (
+    *("n", "k", "units", "bad_units", "loose_n", "clustered_n", "clustered_k", "nn", "nk", "kk"),
 )
-_PAIR_OF = {
-    (Measure.EVENTS, Measure.ERRORS): 0,
-    (Measure.ENDS, Measure.CUTS): 1,
-    (Measure.UNTOLD, Measure.CUTS): 3,
-}
-_UNTOLD_ENDS = 2
+_EVENTS_AT_ONCE = 1_500_000
+_GAP_HOURS = 24
 
-COLUMNS = (
-    "hour INTEGER, pair TINYINT, subject INTEGER, n BIGINT, k BIGINT, units BIGINT,"
-    " bad_units BIGINT, loose_n BIGINT, clustered_n DOUBLE, clustered_k DOUBLE, nn DOUBLE,"
-    " nk DOUBLE, kk DOUBLE, told BIGINT"
-)
-SUMS = ", ".join(part.split()[0] for part in COLUMNS.split(", ")[3:-1])
-ROW = f"subject, pair, hour, {SUMS}"
-
-# Of rows (conv, n, k) of one subject; rows without a conversation are loose events.
-MADE = """
+# Of rows (conv_id, n, k) of one subject; rows without a conversation are loose events.
+SUMMED = """
     sum(n)::BIGINT AS n, sum(k)::BIGINT AS k,
-    count(conv) AS units, count(conv) FILTER (k > 0) AS bad_units,
-    coalesce(sum(n) FILTER (conv IS NULL), 0)::BIGINT AS loose_n,
-    coalesce(sum(n) FILTER (conv IS NOT NULL), 0)::DOUBLE AS clustered_n,
-    coalesce(sum(k) FILTER (conv IS NOT NULL), 0)::DOUBLE AS clustered_k,
-    coalesce(sum(n::DOUBLE * n) FILTER (conv IS NOT NULL), 0)::DOUBLE AS nn,
-    coalesce(sum(n::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE AS nk,
-    coalesce(sum(k::DOUBLE * k) FILTER (conv IS NOT NULL), 0)::DOUBLE AS kk
+    count(conv_id) AS units, count(conv_id) FILTER (k > 0) AS bad_units,
+    coalesce(sum(n) FILTER (conv_id IS NULL), 0)::BIGINT AS loose_n,
+    coalesce(sum(n) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS clustered_n,
+    coalesce(sum(k) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS clustered_k,
+    coalesce(sum(n::DOUBLE * n) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS nn,
+    coalesce(sum(n::DOUBLE * k) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS nk,
+    coalesce(sum(k::DOUBLE * k) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS kk
 """
+CLOCK_HOUR = f"(us // {HOUR_US})::INTEGER"
 
 
-def pair(signal: Signal, *, tells_finish: bool) -> int:
-    """The place in PAIRS of what a signal asks. Raises KeyError for what is not counted."""
-    found = _PAIR_OF[signal.population, signal.counted]
-    return _UNTOLD_ENDS if signal.population is Measure.ENDS and not tells_finish else found
-
-
-def statement(units: str, *, in_pieces: bool = True) -> str:
-    """SQL for the tallies of a FROM item with the columns of ``units``.
-
-    ``in_pieces``: there may be more than one row of a subject, hour and conversation.
-    """
-    unit = f"SELECT hour, subject, conv, events, errors, ends, cuts, untold, told FROM {units}"
-    if in_pieces:
-        unit = (
-            "SELECT hour, subject, conv, sum(events) AS events, sum(errors) AS errors,"
-            " sum(ends) AS ends, sum(cuts) AS cuts, sum(untold) AS untold, sum(told) AS told"
-            f" FROM {units} GROUP BY ALL"
+def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
+    """SQL for the counts of share signals, by signal (its place in the sequence), hour, subject and
+    service: the columns of SUMS. ``events`` is a FROM item with the canonical columns."""
+    groups: dict[str, list[tuple[int, Signal]]] = {}
+    for place, signal in enumerate(signals):
+        groups.setdefault(signal.by, []).append((place, signal))
+    steps, parts = [], []
+    for number, (by, some) in enumerate(groups.items()):
+        both = ", ".join(
+            f"count(*) FILTER ({s.where}) AS n{place},"
+            f" count(*) FILTER (({s.where}) AND ({s.counted})) AS k{place}"
+            for place, s in some
         )
-    # One statement for all pairs: to plan one for each would take longer than most of them run.
-    n, k = (
-        " ".join(f"WHEN {place} THEN {of[side]}" for place, of in enumerate(PAIRS))
-        for side in (0, 1)
-    )
-    traffic = (
-        "SELECT hour, conv, sum(events) AS n, sum(errors) AS k, sum(told) AS told"
-        " FROM unit GROUP BY ALL"
-    )
-    kept = "MATERIALIZED" if in_pieces else "NOT MATERIALIZED"
+        any_of = " OR ".join(f"({s.where})" for _, s in some)
+        steps.append(
+            f"units{number} AS MATERIALIZED (SELECT {hour} AS hour, {by} AS subject, service,"
+            f" conv_id, {both} FROM {events} WHERE {any_of} GROUP BY ALL)"
+        )
+        parts += [
+            f"SELECT {place} AS signal, hour, subject, service, conv_id, n{place} AS n,"
+            f" k{place} AS k FROM units{number} WHERE n{place} > 0"
+            for place, _ in some
+        ]
     return (
-        f"WITH unit AS {kept} ({unit}) SELECT hour, pair, subject, {MADE},"
-        " sum(told)::BIGINT AS told"
-        f" FROM (SELECT hour, pair, subject, conv, CASE pair {n} END AS n,"
-        f" CASE pair {k} END AS k, told FROM unit, range({len(PAIRS)}) AS pairs(pair)"
-        f" UNION ALL SELECT hour, 0, {ALL_SUBJECTS}, conv, n, k, told FROM ({traffic}))"
-        " WHERE n > 0 OR k > 0 GROUP BY hour, pair, subject"
+        f"WITH {', '.join(steps)} SELECT signal, hour, subject, service, {SUMMED}"
+        f" FROM ({' UNION ALL '.join(parts)}) WHERE subject IS NOT NULL"
+        " GROUP BY signal, hour, subject, service"
     )
 
 
-def latest_bad(units: str) -> str:
-    """SQL that tells for each count of PAIRS and subject how many conversations were bad at last
-    in which hour: rows (counted, subject, hour, conversations)."""
+def distributed(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
+    """SQL for the buckets of distribution signals: signal (place), hour, subject, service, bucket,
+    n."""
     parts = [
-        f"SELECT '{counted}' AS counted, {subject} AS subject, max(hour) AS latest"
-        f" FROM {units} WHERE {counted} > 0 AND conv IS NOT NULL GROUP BY {by}"
-        for counted, subject, by in (
-            ("errors", "subject", "subject, conv"),
-            ("cuts", "subject", "subject, conv"),
-            ("errors", ALL_SUBJECTS, "conv"),
-        )
+        f"SELECT {place} AS signal, {hour} AS hour, {s.by} AS subject, service,"
+        f" floor(ln({s.value}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
+        f" FROM {events} WHERE ({s.where}) AND ({s.value}) BETWEEN 1e-6 AND 1e15"
+        " GROUP BY ALL"
+        for place, s in enumerate(signals)
     ]
-    return (
-        f"SELECT counted, subject, latest, count(*) FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
-    )
+    return " UNION ALL ".join(parts)
 
 
-def tally(row: Sequence[Any], bad_conversations: int = 0) -> Tally:
-    """A tally of the columns of SUMS; of a history the distinct conversations are not asked."""
-    n, k, units, bad_units, loose = row[:5]
-    return Tally(n, k, units, bad_units, bad_conversations, loose, Clusters(units, *row[5:10]))
+def of_kind(signals: Iterable[Signal], *, is_distribution: bool) -> list[Signal]:
+    """The signals of events that are distributions, or those that are not."""
+    return [s for s in signals if s.of is Of.EVENTS and bool(s.value) == is_distribution]
 
 
-class Hours:
-    """The hours up to the end of a window, and from them the tallies of every length of window.
+def roll_up(store: Store, signals: Sequence[Signal], touched: set[int], sealed: int) -> None:
+    """Bring the rollups up to date: all hours before ``sealed`` (exclusive), for these signals.
 
-    Sums add up over hours. A conversation that is bad in several hours is counted once: it is bad
-    in every window that reaches back to the latest of them.
+    ``touched`` are the hours whose events have changed.
     """
-
-    def __init__(
-        self,
-        sums: Iterable[tuple[str, int, Sequence[Any]]],
-        bad: Iterable[tuple[str, int, int]],
-    ) -> None:
-        """``sums`` are (subject, hour, columns of SUMS), ``bad`` (subject, latest hour, number)."""
-        self._sums: dict[str, list[tuple[int, Sequence[Any]]]] = {}
-        self._bad: dict[str, list[tuple[int, int]]] = {}
-        self._told: dict[int, dict[str, Tally]] = {}
-        for subject, hour, row in sums:
-            self._sums.setdefault(subject, []).append((hour, row))
-        for subject, hour, number in bad:
-            self._bad.setdefault(subject, []).append((hour, number))
-
-    def since(self, first: int) -> dict[str, Tally]:
-        """The tallies of the hours from ``first`` on, by subject."""
-        if first not in self._told:
-            self._told[first] = dict(self._since(first))
-        return self._told[first]
-
-    def _since(self, first: int) -> Iterator[tuple[str, Tally]]:
-        for subject, hours in self._sums.items():
-            inside = [sums for hour, sums in hours if hour >= first]
-            if inside:
-                bad = sum(n for hour, n in self._bad.get(subject, ()) if hour >= first)
-                total = inside[0] if len(inside) == 1 else [*map(sum, zip(*inside, strict=True))]
-                yield subject, tally(total, bad)
+    known = set(json.loads(store.meta("signals") or "[]"))
+    keys = {signal.key for signal in signals}
+    if known - keys:
+        store.delete("rollups", f"signal NOT IN ({', '.join(map(str, keys))})")
+    before = int(store.meta("sealed") or 0)
+    stale = {hour for hour in touched if hour < sealed}
+    old = sorted(hour for hour in stale if hour < before)
+    if old:
+        store.delete("rollups", f"hour IN ({', '.join(map(str, old))})")
+    if sealed > before:
+        stale |= _hours(store, before, sealed)
+    _add(store, [s for s in signals if s.key in known], stale)
+    fresh = [s for s in signals if s.key not in known]
+    if fresh:
+        _add(store, fresh, _hours(store, 0, sealed))
+    store.set_meta("signals", json.dumps(sorted(keys)))
+    store.set_meta("sealed", str(max(sealed, before)))
 
 
-def by_hour(rows: Iterable[tuple[str, Sequence[Any]]]) -> dict[str, dict[int, dict[int, Tally]]]:
-    """The tallies of named rows (columns of ROW) by subject, pair and hour."""
-    found: dict[str, dict[int, dict[int, Tally]]] = {}
-    for subject, (_, place, hour, *sums) in rows:
-        found.setdefault(subject, {}).setdefault(place, {})[hour] = tally(sums)
-    return found
+def _hours(store: Store, first: int, end: int) -> set[int]:
+    """The clock hours of [first, end) with events."""
+    return {
+        hour
+        for (hour,) in store.database.run(
+            f"SELECT DISTINCT us // {HOUR_US} FROM events"
+            f" WHERE us >= {first * HOUR_US} AND us < {end * HOUR_US}"
+        )
+    }
+
+
+def _add(store: Store, signals: Sequence[Signal], hours: set[int]) -> None:
+    """Add the rollups of hours that have none of these signals, some hours at a time."""
+    if not signals or not hours:
+        return
+    shares = of_kind(signals, is_distribution=False)
+    distributions = of_kind(signals, is_distribution=True)
+    for first, last in _runs(store, hours):
+        inside = f"us >= {first * HOUR_US} AND us < {(last + 1) * HOUR_US}"
+        missing = set(range(first, last + 1)) - hours
+        if missing:
+            inside += f" AND us // {HOUR_US} NOT IN ({', '.join(map(str, sorted(missing)))})"
+        events = f"({canonical(inside)})"
+        if shares:
+            keys = _keys(shares)
+            store.insert(
+                "rollups", f"SELECT * REPLACE ({keys} AS signal) FROM ({counted(shares, events)})"
+            )
+        if distributions:
+            keys = _keys(distributions)
+            store.insert(
+                "rollups",
+                f"SELECT * REPLACE ({keys} AS signal) FROM ({distributed(distributions, events)})",
+            )
+
+
+def _keys(signals: Sequence[Signal]) -> str:
+    return f"([{', '.join(f'{s.key}::UBIGINT' for s in signals)}])[signal + 1]"
+
+
+def _runs(store: Store, hours: set[int]) -> Iterator[tuple[int, int]]:
+    """The hours as ranges from first to last that have few enough events to be counted at once."""
+    events = dict(
+        store.database.run(
+            f"SELECT us // {HOUR_US} AS hour, count(*) FROM events"
+            f" WHERE us >= {min(hours) * HOUR_US} AND us < {(max(hours) + 1) * HOUR_US}"
+            " GROUP BY ALL"
+        )
+    )
+    start: int | None = None
+    last = size = 0
+    for hour in sorted(hours):
+        many = events.get(hour, 0)
+        if start is not None and (size + many > _EVENTS_AT_ONCE or hour - last > _GAP_HOURS):
+            yield start, last
+            start, size = None, 0
+        start = hour if start is None else start
+        last, size = hour, size + many
+    if start is not None:
+        yield start, last
+
+
+def counts_of(row: Sequence[Any], bad_conversations: int = 0) -> Counts:
+    """Counts of the columns of SUMS; of a history the distinct conversations are not asked."""
+    n, k, units, bad_units, loose = row[:5]
+    return Counts(n, k, units, bad_units, bad_conversations, loose, Clusters(units, *row[5:10]))
+
+
+def added(rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """The sums of rows of SUMS."""
+    some = list(rows)
+    return list(some[0]) if len(some) == 1 else [*map(sum, zip(*some, strict=True))]

@@ -1,248 +1,337 @@
-"""What was counted in earlier runs, so that a run costs what is new and not what is old.
+"""The event store: what was read, in one DuckDB file that may be deleted at any time.
 
-For every hour that is over: the counts by subject and conversation, the latency histograms and the
-state of each conversation, which are mergeable by addition. They lie in one DuckDB file under
-``cache/`` together with what is known of each telemetry file. The file is derived data: it may be
-deleted at any time, and one that is damaged, foreign or of another version is ignored and rebuilt.
-Changes are DuckDB transactions, so a killed run leaves the old or the new state.
+Tables are attached as ``cache``. Where nothing may be written (a dry run, a back-test) ``cache``
+lies in memory, over what an earlier run has stored: rows that are to go are hidden by their number
+and rows that come are added, so that the same statements serve both. A file that is foreign,
+damaged or of other code is not used; where it may be, it is begun anew.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import functools
+import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from tgt.engine.duckdb import meanings
-from tgt.engine.duckdb import rollups as tallies
+from tgt.engine.duckdb.database import Database, columns
 from tgt.errors import StoreError
+from tgt.events import MEANING
 from tgt.store import fsio
 
-FILE_NAME = "partials.duckdb"
-TABLES: Mapping[str, str] = {
-    "units": (
-        "hour INTEGER, subject INTEGER, conv UBIGINT, events INTEGER,"
-        " errors INTEGER, ends INTEGER, cuts INTEGER, untold INTEGER, told INTEGER"
-    ),
-    "latency": "hour INTEGER, subject INTEGER, bucket SMALLINT, n INTEGER",
-    "conversations": (
-        "hour INTEGER, conv UBIGINT, service VARCHAR, events INTEGER, errors INTEGER,"
-        " ended INTEGER, untold INTEGER, cancelled INTEGER, messages INTEGER, wait_ms BIGINT,"
-        " slowest_ms DOUBLE, first_us BIGINT, last_us BIGINT"
-    ),
-    "tallies": tallies.COLUMNS,
+FILE_NAME = "events.duckdb"
+DEFAULT_MEMORY_MB = 256
+
+_ROW: Mapping[str, str] = {
+    "us": "BIGINT",
+    "file": "INTEGER",
+    "place": "BIGINT",
+    "wording": "UBIGINT",
+    "key": "UBIGINT",
+    "revision": "BIGINT",
+    "call": "UBIGINT",
+    "keyed": "BOOLEAN",  # there is more than the time to tell the call from others
+    "trace": "UBIGINT",
+    "conv": "UBIGINT",
+    "elapsed_ms": "DOUBLE",
+    "args_hash": "UBIGINT",
+    "result_bytes": "BIGINT",
+    "input_tokens": "DOUBLE",
+    "cached_tokens": "DOUBLE",
+    "output_tokens": "DOUBLE",
+    "cost_usd": "DOUBLE",
+    "error": "VARCHAR",  # reduced to its template
 }
-_CATALOG = "identity VARCHAR, first_us BIGINT, last_us BIGINT, records BIGINT, malformed BIGINT"
-_META = "signature VARCHAR, first_hour BIGINT, end_hour BIGINT"
-_ALL = {
-    **TABLES,
-    "catalog": _CATALOG,
-    "meta": _META,
-    **{
-        table: ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        for table, columns in meanings.TABLES.items()
+RECORD_COLUMNS = tuple(_ROW)
+"""What is kept of a record."""
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "meta": {"name": "VARCHAR", "value": "VARCHAR"},
+    "files": {
+        "file": "INTEGER",
+        "source": "VARCHAR",
+        "path": "BLOB",
+        "device": "UBIGINT",
+        "inode": "UBIGINT",
+        "size": "BIGINT",
+        "modified_ns": "BIGINT",
+        "head_bytes": "INTEGER",
+        "head": "VARCHAR",
+        "tail": "VARCHAR",
+        "read_to": "BIGINT",  # bytes, after decompression
+        "is_torn": "BOOLEAN",
+        "records": "BIGINT",
+        "malformed": "BIGINT",
+        "first_us": "BIGINT",
+        "last_us": "BIGINT",
+        "copy_of": "BLOB",
+        "damage": "VARCHAR",
+        "passed_over": "VARCHAR",  # JSON: how many objects for which reason and kind
+        "state": "VARCHAR",  # JSON: what a reader of the bytes to come must know
+    },
+    "wordings": {"wording": "UBIGINT", **MEANING},
+    # An event is a record as it is, or what several records of one call come to: then the last
+    # columns differ from what the wording says, and the records are set aside.
+    "events": {
+        **_ROW,
+        "is_merged": "BOOLEAN",
+        "continued": "BOOLEAN",
+        "failed": "BOOLEAN",
+        "cancelled": "BOOLEAN",
+        "finish_reason": "VARCHAR",
+        "error_type": "VARCHAR",
+        "asked_file": "INTEGER",
+        "asked_place": "BIGINT",
+    },
+    "aside": _ROW,
+    "conversations": {
+        "conv": "UBIGINT",
+        "service": "VARCHAR",
+        "events": "INTEGER",
+        "errors": "INTEGER",
+        "ended": "INTEGER",
+        "untold": "INTEGER",
+        "cancelled": "INTEGER",
+        "messages": "INTEGER",
+        "wait_ms": "BIGINT",
+        "slowest_ms": "DOUBLE",
+        "first_us": "BIGINT",
+        "last_us": "BIGINT",
+    },
+    "rollups": {
+        "signal": "UBIGINT",
+        "hour": "INTEGER",
+        "subject": "VARCHAR",
+        "service": "VARCHAR",
+        "bucket": "SMALLINT",  # of a distribution; NULL of counts
+        "n": "BIGINT",
+        "k": "BIGINT",
+        "units": "BIGINT",
+        "bad_units": "BIGINT",
+        "loose_n": "BIGINT",
+        "clustered_n": "DOUBLE",
+        "clustered_k": "DOUBLE",
+        "nn": "DOUBLE",
+        "nk": "DOUBLE",
+        "kk": "DOUBLE",
     },
 }
 
 
 @dataclass(frozen=True)
-class Extent:
-    """What a stretch of telemetry holds: the times of its records (None if it has none)."""
+class Workspace:
+    """Where the engine may keep derived data, and what it may use.
 
-    first_us: int | None
-    last_us: int | None
-    records: int
-    malformed: int
-
-    @classmethod
-    def none(cls) -> Extent:
-        return cls(None, None, 0, 0)
-
-    def plus(self, other: Extent) -> Extent:
-        """What both together hold."""
-        firsts = [us for us in (self.first_us, other.first_us) if us is not None]
-        lasts = [us for us in (self.last_us, other.last_us) if us is not None]
-        return Extent(
-            min(firsts, default=None),
-            max(lasts, default=None),
-            self.records + other.records,
-            self.malformed + other.malformed,
-        )
-
-    @classmethod
-    def together(cls, some: Iterable[Extent]) -> Extent:
-        """What all of them hold."""
-        return functools.reduce(cls.plus, some, cls.none())
-
-    def touches(self, start_us: int, end_us: int) -> bool:
-        return (
-            self.first_us is not None
-            and self.last_us is not None
-            and self.first_us < end_us
-            and self.last_us >= start_us
-        )
-
-
-class Partials:
-    """The cache of one task directory, attached to a connection as ``cache`` if it is usable.
-
-    ``signature`` says how the counts were made; those made otherwise are not used.
+    Without a ``directory`` nothing is kept; without ``writable`` what is there is only read, and
+    nothing is written anywhere.
     """
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        directory: Path | None,
-        signature: str,
-        *,
-        writable: bool,
-    ) -> None:
-        self._connection = connection
-        self._signature = signature
-        self._path = None if directory is None else directory / FILE_NAME
-        self.writable = writable and self._path is not None
-        self.attached = False
-        self.covered: tuple[int, int] | None = None
-        self.catalog: dict[str, Extent] = {}
-        if self._path is not None:
-            self._attach(self._path)
+    directory: Path | None = None
+    writable: bool = False
+    memory_mb: int = DEFAULT_MEMORY_MB
 
-    def _attach(self, path: Path) -> None:
+
+@cache
+def code_key() -> str:
+    """A hash of all code that decides what is stored: this package's and that of the sources."""
+    import tgt  # noqa: PLC0415 its place is needed, nothing of it
+
+    package = Path(tgt.__file__).parent
+    digest = hashlib.sha256(f"{tgt.__version__} {duckdb.__version__}".encode())
+    modules = [package / "events.py", package / "templates.py", package / "redact.py"]
+    for part in ("engine/duckdb", "sources", "redact"):
+        modules += (package / part).rglob("*.py")
+    for module in sorted(modules):
+        if module.is_file():
+            digest.update(module.read_bytes())
+    return digest.hexdigest()
+
+
+class Store:
+    """The tables as they are to be read (views named like them) and changed.
+
+    ``key`` says how the rows were made; those made otherwise are not used.
+    """
+
+    def __init__(self, database: Database, workspace: Workspace, key: str) -> None:
+        self.database = database
+        self._key = key
+        self._path = workspace.directory / FILE_NAME if workspace.directory else None
+        self.is_kept = False
+        """Whether what is written outlives the process."""
+        self._over: str | None = None
+        self._hides: set[str] = set()
+        if self._path is not None and workspace.writable:
+            self._open_to_write(self._path)
+        if not self.is_kept:
+            self._begin_in_memory()
+            if self._path is not None and not workspace.writable:
+                self._open_to_read(self._path)
+        self._show()
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    def _open_to_write(self, path: Path) -> None:
         try:
-            if self.writable:
-                fsio.ensure_directory(path.parent)
-            self._open(path)
-        except (duckdb.Error, StoreError, OSError):
-            self._forget()
-            if self.writable:
-                with contextlib.suppress(duckdb.Error, StoreError, OSError):
-                    _remove(path)
-                    self._open(path)
-        self.writable = self.writable and self.attached
-
-    def _open(self, path: Path) -> None:
-        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-            # A pipe would hang, and a link lead out of the task directory.
-            raise OSError(errno.EINVAL, "not a regular file")
-        if not self.writable and not path.is_file():
+            fsio.ensure_directory(path.parent)
+        except StoreError:
             return
-        mode = "" if self.writable else " (READ_ONLY)"
-        quoted = str(path).replace("'", "''")
-        before = os.umask(0o077)  # DuckDB has no setting for the mode of its file
+        for is_last in (False, True):
+            try:
+                self._attach(path, "cache", "")
+                if not self._fits("cache"):
+                    self._create("cache", anew=True)
+                self.is_kept = True
+            except (duckdb.Error, OSError):
+                self._detach("cache")
+                if is_last or not _remove(path):
+                    return
+            else:
+                return
+
+    def _open_to_read(self, path: Path) -> None:
+        if not path.is_file():
+            return
         try:
-            self._connection.execute(f"ATTACH '{quoted}' AS cache{mode}")
+            self._attach(path, "stored", " (READ_ONLY)")
+            if self._fits("stored"):
+                self._over = "stored"
+                return
+        except (duckdb.Error, OSError):
+            pass
+        self._detach("stored")
+
+    def _attach(self, path: Path, name: str, options: str) -> None:
+        for each in (path, _wal(path)):
+            if os.path.lexists(each) and not stat.S_ISREG(each.lstat().st_mode):
+                # A pipe would hang, and a link lead out of the task directory.
+                raise OSError(errno.EINVAL, "not a regular file")
+        quoted = str(path).replace("'", "''")
+        before = os.umask(0o077)  # DuckDB has no setting for the mode of its files
+        try:
+            self.database.run(f"ATTACH '{quoted}' AS {name}{options}")
         finally:
             os.umask(before)
-        self.attached = True
-        if self.writable:
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS cache.meta ({_META})")
-        self._load()
 
-    def _load(self) -> None:
-        meta = self._connection.execute("SELECT * FROM cache.meta").fetchall()
-        if len(meta) != 1 or meta[0][0] != self._signature:
-            if self.writable:
-                self._clear()
-            else:
-                self._forget()
-            return
-        for name in (*TABLES, *meanings.TABLES):
-            self._connection.execute(f"SELECT * FROM cache.{name} LIMIT 0")
-        self.covered = (int(meta[0][1]), int(meta[0][2]))
-        rows = self._connection.execute("SELECT * FROM cache.catalog").fetchall()
-        self.catalog = {row[0]: Extent(*row[1:]) for row in rows}
-
-    def _clear(self) -> None:
-        """Begin anew, also where another version has left tables of other columns."""
-        for name, columns in _ALL.items():
-            self._connection.execute(f"DROP TABLE IF EXISTS cache.{name}")
-            self._connection.execute(f"CREATE TABLE cache.{name} ({columns})")
-
-    def _forget(self) -> None:
+    def _detach(self, name: str) -> None:
         with contextlib.suppress(duckdb.Error):
-            self._connection.execute("DETACH cache")
-        self.attached = False
-        self.covered = None
-        self.catalog = {}
+            self.database.run(f"DETACH {name}")
 
-    def store(
-        self,
-        covered: tuple[int, int],
-        counted: Sequence[int],
-        catalog: Mapping[str, Extent],
-    ) -> bool:
-        """Replace the counted hours by the tables ``fresh_*`` and drop what is not covered.
+    def _begin_in_memory(self) -> None:
+        self.database.run("ATTACH ':memory:' AS cache (COMPRESS)")
+        self._create("cache", anew=False)
 
-        A cache that cannot be written costs the next run time, so that is no failure: the answer
-        is then False, and the cache is as it was.
-        """
-        if not self.writable:
+    def _fits(self, name: str) -> bool:
+        """Whether the file has our tables, nothing else that could be run, and rows of our key."""
+        run = self.database.run
+        views = run(
+            "SELECT 1 FROM duckdb_views() WHERE database_name = $name AND NOT internal", name=name
+        )
+        there = run(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+            " WHERE database_name = $name AND NOT internal ORDER BY table_name, column_index",
+            name=name,
+        )
+        wanted = [
+            (table, column, kind)
+            for table in sorted(TABLES)
+            for column, kind in TABLES[table].items()
+        ]
+        if views or there != wanted:
             return False
-        run = self._connection.execute
-        try:
-            run("BEGIN")
-            for name in TABLES:
-                run(
-                    f"DELETE FROM cache.{name} WHERE hour < ? OR hour >= ?"
-                    " OR hour IN (SELECT unnest(?::BIGINT[]))",
-                    [*covered, list(counted)],
-                )
-                run(
-                    f"INSERT INTO cache.{name} SELECT * FROM fresh_{name}"
-                    " WHERE hour >= ? AND hour < ? AND hour IN (SELECT unnest(?::BIGINT[]))",
-                    [*covered, list(counted)],
-                )
-            self._store_meanings()
-            run("DELETE FROM cache.catalog")
-            run(
-                "INSERT INTO cache.catalog SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]),"
-                " unnest(?::BIGINT[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])",
-                _columns(catalog),
-            )
-            run("DELETE FROM cache.meta")
-            run("INSERT INTO cache.meta VALUES (?, ?, ?)", [self._signature, *covered])
-            run("COMMIT")
-        except duckdb.Error:
-            with contextlib.suppress(duckdb.Error):
-                run("ROLLBACK")
-            return False
-        return True
+        return run(f"SELECT value FROM {name}.meta WHERE name = 'key'") == [(self._key,)]
 
-    def _store_meanings(self) -> None:
-        """Keep what wordings mean, unless there are so many that they hardly come again."""
-        run = self._connection.execute
+    def _create(self, name: str, *, anew: bool) -> None:
+        run = self.database.run
+        if anew:
+            for table, kind in run(
+                "SELECT table_name, 'TABLE' FROM duckdb_tables() WHERE database_name = $name"
+                " UNION ALL SELECT view_name, 'VIEW' FROM duckdb_views()"
+                " WHERE database_name = $name AND NOT internal",
+                name=name,
+            ):
+                quoted = table.replace('"', '""')
+                run(f'DROP {kind} {name}."{quoted}"')
+        for table, kinds in TABLES.items():
+            run(f"CREATE TABLE {name}.{table} ({columns(kinds.items())})")
+        run(f"INSERT INTO {name}.meta VALUES ('key', $key)", key=self._key)
 
-        def keep(table: str, key: str) -> None:
-            known = f"cache.{table}"
-            run(f"INSERT INTO {known} BY NAME FROM {table} ANTI JOIN {known} USING ({key})")
+    # --- what is read and changed ----------------------------------------------------------------
 
-        keep("subjects", "subject")
-        if not run(f"SELECT 1 FROM meanings HAVING count(*) > {meanings.MOST_KEPT}").fetchall():
-            keep("meanings", "wording")
+    def _show(self, *tables: str) -> None:
+        for table in tables or TABLES:
+            rows = f"SELECT *, rowid AS row FROM cache.{table}"
+            if self._over:
+                stored = f"SELECT *, -1 - rowid AS row FROM {self._over}.{table}"
+                if table in self._hides:
+                    stored += f" WHERE rowid NOT IN (SELECT row FROM hidden_{table})"
+                rows += f" UNION ALL {stored}"
+            self.database.run(f"CREATE OR REPLACE TEMP VIEW {table} AS {rows}")
+
+    def delete(self, table: str, condition: str) -> None:
+        """Take rows out. The condition knows nothing of other tables' ``row``."""
+        run = self.database.run
+        run(f"DELETE FROM cache.{table} WHERE {condition}")
+        if not self._over:
             return
-        run("DELETE FROM cache.meanings")
+        if table not in self._hides:
+            run(f"CREATE TEMP TABLE hidden_{table} (row BIGINT)")
+            self._hides.add(table)
+            self._show(table)
         run(
-            "DELETE FROM cache.subjects WHERE subject NOT IN"
-            " (SELECT subject FROM cache.units UNION SELECT subject FROM cache.latency)"
+            f"INSERT INTO hidden_{table} SELECT rowid FROM {self._over}.{table}"
+            f" WHERE ({condition}) AND rowid NOT IN (SELECT row FROM hidden_{table})"
         )
 
+    def insert(self, table: str, query: str, **parameters: object) -> None:
+        """Add the rows of a query, by the names of its columns."""
+        self.database.run(f"INSERT INTO cache.{table} BY NAME {query}", **parameters)
 
-def _columns(catalog: Mapping[str, Extent]) -> list[list[Any]]:
-    entries: Iterable[tuple[Any, ...]] = (
-        (identity, e.first_us, e.last_us, e.records, e.malformed) for identity, e in catalog.items()
-    )
-    columns = [list(column) for column in zip(*entries, strict=True)]
-    return columns or [[], [], [], [], []]
+    def meta(self, name: str) -> str | None:
+        found = self.database.run("SELECT value FROM meta WHERE name = $name", name=name)
+        return str(found[0][0]) if found else None
+
+    def set_meta(self, name: str, value: str) -> None:
+        if self.meta(name) != value:
+            self.delete("meta", f"name = '{name}'")
+            self.insert("meta", "SELECT $name AS name, $value AS value", name=name, value=value)
+
+    def begin(self) -> None:
+        self.database.run("BEGIN")
+
+    def commit(self) -> None:
+        """Make durable what was changed. A cache that cannot be written costs the next run time and
+        is no failure: it is then as it was, and the run goes on with what it has in memory."""
+        self.database.run("COMMIT")
+
+    def clear(self) -> None:
+        """Forget everything, as if nothing had ever been read."""
+        for table in TABLES:
+            if table != "meta":
+                self.delete(table, "true")
 
 
-def _remove(path: Path) -> None:
-    for name in (path, path.with_name(path.name + ".wal")):
-        name.unlink(missing_ok=True)
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _remove(path: Path) -> bool:
+    """Remove a database that cannot be used; whether that was possible."""
+    try:
+        for each in (path, _wal(path)):
+            if os.path.lexists(each) and not stat.S_ISDIR(each.lstat().st_mode):
+                each.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def quoted_numbers(numbers: Iterable[int]) -> str:
+    """Whole numbers as the inside of ``IN (…)``; of none, what nothing is in."""
+    return ", ".join(map(str, numbers)) or "NULL"

@@ -1,0 +1,75 @@
+"""One connection to DuckDB: its settings, and what its failures mean.
+
+Statements are composed of constants of this package and of conditions of signals; values, whether
+from telemetry or from a user, are always parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tgt.engine.duckdb import limits
+from tgt.errors import TelemetryError
+
+
+class Database:
+    """An in-memory database to which the event store is attached. ``spill`` is where the engine
+    puts what does not fit into memory; None where it must not write anywhere."""
+
+    def __init__(self, memory_mb: int, spill: Path | None) -> None:
+        self._memory_mb = memory_mb
+        self.connection = duckdb.connect(":memory:")
+        settings: dict[str, Any] = {
+            "TimeZone": "UTC",
+            "memory_limit": f"{limits.engine_mb(memory_mb)}MB",
+            "threads": limits.threads(memory_mb),
+            "preserve_insertion_order": False,
+            # Looking for what statements say twice takes longer than small ones run, and the
+            # large ones say nothing twice.
+            "disabled_optimizers": "common_subexpressions",
+            "enable_progress_bar": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": str(spill or ""),
+        }
+        for name, value in settings.items():
+            self.run(f"SET {name} = $value", value=value)
+
+    def run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement. Raises duckdb.Error, or TelemetryError where memory is short."""
+        used = {name: value for name, value in parameters.items() if f"${name}" in statement}
+        try:
+            return self.connection.execute(statement, used).fetchall()
+        except RuntimeError as failure:
+            if "interrupted" in str(failure).lower():
+                raise KeyboardInterrupt from None  # how DuckDB tells that it was asked to stop
+            raise
+        except duckdb.OutOfMemoryException:
+            raise TelemetryError(
+                f"the telemetry of this window does not fit into {self._memory_mb} MB",
+                hint="raise TASKGEN_MEMORY_MB",
+            ) from None
+
+    def value(self, statement: str, **parameters: Any) -> Any:
+        """The first column of the first row."""
+        return self.run(statement, **parameters)[0][0]
+
+    def table(self, name: str, query: str, **parameters: Any) -> None:
+        """Make a temporary table of a query, in place of one of that name."""
+        self.run(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", **parameters)
+
+    def drop(self, *names: str) -> None:
+        for name in names:
+            self.run(f"DROP TABLE IF EXISTS temp.{name}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def columns(kinds: Iterable[tuple[str, str]]) -> str:
+    """The columns of a table as CREATE TABLE has them."""
+    return ", ".join(f"{name} {kind}" for name, kind in kinds)

@@ -1,0 +1,128 @@
+"""Histories: rollups as far as they were asked for.
+
+Those of hours that are over do not change while a timeline lives, so a back-test asks for them
+once; a single run asks for sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.rollups import SUMS, added, counts_of
+from tgt.engine.protocol import Counts, Signal
+from tgt.stats.distributions import Histogram
+
+_USUAL_HOURS = 24
+
+
+@dataclass(frozen=True)
+class Names:
+    """How subjects are called: ``subject@service`` where there are several services."""
+
+    several: bool
+
+    @property
+    def sql(self) -> str:
+        return "concat_ws('@', subject, service)" if self.several else "subject"
+
+
+class Past:
+    """Rollups, by the name of the signal's subject, as far as they were asked for: those of hours
+    that are over do not change while the timeline lives."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._counts: dict[tuple[int, str], dict[int, Counts]] = {}
+        self._buckets: dict[tuple[int, str], dict[int, Histogram]] = {}
+        self._totals: dict[tuple[int, str], Total] = {}
+        self.longest = _USUAL_HOURS
+        """The longest window that was asked for so far, in hours."""
+        self.comes_again = False
+        """Whether the same will be asked for other windows."""
+
+    def counts(
+        self, signal: Signal, subjects: Sequence[str], names: Names
+    ) -> dict[str, dict[int, Counts]]:
+        """By subject and hour."""
+        key = signal.key
+        missing = [s for s in subjects if (key, s) not in self._counts]
+        if missing:
+            self._counts.update({(key, s): {} for s in missing})
+            rows = self._db.run(
+                f"SELECT {names.sql} AS name, hour, {', '.join(SUMS)} FROM rollups"
+                f" WHERE signal = {key} AND {names.sql} IN (SELECT unnest($names)) ORDER BY hour",
+                names=missing,
+            )
+            for (name, hour), same in grouped(rows, 2):
+                self._counts[key, name][hour] = counts_of(added(same))
+        return {s: self._counts[key, s] for s in subjects}
+
+    def histograms(
+        self, signal: Signal, subjects: Sequence[str], names: Names
+    ) -> dict[str, dict[int, Histogram]]:
+        """By subject and hour."""
+        key = signal.key
+        missing = [s for s in subjects if (key, s) not in self._buckets]
+        if missing:
+            self._buckets.update({(key, s): {} for s in missing})
+            rows = self._db.run(
+                f"SELECT {names.sql} AS name, hour, bucket, sum(n)::BIGINT FROM rollups"
+                f" WHERE signal = {key} AND {names.sql} IN (SELECT unnest($names))"
+                " GROUP BY ALL ORDER BY hour, bucket",
+                names=missing,
+            )
+            for (name, hour), same in grouped(rows, 2):
+                self._buckets[key, name][hour] = {bucket: n for bucket, n in same}
+        return {s: self._buckets[key, s] for s in subjects}
+
+    def totals(
+        self, signal: Signal, subjects: Sequence[str], names: Names, first: int, end: int
+    ) -> dict[str, Histogram]:
+        """The values of the hours in [first, end) together, by subject."""
+        key = signal.key
+        if not self.comes_again:
+            rows = self._db.run(
+                f"SELECT {names.sql} AS name, bucket, sum(n)::BIGINT FROM rollups"
+                f" WHERE signal = {key} AND hour >= {first} AND hour < {end}"
+                f" AND {names.sql} IN (SELECT unnest($names)) GROUP BY ALL ORDER BY bucket",
+                names=list(subjects),
+            )
+            sums: dict[str, dict[int, int]] = {subject: {} for subject in subjects}
+            for name, bucket, n in rows:
+                sums[name][bucket] = n
+            return dict(sums)
+        for subject, hours in self.histograms(signal, subjects, names).items():
+            self._totals.setdefault((key, subject), Total(hours))
+        return {s: self._totals[key, s].between(first, end) for s in subjects}
+
+
+class Total:
+    """The sum of histograms over any hours, from the sum that was asked for before: windows and
+    steps differ by few hours."""
+
+    def __init__(self, hours: Mapping[int, Histogram]) -> None:
+        self._hours = hours
+        self._first = self._end = 0
+        self._sum: dict[int, int] = {}
+
+    def between(self, first: int, end: int) -> dict[int, int]:
+        for hour, histogram in self._hours.items():
+            sign = (first <= hour < end) - (self._first <= hour < self._end)
+            if sign:
+                for bucket, n in histogram.items():
+                    self._sum[bucket] = self._sum.get(bucket, 0) + sign * n
+        self._first, self._end = first, end
+        return {bucket: n for bucket, n in sorted(self._sum.items()) if n}
+
+
+def grouped(
+    rows: Iterable[Sequence[Any]], keys: int
+) -> Iterator[tuple[tuple[Any, ...], list[Sequence[Any]]]]:
+    """Rows by their first columns, in the order in which those first come; without them."""
+    groups: dict[tuple[Any, ...], list[Sequence[Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[:keys]), []).append(row[keys:])
+    yield from groups.items()

@@ -1,0 +1,141 @@
+"""Telemetry brought up to date, in the event store of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Self
+
+import duckdb
+
+from tgt.engine.duckdb import conversations, examples, inventory, limits, rollups
+from tgt.engine.duckdb.canonical import canonical
+from tgt.engine.duckdb.correlate import Correlator
+from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.history import Past
+from tgt.engine.duckdb.ingest import Ingest
+from tgt.engine.duckdb.queries import CUT, OBSERVED, DuckDBSnapshot
+from tgt.engine.duckdb.store import Store, Workspace, code_key
+from tgt.engine.protocol import Inventory, Of, Progress, Signal, signals_by_key
+from tgt.events import HOUR_US, Interval, Sample, to_us
+from tgt.sources.base import Listed
+
+_DAY_HOURS = 24
+
+
+class DuckDBTimeline:
+    """Telemetry brought up to date in the event store. Use as a context manager.
+
+    ``first`` and ``last`` are the windows that will be asked for, each with a baseline of
+    ``baseline`` before it: one run has one window, so both are the same. A file that cannot be read
+    is left out, and named in ``warnings``.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Listed],
+        signals: Iterable[Signal],
+        first: Interval,
+        last: Interval,
+        baseline: timedelta,
+        workspace: Workspace | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._listed = sources
+        self._sources = {source.key: source for source, _ in sources}
+        self._baseline = baseline
+        asked = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
+        self.signals = list(signals_by_key([OBSERVED, CUT, *asked]).values())
+        self.warnings: tuple[str, ...] = ()
+        self._steps = 0
+        since = to_us(first.start - baseline) // HOUR_US * HOUR_US
+        workspace = workspace or Workspace()
+        spaces = [workspace]
+        if workspace.writable:
+            # A cache that cannot be written costs the next run time, and this one no card.
+            spaces.append(Workspace(None, writable=False, memory_mb=workspace.memory_mb))
+        for space in spaces:
+            try:
+                self._open(space, since, last, progress)
+            except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException):
+                self._close()
+                if space is spaces[-1]:
+                    raise
+            else:
+                return
+
+    def _open(
+        self, workspace: Workspace, since: int, last: Interval, progress: Progress | None
+    ) -> None:
+        writes = workspace.directory if workspace.writable else None
+        self._spill = limits.spill_directory(writes) if writes else None
+        self.database = Database(workspace.memory_mb, self._spill)
+        try:
+            key = "\0".join((code_key(), *sorted(self._sources)))
+            self.store = Store(self.database, workspace, key)
+            self.past = Past(self.database)
+            self._update(since, last, progress)
+        except BaseException:
+            self._close()
+            raise
+
+    def _update(self, since: int, last: Interval, progress: Progress | None) -> None:
+        store, db = self.store, self.database
+        kept_since = int(store.meta("since") or since)
+        if store.is_kept:
+            db.run("BEGIN")
+        if kept_since > since:
+            store.clear()  # what lies before is needed now, and was not kept
+            kept_since = since
+        correlator = Correlator(store)
+        ingest = Ingest(store, correlator, since, progress)
+        ingest.read(self._listed)
+        self.warnings = tuple(ingest.warnings)
+        conversations.renew(store, correlator.first_us)
+        sealed = to_us(last.end) // HOUR_US
+        rollups.roll_up(store, self.signals, correlator.hours, sealed)
+        if since - kept_since > _DAY_HOURS * HOUR_US:
+            for table in ("events", "aside"):
+                store.delete(table, f"us < {since}")
+            store.delete("rollups", f"hour < {since // HOUR_US}")
+            store.delete("conversations", f"last_us < {since}")
+            kept_since = since
+        store.set_meta("since", str(kept_since))
+        if store.is_kept:
+            db.run("COMMIT")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if hasattr(self, "database"):
+            with contextlib.suppress(duckdb.Error):
+                self.database.close()
+        if self._spill:
+            limits.release(self._spill)
+
+    def is_idle(self, window: Interval) -> bool:
+        """Whether there is no event in this window, so that there is no need to answer for it."""
+        inside = f"us > {to_us(window.start)} AND us <= {to_us(window.end)}"
+        return not self.database.run(f"SELECT 1 FROM ({canonical(inside)}) LIMIT 1")
+
+    def at(self, window: Interval) -> DuckDBSnapshot:
+        """Answer as of the end of this window; later events are invisible."""
+        self.past.comes_again = self._steps > 0
+        self._steps += 1
+        baseline = Interval(window.start - self._baseline, window.start)
+        return DuckDBSnapshot(
+            self.database, self.signals, self.past, window, baseline, self.warnings
+        )
+
+    def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
+        """What there is, and which conditions over canonical columns are true of any of it."""
+        return inventory.taken(self.database, conditions)
+
+    def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+        """The samples with what their records say, as far as their files still say it."""
+        return examples.complete(self.database, self._sources, samples)

@@ -1,0 +1,95 @@
+"""From the settings to the engine that answers: DuckDB over files, or what a plug-in brings.
+
+A source that is an engine of its own (``clickhouse:…``) is asked where it lies; all others are
+files that the event store reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tgt import plugins
+from tgt.config import Settings
+from tgt.engine.protocol import Progress, Signal, Timeline
+from tgt.errors import SettingsError
+from tgt.events import Interval
+from tgt.sources.base import Listed
+from tgt.sources.registry import listed_sources, open_sources
+from tgt.sources.spec import KINDS, Spec
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the settings name: files that were listed, or a place that is an engine of its own."""
+
+    listed: tuple[Listed, ...] = ()
+    engine: Spec | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def may_reach(self, start: datetime) -> bool:
+        """Whether there may be an event after a time."""
+        files = (file for _, listing in self.listed for file in listing.files)
+        return self.engine is not None or any(file.may_reach(start) for file in files)
+
+
+def telemetry_of(settings: Settings) -> Telemetry:
+    """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
+    TelemetryError if no place can be read or recognised."""
+    engines = [spec for spec in settings.source if _is_engine(spec)]
+    if not engines:
+        listed, warnings = listed_sources(open_sources(settings.source, settings.contextlog_dir))
+        return Telemetry(listed, warnings=warnings)
+    if len(settings.source) > 1:
+        raise SettingsError(
+            f"TASKGEN_SOURCE={','.join(map(str, settings.source))!r} is not usable: {engines[0].kind}"
+            " stands alone, since it answers for itself"
+        )
+    return Telemetry(engine=engines[0])
+
+
+def _is_engine(spec: Spec) -> bool:
+    return spec.kind not in KINDS and spec.kind in plugins.names(plugins.ENGINES)
+
+
+def open_timeline(
+    settings: Settings,
+    telemetry: Telemetry,
+    signals: Sequence[Signal],
+    first: Interval,
+    last: Interval | None = None,
+    *,
+    writable: bool = False,
+    memory_mb: int | None = None,
+    baseline: timedelta | None = None,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Telemetry brought up to date for the windows from ``first`` to ``last``.
+
+    Without ``writable`` nothing is written anywhere. Raises TelemetryError.
+    """
+    days = timedelta(days=settings.baseline_days) if baseline is None else baseline
+    # Importing the engine costs as much as the rest of a small command.
+    from tgt.engine.duckdb.store import Workspace  # noqa: PLC0415
+
+    memory = settings.memory_mb if memory_mb is None else memory_mb
+    workspace = Workspace(settings.tasks_dir / "cache", writable=writable, memory_mb=memory)
+    if telemetry.engine is not None:
+        opened: Timeline = plugins.call(
+            plugins.ENGINES,
+            telemetry.engine.kind,
+            telemetry.engine,
+            signals,
+            first,
+            last or first,
+            days,
+            workspace,
+            progress,
+        )
+        return opened
+    from tgt.engine.duckdb.timeline import DuckDBTimeline  # noqa: PLC0415 as above
+
+    return DuckDBTimeline(
+        telemetry.listed, signals, first, last or first, days, workspace, progress
+    )
