@@ -1,144 +1,25 @@
-"""Any JSON lines through a mapping file, and TASKGEN_SOURCE as it is written."""
+"""Mapping files that cannot be used, and TASKGEN_SOURCE as it is written.
+
+What a mapping makes of records is held case by case (``test_truth.py``).
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tgt.errors import SettingsError, TelemetryError
-from tgt.sources.files import parts
+from tgt.sources.files import LogFile
 from tgt.sources.mapping import read
 from tgt.sources.ndjson import Ndjson
 from tgt.sources.registry import open_sources
 from tgt.sources.spec import Spec, parse
-from tgt.sources.translated import SKIPPED
 
 if TYPE_CHECKING:
     from conftest import Workplace
-
-MAPPING = """
-[columns]
-ts = ["at", "time.sent"]
-act = "event"
-actor = "who"
-phase = "step"
-name = '"tool.name".short'
-status = "result.code"
-conv_id = "ids[0]"
-call_id = "ids[1].call"
-elapsed_s = "took"
-finish_reason = "end"
-error = "result.text"
-error_type = "result.class"
-model = "model"
-input_tokens = "tokens.in"
-cost_usd = "usd"
-iter = "n"
-service = {constant = "own"}
-
-[act]
-tool_call = ["tool_used", "tool_begun"]
-assistant_response = "answer"
-skip = ["heartbeat"]
-
-[phase]
-start = "begin"
-
-[status]
-error = ["bad", 7]
-rejected = "no-thanks"
-
-[finish_reason]
-length = "full"
-"""
-
-
-def records(tmp_path: Path, *lines: Any, mapping: str = MAPPING) -> list[Any]:
-    (tmp_path / "map.toml").write_text(mapping)
-    logs = tmp_path / "logs"
-    logs.mkdir(exist_ok=True)
-    (logs / "a.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    source = Ndjson(logs, read(tmp_path / "map.toml"))
-    return [
-        record
-        for file in source.files()
-        for part in parts(file)
-        for record in source.translate(part)
-    ]
-
-
-AT = {"at": "2025-11-03T16:00:00Z"}
-US = 1_762_185_600_000_000
-
-
-@pytest.mark.parametrize(
-    ("promise", "line", "expected"),
-    [
-        ("the first path that leads to a value counts", {"time": {"sent": 1762185600}}, {"us": US}),
-        ("a time in milliseconds", {"at": 1762185600000}, {"us": US}),
-        ("a constant", AT, {"service": "own"}),
-        (
-            "words are translated, whatever their case",
-            {**AT, "event": "TOOL_USED", "result": {"code": "Bad"}},
-            {"act": "tool_call", "actor": "tool", "failed": True},
-        ),
-        ("numbers too", {**AT, "result": {"code": 7}}, {"failed": True}),
-        (
-            "others have their usual meaning",
-            {**AT, "result": {"code": "success"}},
-            {"failed": False},
-        ),
-        (
-            "an HTTP status as well",
-            {**AT, "result": {"code": 503}},
-            {"failed": True, "error_type": "http_503"},
-        ),
-        ("what nobody knows is not told", {**AT, "result": {"code": "blue"}}, {"failed": None}),
-        ("a refusal is no failure", {**AT, "result": {"code": "no-thanks"}}, {"failed": None}),
-        (
-            "a key with dots",
-            {**AT, "event": "tool_used", "tool.name": {"short": "ls"}},
-            {"name": "ls", "subject": "tool_call/ls"},
-        ),
-        (
-            "a place in a list",
-            {**AT, "ids": ["c", {"call": "k"}]},
-            {"conv_id": "c", "call_id": "k"},
-        ),
-        ("seconds become milliseconds", {**AT, "took": "1.5"}, {"elapsed_ms": 1500.0}),
-        (
-            "an end in the source's word, and in a usual one",
-            {**AT, "event": "answer", "end": "FULL", "model": "m"},
-            {"finish_reason": "length", "subject": "assistant_response/m", "name": "m"},
-        ),
-        ("", {**AT, "event": "answer", "end": "end_turn"}, {"finish_reason": "stop"}),
-        (
-            "a start is a start",
-            {**AT, "event": "tool_begun", "step": "begin"},
-            {"phase": "start", "act": "tool_call"},
-        ),
-        (
-            "a value of a wrong type is none",
-            {**AT, "took": {"x": 1}, "tokens": 3, "usd": -1, "n": "x", "ids": "c", "who": []},
-            {"elapsed_ms": None, "input_tokens": None, "cost_usd": None, "conv_id": None}
-            | {"iter": None, "actor": "system"},
-        ),
-    ],
-)
-def test_a_record(
-    tmp_path: Path, promise: str, line: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    (record,) = records(tmp_path, line)
-    assert {key: record[key] for key in expected} == expected
-
-
-def test_what_is_skipped_and_what_is_malformed(tmp_path: Path) -> None:
-    skipped, untimed = records(tmp_path, {**AT, "event": "heartbeat"}, {"event": "answer"})
-    assert skipped is SKIPPED
-    assert untimed["us"] is None
 
 
 @pytest.mark.parametrize(
@@ -148,11 +29,40 @@ def test_what_is_skipped_and_what_is_malformed(tmp_path: Path) -> None:
         ("no columns", "", "columns: a table of columns is needed"),
         ("no time", '[columns]\nact = "x"\n', "columns.ts: the time of a record is needed"),
         ("no such column", '[columns]\nts = "t"\ncolour = "x"\n', "columns.colour: no such column"),
-        ("no such table", '[columns]\nts = "t"\n[colour]\n', "colour: no such table"),
+        ("no such table", '[columns]\nts = "t"\n[colour]\n', "colour: there is only columns, act"),
         ("no path", '[columns]\nts = "a..b"\n', "columns.ts: 'a..b' is no path"),
         ("no path either", '[columns]\nts = "a[x]"\n', "columns.ts: 'a[x]' is no path"),
         ("a path of nothing", '[columns]\nts = ""\n', "columns.ts: '' is no path"),
         ("a path that is a number", "[columns]\nts = 17\n", "columns.ts: a path, a list of paths"),
+        (
+            "a path into every element",
+            '[columns]\nts = "a[].b"\n',
+            "columns.ts: 'a[].b' is no path",
+        ),
+        ("no name of a file", '[columns]\nts = {from = "size"}\n', "columns.ts: a constant is"),
+        (
+            "two ways at once",
+            '[columns]\nts = {first = "a", from = "file"}\n',
+            "columns.ts: a const",
+        ),
+        (
+            "no path in the first object",
+            "[columns]\nts = {first = 1}\n",
+            "columns.ts: 1 is no path",
+        ),
+        ("no path to records", 'records = "a..b"\n[columns]\nts = "t"\n', "records: 'a..b' is no"),
+        (
+            "no zone",
+            'zone = "Mars/Base"\n[columns]\nts = "t"\n',
+            "zone: 'Mars/Base' is no time zone",
+        ),
+        ("no zone either", 'zone = 2\n[columns]\nts = "t"\n', "zone: 2 is no time zone"),
+        ("a zone outside", 'zone = "../x"\n[columns]\nts = "t"\n', "zone: '../x' is no time zone"),
+        (
+            "no list of tools",
+            'own_tools = "x"\n[columns]\nts = "t"\n',
+            "own_tools: a list of names",
+        ),
         (
             "a constant that is none",
             '[columns]\nts = "t"\nact = {constantly = "x"}\n',
@@ -186,15 +96,31 @@ def test_a_mapping_that_cannot_be_used(
     assert str(path) in str(failure.value)
 
 
-def test_a_path_is_never_part_of_a_statement(tmp_path: Path) -> None:
-    """Whatever a key is called, it is a key."""
+def test_zones_are_names_or_offsets(tmp_path: Path) -> None:
+    for zone in ("Europe/Paris", "UTC", "+02:00", "-0530"):
+        (tmp_path / "map.toml").write_text(f'zone = "{zone}"\n[columns]\nend = "t"\n')
+        assert read(tmp_path / "map.toml").zone is not None
+
+
+def test_a_key_is_a_key_whatever_it_is_called(tmp_path: Path) -> None:
     nasty = "a'); DROP TABLE records; --"
-    (record,) = records(
-        tmp_path,
-        {**AT, nasty: "x"},
-        mapping=f'[columns]\nts = "at"\nname = {json.dumps(json.dumps(nasty))}\n',
+    (tmp_path / "map.toml").write_text(
+        f'[columns]\nts = "at"\nname = {json.dumps(json.dumps(nasty))}\n'
     )
+    source = Ndjson(tmp_path, read(tmp_path / "map.toml"))
+    reader = source.reader(LogFile(str(tmp_path / "a.jsonl"), 1, 0, 0))
+    (record,) = reader.take({"at": "2025-11-03T16:00:00Z", nasty: "x"}, 0)
+    assert isinstance(record, dict)
     assert record["name"] == "x"
+
+
+def test_another_mapping_is_another_source(tmp_path: Path) -> None:
+    """What was read by it is read anew."""
+    keys = set()
+    for name in ("x", "y"):
+        (tmp_path / "map.toml").write_text(f'[columns]\nts = "at"\nname = "{name}"\n')
+        keys.add(Ndjson(tmp_path, read(tmp_path / "map.toml")).key)
+    assert len(keys) == 2
 
 
 # --- TASKGEN_SOURCE ------------------------------------------------------------------------------
@@ -226,7 +152,6 @@ def test_sources_as_they_are_written(value: str, expected: list[Spec]) -> None:
             "bogus",
             "otlp",
             "otlp:",
-            "auto",
             "ndjson:/x",
             "ndjson:?map=y",
             "ndjson:/x?map=",
@@ -273,7 +198,7 @@ def test_files_are_recognised_by_what_they_hold(tmp_path: Path) -> None:
     for name, line in first_lines.items():
         (tmp_path / name).write_text(json.dumps(line) + "\n")
     found = {
-        source.kind: sorted(Path(file.path).name for file in source.files())
+        source.kind: sorted(Path(file.path).name for file in source.listing().files)
         for source in open_sources([Spec("auto", tmp_path)], tmp_path)
     }
     assert found == {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tgt.sources.files import parts
-from tgt.sources.mapping import COLUMNS, WORDS, read
+from tgt.sources.mapping import COLUMNS, OPTIONS, WORDS, read
 from tgt.sources.ndjson import Ndjson
-from tgt.sources.otlp.decode import SUFFIXES
+from tgt.sources.otlp import SUFFIXES
+from tgt.sources.reading import FileReading
 from tgt.sources.spec import KINDS, parse
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
@@ -36,8 +36,8 @@ def test_every_value_of_the_setting_is_one() -> None:
 
 
 def test_the_columns_and_words_of_a_mapping() -> None:
-    for column in COLUMNS:
-        assert f"`{column}`" in PLAIN
+    for name in (*COLUMNS, *OPTIONS):
+        assert f"`{name}`" in PLAIN
     for name, words in WORDS.items():
         for word in words or ():
             assert f"`{word}`" in PLAIN, (name, word)
@@ -85,5 +85,15 @@ def test_the_example_of_a_mapping(
     (tmp_path / "map.toml").write_text(example)
     (tmp_path / "a.jsonl").write_text(json.dumps(line) + "\n")
     source = Ndjson(tmp_path / "a.jsonl", read(tmp_path / "map.toml"))
-    (record,) = [list(source.translate(p)) for f in source.files() for p in parts(f)]
-    assert {key: record[0][key] for key in expected} == expected
+    (file,) = source.listing().files
+    (record,) = FileReading(source, file).outcomes()
+    assert isinstance(record, dict)
+    assert {key: record[key] for key in expected} == expected
+
+
+def test_every_example_of_a_mapping_can_be_used(tmp_path: Path) -> None:
+    mappings = [block for block in blocks("toml") if "[columns]" in block]
+    assert len(mappings) == 2
+    for block in mappings:
+        (tmp_path / "map.toml").write_text(block)
+        read(tmp_path / "map.toml")
