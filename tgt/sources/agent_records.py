@@ -142,6 +142,8 @@ class Session:
 
     def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
         added = more.pop("added", False) or is_added_tool(tool or "")
+        if more.get("error_type") == REFUSED["error_type"]:
+            more |= {"elapsed_ms": None, "is_wait": True}  # until a person had said no
         if not more.get("is_wait"):
             more.pop("is_wait", None)
         key = identity("call", call, self.conversation)

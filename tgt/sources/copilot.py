@@ -235,7 +235,6 @@ class CopilotReader:
         outcome = _outcome(data, tool)
         own = number(mapping(mapping(data.get("toolTelemetry")).get("metrics")).get("durationMs"))
         ran = elapsed_ms(began, event.us - waited)
-        is_untimed = tool in _HUMAN or outcome is REFUSED
         yield self._session.ended(
             event.us,
             call,
@@ -243,7 +242,7 @@ class CopilotReader:
             outcome.get("error") if said is None else said,
             **outcome,
             added=added,
-            elapsed_ms=None if is_untimed else ran if own is None else own,
+            elapsed_ms=None if tool in _HUMAN else ran if own is None else own,
             is_wait=tool in _HUMAN,
             trace_id=event.agent or None,
             model=word(data.get("model")),

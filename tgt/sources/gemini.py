@@ -126,7 +126,7 @@ class GeminiReader:
         self._session = Session(KIND, project=project)
         self._session.restore(kept)
         self._parent = parent
-        self._agent: str | None = word(kept.get("agent"))
+        self._agent: str | None = word(kept.get("subagent"))
         self._asked: Any = kept.get("asked")
         self._latest: Any = kept.get("latest")
         self._is_whole = False
@@ -135,7 +135,7 @@ class GeminiReader:
         """None for a chat in one document, which is written anew as a whole."""
         if self._is_whole:
             return None
-        more = {"agent": self._agent, "asked": self._asked, "latest": self._latest}
+        more = {"subagent": self._agent, "asked": self._asked, "latest": self._latest}
         return self._session.state() | more
 
     def finish(self) -> Iterable[Outcome]:
@@ -247,7 +247,7 @@ def _result(call: Columns) -> Any:
         for name in ("error", "output"):
             if response.get(name):
                 return response[name]
-    return call.get("resultDisplay")
+    return call.get("resultDisplay") or None
 
 
 def _outcome(call: Columns, tool: str, result: Any) -> Columns:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Document: TypeAlias = Mapping[str, Any]
 
 _WAIT_SECONDS = 2.0
-_LOG, _INDEX = "-wal", "-shm"
+_LOG, _INDEX, _JOURNAL = "-wal", "-shm", "-journal"
 
 
 @runtime_checkable
@@ -67,8 +67,11 @@ def reading(path: str) -> Iterator[sqlite3.Connection]:
     import sqlite3  # noqa: PLC0415 only sources with a database need it
 
     before = database_file(path)
-    is_open = _is_there(path + _LOG) and _is_there(path + _INDEX)
-    how = "mode=ro&readonly_shm=1" if is_open else "mode=ro&immutable=1"
+    is_open, how = True, "mode=ro"
+    if _is_there(path + _LOG) and _is_there(path + _INDEX):
+        how += "&readonly_shm=1"
+    elif not _is_there(path + _JOURNAL):
+        is_open, how = False, "mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(
             f"file:{quote(os.fsencode(path))}?{how}",

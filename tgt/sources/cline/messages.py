@@ -111,6 +111,7 @@ class ClineReader:
         if document.get("partial") is True:
             return (SKIPPED,)  # it was never finished
         message = _Message(us, place, kind, document.get("text"), is_asked=side == "ask")
+        message.is_first = is_first
         if is_first and kind in {"task", "text"}:
             self._task = message
             return ()
@@ -237,7 +238,7 @@ class ClineReader:
         elif kind in _ATTEMPTS:
             yield from self._attempt(message)
         elif kind in _FORBIDDEN:
-            yield from self._end_call(message.us, REFUSED, message.text)
+            yield from self._end_call(message.us, REFUSED)
         elif kind in _ERRORS:
             yield from self._error(message)
         elif kind == "mistake_limit_reached":
@@ -249,6 +250,9 @@ class ClineReader:
         """What is told of the call that is open."""
         if message.kind == "mcp_server_request_started" and self._call is not None:
             self._call.began = message.us
+        elif message.kind == "mcp_server_response" and self._call is None:
+            outcome = _answered(message.text)
+            yield self._session.ended(message.us, message.name, None, message.text, **outcome)
         elif message.kind == "mcp_server_response":
             yield from self._end_call(message.us, _answered(message.text), message.text)
         elif message.kind == "user_feedback_diff":
@@ -256,19 +260,21 @@ class ClineReader:
 
     def _error(self, message: _Message) -> Iterator[Outcome]:
         """What went wrong: the tool that was called last, one that could not even be called, or
-        the agent itself."""
+        the agent itself. Of an error alone nobody knows whether it was a tool's."""
+        kind = "diff_error" if message.kind == "diff_error" else "tool_error"
+        outcome = failed(message.text, kind)
         misused = _MISUSE.search((message.text or "")[:2000])
         if misused:
             yield from self._end_call(message.us)
             if self._request is not None:
                 self._request.is_answered = True
             outcome = failed(message.text, "misuse")
-            tool, name = misused[1], message.name
-            yield self._session.called(message.us, name, tool, None, message.text, **outcome)
+            yield self._session.called(message.us, message.name, misused[1], None, None, **outcome)
         elif self._call is not None:
-            kind = message.kind if message.kind == "diff_error" else "tool_error"
-            yield from self._end_call(message.us, failed(message.text, kind), message.text)
+            yield from self._end_call(message.us, outcome)
         else:
+            if message.is_first:
+                yield self._session.ended(message.us, message.name, None, None, **outcome)
             yield self._trouble(message)
 
     def _trouble(self, message: _Message) -> Outcome:
@@ -280,6 +286,7 @@ class _Message:
     def __init__(self, us: int, place: int, kind: str, text: Any, *, is_asked: bool) -> None:
         self.us, self.place, self.kind, self.is_asked = us, place, kind, is_asked
         self.name = f"{us}"
+        self.is_first = False
         self.text = text if isinstance(text, str) else None
 
     @property

@@ -51,12 +51,11 @@ def recognises(document: Mapping[str, Any]) -> bool:
     """Whether an object is a stored message or part, or an event that a run printed."""
     if "sessionID" not in document:
         return False
-    if document.get("type") in _PRINTED:
-        return "timestamp" in document and document.keys() & {"part", "error"} != set()
-    stored = document.get("role") in {"user", "assistant"} and isinstance(
-        document.get("time"), dict
-    )
-    return stored or (document.get("type") in _PARTS and "messageID" in document)
+    kind = document.get("type")
+    if "timestamp" in document:
+        return kind in _PRINTED and bool(document.keys() & {"part", "error"})
+    is_message = document.get("role") in {"user", "assistant"}
+    return (is_message and "time" in document) or (kind in _PARTS and "messageID" in document)
 
 
 @dataclass(frozen=True)

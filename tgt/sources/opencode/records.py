@@ -82,6 +82,9 @@ def answer(item: Item, us: int, reason: Any, asked: int | None) -> Outcome:
     is_timed = began is not None or told_reason != "tool_calls"
     us = us if began is None else min(began, us)
     read = total({**tokens, **cache}, "input", "read", "write")
+    # Whether thoughts are a part of the output differs; the sum of all tells.
+    every = number(tokens.get("total"))
+    written = total(tokens, "output", "reasoning") if every is None else every - (read or 0)
     return item.session.answer(
         us,
         item.name,
@@ -90,7 +93,7 @@ def answer(item: Item, us: int, reason: Any, asked: int | None) -> Outcome:
         elapsed_ms=elapsed_ms(asked, us) if is_timed else None,
         input_tokens=read,
         cached_tokens=number(cache.get("read")),
-        output_tokens=total(tokens, "output", "reasoning"),
+        output_tokens=written,
         cost_usd=number(document.get("cost")),
         trace_id=item.trace,
     )
