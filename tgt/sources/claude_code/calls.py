@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tgt.sources.agents import Recent, identity, owner
+from tgt.sources.agents import Recent, identity, is_added_tool, owner
 from tgt.sources.base import Record
 from tgt.sources.claude_code.lines import Line
 from tgt.sources.claude_code.results import outcome
@@ -18,12 +18,13 @@ from tgt.sources.coerce import args_hash, number, preview, result_bytes, text
 
 # What tools of these names wait for is a person.
 _HUMAN = frozenset(("AskUserQuestion", "ExitPlanMode", "EnterPlanMode"))
-# Nobody is asked whether these may run, and those that look around only outside of the project.
-_UNASKED = frozenset(
+# A person may be asked whether these may run, as with all tools that somebody added; and whether
+# those that look around may do so outside of the project.
+_ASKING = frozenset(
     (
-        *("TodoWrite", "TodoRead", "Task", "Agent", "TaskOutput", "BashOutput", "AgentOutputTool"),
-        *("KillShell", "KillBash", "TaskStop", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet"),
-        *("ToolSearch", "SendMessage", "StructuredOutput"),
+        *("Bash", "PowerShell", "Edit", "MultiEdit", "Write", "NotebookEdit", "WebFetch"),
+        *("WebSearch", "Skill", "SlashCommand", "Monitor", "REPL", "Config", "Workflow"),
+        *("EnterWorktree", "ExitWorktree", "CronCreate", "CronDelete", "RemoteTrigger"),
     )
 )
 _LOOKING = frozenset(("Read", "Grep", "Glob", "LS", "NotebookRead"))
@@ -122,11 +123,11 @@ def _asks(name: str, given: Any, directory: str | None, mode: str | None) -> boo
     """Whether a person may be asked before a tool runs."""
     if name in _HUMAN:
         return True
-    if name in _UNASKED or mode in {"bypassPermissions", "dontAsk"}:
+    if mode in {"bypassPermissions", "dontAsk"}:
         return False
     if name in _LOOKING or (name in _EDITING and mode == "acceptEdits"):
         return not _is_inside(given, directory)
-    return True
+    return name in _ASKING or is_added_tool(name)
 
 
 def _is_inside(given: Any, directory: str | None) -> bool:

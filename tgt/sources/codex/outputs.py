@@ -86,7 +86,7 @@ def ending(output: Any, tool: str | None) -> Ending:
     seconds = number(metadata.get("duration_seconds"))
     seconds = number(header.get("seconds")) if seconds is None else seconds
     code = whole(metadata.get("exit_code"))
-    if code is None and (tool is None or tool in RUNNERS):
+    if code is None and _runs_commands(tool, header):
         code = whole(header.get("code"))
     if code is not None:
         failed = code != 0
@@ -102,6 +102,14 @@ def ending(output: Any, tool: str | None) -> Ending:
     if is_told or any(line.startswith(prefixes) for line in told):
         return Ending(True, "tool_error", body.strip() or said, seconds)
     return Ending(False, seconds=seconds, soft=is_added and says_failure(body))
+
+
+def _runs_commands(tool: str | None, header: Mapping[str, str]) -> bool:
+    """Whether the exit code of a header may be the tool's: of one that is known to run commands, or
+    if Codex wrote all of it."""
+    if tool is None or tool in RUNNERS:
+        return True
+    return not is_added_tool(tool) and {"is_whole", "seconds"} <= header.keys()
 
 
 def is_error(envelope: Mapping[str, Any]) -> bool:
@@ -135,13 +143,12 @@ def _split(said: str) -> tuple[dict[str, str], str]:
     while rest:
         line, _, after = rest.partition("\n")
         if line.strip() == "Output:":
-            return header, after
+            return header | {"is_whole": "yes"}, after
         found = _HEADER.fullmatch(line.strip())
-        if found is None and (line.strip() or not header):
-            break
         if found is not None:
             header |= {name: value for name, value in found.groupdict().items() if value}
-            header["head"] = header.get("head", line)
+        elif line.strip() or rest is said:
+            break
         rest = after
     return header, rest
 
