@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 TASKS_DIR = ".forgekeeper/tasks"
+INTERVAL_MIN = 15
 SETTINGS_FILES = (".env", "$XDG_CONFIG_HOME/tgt/tgt.env", "/etc/tgt/tgt.env")
 """Where a settings file is looked for; the first that is there counts."""
 
