@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tgt import cycle
-from tgt.config import Settings
+from tgt.config import Settings, settings_of
 from tgt.events import Interval
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tgt.analyzers.base import Analysis, Analyzer
-    from tgt.engine.duckdb.queries import DuckDBEngine
+    from tgt.engine.duckdb.queries import DuckDBSnapshot
+    from tgt.engine.duckdb.timeline import DuckDBTimeline
+    from tgt.engine.protocol import Signal
     from tgt.outcome import RunReport
     from tgt.tasks.card import Card
 
@@ -235,12 +237,16 @@ class World:
         return path
 
     def settings(self, **changes: Any) -> Settings:
-        """Settings of this world; keywords are the fields of Settings."""
+        """Settings of this world; keywords are variables without their ``FGK_`` or ``TASKGEN_``."""
         documentation = self.path / "docs"
-        values = {"contextlog_dir": self.logs, "tasks_dir": self.tasks}
-        names = {name: field.alias for name, field in Settings.model_fields.items()}
-        chosen = {**values, "docs_paths": (documentation,), **changes}
-        return Settings.model_validate({names[name]: value for name, value in chosen.items()})
+        places = {"contextlog_dir": self.logs, "tasks_dir": self.tasks}
+        chosen = {**places, "docs_paths": (documentation,), **changes}
+        return settings_of(
+            {
+                f"{'FGK' if name in places else 'TASKGEN'}_{name.upper()}": value
+                for name, value in chosen.items()
+            }
+        )
 
     def run(self, now: datetime = END, *, dry_run: bool = False, **changes: Any) -> RunReport:
         return cycle.run(self.settings(**changes), now, dry_run=dry_run)
@@ -268,9 +274,10 @@ class World:
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine that has read a world, with the window it was read for."""
+    """A timeline of a world, and its answers as of the window that it was read for."""
 
-    engine: DuckDBEngine
+    timeline: DuckDBTimeline
+    snapshot: DuckDBSnapshot
     window: Interval
 
 
@@ -282,10 +289,12 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def load(world: World) -> Iterator[Callable[..., Loaded]]:
     """Reads the world into a real engine, which is closed after the test."""
-    from tgt.engine.duckdb.queries import DuckDBEngine, Workspace  # noqa: PLC0415
-    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 duckdb is not for every test
+    from tgt.analyzers.registry import chosen  # noqa: PLC0415 duckdb is not for every test
+    from tgt.engine.duckdb.store import Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.timeline import DuckDBTimeline  # noqa: PLC0415
+    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415
 
-    engines: list[DuckDBEngine] = []
+    opened: list[DuckDBTimeline] = []
 
     def loaded(
         end: datetime = END,
@@ -293,27 +302,40 @@ def load(world: World) -> Iterator[Callable[..., Loaded]]:
         minutes: float = 60,
         days: float = 7,
         cache: Path | None = None,
+        signals: Iterable[Signal] | None = None,
     ) -> Loaded:
-        engine = DuckDBEngine(Workspace(cache, writable=cache is not None))
-        engines.append(engine)
         window = Interval(end - timedelta(minutes=minutes), end)
-        engine.read([ContextLog(world.logs)], window, window, timedelta(days=days))
-        engine.at(window, timedelta(days=days))
-        return Loaded(engine, window)
+        source = ContextLog(world.logs)
+        timeline = DuckDBTimeline(
+            [(source, source.listing())],
+            chosen(world.settings()).signals if signals is None else tuple(signals),
+            window,
+            window,
+            timedelta(days=days),
+            Workspace(cache, writable=cache is not None),
+        )
+        opened.append(timeline)
+        return Loaded(timeline, timeline.at(window), window)
 
     yield loaded
-    for engine in engines:
-        engine.__exit__()
+    for timeline in opened:
+        timeline.__exit__()
 
 
 @pytest.fixture
 def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
-    """What one analyzer says about the world as of END."""
-    from tgt.analyzers.base import Context  # noqa: PLC0415 as above
+    """What one analyzer says about the world as of END, with the texts of its samples."""
+    from tgt.analyzers.base import Analysis, Context  # noqa: PLC0415 as above
+    from tgt.analyzers.builder import with_samples  # noqa: PLC0415
 
     def judged(analyzer: Analyzer, **changes: Any) -> Analysis:
         settings = world.settings(**changes)
-        read = load(minutes=settings.window_min)
-        return analyzer.analyze(Context(settings, read.engine, read.window))
+        read = load(minutes=settings.window_min, signals=analyzer.signals(settings))
+        analysis = analyzer.analyze(Context(settings, read.snapshot, read.window))
+        findings = tuple(
+            with_samples(finding, read.timeline.complete(finding.examples))
+            for finding in analysis.findings
+        )
+        return Analysis(findings, analysis.abstained)
 
     return judged
