@@ -136,6 +136,33 @@ def test_a_file_is_recognised_by_its_first_object_as_no_other_agents(case: Path)
         assert [name for name, each in MODULES.items() if each.recognises(first)] == [kind]
 
 
+@pytest.mark.parametrize("case", AGENT_CASES, ids=NAMES)
+def test_whatever_is_looked_at_is_recognised_or_not(case: Path) -> None:
+    for file in source_of(case).listing().files:
+        for document in _documents(Path(file.path))[:3]:
+            for broken in _broken(document):
+                assert all(each.recognises(broken) in {True, False} for each in MODULES.values())
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        '{"type":"message","id":"m","parentId":"p","timestamp":"2026-01-01T00:00:00Z","message":'
+        '{"role":"user","content":[{"type":"text","text":"of another agent"}]}}',
+        '{"type":"session_start","id":"d","cwd":"/x","version":"1"}',
+        '{"type":"user","uuid":"u","sessionId":"s","message":{"role":"user","content":"x"}}',
+        '{"type":"event_msg","timestamp":"2026-01-01T00:00:00Z","payload":{"type":"x"}}',
+        '{"ts":"2026-01-01T00:00:00Z","act":"tool_call","actor":"tool","name":"x"}',
+        '{"resourceSpans":[]}',
+        '{"role":"user","message":{"content":[]}}',
+        "{}",
+    ],
+)
+def test_what_others_write_is_not_recognised(foreign: str) -> None:
+    document = json.loads(foreign)
+    assert [name for name, each in MODULES.items() if each.recognises(document)] == []
+
+
 @pytest.mark.parametrize(
     ("environment", "places"),
     [

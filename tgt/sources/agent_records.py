@@ -7,7 +7,7 @@ request that failed); here that becomes the columns of a record, the same for al
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -222,6 +222,11 @@ def total(usage: Columns, *names: str) -> float | None:
 def mapping(value: Any) -> Columns:
     """An object, or an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
+
+
+def is_of(value: Any, words: Collection[str]) -> bool:
+    """Whether a value is one of some words; anything else is none."""
+    return isinstance(value, str) and value in words
 
 
 def objects(value: Any) -> list[Columns]:

@@ -24,6 +24,7 @@ from tgt.sources.agent_records import (
     elapsed_ms,
     exited,
     failed,
+    is_of,
     mapping,
     objects,
     total,
@@ -64,9 +65,8 @@ def recognises(document: Mapping[str, Any]) -> bool:
     """Whether an object is the beginning of a chat, a whole one, or a message of one."""
     if {"sessionId", "projectHash"} <= document.keys():
         return True
-    return document.get("type") in {"gemini", "user"} and {"id", "timestamp", "content"} <= (
-        document.keys()
-    )
+    is_message = {"id", "timestamp", "content"} <= document.keys()
+    return is_message and is_of(document.get("type"), ("gemini", "user"))
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class GeminiReader:
         if isinstance(document.get("messages"), list):
             self._is_whole = True
             self._learn(document)
-            return tuple(self._whole(document, place))
+            return self._whole(document, place)
         if "id" in document:
             return tuple(self._message(document, place)) or (SKIPPED,)
         if "sessionId" in document:
@@ -173,7 +173,7 @@ class GeminiReader:
 
     def _message(self, message: Columns, place: int) -> Iterator[Outcome]:
         kind, name = message.get("type"), word(message.get("id"))
-        if kind not in _MESSAGES or name is None:
+        if not is_of(kind, _MESSAGES) or name is None:
             yield unknown(kind)
             return
         us = moment(message.get("timestamp"))

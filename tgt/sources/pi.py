@@ -24,6 +24,7 @@ from tgt.sources.agent_records import (
     elapsed_ms,
     exited,
     failed,
+    is_of,
     mapping,
     objects,
     total,
@@ -73,16 +74,12 @@ def places(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
 
 
 def recognises(document: Mapping[str, Any]) -> bool:
-    """Whether an object is the first line of a session, or a message of one."""
+    """Whether an object is the first line of a session, or one that other agents' do not have."""
     if document.get("type") == "session":
         return {"id", "timestamp", "cwd"} <= document.keys()
     message = mapping(document.get("message"))
-    return (
-        document.get("type") == "message"
-        and {"id", "parentId", "timestamp"} <= document.keys()
-        and message.get("role") in {"user", "assistant", "toolResult", "bashExecution"}
-        and not any(part.get("type") in {"tool_use", "tool_result"} for part in _blocks(message))
-    )
+    is_own = is_of(message.get("role"), ("toolResult", "bashExecution")) or "stopReason" in message
+    return document.get("type") == "message" and "timestamp" in document and is_own
 
 
 @dataclass(frozen=True)

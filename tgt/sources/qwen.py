@@ -24,6 +24,7 @@ from tgt.sources.agent_records import (
     elapsed_ms,
     exited,
     failed,
+    is_of,
     mapping,
     objects,
     usual_place,
@@ -40,7 +41,7 @@ DEFAULTS = (Path("~/.qwen/projects"),)
 
 _LINES = frozenset(("user", "assistant", "tool_result", "system"))
 # What a user's line of these kinds says, a person said.
-_PERSONAL = frozenset((None, "mid_turn_user_message", "realtime_message"))
+_PERSONAL = frozenset(("", "mid_turn_user_message", "realtime_message"))
 # Nobody is asked whether these may run.
 _UNASKED = frozenset(
     (
@@ -62,7 +63,7 @@ def places(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
 
 def recognises(document: Mapping[str, Any]) -> bool:
     """Whether an object is a line of a session, and none of Claude Code's."""
-    if document.get("type") not in _LINES or not {"uuid", "sessionId"} <= document.keys():
+    if not is_of(document.get("type"), _LINES) or not {"uuid", "sessionId"} <= document.keys():
         return False
     own = document.keys() & {"systemPayload", "toolCallResult", "usageMetadata"}
     return bool(own) or isinstance(mapping(document.get("message")).get("parts"), list)
@@ -145,9 +146,9 @@ class QwenReader:
         self._asked = line.us
         provenance = document.get("provenance")
         if (
-            document.get("subtype") not in _PERSONAL
+            not is_of(document.get("subtype", ""), _PERSONAL)
             or document.get("isSidechain")
-            or provenance not in {None, "real_user"}
+            or (provenance is not None and provenance != "real_user")
         ):
             return
         shown = mapping(document.get("systemPayload")).get("displayText")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tgt.sources.agent_records import is_of
 from tgt.sources.base import Listing
 from tgt.sources.cline.messages import ClineReader
 from tgt.sources.cline.tasks import AGENTS, directory_of
@@ -52,8 +53,9 @@ DEFAULTS = places({})
 
 def recognises(document: Mapping[str, Any]) -> bool:
     """Whether an object is one of a task's messages."""
-    kind = document.get("type")
-    return kind in {"say", "ask"} and "ts" in document and isinstance(document.get(kind), str)
+    side = document.get("type")
+    is_one = is_of(side, ("say", "ask")) and "ts" in document
+    return is_one and isinstance(document.get(str(side)), str)
 
 
 @dataclass(frozen=True)

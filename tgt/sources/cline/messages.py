@@ -21,6 +21,7 @@ from tgt.sources.agent_records import (
     Session,
     elapsed_ms,
     failed,
+    is_of,
     mapping,
     total,
     word,
@@ -98,7 +99,7 @@ class ClineReader:
 
     def take(self, document: Mapping[str, Any], place: int) -> Iterable[Outcome]:
         side = document.get("type")
-        kind = document.get(side) if side in {"say", "ask"} else None
+        kind = document.get(str(side)) if is_of(side, ("say", "ask")) else None
         if not isinstance(kind, str) or not self._is_known(kind):
             return (unknown(kind),)
         us = moment(document.get("ts"))

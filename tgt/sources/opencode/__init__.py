@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tgt.sources.agent_records import Columns, mapping, usual_place, word
+from tgt.sources.agent_records import Columns, is_of, mapping, usual_place, word
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment
@@ -53,9 +53,9 @@ def recognises(document: Mapping[str, Any]) -> bool:
         return False
     kind = document.get("type")
     if "timestamp" in document:
-        return kind in _PRINTED and bool(document.keys() & {"part", "error"})
-    is_message = document.get("role") in {"user", "assistant"}
-    return (is_message and "time" in document) or (kind in _PARTS and "messageID" in document)
+        return is_of(kind, _PRINTED) and bool(document.keys() & {"part", "error"})
+    is_message = is_of(document.get("role"), ("user", "assistant"))
+    return (is_message and "time" in document) or (is_of(kind, _PARTS) and "messageID" in document)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class OpenCodeReader:
     def _part(self, item: Item) -> Iterator[Outcome]:
         part = item.document
         kind = part.get("type")
-        if kind not in _PARTS:
+        if not is_of(kind, _PARTS):
             yield unknown(kind)
         elif kind == "text":
             yield from prompt(item)
@@ -237,8 +237,8 @@ class OpenCodeReader:
     def _printed(self, item: Item) -> Iterator[Outcome]:
         event = item.document
         kind, us = event.get("type"), moment(event.get("timestamp"))
-        if kind not in _PRINTED or us is None:
-            yield unknown(kind) if kind not in _PRINTED else malformed("no time")
+        if not is_of(kind, _PRINTED) or us is None:
+            yield malformed("no time") if is_of(kind, _PRINTED) else unknown(kind)
             return
         part = mapping(event.get("part"))
         message = word(part.get("messageID")) or ""
