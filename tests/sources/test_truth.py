@@ -133,9 +133,9 @@ def once(records: Iterable[Record]) -> Iterator[Record]:
     return iter(best.values())
 
 
-def rank(record: Record) -> float:
-    revision = record.get("revision")
-    return float("-inf") if revision is None else float(revision)
+def rank(record: Record) -> int:
+    revision: int | None = record.get("revision")
+    return -(2**63) if revision is None else revision
 
 
 def joined(phases: Mapping[str, Record]) -> Record:

@@ -45,7 +45,8 @@ ENDINGS = (".jsonl", ".ndjson", ".json", ".log")
 _ACTORS = {"tool_call": "tool", "assistant_response": "assistant", "message": "user"}
 _UPSTREAM = frozenset(("api_error", "upstream_error"))
 # What a start and an end may be of; of an answer either may be what fails.
-_IN_PHASES = frozenset(("tool_call", "assistant_response", *_UPSTREAM))
+_ANSWERS = frozenset(("assistant_response", *_UPSTREAM))
+_IN_PHASES = frozenset(("tool_call", *_ANSWERS))
 _UNITS = {"elapsed_ms": 1.0, "elapsed_s": 1e3, "elapsed_us": 1e-3, "elapsed_ns": 1e-6}
 _HAS_ZONE = re.compile(r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
 _ENDING = re.compile(r"\.(?:jsonl|ndjson|json|log)(?:[.-].*)?$", re.IGNORECASE)
@@ -136,11 +137,10 @@ class MappedReader:
     def _record(
         self, given: Mapping[str, Any], act: str, us: int, elapsed_ms: float | None
     ) -> Record:
-        call = text(given.get("call_id"))
         phase = self._word("phase", given)
         phase = phase if phase in {"start", "end", "call"} and act in _IN_PHASES else None
-        name, model = self._named(given, call, phase)
-        is_answer = act == "assistant_response"
+        told_name = text(given.get("name"))
+        name, model = self._named(given, act, phase)
         status = self._word("status", given)
         ended = self._finish(given.get("finish_reason"))
         kind = text(given.get("error_type")) or http_class(status)
@@ -152,8 +152,7 @@ class MappedReader:
             "act": act,
             "actor": self._actor(given, act, name),
             "phase": phase,
-            # Of an answer in two records both have the name that the other has: none.
-            "name": name or (model if is_answer and phase is None else None),
+            "name": name,
             "failed": _failed(status, act, ended, kind),
             "soft_failed": truth(given.get("soft_failed")),
             "cancelled": ended == "cancelled" or is_abort(status),
@@ -162,12 +161,12 @@ class MappedReader:
             "elapsed_ms": elapsed_ms,
             "iter": _whole(given.get("iter")),
             "conv_id": conversation,
-            "call_id": call,
+            "call_id": text(given.get("call_id")),
             "model": model,
             "error_type": kind,
             "args_hash": args_hash(given.get("args_preview")),
             "result_bytes": result_bytes(given.get("result_preview")),
-            "subject": _subject(act, name, model, kind),
+            "subject": _subject(act, name if act == "tool_call" else told_name, model, kind),
         }
         for column in ("trace_id", "service", "version"):
             made[column] = text(given.get(column))
@@ -223,16 +222,25 @@ class MappedReader:
         return "assistant" if is_own else told or _ACTORS.get(act, "system")
 
     def _named(
-        self, given: Mapping[str, Any], call: str | None, phase: str | None
+        self, given: Mapping[str, Any], act: str, phase: str | None
     ) -> tuple[str | None, str | None]:
-        """Name and model, as the beginning of the call told them where its end does not."""
+        """Name and model. What the beginning of a call told holds for its end, which may leave it
+        out; both have one name, by which they are known to belong together."""
         name, model = text(given.get("name")), text(given.get("model"))
-        if call is None or phase is None:
-            return name, model
+        is_tool = act not in _ANSWERS
+        if phase not in {"start", "end"}:
+            return name or (model if act == "assistant_response" else None), model
+        about = text(given.get("call_id"))
+        if about is None and not is_tool:
+            about = text(given.get("trace_id")) or text(given.get("conv_id"))
+        begun_name, begun_model = self._begun.get(about or "", (None, None))
         if phase == "start":
-            self._begun[call] = [name, model]
-        begun_name, begun_model = self._begun.get(call, (None, None))
-        return name or begun_name, model or begun_model
+            name = name or (None if is_tool else model)
+            if about is not None:
+                self._begun[about] = [name, model]
+        elif about in self._begun and not (is_tool and name):
+            name = begun_name
+        return name, model or begun_model
 
 
 _TIMES = ("ts", "end", "start")

@@ -29,6 +29,8 @@ _ASKING = frozenset(
 )
 _LOOKING = frozenset(("Read", "Grep", "Glob", "LS", "NotebookRead"))
 _EDITING = frozenset(("Edit", "MultiEdit", "Write", "NotebookEdit"))
+# Who allowed a call without asking a person.
+_NOBODY = frozenset(("config", "hook", "classifier", "mode", "rule", "policy", "sandbox"))
 _PATHS = ("file_path", "notebook_path", "path")
 
 
@@ -95,8 +97,7 @@ class Calls:
                 return own
         decision = line.document.get("permissionDecision")
         if isinstance(decision, dict):
-            source = text(decision.get("source")) or ""
-            asks = call["name"] in _HUMAN or source.startswith("user")
+            asks = call["name"] in _HUMAN or text(decision.get("source")) not in _NOBODY
         else:
             asks = call["asks"]
         start = max(call["us"], self._busy.get(call["answer"], 0))

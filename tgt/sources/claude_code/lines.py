@@ -21,6 +21,8 @@ class Line:
         message = document.get("message")
         self.message: Mapping[str, Any] | None = message if isinstance(message, dict) else None
         content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
         blocks = content if isinstance(content, list) else []
         self.blocks = [block for block in blocks if isinstance(block, dict)]
         origin = document.get("forkedFrom")

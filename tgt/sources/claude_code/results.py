@@ -27,12 +27,12 @@ _REFUSED = re.compile(
 # What a tool that somebody added may say as well, of something else.
 _REFUSED_OWN = re.compile(
     r"(?:Error: |<tool_use_error>)?(?:"
-    r"Permission (?:(?:was |has )?not (?:been )?granted|(?:was|has been) denied)|"
+    r"Permission (?:(?:was |has )?not (?:been )?granted|(?:to|for) [^\n]{1,2000}?\bdenied)|"
     r"[^\n]{0,200}\bstay(?:ed|s|ing)? in plan mode|"
     r"(?:This|The|Command|Tool) [^\n]{0,2000}?\brequires? (?:\w+ )?approval|"
     r"Approval (?:is |was )?(?:required|denied|needed)|"
     r"[^\n]{0,2000}was blocked\. For security, Claude Code|"
-    r"(?:(?:This |The )?(?:tool use|tool call|tool|request|action|command|edit) )?"
+    r"(?:(?:This |The )?(?:tool )?(?:use|call|execution|request|action|operation|command|edit) )?"
     r"(?:was |has been )?(?:auto-)?(?:denied|rejected|declined)\b"
     r")",
     re.IGNORECASE,
