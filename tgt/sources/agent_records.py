@@ -36,6 +36,7 @@ SOFT_FAILED: Columns = {"failed": False, "soft_failed": True}
 OPEN_CALLS = 256
 """Calls of one session whose results are awaited; agents run a dozen at once at the most."""
 
+_EXIT_CODE = re.compile(r"Exit Code: (-?\d{1,9})")
 _STATUS = re.compile(
     r"^(?:HTTP )?([45]\d\d)\b"
     r"|(?<!\w)(?:status|code|error|http)[^0-9\n]{0,12}([45]\d\d)(?!\d)",
@@ -53,8 +54,6 @@ _NO_CLASS = frozenset(
         *("streaming_failed", "retries_exhausted"),
     )
 )
-
-
 _STATUSES = {
     **dict.fromkeys(("rate_limit", "rate_limit_error", "ratelimiterror"), "http_429"),
     **dict.fromkeys(("authentication", "authentication_error", "authenticationerror"), "http_401"),
@@ -94,8 +93,8 @@ class Session:
 
     def prompt(self, us: int, name: str, said: Any, /, **more: Any) -> Record:
         """A person's message, which gives the agent a task. ``name`` is the message's id."""
-        told = {"args_preview": preview(said), **more}
-        return self._record(us, "prompt", "user", name, **told)
+        asked = {"args_preview": preview(said)}
+        return self._record(us, "prompt", "user", name, **{**asked, **more})
 
     def interruption(self, us: int, name: str, /, **more: Any) -> Record:
         """A person's stop."""
@@ -103,15 +102,15 @@ class Session:
 
     def answer(self, us: int, name: str, model: Any = None, /, **more: Any) -> Record:
         answered_by = word(model) or self.model
-        told = {"failed": False, "name": answered_by, "model": answered_by, **more}
-        return self._record(us, "assistant_response", "assistant", name, **told)
+        usual = {"failed": False, "name": answered_by, "model": answered_by}
+        return self._record(us, "assistant_response", "assistant", name, **{**usual, **more})
 
     def api_error(
         self, us: int, name: str, said: Any, /, *, status: Any = None, kind: Any = None, **more: Any
     ) -> Record:
         """A request to a model that failed. ``status`` is HTTP's, ``kind`` what the agent calls
         the failure; where neither says more, what the text says counts."""
-        told = {
+        failure = {
             "failed": True,
             "error": preview(said),
             "error_type": http_class(status) or _class_of(word(kind), preview(said) or ""),
@@ -119,13 +118,13 @@ class Session:
             "model": self.model,
             **more,
         }
-        made = self._record(us, "api_error", "assistant", name, **told)
-        return made | {"subject": upstream(made["error_type"], None)}
+        record = self._record(us, "api_error", "assistant", name, **failure)
+        return record | {"subject": upstream(record["error_type"], None)}
 
     def trouble(self, us: int, name: str, said: Any, kind: str, /, **more: Any) -> Record:
         """Something of the agent itself that went wrong."""
-        told = {"failed": True, "error": preview(said), "error_type": kind, **more}
-        return self._record(us, "agent_error", "system", name, **told)
+        failure = {**failed(said, kind), **more}
+        return self._record(us, "agent_error", "system", name, **failure)
 
     def started(self, us: int, call: str, tool: str, given: Any, **more: Any) -> Record:
         """The beginning of a tool's call. ``added``: somebody added the tool to the agent."""
@@ -137,8 +136,7 @@ class Session:
 
     def called(self, us: int, call: str, tool: str, given: Any, result: Any, **more: Any) -> Record:
         """A tool's call as a whole, at the time of its end."""
-        told = {**asked(given), **answered(result), **more}
-        return self._call(us, "call", call, tool, **told)
+        return self._call(us, "call", call, tool, **{**asked(given), **answered(result), **more})
 
     def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
         added = more.pop("added", False) or is_added_tool(tool or "")
@@ -147,10 +145,12 @@ class Session:
         if not more.get("is_wait"):
             more.pop("is_wait", None)
         key = identity("call", call, self.conversation)
-        told = {"call_id": key.removeprefix("call:"), "phase": phase, "name": tool, **more}
+        call_id = key.removeprefix("call:")
         actor = "tool" if added else "assistant"
-        made = self._record(us, "tool_call", actor, call, **told)
-        return made | {"key": f"{key}:{phase}"}
+        record = self._record(
+            us, "tool_call", actor, call, call_id=call_id, phase=phase, name=tool, **more
+        )
+        return record | {"key": f"{key}:{phase}"}
 
     def _record(self, us: int, act: str, actor: str, name: str, /, **more: Any) -> Record:
         return {
@@ -180,8 +180,20 @@ class Session:
 
 def word(value: Any) -> str | None:
     """An id, a name or the like: text of bounded length, since readers remember some."""
-    found = text(value)
-    return found[:WORD_CHARS] if found else None
+    whole = text(value)
+    return whole[:WORD_CHARS] if whole else None
+
+
+def reported(report: Any) -> Columns:
+    """The outcome of a shell tool that answers with a report on its command, of which the exit code
+    is among the last lines: Gemini CLI's, and Qwen Code's that was made of it."""
+    codes = _EXIT_CODE.findall(report[-600:]) if isinstance(report, str) else []
+    return exited(abs(int(codes[-1])) if codes else None)
+
+
+def stopped(result: Any) -> Columns:
+    """The outcome of a call that the same two call cancelled: a person said no, or stopped all."""
+    return REFUSED if "did not allow" in (preview(result) or "") else INTERRUPTED
 
 
 def asked(given: Any) -> dict[str, Any]:

@@ -204,11 +204,11 @@ class CopilotReader:
     def _start(self, event: _Event) -> Iterator[Outcome]:
         return self._started(event, event.data.get("toolName"), event.data)
 
-    def _started(self, event: _Event, name: Any, told: Columns) -> Iterator[Outcome]:
-        call, tool = word(told.get("toolCallId")), word(name)
+    def _started(self, event: _Event, name: Any, request: Columns) -> Iterator[Outcome]:
+        call, tool = word(request.get("toolCallId")), word(name)
         if call is None or tool is None:
             return
-        added = word(told.get("mcpServerName")) is not None
+        added = word(request.get("mcpServerName")) is not None
         before = self._calls.get(call)
         waited = before[2] if before else 0
         self._calls[call] = [tool, event.us, waited, added]
@@ -216,7 +216,7 @@ class CopilotReader:
             event.us,
             call,
             tool,
-            told.get("arguments"),
+            request.get("arguments"),
             added=added,
             trace_id=event.agent or None,
             revision=event.place,
@@ -297,5 +297,5 @@ def _exit_code(result: Columns, tool: str | None) -> float | None:
     said = result.get("content")
     if tool not in _SHELLS or not isinstance(said, str):
         return None
-    found = _EXIT.search(said[-200:])
-    return abs(int(found[1])) if found else None
+    code = _EXIT.search(said[-200:])
+    return abs(int(code[1])) if code else None

@@ -16,17 +16,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tgt.sources.agent_records import (
-    INTERRUPTED,
     REFUSED,
+    SUCCEEDED,
     UNTOLD,
     Columns,
     Session,
     elapsed_ms,
-    exited,
     failed,
     is_of,
     mapping,
     objects,
+    reported,
+    stopped,
     total,
     usual_place,
     word,
@@ -51,7 +52,6 @@ _UNASKED = frozenset(
     )
 )
 _SHELL = "run_shell_command"
-_EXIT = re.compile(r"Exit Code: (-?\d{1,9})")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ROOT_BYTES = 4096
 
@@ -251,15 +251,12 @@ def _result(call: Columns) -> Any:
 
 
 def _outcome(call: Columns, tool: str, result: Any) -> Columns:
-    status, said = call.get("status"), (preview(result) or "").lower()
+    status = call.get("status")
     if status == "error":
-        return REFUSED if said.startswith("tool execution denied") else failed(result)
+        is_denied = (preview(result) or "").startswith("Tool execution denied")
+        return REFUSED if is_denied else failed(result)
     if status == "cancelled":
-        return REFUSED if "did not allow" in said else INTERRUPTED
+        return stopped(result)
     if status != "success":
         return UNTOLD
-    if tool != _SHELL or not isinstance(result, str):
-        return exited(None)
-    # The report of a command ends with how it ended.
-    codes = _EXIT.findall(result[-600:])
-    return exited(abs(int(codes[-1])) if codes else None)
+    return reported(result) if tool == _SHELL else SUCCEEDED

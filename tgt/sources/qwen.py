@@ -8,25 +8,25 @@ answer ended is never written down.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tgt.sources.agent_records import (
-    INTERRUPTED,
     OPEN_CALLS,
     REFUSED,
+    SUCCEEDED,
     UNTOLD,
     Columns,
     Session,
     elapsed_ms,
-    exited,
     failed,
     is_of,
     mapping,
     objects,
+    reported,
+    stopped,
     usual_place,
     word,
 )
@@ -51,7 +51,6 @@ _UNASKED = frozenset(
 )
 _HUMAN = frozenset(("ask_user_question", "exit_plan_mode"))
 _SHELL = "run_shell_command"
-_EXIT = re.compile(r"Exit Code: (-?\d{1,9})")
 _DENIED = frozenset(("execution_denied", "policy_violation", "permission_denied"))
 
 
@@ -198,15 +197,15 @@ class QwenReader:
 
     def _results(self, line: _Line) -> Iterator[Outcome]:
         self._asked = line.us
-        told = mapping(line.document.get("toolCallResult"))
+        ended = mapping(line.document.get("toolCallResult"))
         for part in line.parts:
             answer = mapping(part.get("functionResponse"))
-            name = word(answer.get("id")) or word(told.get("callId"))
+            name = word(answer.get("id")) or word(ended.get("callId"))
             if name is None:
                 continue
             tool = self._calls.pop(name, None) or word(answer.get("name"))
             response = mapping(answer.get("response"))
-            result = response.get("error") or response.get("output") or told.get("resultDisplay")
+            result = response.get("error") or response.get("output") or ended.get("resultDisplay")
             ran = self._ran.pop(tool or "", [])
             ms = ran.pop(0) if ran else None
             if ran and tool:
@@ -218,7 +217,7 @@ class QwenReader:
                 name,
                 tool,
                 result,
-                **_outcome(told, tool, response, result),
+                **_outcome(ended, tool, response, result),
                 elapsed_ms=ms,
                 is_wait=is_wait,
                 **line.more,
@@ -272,9 +271,9 @@ _USAGE = ("promptTokenCount", "candidatesTokenCount")
 _TELEMETRY = ("input_token_count", "output_token_count")
 
 
-def _fingerprint(told: Columns, names: tuple[str, str]) -> str:
+def _fingerprint(usage: Columns, names: tuple[str, str]) -> str:
     """What the line of an answer and the telemetry of its request have in common."""
-    return _print(*(number(told.get(name)) for name in names))
+    return _print(*(number(usage.get(name)) for name in names))
 
 
 def _print(read: float | None, written: float | None) -> str:
@@ -298,19 +297,15 @@ class _Line:
         }
 
 
-def _outcome(told: Columns, tool: str | None, response: Columns, result: Any) -> Columns:
-    status = told.get("status")
-    kind = word(told.get("errorType"))
+def _outcome(ended: Columns, tool: str | None, response: Columns, result: Any) -> Columns:
+    status = ended.get("status")
+    kind = word(ended.get("errorType"))
     if status == "cancelled":
-        said = (preview(result) or "").lower()
-        return REFUSED if "did not allow" in said or "declined" in said else INTERRUPTED
+        return stopped(result)
     if kind in _DENIED:
         return REFUSED
     if status == "error" or response.get("error"):
         return failed(result, kind or "tool_error")
     if status != "success" and "output" not in response:
         return UNTOLD
-    if tool != _SHELL or not isinstance(result, str):
-        return exited(None)
-    codes = _EXIT.findall(result[-600:])
-    return exited(abs(int(codes[-1])) if codes else None)
+    return reported(result) if tool == _SHELL else SUCCEEDED

@@ -51,13 +51,13 @@ class DocumentSource(RecordSource, Protocol):
 def database_file(path: str) -> LogFile:
     """The database with its log as it is now: a change of either is one. Raises OSError."""
     status = os.stat(path)  # noqa: PTH116 a path may be no text
-    found = LogFile.of(path, status)
+    database = LogFile.of(path, status)
     try:
         log = os.stat(path + _LOG)  # noqa: PTH116
     except OSError:
-        return found
-    modified_ns = max(found.modified_ns, log.st_mtime_ns)
-    return replace(found, size=found.size + log.st_size, modified_ns=modified_ns)
+        return database
+    modified_ns = max(database.modified_ns, log.st_mtime_ns)
+    return replace(database, size=database.size + log.st_size, modified_ns=modified_ns)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tgt.sources.agent_records import (
@@ -38,6 +39,7 @@ _TOOLS = {
     "use_subagents": "use_subagents",
 }
 _ENDS = frozenset(("completion_result", "plan_mode_respond", "followup"))
+_ANSWERS = frozenset(("text", "reasoning"))
 _ERRORS = frozenset(("error", "diff_error", "condense_context_error"))
 _FORBIDDEN = frozenset(("rooignore_error", "clineignore_error", "command_permission_denied"))
 _ATTEMPTS = frozenset(("error_retry", "api_req_retry_delayed", "api_req_failed"))
@@ -66,7 +68,7 @@ _WORKING_IN = re.compile(r"# Current Work(?:ing|space) Directory \(([^\n]{1,500}
 class _Request:
     us: int
     place: int
-    told: Columns
+    info: Columns
     model: str | None
     is_answered: bool = False
     is_failed: bool = False
@@ -149,20 +151,20 @@ class ClineReader:
     def _requested(self, message: _Message) -> Iterator[Outcome]:
         yield from self._end_call(message.us)
         yield from self._close_request()
-        told = message.parsed
-        if self._session.project is None and isinstance(told.get("request"), str):
-            found = _WORKING_IN.search(told["request"])
-            self._session.works_in(found and found[1])
+        info = message.parsed
+        if self._session.project is None and isinstance(info.get("request"), str):
+            directory = _WORKING_IN.search(info["request"])
+            self._session.works_in(directory and directory[1])
         yield from self._given()
-        self._request = _Request(message.us, message.place, told, self._session.model)
+        self._request = _Request(message.us, message.place, info, self._session.model)
 
     def _close_request(self) -> Iterator[Outcome]:
         request, self._request = self._request, None
         if request is None or request.is_failed:
             return
-        told, name = request.told, f"{request.us}"
-        reason = told.get("cancelReason")
-        said = _Message.unfolded(told.get("streamingFailedMessage"))
+        info, name = request.info, f"{request.us}"
+        reason = info.get("cancelReason")
+        said = _Message.unfolded(info.get("streamingFailedMessage"))
         more: dict[str, Any] = {"place": request.place, "model": request.model}
         if reason not in {None, "user_cancelled"} or (reason is None and said):
             yield self._session.api_error(
@@ -170,12 +172,12 @@ class ClineReader:
             )
             return
         # By one of two protocols, what was read from a cache is a part of the input.
-        cache = () if told.get("apiProtocol") == "openai" else ("cacheReads", "cacheWrites")
+        cache = () if info.get("apiProtocol") == "openai" else ("cacheReads", "cacheWrites")
         more |= {
-            "input_tokens": total(told, "tokensIn", *cache),
-            "cached_tokens": number(told.get("cacheReads")),
-            "output_tokens": number(told.get("tokensOut")),
-            "cost_usd": number(told.get("cost")),
+            "input_tokens": total(info, "tokensIn", *cache),
+            "cached_tokens": number(info.get("cacheReads")),
+            "output_tokens": number(info.get("tokensOut")),
+            "cost_usd": number(info.get("cost")),
         }
         if reason == "user_cancelled":
             more |= {"failed": None, "cancelled": True, "finish_reason": "cancelled"}
@@ -184,6 +186,12 @@ class ClineReader:
         elif not request.is_answered and not more["output_tokens"]:
             return  # nothing came of it yet
         yield self._session.answer(request.us, name, request.model, **more)
+
+    def _answered_to(self, *, is_end: bool = False) -> None:
+        """The request got an answer, whatever became of its first attempts."""
+        if self._request is not None:
+            self._request.is_answered, self._request.is_failed = True, False
+            self._request.ends_turn |= is_end
 
     def _attempt(self, message: _Message) -> Iterator[Outcome]:
         """A request that failed, whether it is tried again or not."""
@@ -197,8 +205,7 @@ class ClineReader:
 
     def _called(self, message: _Message) -> Iterator[Outcome]:
         yield from self._end_call(message.us)
-        if self._request is not None:
-            self._request.is_answered = True
+        self._answered_to()
         tool = _tool(message)
         name = message.name
         self._call = _Call(message.us, name, tool, message.is_asked)
@@ -231,10 +238,10 @@ class ClineReader:
 
     def _more(self, message: _Message) -> Iterator[Outcome]:
         kind = message.kind
-        if self._request is not None:
-            self._request.is_answered |= kind in {"text", "reasoning"} or kind in _ENDS
-            self._request.ends_turn |= kind in _ENDS
-        if kind in _ENDS:
+        if kind in _ANSWERS:
+            self._answered_to()
+        elif kind in _ENDS:
+            self._answered_to(is_end=True)
             yield from self._end_call(message.us)
         elif kind in _ATTEMPTS:
             yield from self._attempt(message)
@@ -267,8 +274,7 @@ class ClineReader:
         misused = _MISUSE.search((message.text or "")[:2000])
         if misused:
             yield from self._end_call(message.us)
-            if self._request is not None:
-                self._request.is_answered = True
+            self._answered_to()
             outcome = failed(message.text, "misuse")
             yield self._session.called(message.us, message.name, misused[1], None, None, **outcome)
         elif self._call is not None:
@@ -290,7 +296,7 @@ class _Message:
         self.is_first = False
         self.text = text if isinstance(text, str) else None
 
-    @property
+    @cached_property
     def parsed(self) -> Columns:
         """The object that the text is, if it is one."""
         if self.text is None or self.text[:1] != "{":
@@ -309,11 +315,11 @@ class _Message:
 
 def _tool(message: _Message) -> str:
     """The name of the tool that a message is about."""
-    told = message.parsed
+    given = message.parsed
     if message.kind == "use_mcp_server":
-        server, tool = word(told.get("serverName")), word(told.get("toolName"))
+        server, tool = word(given.get("serverName")), word(given.get("toolName"))
         return f"mcp__{server}__{tool}" if server and tool else "access_mcp_resource"
-    return _TOOLS[message.kind] or word(told.get("tool")) or "unknown"
+    return _TOOLS[message.kind] or word(given.get("tool")) or "unknown"
 
 
 def _answered(said: str | None) -> Columns:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tgt.sources.agent_records import Columns, is_of, mapping, usual_place, word
+from tgt.sources.agent_records import Columns, is_of, mapping, total, usual_place, word
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment
@@ -115,6 +115,12 @@ class OpenCode:
 _STORED = frozenset(("message", "part"))
 
 
+def _is_persons(message: Columns) -> bool:
+    """Whether a message stands for a command that a person ran, which no model answered."""
+    tokens = mapping(message.get("tokens"))
+    return not message.get("finish") and not total(tokens, "input", "output")
+
+
 def _age(file: LogFile) -> tuple[int, str]:
     return file.modified_ns, file.path
 
@@ -204,7 +210,7 @@ class OpenCodeReader:
         item.session.works_in(mapping(document.get("path")).get("cwd"))
         if isinstance(error, dict):
             yield from failure(item, completed or created, error)
-        else:
+        elif not _is_persons(document):
             yield answer(item, completed or created, document.get("finish"), created)
 
     # --- parts -----------------------------------------------------------------------------------
@@ -226,11 +232,11 @@ class OpenCodeReader:
                 yield from failure(item, us, mapping(part.get("error")))
 
     def _tool(self, item: Item, part: Columns) -> Iterator[Outcome]:
-        made = tool_call(item, part)
-        if made is None:
+        call = tool_call(item, part)
+        if call is None:
             self._keep(item)
         else:
-            yield made
+            yield call
 
     # --- what a run prints -----------------------------------------------------------------------
 

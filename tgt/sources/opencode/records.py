@@ -56,9 +56,9 @@ class Item:
         if self._session is not None:
             return self._session
         name = word(self._of.get("id")) or word(self.document.get("sessionID"))
-        made = Session(self._agent, name, version=word(self._of.get("version")))
-        made.works_in(self._of.get("directory"))
-        return made
+        session = Session(self._agent, name, version=word(self._of.get("version")))
+        session.works_in(self._of.get("directory"))
+        return session
 
 
 def prompt(item: Item) -> Iterator[Outcome]:

@@ -82,8 +82,8 @@ def _last(database: sqlite3.Connection, table: str, known: Any) -> int:
     if not isinstance(known, list):
         return 0
     number, name = known
-    found = database.execute(f"SELECT id FROM {table} WHERE rowid = ?", (number,)).fetchone()
-    return number if found == (name,) else 0
+    there = database.execute(f"SELECT id FROM {table} WHERE rowid = ?", (number,)).fetchone()
+    return number if there == (name,) else 0
 
 
 def _documents(
@@ -93,14 +93,14 @@ def _documents(
 
     @lru_cache(_REMEMBERED)
     def session(name: str) -> tuple[Any, ...] | None:
-        found: tuple[Any, ...] | None = database.execute(
+        row: tuple[Any, ...] | None = database.execute(
             "SELECT parent_id, directory, version FROM session WHERE id = ?", (name,)
         ).fetchone()
-        return found
+        return row
 
     def document(table: str, row: tuple[Any, ...]) -> tuple[int, Document]:
         number, name, message, of, data, role, created, model, tool_us = row
-        made = _parsed(data) | {
+        stored = _parsed(data) | {
             "id": name,
             "sessionID": of,
             "session": outermost(of, session),
@@ -108,11 +108,11 @@ def _documents(
         }
         if table == "part":
             time = {"created": created}
-            made["messageID"] = message
-            made["message"] = {"role": role, "time": time, "modelID": model}
+            stored["messageID"] = message
+            stored["message"] = {"role": role, "time": time, "modelID": model}
         elif tool_us is not None:
-            made["tool_started"] = tool_us
-        return number * 2 + TABLES.index(table), made
+            stored["tool_started"] = tool_us
+        return number * 2 + TABLES.index(table), stored
 
     return document
 
@@ -129,16 +129,17 @@ def _parsed(data: Any) -> Document:
 
 def outermost(name: Any, session: Callable[[str], tuple[Any, ...] | None]) -> Mapping[str, Any]:
     """What is known of a session; one that another one opened belongs to that."""
-    found = session(name) if isinstance(name, str) else None
-    if found is None:
+    row = session(name) if isinstance(name, str) else None
+    if row is None:
         return {"id": name}
-    _, directory, version = found
+    parent, directory, version = row
     top, is_child = name, False
     for _ in range(_ANCESTORS):
-        parent = found[0] if found else None
         if not isinstance(parent, str):
             break
-        top, is_child, found = parent, True, session(parent)
+        top, is_child = parent, True
+        row = session(parent)
+        parent = row[0] if row else None
     return {"id": top, "directory": directory, "version": version, "is_child": is_child}
 
 
@@ -154,17 +155,17 @@ class Storage:
     def completed(self, document: Mapping[str, Any]) -> Document:
         """A stored document with what belongs to it."""
         of = document.get("sessionID")
-        made = {**document, "session": outermost(of, self._session)}
+        whole = {**document, "session": outermost(of, self._session)}
         if "messageID" in document:
-            made["message"] = self._message(of, document["messageID"])
-        return made
+            whole["message"] = self._message(of, document["messageID"])
+        return whole
 
     def _read_session(self, name: str) -> tuple[Any, ...] | None:
         if not _is_name(name):
             return None
         for path in sorted(self._root.glob(f"session/*/{name}.json")):
-            found = _read(path)
-            return found.get("parentID"), found.get("directory"), found.get("version")
+            stored = _read(path)
+            return stored.get("parentID"), stored.get("directory"), stored.get("version")
         return None
 
     def _read_message(self, session: Any, name: Any) -> Mapping[str, Any]:
