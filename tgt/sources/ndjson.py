@@ -11,12 +11,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tgt.events import from_us, to_us
 from tgt.sources.agents import Recent, identity
 from tgt.sources.base import SKIPPED, Listing, Outcome, Record, malformed
 from tgt.sources.coerce import (
@@ -25,30 +23,25 @@ from tgt.sources.coerce import (
     first,
     http_class,
     is_abort,
-    is_refusal,
-    moment,
     number,
-    outcome,
     preview,
     result_bytes,
     text,
     truth,
-    upstream,
 )
 from tgt.sources.discover import listed
 from tgt.sources.files import LogFile
+from tgt.sources.mapped_values import UPSTREAM, elapsed_ms, failed, moment_in, subject, whole
 from tgt.sources.mapping import SKIP, Column, Mapped, Value
 from tgt.sources.paths import ROOT, follow, spread
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".log")
 
+_TIMES = ("ts", "end", "start")
 _ACTORS = {"tool_call": "tool", "assistant_response": "assistant", "message": "user"}
-_UPSTREAM = frozenset(("api_error", "upstream_error"))
 # What a start and an end may be of; of an answer either may be what fails.
-_ANSWERS = frozenset(("assistant_response", *_UPSTREAM))
+_ANSWERS = frozenset(("assistant_response", *UPSTREAM))
 _IN_PHASES = frozenset(("tool_call", *_ANSWERS))
-_UNITS = {"elapsed_ms": 1.0, "elapsed_s": 1e3, "elapsed_us": 1e-3, "elapsed_ns": 1e-6}
-_HAS_ZONE = re.compile(r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
 _ENDING = re.compile(r"\.(?:jsonl|ndjson|json|log)(?:[.-].*)?$", re.IGNORECASE)
 
 
@@ -110,7 +103,11 @@ class MappedReader:
         is_any = False
         for record in spread(document, self._mapped.records):
             is_any = True
-            yield self._outcome(record, document) if isinstance(record, dict) else malformed(record)
+            yield (
+                self._outcome(record, document)
+                if isinstance(record, dict)
+                else malformed("no object")
+            )
         if not is_any:
             yield SKIPPED
 
@@ -125,18 +122,16 @@ class MappedReader:
             name: self._value(name, column, record, document)
             for name, column in self._mapped.columns
         }
-        start, end = self._moment(given.get("start")), self._moment(given.get("end"))
-        us = first({"ts": self._moment(given.get("ts")), "end": end, "start": start}, *_TIMES)
+        times = {name: moment_in(self._mapped.zone, given.get(name)) for name in _TIMES}
+        us = first(times, *_TIMES)
         if us is None:
             return malformed("no time")
         act = self._word("act", given) or "event"
         if act == SKIP:
             return SKIPPED
-        return self._record(given, act, us, _elapsed_ms(given, start, end))
+        return self._record(given, act, us, elapsed_ms(given, times["start"], times["end"]))
 
-    def _record(
-        self, given: Mapping[str, Any], act: str, us: int, elapsed_ms: float | None
-    ) -> Record:
+    def _record(self, given: Mapping[str, Any], act: str, us: int, took_ms: float | None) -> Record:
         phase = self._word("phase", given)
         phase = phase if phase in {"start", "end", "call"} and act in _IN_PHASES else None
         told_name = text(given.get("name"))
@@ -153,20 +148,20 @@ class MappedReader:
             "actor": self._actor(given, act, name),
             "phase": phase,
             "name": name,
-            "failed": _failed(status, act, ended, kind),
+            "failed": failed(status, act, ended, kind),
             "soft_failed": truth(given.get("soft_failed")),
             "cancelled": ended == "cancelled" or is_abort(status),
             "finish_reason": ended,
             "continuation": truth(given.get("continuation")),
-            "elapsed_ms": elapsed_ms,
-            "iter": _whole(given.get("iter")),
+            "elapsed_ms": took_ms,
+            "iter": whole(given.get("iter")),
             "conv_id": conversation,
             "call_id": text(given.get("call_id")),
             "model": model,
             "error_type": kind,
             "args_hash": args_hash(given.get("args_preview")),
             "result_bytes": result_bytes(given.get("result_preview")),
-            "subject": _subject(act, name if act == "tool_call" else told_name, model, kind),
+            "subject": subject(act, name if act == "tool_call" else told_name, model, kind),
         }
         for column in ("trace_id", "service", "version"):
             made[column] = text(given.get(column))
@@ -197,14 +192,6 @@ class MappedReader:
         if way.first is not None:
             return (self._first or {}).get(name)
         return way.constant if way.name is None else self._names[way.name]
-
-    def _moment(self, value: Any) -> int | None:
-        us = moment(value)
-        zone = self._mapped.zone
-        if us is None or zone is None or not isinstance(value, str) or not _is_naive(value):
-            return us
-        naive: datetime = from_us(us)
-        return to_us(naive.replace(tzinfo=zone))
 
     def _word(self, column: str, given: Mapping[str, Any]) -> str | None:
         word = text(given.get(column))
@@ -241,42 +228,3 @@ class MappedReader:
         elif about in self._begun and not (is_tool and name):
             name = begun_name
         return name, model or begun_model
-
-
-_TIMES = ("ts", "end", "start")
-
-
-def _is_naive(value: str) -> bool:
-    """Whether a text is a written time without a zone."""
-    written = value.strip()
-    return not written.replace(".", "").isdigit() and not _HAS_ZONE.search(written[10:])
-
-
-def _failed(status: str | None, act: str, ended: str | None, kind: str | None) -> bool | None:
-    if is_abort(status) or is_refusal(status) or is_refusal(kind):
-        return None
-    if ended == "error" or act == "error" or act.endswith("_error"):
-        return True
-    return outcome(status)
-
-
-def _elapsed_ms(given: Mapping[str, Any], start: int | None, end: int | None) -> float | None:
-    for column, unit in _UNITS.items():
-        told = number(given.get(column))
-        if told is not None:
-            return told * unit
-    return (end - start) / 1000 if start is not None and end is not None and end >= start else None
-
-
-def _whole(value: Any) -> int | None:
-    found = number(value)
-    return None if found is None or found > 2**53 else int(found)
-
-
-def _subject(act: str, name: str | None, model: str | None, kind: str | None) -> str:
-    if act == "tool_call":
-        return f"tool_call/{name or 'unknown'}"
-    if act in _UPSTREAM:
-        return upstream(kind, name)
-    about = model if act == "assistant_response" else name
-    return f"{act}/{about}" if about else act
