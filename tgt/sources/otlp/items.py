@@ -1,8 +1,8 @@
 """One span or log record of an agent, whatever encoded it.
 
-The protocol's JSON, the objects that SDKs print, rows of a data frame and the spans of query
-programs differ in how they spell the same fields. Here an item is made of any of them, in one place
-each for spans and for log records, so that nothing behind it knows how it was written.
+The protocol's JSON, the objects that SDKs print, rows of a data frame and the spans of stores
+differ in how they spell the same fields. Here an item is made of any of them, in one place each for
+spans and for log records, so that nothing behind it knows how it was written.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tgt.sources.coerce import moment, number, text
-from tgt.sources.otlp.values import any_value, attributes, hexadecimal
+from tgt.sources.coerce import moment, number, text, truth
+from tgt.sources.otlp.attributes import meanings
+from tgt.sources.otlp.values import any_value, attributes, each, hexadecimal
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 OK, ERROR = 1, 2
@@ -31,12 +32,14 @@ class Around(NamedTuple):
 class Item(NamedTuple):
     """A span or a log record; times in microseconds.
 
-    ``us`` is when a span ended or a log record was written, ``status`` 0 where it is not set.
+    ``us`` is when a span ended or a log record was written, ``status`` 0 where it is not set,
+    ``meanings`` what the attributes tell by the rows of the table of names.
     """
 
     is_span: bool
     name: str
     attributes: Mapping[str, Any]
+    meanings: Mapping[str, Any]
     us: int | None
     start_us: int | None = None
     trace: str | None = None
@@ -47,6 +50,10 @@ class Item(NamedTuple):
     status_message: str | None = None
     exception: Mapping[str, Any] = NOTHING
     around: Around = Around()
+
+    def told(self, what: str) -> Any:
+        """What the attributes tell of one row of the table of names; None if nothing."""
+        return self.meanings.get(what)
 
     @property
     def scope(self) -> str:
@@ -64,18 +71,23 @@ class Item(NamedTuple):
 
 def around_of(resource: Mapping[str, Any], scope: Any = None) -> Around:
     """Of the attributes of a resource and of the object that names what wrote the records."""
+    version = text(resource.get("service.version"))
+    runtime = text(resource.get("process.runtime.version"))
+    if version and runtime and version.removeprefix("v") == runtime.removeprefix("v"):
+        version = None  # some tell that of their interpreter
     return Around(
         (text(scope.get("name")) if isinstance(scope, dict) else None) or "",
         text(resource.get("service.name")),
-        text(resource.get("service.version")),
+        version,
         text(resource.get("session.id")),
     )
 
 
 _CONTEXTS = ("spanContext", "_spanContext", "context")
-_TRACE = ("traceId", "trace_id", "traceID")
-_SPAN = ("spanId", "span_id", "spanID")
+_TRACE = ("traceId", "trace_id", "traceID", "context.trace_id")
+_SPAN = ("spanId", "span_id", "spanID", "context.span_id")
 _PARENT = ("parentSpanId", "parent_span_id", "parent_id", "parentSpanID")
+_COLUMN = "attributes."  # of a data frame, whose rows have a column for each attribute
 _START = ("startTimeUnixNano", "start_time_unix_nano", "startTime", "start_time")
 _END = ("endTimeUnixNano", "end_time_unix_nano", "endTime", "end_time")
 _LOGGED = ("timeUnixNano", "time_unix_nano", "hrTime", "_hrTime", "timestamp")
@@ -86,6 +98,7 @@ _SEVERITY = ("severityNumber", "severity_number", "_severityNumber")
 def span_of(record: Mapping[str, Any], around: Around) -> Item:
     """The item of a span."""
     context = _context(record)
+    own = _own(record)
     told = record.get("status")
     status = told if isinstance(told, dict) else {"code": told or record.get("status_code")}
     message = get(status, "message", "description") or record.get("status_message")
@@ -93,7 +106,8 @@ def span_of(record: Mapping[str, Any], around: Around) -> Item:
     return Item(
         is_span=True,
         name=text(record.get("name")) or "",
-        attributes=_own(record),
+        attributes=own,
+        meanings=meanings(own),
         us=moment(get(record, *_END)),
         start_us=moment(get(record, *_START)),
         trace=hexadecimal(get(context, *_TRACE)),
@@ -121,6 +135,7 @@ def log_of(record: Mapping[str, Any], around: Around) -> Item:
         is_span=False,
         name=_event_name(record, own, spoken),
         attributes=own,
+        meanings=meanings(own),
         us=us,
         trace=hexadecimal(get(context, *_TRACE)),
         span=hexadecimal(get(context, *_SPAN)),
@@ -150,7 +165,7 @@ def get(record: Mapping[str, Any], *names: str) -> Any:
 
 
 def _context(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in _CONTEXTS:
+    for name in () if "traceId" in record else _CONTEXTS:
         context = record.get(name)
         if isinstance(context, dict):
             return context
@@ -158,7 +173,11 @@ def _context(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _own(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    own = attributes(record.get("attributes"))
+    told = record.get("attributes")
+    if told is None:
+        columns = (name for name in record if name.startswith(_COLUMN))
+        told = {name.removeprefix(_COLUMN): record[name] for name in columns}
+    own = attributes(told)
     kind = record.get("span_kind")
     if isinstance(kind, str) and "openinference.span.kind" not in own:
         own["openinference.span.kind"] = kind
@@ -177,6 +196,48 @@ def _exception(events: Any) -> Mapping[str, Any]:
         if isinstance(event, dict) and event.get("name") == "exception":
             return attributes(event.get("attributes")) or {"exception.type": "exception"}
     return NOTHING
+
+
+def is_jaeger(record: Mapping[str, Any]) -> bool:
+    """Whether an object is a span as Jaeger stores it."""
+    return "operationName" in record and bool({"spanID", "traceID"} & record.keys())
+
+
+def jaeger_span_of(record: Mapping[str, Any]) -> Item:
+    """The item of a span with its tags as lists; ``process`` is what wrote it."""
+    tags = attributes(record.get("tags"))
+    process = record.get("process")
+    process = process if isinstance(process, dict) else {}
+    start, length = moment(record.get("startTime")), number(record.get("duration"))
+    parents = (
+        reference.get("spanID")
+        for reference in each(record.get("references"))
+        if isinstance(reference, dict) and reference.get("refType") != "FOLLOWS_FROM"
+    )
+    # The mark of an error is no text of it.
+    marked = truth(tags.pop("error")) if isinstance(tags.get("error"), bool | str) else None
+    resource = {**attributes(process.get("tags")), "service.name": process.get("serviceName")}
+    scope = tags.get("otel.scope.name") or tags.get("otel.library.name")
+    plain = {
+        "name": record.get("operationName"),
+        "attributes": tags,
+        "startTime": start,
+        "endTime": None if start is None or length is None else start + int(length),
+        "traceId": record.get("traceID"),
+        "spanId": record.get("spanID"),
+        "parentSpanId": record.get("parentSpanID") or next(parents, None),
+        "status": {
+            "code": tags.get("otel.status_code") or ("ERROR" if marked else None),
+            "message": tags.get("otel.status_description"),
+        },
+        "events": [_jaeger_event(log) for log in each(record.get("logs"))],
+    }
+    return span_of(plain, around_of(resource, {"name": scope}))
+
+
+def _jaeger_event(log: Any) -> dict[str, Any]:
+    fields = attributes(log.get("fields")) if isinstance(log, dict) else {}
+    return {"name": fields.get("event") or fields.get("name"), "attributes": fields}
 
 
 def _event_name(record: Mapping[str, Any], own: Mapping[str, Any], spoken: str | None) -> str:

@@ -9,15 +9,16 @@ than the newest.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from tgt.sources.agents import Recent
+from tgt.sources.otlp.items import Item
 from tgt.sources.otlp.spans import Role
 
 MOST = 20_000
-MOST_KEPT = 2_000
+MOST_KEPT = 1_000
 """How many spans are known at once, and of how many of them the next reading knows."""
 
 _DEEPEST = 100
@@ -31,28 +32,37 @@ ALIKE = frozenset((Role.ANSWER, Role.EMBEDDING))
 class Span:
     """What is known of a span; without a ``role`` only its children are.
 
-    ``is_given``: there is a record of it. ``inside``: the roles in ALIKE of its descendants, and
-    calls of tools by ``tool:NAME``, as far as no barrier stands in between. ``call`` is what others
-    must know of it: ``name`` and ``id`` of a tool's call, ``execution`` inside of it.
+    ``us`` is its end, ``is_given``: there is a record of it. ``inside``: of the roles in ALIKE the
+    end and the start of descendants, and by ``tool:NAME`` calls of tools, as far as no barrier
+    stands in between. ``call`` is what others must know of a tool's call: ``name``, ``id``, how it
+    ``failed``, and the ``execution`` and ``parts`` inside of it.
     """
 
     role: str = ""
     parent: str | None = None
+    us: int = 0
     is_given: bool = False
     inside: dict[str, Any] = field(default_factory=dict)
     call: dict[str, Any] = field(default_factory=dict)
+
+    def is_around(self, role: str) -> bool:
+        """Whether a call of the same kind stands inside. One that began only when the span had
+        ended does not, whatever it says of its parent."""
+        end, start = self.inside.get(role, (self.us + 1, self.us))
+        return bool(start < self.us or end <= self.us)
 
 
 class Lineage:
     """The spans of one file, by ``TRACE:SPAN``.
 
-    ``envelopes`` are those of which a record was given that is none after all, by key and role,
-    with the time of the answer inside; who takes them out tells the engine.
+    ``no_events`` are the keys of records that were given and are none after all, with a time near
+    theirs; who takes them out tells the engine.
     """
 
     def __init__(self, state: Any = None) -> None:
-        self._spans: dict[str, Span] = Recent(MOST)
-        self.envelopes: dict[tuple[str, str], int] = {}
+        # Whose oldest entry can be found at once, however many were forgotten before.
+        self._spans: OrderedDict[str, Span] = OrderedDict()
+        self.no_events: dict[str, int] = {}
         for key, values in state.items() if isinstance(state, Mapping) else ():
             self._spans[key] = Span(*values)
 
@@ -66,49 +76,64 @@ class Lineage:
     def __iter__(self) -> Iterator[tuple[str, Span]]:
         return iter(list(self._spans.items()))
 
-    def meet(self, key: str, parent: str | None, role: Role, us: int) -> Span:
-        """A span, of which its children may be known already."""
-        span = self.known(key)
-        span.role, span.parent = role, parent
-        if role not in _BARRIERS:
-            for what, inside in list(span.inside.items()):
-                if what in ALIKE:
-                    self._rise(key, what, inside)
-                elif role not in ALIKE:
-                    for call in inside:
-                        self.nest(key, what, call)
-        if role in ALIKE:
-            self._rise(key, role, us)
-        return span
-
     def known(self, key: str) -> Span:
         """What is known of a span, which may be nothing yet."""
         span = self._spans.get(key)
         if span is None:
             span = self._spans[key] = Span()
+            if len(self._spans) > MOST:
+                self._spans.popitem(last=False)
         return span
 
-    def _rise(self, key: str, role: str, us: int) -> None:
+    def meet(self, item: Item, role: Role) -> Span | None:
+        """A span that has ended, of which the children may be known already; None without ids."""
+        if item.trace is None or item.span is None or item.us is None:
+            return None
+        key = key_of(item, item.span)
+        span = self.known(key)
+        span.role, span.us = role, item.us
+        span.parent = key_of(item, item.parent) if item.parent else None
+        if role in ALIKE:
+            self._rise(key, role, (item.us, item.us if item.start_us is None else item.start_us))
+        if role not in _BARRIERS:
+            for what, inside in list(span.inside.items()):
+                if what in ALIKE:
+                    self._rise(key, what, inside)
+                elif role not in ALIKE:
+                    self._nest_all(key, what, inside)
+        return span
+
+    # --- answers ---------------------------------------------------------------------------------
+
+    def _rise(self, key: str, role: str, times: tuple[int, int]) -> None:
         """Tell the spans around that there is such a call inside of them."""
         for around, span in self._around(key):
-            if span.role in _BARRIERS or role in span.inside:
+            before = span.inside.get(role)
+            if span.role in _BARRIERS or (before is not None and before[1] <= times[1]):
                 return
-            span.inside[role] = us
-            if span.role == role and span.is_given:
-                self.envelopes[around, role] = us
+            span.inside[role] = times
+            if span.role == role and span.is_given and span.is_around(role):
+                self.no_events[f"{role}:{around}"] = times[0]
 
-    def nest(self, key: str, what: str, call: Mapping[str, Any]) -> Span | None:
+    # --- tools -----------------------------------------------------------------------------------
+
+    def nest(self, key: str, what: str, call: Mapping[str, Any]) -> tuple[str, Span] | None:
         """The tool's call of the same name that a tool's call is a part of. Where the spans around
         are not all known yet, they are told of the call."""
-        for _, span in self._around(key):
+        for around, span in self._around(key):
             if span.role == Role.TOOL:
-                return span if what == f"tool:{span.call.get('name')}" else None
+                return (around, span) if what == f"tool:{span.call.get('name')}" else None
             if span.role in _BARRIERS or span.role in ALIKE:
                 return None
             calls = span.inside.setdefault(what, [])
             if len(calls) < _CALLS_INSIDE and call not in calls:
                 calls.append(dict(call))
         return None
+
+    def _nest_all(self, key: str, what: str, calls: list[Mapping[str, Any]]) -> None:
+        for call in calls:
+            if self.nest(key, what, call) is not None and not call["failed"]:
+                self.no_events[call["key"]] = call["us"]
 
     def _around(self, key: str) -> Iterator[tuple[str, Span]]:
         """The spans around one, the nearest first, up to one of which no parent is known."""
@@ -119,3 +144,8 @@ class Lineage:
                 return
             yield parent, self.known(parent)
             key = parent
+
+
+def key_of(item: Item, span: str) -> str:
+    """What a span of the item's trace is known by."""
+    return f"{item.trace}:{span}"

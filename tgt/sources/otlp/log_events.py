@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from tgt.sources.base import SKIPPED, Outcome, Record, unknown
-from tgt.sources.coerce import first, http_class, number, text, truth, upstream
-from tgt.sources.otlp.attributes import told
+from tgt.sources.codex import outputs as codex
+from tgt.sources.coerce import (
+    first,
+    http_class,
+    is_abort,
+    is_refusal,
+    number,
+    text,
+    truth,
+    upstream,
+)
 from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.outcomes import Ending, reported
 from tgt.sources.otlp.records import (
     answer,
     api_error,
+    disjoint_tokens,
     elapsed_ms,
+    model_of,
     own_tool,
     prompt,
     record_of,
@@ -25,9 +36,9 @@ from tgt.sources.otlp.records import (
     trouble,
 )
 
-_EXIT_CODE = re.compile(
-    r"(?:exited with code|exit[_ ]?code[\"']?\s*[:=]?)\s*(-?\d+)", re.IGNORECASE
-)
+_EXIT_CODE = re.compile(r'"exit_?code"\s*:\s*"?(-?\d{1,10})\b', re.IGNORECASE)
+_IS_ERROR = re.compile(r'"is_?error"\s*:\s*true', re.IGNORECASE)
+_LOOKED_AT = 20_000
 
 
 def of_log(item: Item) -> Outcome:
@@ -46,39 +57,51 @@ def is_claude(item: Item) -> bool:
     return item.scope.startswith("com.anthropic.claude_code") or item.service == "claude-code"
 
 
+def asks_a_person(item: Item) -> str | None:
+    """The call that a person was asked about, where the time of that counts as the call's."""
+    if item.name not in {"codex.tool_decision", "tool_decision"} or is_claude(item):
+        return None
+    source = (text(item.attributes.get("source")) or "").lower()
+    return text(item.told("call")) if source == "user" else None
+
+
 def _claude_request(item: Item) -> Record:
-    return answer(item, "end", call_id=text(told(item.attributes, "request")))
+    call = text(item.told("request"))
+    return answer(item, "end", call_id=call, input_tokens=disjoint_tokens(item))
 
 
 def _claude_refusal(item: Item) -> Record:
-    call = text(told(item.attributes, "request"))
-    return answer(item, "end", call_id=call, finish_reason="content_filter")
+    return _claude_request(item) | {"finish_reason": "content_filter"}
 
 
 def _claude_error(item: Item) -> Record:
-    call = text(told(item.attributes, "request"))
-    kind = http_class(told(item.attributes, "http")) or "network"
+    call = text(item.told("request"))
+    how = reported(item, success=False)
+    if how is not Ending.FAILED:
+        return answer(item, "end", Ending.CANCELLED, call_id=call)
+    kind = http_class(item.told("http")) or "network"
     return api_error(item, "end", call_id=call, error_type=kind, subject=upstream(kind, None))
 
 
 def _reported_tool(item: Item) -> Record:
-    success = truth(item.attributes.get("success"))
+    how = reported(item, success=truth(item.told("success")))
+    name = text(item.told("tool")) or "unknown"
+    record = tool(item, "end", name, how)
     decision = text(item.attributes.get("decision"))
-    if decision in {"reject", "denied", "abort"}:
-        made = tool(item, "end", failed=None, elapsed_ms=None, error_type="user_rejected")
-    else:
-        made = tool(item, "end", failed=None if success is None else not success)
-    return own_tool(item, made)
+    if is_refusal(decision) or is_abort(decision):
+        untold = {"failed": None, "error": None, "elapsed_ms": None, "soft_failed": None}
+        record |= {**untold, "error_type": "user_rejected"}
+    return own_tool(item, record)
 
 
 def _decision(item: Item) -> Outcome:
     """What a person refused is no failure; who broke off altogether is an abort."""
-    word = (text(item.attributes.get("decision")) or "").lower()
-    source = (text(item.attributes.get("source")) or "").lower()
-    if word not in {"reject", "rejected", "denied", "abort", "aborted"}:
+    word = text(item.attributes.get("decision"))
+    source = text(item.attributes.get("source"))
+    if not (is_refusal(word) or is_abort(word)):
         return SKIPPED
-    gave_up = source == "user_abort" or word in {"abort", "aborted"}
-    name = text(told(item.attributes, "tool"))
+    gave_up = (source or "").lower() == "user_abort" or is_abort(word)
+    name = text(item.told("tool"))
     return record_of(item, "approval", "user", name=name, cancelled=gave_up)
 
 
@@ -94,7 +117,7 @@ def _mcp_connection(item: Item) -> Outcome:
 
 
 def _codex_request(item: Item) -> Outcome:
-    status = number(told(item.attributes, "http"))
+    status = number(item.told("http"))
     failed = status is not None and not 200 <= status < 300  # noqa: PLR2004 HTTP's success
     if not failed and first(item.attributes, "error.message", "error") is None:
         return SKIPPED
@@ -117,17 +140,18 @@ def _codex_websocket(item: Item) -> Outcome:
 
 
 def _codex_tool(item: Item) -> Record:
-    made = _reported_tool(item)
-    code = exit_code(item.attributes.get("output"))
-    if code:
-        made |= {"failed": True, "error_type": "exit_code", "error": made["result_preview"]}
-    return made
-
-
-def exit_code(output: Any) -> int | None:
-    """The exit code that the output of a shell tool tells."""
-    found = _EXIT_CODE.search(output[:2000]) if isinstance(output, str) else None
-    return int(found[1]) if found and len(found[1]) < 12 else None  # noqa: PLR2004 no number
+    attributes = item.attributes
+    record = _reported_tool(item)
+    if record["error_type"] == "user_rejected":
+        return record
+    name = codex.qualified(text(attributes.get("tool_namespace")), record["name"])
+    output = item.told("result")
+    told_by_output = codex.ending(output, name).columns()
+    if record["failed"] is not True or told_by_output["failed"] is not False:
+        # The tool may have done its work while the command that it ran failed.
+        record |= told_by_output
+    record |= {"name": name, "subject": f"tool_call/{name}"}
+    return own_tool(item, record)
 
 
 def _gemini_answer(item: Item) -> Outcome:
@@ -145,17 +169,19 @@ def _gemini_error(item: Item) -> Record:
 
 
 def _gemini_tool(item: Item) -> Record:
-    made = _reported_tool(item)
+    record = _reported_tool(item)
     metadata = item.attributes.get("metadata")
-    if made["failed"] is False and isinstance(metadata, str):
-        code = exit_code(metadata)
-        if re.search(r'"isError"\s*:\s*true', metadata[:20_000]) or code:
-            made |= {"failed": True, "error_type": "exit_code" if code else "tool_error"}
-    return made
+    if record["failed"] is False and isinstance(metadata, str):
+        code = _EXIT_CODE.search(metadata[:_LOOKED_AT])
+        has_failed = code is not None and int(code[1]) != 0
+        if has_failed or _IS_ERROR.search(metadata[:_LOOKED_AT]):
+            kind = "exit_code" if has_failed else "tool_error"
+            record |= {"failed": True, "error_type": kind, "soft_failed": None}
+    return record
 
 
 def _gemini_retry(item: Item) -> Record:
-    return trouble(item, item.name.rpartition(".")[2], text(told(item.attributes, "model")))
+    return trouble(item, item.name.rpartition(".")[2], model_of(item))
 
 
 def _gemini_agent(item: Item) -> Record:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from tgt.sources.coerce import text, truth
-from tgt.sources.otlp.attributes import told
+from tgt.sources.coerce import preview, text, truth
 from tgt.sources.otlp.items import ERROR, OK, Item
+
+_LOOKED_AT = 2000  # characters of a message
 
 
 class Ending(StrEnum):
@@ -40,19 +41,20 @@ def reported(item: Item, *, success: bool | None) -> Ending | None:
 
 
 def _has_failed(item: Item) -> bool:
-    success = truth(told(item.attributes, "success"))
-    if item.status == ERROR or success is False:
-        return True
-    level = text(item.attributes.get("langfuse.observation.level"))
-    if level is not None and level.upper() == "ERROR":
+    success = truth(item.told("success"))
+    level = text(item.attributes.get("langfuse.observation.level")) or ""
+    if item.status == ERROR or success is False or level.upper() == "ERROR":
         return True
     if item.status == OK or success is True:
         return False
-    if told(item.attributes, "error_type") is not None:
+    # Nobody said how it ended: what is left are signs of it.
+    if item.told("error_type") is not None or item.attributes.get("error") is True:
         return True
-    # An exception was recorded, and nobody said how it all ended: an answer says so.
+    if truth(item.told("tool_status")) is False:
+        return True
+    # An exception was recorded on the way. Where there is an answer, it was not the end.
     is_handled = truth(item.exception.get("exception.escaped")) is False
-    return bool(item.exception) and not is_handled and told(item.attributes, "finish") is None
+    return bool(item.exception) and not is_handled and item.told("finish") is None
 
 
 def _of_failure(item: Item) -> Ending:
@@ -60,24 +62,24 @@ def _of_failure(item: Item) -> Ending:
     for name in _classes(item):
         if _is_control_flow(name):
             return Ending.PAUSED
-        if _is_cancel(name) and not _TIME_OUT.search(f"{name} {said}"):
+        if _is_cancel(name) and not _TIME_OUT.search(f"{name} {said[:_LOOKED_AT]}"):
             return Ending.CANCELLED
-    return Ending.CANCELLED if _STOPPED.fullmatch(said.strip().lower()) else Ending.FAILED
+    stopped = _STOPPED.fullmatch(said[:_LOOKED_AT].strip().lower())
+    return Ending.CANCELLED if stopped else Ending.FAILED
 
 
 def message(item: Item) -> str:
     """What an item says of its failure; empty if nothing."""
-    return (
-        text(told(item.attributes, "error"))
-        or text(item.exception.get("exception.message"))
-        or text(item.status_message)
-        or ""
-    )
+    exception = item.exception.get("exception.message")
+    for said in (item.told("error"), exception, item.status_message):
+        if said and not isinstance(said, bool):
+            return said if isinstance(said, str) else preview(said) or ""
+    return ""
 
 
 def error_class(item: Item) -> str | None:
     """What an item calls its failure."""
-    return text(told(item.attributes, "error_type")) or text(item.exception.get("exception.type"))
+    return text(item.told("error_type")) or text(item.exception.get("exception.type"))
 
 
 _BEGINS = re.compile(r"([A-Za-z_][\w.$:]{2,120}?)(?:\(|:\s|:?$)")
@@ -87,7 +89,7 @@ _GENERAL = frozenset(("", "error", "exception", "_other", "str", "none", "object
 def _classes(item: Item) -> Iterator[str]:
     """The names of a failure, without the modules that they come from. Where there are none that
     say anything, a message may begin with one."""
-    names = [told(item.attributes, "error_type"), item.exception.get("exception.type")]
+    names = [item.told("error_type"), item.exception.get("exception.type")]
     plain = [_last_part(text(name) or "") for name in names]
     if all(name.lower() in _GENERAL or name.isdigit() for name in plain):
         for said in (item.exception.get("exception.message"), item.status_message):

@@ -16,26 +16,27 @@ from typing import Any
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Outcome, PassedOver, Record, malformed
 from tgt.sources.coerce import text
-from tgt.sources.otlp.attributes import told
 from tgt.sources.otlp.decode import is_batch, items
 from tgt.sources.otlp.items import Item
-from tgt.sources.otlp.lineage import ALIKE, Lineage, Span
-from tgt.sources.otlp.log_events import of_log
+from tgt.sources.otlp.lineage import ALIKE, Lineage, Span, key_of
+from tgt.sources.otlp.log_events import asks_a_person, of_log
 from tgt.sources.otlp.records import conversation
-from tgt.sources.otlp.spans import Role, is_own, of_span, role_of
+from tgt.sources.otlp.spans import Role, is_own, of_span, role_of, tool_name
 
 _SESSIONS = 5_000
-_SESSIONS_KEPT = 1_000
+_SESSIONS_KEPT = 500
+_LONGEST_SESSION = 200
+_ASKED = 200
 _NO_TIME = malformed("no time")
 # What others must know of the execution of a tool, whose name stands in the span around it.
-_OF_EXECUTION = ("us", "elapsed_ms", "failed", "cancelled", "error_type", "error")
+_OF_EXECUTION = ("us", "elapsed_ms", "failed", "cancelled", "error_type", "soft_failed", "error")
+_OF_UNNAMED = ("conv_id", "trace_id", "service", "version", "actor", "call_id", "place")
 _UNNAMED = {
     "act": "tool_call",
     "phase": "call",
     "name": "unknown",
     "subject": "tool_call/unknown",
 }
-_OF_UNNAMED = ("conv_id", "trace_id", "service", "version", "actor", "call_id", "place")
 
 
 class OtlpReader:
@@ -45,10 +46,12 @@ class OtlpReader:
         before = state or {}
         self._lineage = Lineage(before.get("spans"))
         self._sessions: dict[str, str] = Recent(_SESSIONS, before.get("sessions"))
+        self._asked: dict[str, int] = Recent(_ASKED, before.get("asked"))
 
     def state(self) -> Mapping[str, Any]:
         newest = list(self._sessions.items())[-_SESSIONS_KEPT:]
-        return {"spans": self._lineage.state(), "sessions": dict(newest)}
+        sessions = {trace: name for trace, name in newest if len(name) <= _LONGEST_SESSION}
+        return {"spans": self._lineage.state(), "sessions": sessions, "asked": dict(self._asked)}
 
     def take(self, document: Mapping[str, Any], place: int) -> Iterator[Outcome]:
         batch = list(items(document))
@@ -57,16 +60,14 @@ class OtlpReader:
             for n, item in enumerate(batch)
             if not isinstance(item, PassedOver) and item.is_span
         }
-        links = list(self._meet(batch, roles))
+        sessions = list(self._meet(batch, roles))
         seen: Counter[str] | None = Counter() if is_batch(document) else None
         for n, item in enumerate(batch):
             if isinstance(item, PassedOver):
                 yield item
-            elif item.is_span:
-                yield self._of_span(item, roles[n], place)
             else:
-                yield self._of_log(item, seen)
-        yield from links
+                yield self._outcome(item, roles.get(n), place, seen)
+        yield from sessions
         yield from self._no_events()
 
     def finish(self) -> Iterator[Outcome]:
@@ -77,7 +78,7 @@ class OtlpReader:
                 continue
             for role in ALIKE & span.inside.keys():
                 span.is_given = True
-                yield _no_event(f"{role}:{key}", span.inside[role])
+                yield _no_event(f"{role}:{key}", span.inside[role][0])
             execution = span.call.get("execution")
             if execution:
                 span.is_given = True
@@ -88,23 +89,26 @@ class OtlpReader:
     def _meet(self, batch: list[Item | PassedOver], roles: Mapping[int, Role]) -> Iterator[Record]:
         """Learn what the items tell of each other; yields which conversations traces are of."""
         for n, item in enumerate(batch):
-            if isinstance(item, PassedOver) or item.trace is None:
+            if isinstance(item, PassedOver):
                 continue
-            if n in roles and item.span and item.us is not None:
-                span = self._lineage.meet(_key(item, item.span), _parent(item), roles[n], item.us)
-                if roles[n] is Role.TOOL:
-                    names = (("name", "tool"), ("id", "call"))
-                    span.call |= {k: text(told(item.attributes, what)) for k, what in names}
-            named = conversation(item)
-            if named and item.us is not None and item.trace not in self._sessions:
+            if n in roles:
+                span = self._lineage.meet(item, roles[n])
+                if span is not None and roles[n] is Role.TOOL:
+                    span.call |= {"name": tool_name(item), "id": _call_id(item)}
+            else:
+                asked = asks_a_person(item)
+                if asked:
+                    self._asked[asked] = item.us or 0
+            named = conversation(item) if item.trace else None
+            if named and item.trace and item.us and item.trace not in self._sessions:
                 self._sessions[item.trace] = named
-                link = {"act": None, "us": item.us, "key": f"trace:{item.trace}"}
-                yield link | {"trace_id": item.trace, "conv_id": named}
+                of_trace = {"trace_id": item.trace, "conv_id": named}
+                yield {"act": None, "us": item.us, "key": f"trace:{item.trace}"} | of_trace
 
     def _no_events(self) -> Iterator[Record]:
-        for (key, role), us in self._lineage.envelopes.items():
-            yield _no_event(f"{role}:{key}", us)
-        self._lineage.envelopes.clear()
+        for key, us in self._lineage.no_events.items():
+            yield _no_event(key, us)
+        self._lineage.no_events.clear()
 
     def _placed(self, record: Record, item: Item) -> Record:
         if record["conv_id"] is None:
@@ -114,12 +118,22 @@ class OtlpReader:
 
     # --- one record ------------------------------------------------------------------------------
 
+    def _outcome(
+        self, item: Item, role: Role | None, place: int, seen: Counter[str] | None
+    ) -> Outcome:
+        try:
+            return self._of_log(item, seen) if role is None else self._of_span(item, role, place)
+        except Exception as failure:  # noqa: BLE001 whatever is in it costs itself, not its batch
+            return malformed(type(failure).__name__)
+
     def _of_log(self, item: Item, seen: Counter[str] | None) -> Outcome:
         record = of_log(item)
         if isinstance(record, PassedOver):
             return record
         if item.us is None:
             return _NO_TIME
+        if record.get("call_id") in self._asked:
+            record["elapsed_ms"] = None
         if seen is not None:
             # An exporter may send a whole batch again; in one batch nothing is told twice.
             content = _content(item)
@@ -138,60 +152,82 @@ class OtlpReader:
         self._placed(record, item)
         if item.trace is None or item.span is None:
             return record
-        record["key"] = f"{role}:{item.trace}:{item.span}"
+        key = key_of(item, item.span)
+        record["key"] = f"{role}:{key}"
         if role is Role.EXECUTION:
             return self._of_execution(item, record, place)
-        span = self._lineage.known(_key(item, item.span))
-        return (
-            self._of_tool(item, record, span)
-            if role is Role.TOOL
-            else _innermost(record, role, span)
-        )
+        span = self._lineage.known(key)
+        return self._of_tool(key, record, item) if role is Role.TOOL else _innermost(record, span)
 
     def _of_execution(self, item: Item, record: Record, place: int) -> Outcome:
         """The execution inside of a tool's span: told together with that, whenever it comes."""
-        around = _parent(item)
-        if around is None:
+        if item.parent is None:
             return record
+        around = key_of(item, item.parent)
         outer = self._lineage.known(around)
-        kept = {name: record.get(name) for name in _OF_EXECUTION}
-        if not outer.role or not outer.is_given:
-            unnamed = {name: record.get(name) for name in _OF_UNNAMED} | {"place": place}
-            outer.call["execution"] = kept | unnamed
+        if not outer.is_given or not outer.role:
+            kept = {name: record.get(name) for name in (*_OF_EXECUTION, *_OF_UNNAMED)}
+            outer.call["execution"] = kept | {"place": place}
             return SKIPPED
         name = outer.call.get("name") or record["name"]
-        record |= {"name": name, "subject": f"tool_call/{name}"}
         record["call_id"] = record["call_id"] or outer.call.get("id") or around
-        return record | {"key": f"tool:{around}", "revision": 1}
+        named = {"name": name, "subject": f"tool_call/{name}"}
+        return record | named | {"key": f"tool:{around}", "revision": 1}
 
-    def _of_tool(self, item: Item, record: Record, span: Span) -> Outcome:
-        execution = span.call.get("execution")
+    def _of_tool(self, key: str, record: Record, item: Item) -> Outcome:
+        """A tool's call, with what is known of the spans inside of it that tell the same call."""
+        span = self._lineage.known(key)
         if is_own(item):
-            record["call_id"] = record["call_id"] or f"{item.trace}:{item.span}"
-        if execution:
-            record |= {name: execution.get(name) for name in _OF_EXECUTION}
-            record["revision"] = 1
-        elif is_own(item) and not record["failed"]:
-            # It has the time until a person allowed it, and nothing of how it ended.
-            record |= {"elapsed_ms": None, "failed": None}
+            record["call_id"] = record["call_id"] or key
+            execution = span.call.get("execution")
+            if execution:
+                record |= {name: execution.get(name) for name in _OF_EXECUTION} | {"revision": 1}
+            elif not record["failed"]:
+                # It has the time until a person allowed it, and nothing of how it ended.
+                record |= {"elapsed_ms": None, "failed": None, "soft_failed": None, "revision": 0}
+        what = f"tool:{record['name']}"
+        call = {name: record[name] for name in ("key", "us", "failed", "error_type")}
+        outer = self._lineage.nest(key, what, call)
+        if outer is not None:
+            return self._part_of(*outer, record)
+        for inner in (*span.inside.get(what, ()), *span.call.get("parts", ())):
+            self._lineage.no_events[inner["key"]] = inner["us"]
+            _fail(record, inner)
         span.is_given = True
+        span.call |= {name: record[name] for name in ("failed", "us", "elapsed_ms")}
         return record
 
+    def _part_of(self, around: str, outer: Span, record: Record) -> Outcome:
+        """A tool's call that is a part of another one of the same name: it tells no call of its
+        own, but that the call failed."""
+        if not record["failed"] or outer.call.get("failed"):
+            return SKIPPED
+        outer.call["failed"] = True
+        if not outer.is_given:
+            told_of = ("key", "us", "failed", "error_type", "error")
+            outer.call.setdefault("parts", []).append({name: record[name] for name in told_of})
+            return SKIPPED
+        record |= {name: outer.call[name] for name in ("us", "elapsed_ms")}
+        record["call_id"] = outer.call.get("id") or record["call_id"]
+        return record | {"key": f"tool:{around}", "revision": 1}
 
-def _innermost(record: Record, role: Role, span: Span) -> Outcome:
+
+def _innermost(record: Record, span: Span) -> Outcome:
     """The record of an answer, if none stands inside of its span."""
-    if role in span.inside:
+    if span.is_around(span.role):
         return SKIPPED
     span.is_given = True
     return record
 
 
-def _key(item: Item, span: str) -> str:
-    return f"{item.trace}:{span}"
+def _fail(record: Record, inner: Mapping[str, Any]) -> None:
+    if inner["failed"] and not record["failed"]:
+        told_of = ("failed", "error_type", "error")
+        record |= {name: inner.get(name) for name in told_of} | {"soft_failed": None}
 
 
-def _parent(item: Item) -> str | None:
-    return _key(item, item.parent) if item.parent else None
+def _call_id(item: Item) -> str | None:
+    return text(item.told("call"))
 
 
 def _no_event(key: str, us: int) -> Record:
@@ -200,5 +236,6 @@ def _no_event(key: str, us: int) -> Record:
 
 def _content(item: Item) -> str:
     words = text(item.attributes.get("event.sequence")) or repr(sorted(item.attributes.items()))
-    parts = (item.trace, item.span, item.us, item.name, words, item.around.session)
+    session = conversation(item) or item.around.session
+    parts = (item.trace, item.span, item.us, item.name, words, session)
     return hashlib.blake2b(repr(parts).encode("utf-8", "replace"), digest_size=12).hexdigest()

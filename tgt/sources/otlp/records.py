@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
+from tgt.sources.agents import is_added_tool, says_failure
 from tgt.sources.base import Record
-from tgt.sources.coerce import finish, first, http_class, number, preview, text, upstream
-from tgt.sources.otlp.attributes import NAMES, told
+from tgt.sources.coerce import (
+    args_hash,
+    finish,
+    first,
+    http_class,
+    number,
+    preview,
+    result_bytes,
+    text,
+    truth,
+    upstream,
+)
 from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.outcomes import Ending, error_class, message
 
 
 def record_of(item: Item, act: str, actor: str, **more: Any) -> Record:
     """A record; its ``conv_id`` is the one that the item names itself."""
     record = {
         "us": item.us,
-        "id": _identity(item),
+        "id": f"{item.trace}:{item.span}" if item.is_span and item.span else None,
         "actor": actor,
         "act": act,
         "cancelled": False,
         "conv_id": conversation(item),
         "trace_id": item.trace,
         "service": item.service,
-        "version": item.around.version,
+        "version": item.around.version or text(item.told("version")),
         **more,
     }
     if "subject" not in record:
@@ -32,15 +43,7 @@ def record_of(item: Item, act: str, actor: str, **more: Any) -> Record:
 
 def conversation(item: Item) -> str | None:
     """The conversation that an item names itself."""
-    return text(told(item.attributes, "conversation"))
-
-
-def _identity(item: Item) -> str:
-    if item.is_span and item.span:
-        return f"{item.trace}:{item.span}"
-    words = text(item.attributes.get("event.sequence")) or repr(sorted(item.attributes.items()))
-    parts = (item.trace, item.span, item.us, item.name, words, item.around.session)
-    return hashlib.blake2b(repr(parts).encode("utf-8", "replace"), digest_size=12).hexdigest()
+    return text(item.told("conversation"))
 
 
 def elapsed_ms(item: Item) -> float | None:
@@ -50,29 +53,45 @@ def elapsed_ms(item: Item) -> float | None:
             return None
         return (item.us - item.start_us) / 1000
     # Whoever writes 0 did not measure.
-    names = NAMES["duration_ms"]
-    return next((v for name in names if (v := number(item.attributes.get(name)))), None)
+    return number(item.told("duration_ms")) or None
 
 
-def tool(item: Item, phase: str, *, failed: bool | None, **more: Any) -> Record:
+def outcome(item: Item, how: Ending | None) -> Record:
+    """The columns that tell how a call ended; None where that is not told."""
+    told_of: Record = {"failed": None, "error": None, "error_type": None}
+    if how is Ending.CANCELLED:
+        # How long it would have taken is not known.
+        return told_of | {"cancelled": True, "error_type": "interrupted", "elapsed_ms": None}
+    if how is Ending.PAUSED:
+        return told_of | {"elapsed_ms": None}
+    if how is Ending.FAILED:
+        said = {"error": preview(message(item)), "error_type": error_class(item)}
+        return told_of | {"failed": True} | said
+    return told_of | {"failed": None if how is None else False}
+
+
+# --- tools ---------------------------------------------------------------------------------------
+
+
+def tool(item: Item, phase: str, name: str | None, how: Ending | None, **more: Any) -> Record:
     """A call of a tool."""
-    attributes = item.attributes
-    name = text(told(attributes, "tool")) or suffix(item, "execute_tool ") or "unknown"
+    given, result = item.told("arguments"), item.told("result")
     record = {
         "phase": phase,
         "name": name,
-        "failed": failed,
-        "call_id": text(told(attributes, "call")),
+        "call_id": text(item.told("call")),
         "elapsed_ms": elapsed_ms(item),
-        "error": preview(error(item)) if failed else None,
-        "error_type": text(told(attributes, "error_type")) if failed else None,
-        "args_preview": preview(told(attributes, "arguments")),
-        "result_preview": preview(told(attributes, "result")),
-        "subject": f"tool_call/{name}",
+        "args_preview": preview(given),
+        "args_hash": args_hash(given),
+        "result_preview": preview(result),
+        "result_bytes": number(item.told("result_bytes")) or result_bytes(result),
+        "subject": f"tool_call/{name}" if name else "tool_call",
+        **outcome(item, how),
         **more,
     }
-    if failed and record["error_type"] is None:
-        record["error_type"] = text(item.exception.get("exception.type"))
+    if record["failed"] is False:
+        status = truth(item.told("tool_status"))
+        record["soft_failed"] = status is False or says_failure(result)
     return record_of(item, "tool_call", "tool", **record)
 
 
@@ -80,49 +99,72 @@ def own_tool(item: Item, record: Record) -> Record:
     """A coding agent's tool: one that it brings along is its own, and its maker documents it."""
     server = first(item.attributes, "mcp_server_name", "mcp_server", "mcp_server.name")
     is_added = server is not None or item.attributes.get("tool_type") == "mcp"
-    if not is_added and not is_added_tool(record["name"]):
-        record["actor"] = "assistant"
-    return record
+    is_added = is_added or is_added_tool(record["name"] or "")
+    return record | {"actor": "tool" if is_added else "assistant"}
 
 
-def is_added_tool(name: str) -> bool:
-    """Whether the name is of a tool that somebody added to a coding agent."""
-    return name.startswith("mcp") or "__" in name
+# --- models --------------------------------------------------------------------------------------
 
 
-def answer(item: Item, phase: str | None, **more: Any) -> Record:
-    """A model's answer that came."""
-    attributes = item.attributes
-    model = text(told(attributes, "model"))
+def model_of(item: Item) -> str | None:
+    return text(item.told("model"))
+
+
+def answer(item: Item, phase: str | None, how: Ending = Ending.SUCCEEDED, **more: Any) -> Record:
+    """A model's answer, or what became of the request for one."""
+    if how is Ending.FAILED:
+        return api_error(item, phase, **more)
+    model = model_of(item)
     record = {
         "phase": phase,
         "name": model,
         "model": model,
         "failed": False,
         "elapsed_ms": elapsed_ms(item),
-        "finish_reason": finish(told(attributes, "finish")),
-        "input_tokens": number(told(attributes, "input")),
-        "output_tokens": number(told(attributes, "output")),
-        "cost_usd": number(told(attributes, "cost")),
+        "finish_reason": finish(item.told("finish")),
+        "output_tokens": number(item.told("output")),
+        "cost_usd": number(item.told("cost")),
         "subject": f"assistant_response/{model}" if model else "assistant_response",
+        **_input_tokens(item),
+        **({} if how is Ending.SUCCEEDED else outcome(item, how)),
         **more,
     }
+    if how is Ending.CANCELLED:
+        record["finish_reason"] = "cancelled"
     return record_of(item, "assistant_response", "assistant", **record)
 
 
+def _input_tokens(item: Item) -> Record:
+    """All tokens of the input, and how many of them came from a cache.
+
+    Most count those among the input. Who has more of them than of input does not.
+    """
+    given = number(item.told("input"))
+    cached = number(item.told("cached"))
+    if given is not None and cached is not None and cached > given:
+        given = disjoint_tokens(item)
+    return {"input_tokens": given, "cached_tokens": cached}
+
+
+def disjoint_tokens(item: Item) -> float | None:
+    """The tokens of the input where those from and for a cache are counted apart."""
+    counts = [number(item.told(what)) for what in ("input", "cached", "cache_creation")]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
 def api_error(item: Item, phase: str | None, **more: Any) -> Record:
-    """A model's answer that did not come."""
-    attributes = item.attributes
-    model = text(told(attributes, "model"))
-    word = text(told(attributes, "error_type")) or text(item.exception.get("exception.type"))
-    kind = http_class(told(attributes, "http")) or http_class(word) or word
+    """A request to a model that failed."""
+    model = model_of(item)
+    word = error_class(item)
+    kind = http_class(item.told("http")) or http_class(word) or word
     record = {
         "phase": phase,
         "name": model,
         "model": model,
         "failed": True,
         "elapsed_ms": elapsed_ms(item),
-        "error": preview(error(item)),
+        "error": preview(message(item)),
         "error_type": kind,
         "subject": upstream(kind, model),
         **more,
@@ -130,9 +172,20 @@ def api_error(item: Item, phase: str | None, **more: Any) -> Record:
     return record_of(item, "api_error", "assistant", **record)
 
 
+def embedding(item: Item, how: Ending) -> Record:
+    """A model's embedding of a text."""
+    told_of = {"name": model_of(item), "model": model_of(item), "elapsed_ms": elapsed_ms(item)}
+    return record_of(
+        item, "embeddings", "system", **told_of, **_input_tokens(item), **outcome(item, how)
+    )
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
 def prompt(item: Item) -> Record:
     """The task of an agent that works on its own: nobody waits for its answer in a chat."""
-    given = preview(told(item.attributes, "prompt"))
+    given = preview(item.told("prompt"))
     return record_of(item, "prompt", "user", args_preview=given, subject="prompt")
 
 
@@ -141,20 +194,11 @@ def trouble(item: Item, act: str, name: str | None, **more: Any) -> Record:
     record = {
         "name": name,
         "failed": True,
-        "error": preview(error(item)),
-        "error_type": text(told(item.attributes, "error_type")),
+        "error": preview(message(item)),
+        "error_type": text(item.told("error_type")),
         **more,
     }
     return record_of(item, act, "system", **record)
-
-
-def error(item: Item) -> Any:
-    """What an item says of its failure."""
-    return (
-        told(item.attributes, "error")
-        or item.exception.get("exception.message")
-        or item.status_message
-    )
 
 
 def suffix(item: Item, prefix: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from tgt.sources.base import Listing
 from tgt.sources.discover import listed
 from tgt.sources.files import LogFile
+from tgt.sources.otlp.decode import WRAPPERS
 from tgt.sources.otlp.reader import OtlpReader
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".otlp")
@@ -29,6 +30,10 @@ class Otlp:
     @property
     def key(self) -> str:
         return f"otlp:{self.location}"
+
+    @property
+    def wrappers(self) -> frozenset[str]:
+        return WRAPPERS
 
     def listing(self) -> Listing:
         return listed(self.location, SUFFIXES, self.setting)

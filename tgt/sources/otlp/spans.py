@@ -5,14 +5,25 @@ The conventions are told by attributes, agents with words of their own by the na
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from tgt.sources.base import SKIPPED, Outcome, unknown
+from tgt.sources.base import SKIPPED, Outcome, Record, unknown
 from tgt.sources.coerce import first, number, text
-from tgt.sources.otlp.attributes import told
+from tgt.sources.otlp.attributes import NAMES
 from tgt.sources.otlp.items import Item
-from tgt.sources.otlp.outcomes import Ending, ending
-from tgt.sources.otlp.records import answer, api_error, elapsed_ms, own_tool, record_of, tool
+from tgt.sources.otlp.outcomes import ending
+from tgt.sources.otlp.records import (
+    answer,
+    disjoint_tokens,
+    elapsed_ms,
+    embedding,
+    own_tool,
+    suffix,
+    tool,
+)
 
 
 class Role(StrEnum):
@@ -34,7 +45,12 @@ def role_of(item: Item) -> Role:
             return roles.get(item.name.removeprefix(prefix), Role.UNKNOWN)
     if item.scope == "gemini-cli" or item.scope.startswith("codex") or is_codex(item):
         return Role.ENVELOPE  # their log records tell the same calls, and their outcomes
-    return _by_convention(item)
+    if item.attributes.get("logfire.span_type") == "pending_span":
+        return Role.ENVELOPE  # says that another one has begun
+    role = _by_convention(item)
+    # Frameworks make up a call of a tool for the results of several: (merged tools).
+    is_made_up = role is Role.TOOL and (tool_name(item) or "").startswith("(")
+    return Role.ENVELOPE if is_made_up else role
 
 
 def is_codex(item: Item) -> bool:
@@ -46,6 +62,19 @@ def is_own(item: Item) -> bool:
     return item.name.startswith(tuple(_AGENTS))
 
 
+def tool_name(item: Item) -> str | None:
+    """The tool that a span is a call of."""
+    named = text(item.told("tool"))
+    if named:
+        return named
+    if item.name == _GOOSE_TOOL:
+        return _name_in(item.told("arguments"))
+    for prefix in ("execute_tool ", "tools/call "):
+        if suffix(item, prefix):
+            return suffix(item, prefix)
+    return None if item.name in _NAMES or is_own(item) else item.name or None
+
+
 def of_span(item: Item, role: Role) -> Outcome:
     """The record of a span that has the role."""
     make = _RECORDS.get(role)
@@ -53,6 +82,8 @@ def of_span(item: Item, role: Role) -> Outcome:
         return make(item)
     return SKIPPED if role is not Role.UNKNOWN else unknown(_kind(item))
 
+
+# --- roles ---------------------------------------------------------------------------------------
 
 _CLAUDE = {
     "llm_request": Role.ANSWER,
@@ -66,6 +97,7 @@ _CLAUDE = {
 _QWEN = {name: role for name, role in _CLAUDE.items() if name != "hook"}
 _AGENTS = {"claude_code.": _CLAUDE, "qwen-code.": _QWEN}
 
+_GOOSE_TOOL = "dispatch_tool_call"
 _NAMES = {
     "ai.toolCall": Role.TOOL,
     "ai.streamText.doStream": Role.ANSWER,
@@ -75,25 +107,27 @@ _NAMES = {
     "ai.embed.doEmbed": Role.EMBEDDING,
     "ai.embedMany.doEmbed": Role.EMBEDDING,
     # Goose names its spans after its functions.
-    "dispatch_tool_call": Role.TOOL,
+    _GOOSE_TOOL: Role.TOOL,
     "stream_response_from_provider": Role.ENVELOPE,
     "reply_stream": Role.ENVELOPE,
     "reply": Role.AGENT,
 }
-_WORDS = {
+_WORDS: Mapping[str, Role] = {
     **dict.fromkeys(("chat", "generate_content", "text_completion", "completion"), Role.ANSWER),
-    **dict.fromkeys(("message", "llm"), Role.ANSWER),
-    **dict.fromkeys(("execute_tool", "tool"), Role.TOOL),
+    **dict.fromkeys(("message", "llm", "chat_model", "generation", "llm_call"), Role.ANSWER),
+    **dict.fromkeys(("chat_completion", "completions", "responses", "response"), Role.ANSWER),
+    **dict.fromkeys(("generate_text", "text_generation", "chat.completions"), Role.ANSWER),
+    **dict.fromkeys(("execute_tool", "tool", "tool_call"), Role.TOOL),
     **dict.fromkeys(("embeddings", "embedding"), Role.EMBEDDING),
-    **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow", "agent"), Role.AGENT),
-    **dict.fromkeys(("schedule_tool_calls", "workflow", "task", "chain"), Role.ENVELOPE),
-    **dict.fromkeys(("retrieval", "retriever", "guardrail", "evaluator"), Role.ENVELOPE),
-    **dict.fromkeys(("reranker", "prompt", "plan", "execute_hook"), Role.ENVELOPE),
+    **dict.fromkeys(("invoke_agent", "create_agent", "agent"), Role.AGENT),
+    **dict.fromkeys(("schedule_tool_calls", "invoke_workflow", "workflow"), Role.ENVELOPE),
+    **dict.fromkeys(("task", "chain", "framework", "span", "event", "handoff"), Role.ENVELOPE),
+    **dict.fromkeys(("retrieval", "retriever", "reranker", "rerank", "memory"), Role.ENVELOPE),
+    **dict.fromkeys(("guardrail", "evaluator", "parser", "prompt", "plan"), Role.ENVELOPE),
+    **dict.fromkeys(("execute_hook",), Role.ENVELOPE),
 }
-_WORD_OF = (
-    *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"),
-    "llm.request.type",
-)
+_AGENT_NAMES = re.compile(r"(?:invoke_agent|create_agent|agent_run|agent run)\b.*|.* run")
+_TOOLS_TOGETHER = re.compile(r"running (?:\d+ )?tools")
 
 
 def _by_convention(item: Item) -> Role:
@@ -104,49 +138,73 @@ def _by_convention(item: Item) -> Role:
         return known
     if item.name.startswith("ai.") and "ai.operationId" in attributes:
         return Role.ENVELOPE
-    for name in _WORD_OF:
-        role = _WORDS.get((text(attributes.get(name)) or "").lower())
-        if role:
-            return role
-    if item.name.startswith("execute_tool "):
+    if item.told("kind") is not None:
+        for name in NAMES["kind"]:
+            role = _WORDS.get((text(attributes.get(name)) or "").lower())
+            if role:
+                return role
+    return _by_other_marks(item)
+
+
+def _by_other_marks(item: Item) -> Role:
+    """What a span without a word for it is about."""
+    attributes = item.attributes
+    method = text(attributes.get("mcp.method.name"))
+    if method is not None and method != "tools/call":
+        return Role.ENVELOPE
+    is_tool = first(attributes, "gen_ai.tool.name", "mcp.tool.name") is not None
+    if is_tool or method or item.name.startswith("execute_tool "):
         return Role.TOOL
-    has_model = first(attributes, "gen_ai.request.model", "llm.model_name") is not None
-    return Role.ANSWER if has_model else Role.UNKNOWN
+    if first(attributes, "gen_ai.request.model", "llm.model_name", "ai.model.id") is not None:
+        return Role.ANSWER
+    is_agent = first(attributes, "gen_ai.agent.name", "agent_name") is not None
+    if _AGENT_NAMES.fullmatch(item.name) and (is_agent or not item.name.endswith(" run")):
+        return Role.AGENT
+    return Role.ENVELOPE if _TOOLS_TOGETHER.fullmatch(item.name) else Role.UNKNOWN
 
 
 def _kind(item: Item) -> str:
     """What a span that is not understood calls itself."""
-    words = ((name, text(item.attributes.get(name))) for name in _WORD_OF)
+    words = ((name, text(item.attributes.get(name))) for name in NAMES["kind"])
     return next((f"{name}={word}" for name, word in words if word), item.name)
 
 
-def _answer(item: Item) -> Outcome:
-    call = text(told(item.attributes, "request"))
-    how = ending(item)
-    if how is Ending.FAILED:
-        return api_error(item, "call", call_id=call)
-    record = answer(item, "call", call_id=call)
-    if item.name.startswith("claude_code."):
-        record["elapsed_ms"] = number(first(item.attributes, "duration_ms") or elapsed_ms(item))
+# --- records -------------------------------------------------------------------------------------
+
+
+def _answer(item: Item) -> Record:
+    record = answer(item, "call", ending(item), call_id=text(item.told("request")))
+    if item.name.startswith("claude_code.") and record["act"] == "assistant_response":
+        record["input_tokens"] = disjoint_tokens(item)
+        if record["elapsed_ms"] is not None:
+            told_ms = number(item.told("duration_ms"))
+            record["elapsed_ms"] = told_ms or elapsed_ms(item)
     return record
 
 
-def _tool(item: Item) -> Outcome:
-    record = tool(item, "call", failed=ending(item) is Ending.FAILED)
-    return own_tool(item, record) if is_own(item) else record
+def _tool(item: Item) -> Record:
+    how = ending(item)
+    if not is_own(item):
+        record = tool(item, "call", tool_name(item) or "unknown", how)
+        if (item.service or "").startswith("copilot"):
+            # Its log events tell the same calls without their ids: by trace and name.
+            record["call_id"] = None
+        return record
+    return own_tool(item, tool(item, "call", tool_name(item) or "unknown", how))
 
 
-def _embedding(item: Item) -> Outcome:
-    model = text(told(item.attributes, "model"))
-    failed = ending(item) is Ending.FAILED
-    return record_of(
-        item, "embeddings", "system", name=model, failed=failed, elapsed_ms=elapsed_ms(item)
-    )
-
-
-_RECORDS = {
+_RECORDS: Mapping[Role, Callable[[Item], Outcome]] = {
     Role.ANSWER: _answer,
     Role.TOOL: _tool,
     Role.EXECUTION: _tool,
-    Role.EMBEDDING: _embedding,
+    Role.EMBEDDING: lambda item: embedding(item, ending(item)),
 }
+
+
+def _name_in(given: object) -> str | None:
+    """The tool that the JSON text of a call names."""
+    try:
+        call = json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        return None
+    return text(call.get("name")) if isinstance(call, dict) else None
