@@ -1,0 +1,1 @@
+"""Plug-ins for tgt: an analyzer, a source, an engine and a notifier, and some that fail."""

@@ -1,0 +1,102 @@
+"""An engine: answers about failures from sums that lie ready, and about nothing else.
+
+``summary:FILE`` is JSON: ``{"tool_call/search": {"calls": 40, "failed": 39}}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tgt.engine.protocol import (
+    Counts,
+    Coverage,
+    DistributionReading,
+    Examples,
+    Inventory,
+    Reading,
+    Signal,
+)
+from tgt.events import Interval, Sample
+from tgt.sources.spec import Spec
+from tgt.stats.distributions import Histogram
+
+
+@dataclass(frozen=True)
+class SummarySnapshot:
+    sums: Mapping[str, Mapping[str, int]]
+    window: Interval
+
+    @property
+    def coverage(self) -> Coverage:
+        events = sum(each["calls"] for each in self.sums.values())
+        return Coverage(self.window, Interval(self.window.start, self.window.start), events)
+
+    def counts(
+        self, signal: Signal, window: Interval, *, history: Callable[[Counts], bool] | None = None
+    ) -> tuple[Reading, ...]:
+        if signal.counted != "failed":
+            return ()
+        return tuple(
+            Reading(subject, window, Counts(n, k, units=n, bad_units=k, bad_conversations=k))
+            for subject, n, k in (
+                (s, each["calls"], each["failed"]) for s, each in self.sums.items()
+            )
+        )
+
+    def distribution(
+        self, signal: Signal, window: Interval, *, least: int = 0
+    ) -> tuple[DistributionReading, ...]:
+        return ()
+
+    def distribution_history(
+        self, signal: Signal, subject: str, window: Interval
+    ) -> Mapping[int, Histogram]:
+        return {}
+
+    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
+        return Counts()
+
+    def examples(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        most: int,
+        *,
+        beyond: float | None = None,
+    ) -> Examples:
+        return Examples()
+
+
+@dataclass(frozen=True)
+class SummaryTimeline:
+    sums: Mapping[str, Mapping[str, int]]
+    warnings: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def is_idle(self, window: Interval) -> bool:
+        return not self.sums
+
+    def at(self, window: Interval) -> SummarySnapshot:
+        return SummarySnapshot(self.sums, window)
+
+    def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
+        return Inventory()
+
+    def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+        return tuple(samples)
+
+
+def open_summary(spec: Spec, *_: Any) -> SummaryTimeline:
+    """The timeline of a place; what else it is given is of no use here."""
+    if spec.place is None:
+        raise ValueError("summary needs a place")
+    return SummaryTimeline(json.loads(spec.place.read_text(encoding="utf-8")))
