@@ -25,6 +25,7 @@ _STATE: Mapping[str, Any] = {
     "parent": None,  # whose history is copied
     "is_spawned": False,  # by an agent, not by a person
     "is_copying": False,
+    "late_us": 0,  # how much later than the parent began its copy was written
     "shift_us": 0,  # how much later than it happened a copied line was written
     "turn": None,
 }
@@ -96,7 +97,7 @@ class Lineage:
                 known["service"] = f"codex:{project_name(where) or where}"
         elif session and session != known["session"]:
             known.update(parent=session, is_copying=True, turn=None)
-            known["shift_us"] = max(0, us - began)
+            known["late_us"] = known["shift_us"] = max(0, us - began)
 
     def begin(self, turn: str | None, began: Any, us: int) -> bool:
         """A turn begins, ``began`` in seconds where that is told; whether a copy ended before."""
@@ -104,7 +105,10 @@ class Lineage:
         was_copying = self.is_copying
         if was_copying:
             known["is_copying"] = self._is_parents(turn, began, us)
-            known["shift_us"] = _late_us(turn, began, us) if self.is_copying else 0
+            late_us = _late_us(turn, began, us)
+            if late_us is None:
+                late_us = known["late_us"]  # as if it were the parent's first turn
+            known["shift_us"] = late_us if self.is_copying else 0
         known["turn"] = turn
         return was_copying and not self.is_copying
 
@@ -132,14 +136,15 @@ def _parent(payload: Mapping[str, Any]) -> tuple[str | None, bool]:
     return text(payload.get("forked_from_id")) or spawned_by, spawned_by is not None
 
 
-def _late_us(turn: str | None, began: Any, us: int) -> int:
-    """How much later than a turn began its first line was written."""
+def _late_us(turn: str | None, began: Any, us: int) -> int | None:
+    """How much later than a turn began its first line was written, if that is told."""
     made, seconds = _made_ms(turn), number(began)
     if made is not None:
         return max(0, us - made * 1000)
-    if seconds is not None and us - seconds * 1e6 >= 1e6:  # noqa: PLR2004 the time is in seconds
-        return max(0, us - int(seconds * 1e6))
-    return 0
+    if seconds is None:
+        return None
+    late_us = us - int(seconds * 1e6)
+    return late_us if late_us >= 1e6 else 0  # noqa: PLR2004 the time is in whole seconds
 
 
 def _made_ms(name: str | None) -> int | None:
