@@ -102,10 +102,11 @@ class Evidence:
 class Finding:
     """A problem seen in one window.
 
-    ``type`` is a TaskType, or a word of an analyzer that is no part of tgt. ``confidence`` and ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic
-    that suffers. ``centre`` is the median time of the events that count against the subject: the
-    ledger asks it whether a problem came after its card was completed. ``examples`` are the events
-    of the samples, whose texts are read only when a card is written.
+    ``type`` is a TaskType, or a word of an analyzer that is no part of tgt. ``confidence`` and
+    ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic that suffers.
+    ``centre`` is the median time of the events that count against the subject: the ledger asks it
+    whether a problem came after its card was completed. ``examples`` are the events of the samples,
+    whose texts are read only when a card is written.
     """
 
     analyzer: str
