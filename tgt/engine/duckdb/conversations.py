@@ -1,7 +1,9 @@
 """Conversations: one row each, made of all their events, renewed when they get new ones.
 
 A conversation is over when it had no event for IDLE. It was aborted when it has more than two
-events and no answer that ended by itself, or an explicit abort. The wait of a user's message ends
+events and no answer that ended by itself, or an explicit abort after which none did: who steers an
+agent does not give up. Where a service never tells how answers end, any that nothing continued and
+that did not fail ended by itself. The wait of a user's message ends
 with the first answer within an hour after it that is not a mere tool call. A prompt gives an agent
 a task to work on by itself, and nobody sits waiting for that.
 """
@@ -32,30 +34,32 @@ waits AS (
     SELECT conv_id, max(answer_us - us) // 1000 AS wait_ms,
     FROM talk WHERE asked AND answer_us - us <= {longest} GROUP BY ALL),
 sums AS (
-    SELECT conv_id, any_value(service) AS service,
+    SELECT conv_id, min(service) AS service,
         count(*)::INTEGER AS events,
         (count(*) FILTER (failed))::INTEGER AS errors,
         (count(*) FILTER (ended))::INTEGER AS ended,
-        (count(*) FILTER (is_untold))::INTEGER AS untold,
         (count(*) FILTER (cancelled))::INTEGER AS cancelled,
         (count(*) FILTER (actor = 'user' AND act IN ('message', 'prompt')))::INTEGER AS messages,
         max(elapsed_ms) AS slowest_ms,
+        max(us) FILTER (ended) AS ended_us,
+        max(us) FILTER (is_untold) AS untold_us,
+        max(us) FILTER (cancelled) AS cancelled_us,
         min(us) AS first_us,
         max(us) AS last_us,
     FROM {events} GROUP BY conv_id)
-SELECT conv_id AS conv, service, events, errors, ended, untold, cancelled, messages, wait_ms,
-    slowest_ms, first_us, last_us
+SELECT conv_id AS conv, service, events, errors, ended, cancelled, messages, wait_ms, slowest_ms,
+    ended_us, untold_us, cancelled_us, first_us, last_us
 FROM sums LEFT JOIN waits USING (conv_id)
 """
 
-# The columns that signals may use: a conversation whose service never tells how an answer ended
-# gets the benefit of the doubt.
+# The columns that signals may use. Of what happened at one time nothing came after the other.
 _JUDGED = f"""
 SELECT *, last_us // {HOUR_US} AS hour,
-    (events > 2 AND ended + CASE WHEN coalesce(service, '') IN (SELECT unnest($tellers)) THEN 0
-        ELSE untold END = 0) OR cancelled > 0 AS is_aborted,
+    CASE WHEN answered_us IS NULL THEN events > 2 OR cancelled > 0
+        ELSE coalesce(cancelled_us >= answered_us, false) END AS is_aborted,
     coalesce(CASE WHEN messages > 0 THEN wait_ms ELSE slowest_ms END, 0) AS longest_wait_ms,
-FROM ({{conversations}})
+FROM (SELECT *, greatest(ended_us, CASE WHEN coalesce(service, '') NOT IN (SELECT unnest($tellers))
+    THEN untold_us END) AS answered_us FROM ({{conversations}}))
 """
 
 

@@ -76,6 +76,7 @@ def distributed(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) 
         f"SELECT {place} AS signal, {hour} AS hour, {s.by} AS subject, service,"
         f" floor(ln({s.value}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
         f" FROM {events} WHERE ({s.where}) AND ({s.value}) BETWEEN 1e-6 AND 1e15"
+        f" AND ({s.by}) IS NOT NULL"
         " GROUP BY ALL"
         for place, s in enumerate(signals)
     ]
