@@ -19,6 +19,9 @@ from otlp_reading import counted, objects, read, read_grown
 
 from tgt.sources.base import Outcome, PassedOver
 from tgt.sources.otlp import recognises
+from tgt.sources.otlp.decode import WRAPPERS
+from tgt.sources.otlp.dialects import dialects
+from tgt.sources.wrappers import unwrapped
 
 CASES = sorted((Path(__file__).parent / "truth" / "otlp").iterdir())
 NO_COLUMN = {"soft_failed": False}
@@ -105,5 +108,8 @@ def test_objects_may_stand_in_different_files(case: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("case", CASES, ids=names_of(CASES))
 def test_it_is_recognised(case: Path) -> None:
-    for path in files_of(case):
-        assert all(recognises(one) for one in objects(path))
+    told = [one for path in files_of(case) for one in objects(path)]
+    assert all(recognises(one) for one in told)
+    named = expectation(case).get("dialect")
+    items = [inner for one in told for inner in unwrapped(one, WRAPPERS)]
+    assert named is None or named in {name for one in items for name in dialects(one)}

@@ -93,7 +93,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "duration_ms": ("duration_ms", "durationMs", "elapsed_ms", "latency_ms", "duration"),
     "http": ("status_code", "http.response.status_code", "http.status_code"),
-    "request": ("request_id",),
+    "request": ("request_id", "gen_ai.response.id", "response_id"),
     "success": ("success",),
     "tool_status": ("gen_ai.tool.status",),
     # What a span is about, in each convention's words: the most telling first.

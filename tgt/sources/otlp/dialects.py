@@ -14,9 +14,15 @@ _AGENTS = (
     *(("claude_code.", "Claude Code"), ("codex.", "Codex"), ("gemini_cli.", "Gemini CLI")),
     *(("qwen-code.", "Qwen Code"), ("copilot_chat.", "GitHub Copilot"), ("ai.", "Vercel AI SDK")),
 )
+_SERVICES = (("copilot", "GitHub Copilot"), ("goose", "Goose"))
+_SCOPES = (
+    *(("pydantic-ai", "Pydantic AI"), ("strands", "Strands"), ("gcp.vertex.agent", "Google ADK")),
+    *(("ai.koog", "Koog"), ("agent_framework", "Agent Framework")),
+)
 _CONVENTIONS = (
+    *(("langfuse.", "Langfuse"), ("langsmith.", "LangSmith"), ("mlflow.", "MLflow")),
     *(("openinference.", "OpenInference"), ("traceloop.", "OpenLLMetry")),
-    ("gen_ai.", "GenAI conventions"),
+    *(("gcp.vertex.agent.", "Google ADK"), ("mcp.", "MCP"), ("gen_ai.", "GenAI conventions")),
 )
 
 
@@ -35,8 +41,12 @@ def dialect(item: Item) -> str | None:
         name = f"codex.{name}"
     elif item.scope == "gemini-cli":
         name = f"gemini_cli.{name}"
-    agent = next((agent for prefix, agent in _AGENTS if name.startswith(prefix)), None)
-    return agent or next(
+    told = ((_AGENTS, name), (_SERVICES, item.service or ""), (_SCOPES, item.scope))
+    for words, begins in told:
+        agent = next((agent for prefix, agent in words if begins.startswith(prefix)), None)
+        if agent:
+            return agent
+    return next(
         (
             convention
             for prefix, convention in _CONVENTIONS

@@ -94,6 +94,22 @@ def _reported_tool(item: Item) -> Record:
     return own_tool(item, record)
 
 
+# Of the tools of Gemini CLI and Qwen Code those about which nobody is asked.
+_UNASKED = frozenset(
+    (
+        *("read_file", "read_many_files", "list_directory", "glob", "search_file_content"),
+        *("grep_search", "google_web_search", "web_search", "write_todos", "todo_write"),
+    )
+)
+
+
+def _may_have_waited(item: Item, name: str) -> bool:
+    """Whether a person may have been asked about a call, and its time may be that of the answer."""
+    decision = text(item.attributes.get("decision"))
+    is_attended = truth(item.attributes.get("interactive")) is not False
+    return is_attended and decision in {"accept", "modify"} and name not in _UNASKED
+
+
 def _decision(item: Item) -> Outcome:
     """What a person refused is no failure; who broke off altogether is an abort."""
     word = text(item.attributes.get("decision"))
@@ -171,6 +187,8 @@ def _gemini_error(item: Item) -> Record:
 def _gemini_tool(item: Item) -> Record:
     record = _reported_tool(item)
     metadata = item.attributes.get("metadata")
+    if _may_have_waited(item, record["name"]):
+        record["elapsed_ms"] = None
     if record["failed"] is False and isinstance(metadata, str):
         code = _EXIT_CODE.search(metadata[:_LOOKED_AT])
         has_failed = code is not None and int(code[1]) != 0
@@ -239,10 +257,10 @@ _NO_EVENTS = frozenset(
         *("claude_code.hook_registered", "claude_code.feedback_survey"),
         *("codex.conversation_starts", "codex.startup_phase", "codex.turn_ttft"),
         *("copilot_chat.session.start", "copilot_chat.agent.turn"),
-        "gen_ai.client.inference.operation.details",
     )
 )
 _NO_EVENT_PREFIXES = (
+    "gen_ai.",  # the conventions' events tell what their spans tell, or messages inside of them
     *("gemini_cli.config", "gemini_cli.api_request", "gemini_cli.model_routing"),
     *("gemini_cli.ripgrep_fallback", "gemini_cli.startup_stats", "gemini_cli.file_operation"),
     *("gemini_cli.plan.", "gemini_cli.conversation_finished", "gemini_cli.next_speaker_check"),

@@ -16,6 +16,7 @@ from typing import Any
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Outcome, PassedOver, Record, malformed
 from tgt.sources.coerce import text
+from tgt.sources.otlp.conversations import Conversations
 from tgt.sources.otlp.decode import is_batch, items
 from tgt.sources.otlp.items import Item
 from tgt.sources.otlp.lineage import ALIKE, Lineage, Span, key_of
@@ -23,9 +24,6 @@ from tgt.sources.otlp.log_events import asks_a_person, of_log
 from tgt.sources.otlp.records import conversation
 from tgt.sources.otlp.spans import Role, is_own, of_span, role_of, tool_name
 
-_SESSIONS = 5_000
-_SESSIONS_KEPT = 500
-_LONGEST_SESSION = 200
 _ASKED = 200
 _NO_TIME = malformed("no time")
 # What others must know of the execution of a tool, whose name stands in the span around it.
@@ -45,13 +43,15 @@ class OtlpReader:
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         before = state or {}
         self._lineage = Lineage(before.get("spans"))
-        self._sessions: dict[str, str] = Recent(_SESSIONS, before.get("sessions"))
+        self._conversations = Conversations(before.get("conversations"))
         self._asked: dict[str, int] = Recent(_ASKED, before.get("asked"))
 
     def state(self) -> Mapping[str, Any]:
-        newest = list(self._sessions.items())[-_SESSIONS_KEPT:]
-        sessions = {trace: name for trace, name in newest if len(name) <= _LONGEST_SESSION}
-        return {"spans": self._lineage.state(), "sessions": sessions, "asked": dict(self._asked)}
+        return {
+            "spans": self._lineage.state(),
+            "conversations": self._conversations.state(),
+            "asked": dict(self._asked),
+        }
 
     def take(self, document: Mapping[str, Any], place: int) -> Iterator[Outcome]:
         batch = list(items(document))
@@ -60,19 +60,23 @@ class OtlpReader:
             for n, item in enumerate(batch)
             if not isinstance(item, PassedOver) and item.is_span
         }
-        sessions = list(self._meet(batch, roles))
+        yield from list(self._meet(batch, roles))
         seen: Counter[str] | None = Counter() if is_batch(document) else None
         for n, item in enumerate(batch):
             if isinstance(item, PassedOver):
                 yield item
+                continue
+            outcome = self._outcome(item, roles.get(n), place, seen)
+            if isinstance(outcome, PassedOver):
+                yield outcome
             else:
-                yield self._outcome(item, roles.get(n), place, seen)
-        yield from sessions
+                yield from self._conversations.placed(outcome, item, place)
         yield from self._no_events()
 
     def finish(self) -> Iterator[Outcome]:
-        """Nothing is kept back, but for executions of tools whose names are not told yet. Spans of
-        which only the children are known may stand in another file."""
+        """What waits for something that is not told yet. Spans of which only the children are
+        known may stand in another file."""
+        yield from self._conversations.finish()
         for key, span in self._lineage:
             if span.is_given or span.role:
                 continue
@@ -82,12 +86,14 @@ class OtlpReader:
             execution = span.call.get("execution")
             if execution:
                 span.is_given = True
-                yield _UNNAMED | {"key": f"tool:{key}", "id": key} | execution
+                named = execution["conv_id"] or self._conversations.name(execution["trace_id"])
+                of_span = {"key": f"tool:{key}", "id": key, "conv_id": named}
+                yield _UNNAMED | execution | of_span
 
     # --- what is around --------------------------------------------------------------------------
 
     def _meet(self, batch: list[Item | PassedOver], roles: Mapping[int, Role]) -> Iterator[Record]:
-        """Learn what the items tell of each other; yields which conversations traces are of."""
+        """Learn what the items tell of each other; yields what waited for that."""
         for n, item in enumerate(batch):
             if isinstance(item, PassedOver):
                 continue
@@ -99,22 +105,12 @@ class OtlpReader:
                 asked = asks_a_person(item)
                 if asked:
                     self._asked[asked] = item.us or 0
-            named = conversation(item) if item.trace else None
-            if named and item.trace and item.us and item.trace not in self._sessions:
-                self._sessions[item.trace] = named
-                of_trace = {"trace_id": item.trace, "conv_id": named}
-                yield {"act": None, "us": item.us, "key": f"trace:{item.trace}"} | of_trace
+            yield from self._conversations.meet(item)
 
     def _no_events(self) -> Iterator[Record]:
         for key, us in self._lineage.no_events.items():
             yield _no_event(key, us)
         self._lineage.no_events.clear()
-
-    def _placed(self, record: Record, item: Item) -> Record:
-        if record["conv_id"] is None:
-            session = self._sessions.get(item.trace) if item.trace else None
-            record["conv_id"] = session or item.around.session or item.trace
-        return record
 
     # --- one record ------------------------------------------------------------------------------
 
@@ -139,7 +135,7 @@ class OtlpReader:
             content = _content(item)
             record["key"] = f"log:{content}:{seen[content]}"
             seen[content] += 1
-        return self._placed(record, item)
+        return record
 
     def _of_span(self, item: Item, role: Role, place: int) -> Outcome:
         if item.is_running:
@@ -149,7 +145,6 @@ class OtlpReader:
             return record
         if item.us is None:
             return _NO_TIME
-        self._placed(record, item)
         if item.trace is None or item.span is None:
             return record
         key = key_of(item, item.span)

@@ -1,0 +1,88 @@
+"""Which conversation a record is of, where only another span or event of its trace names it.
+
+Children are exported before their parents, and often only the outermost span names a session. What
+was read with it is told when it is known which; what was read before is told to whoever joins
+records by a record without an act that names the conversation of a trace.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tgt.sources.agents import Recent
+from tgt.sources.base import Record
+from tgt.sources.otlp.items import Item
+from tgt.sources.otlp.records import conversation
+
+_MOST = 5_000
+_MOST_KEPT = 500
+_LONGEST_KEPT = 200
+_MOST_WAITING = 5_000
+
+
+class Conversations:
+    """The conversations of the traces of one file, and the records that wait for theirs."""
+
+    def __init__(self, state: Any = None) -> None:
+        known = state if isinstance(state, Mapping) else {}
+        self._of_trace: dict[str, str] = Recent(_MOST, known)
+        self._waiting: OrderedDict[str, list[tuple[Record, str]]] = OrderedDict()
+        self._number = 0
+
+    def state(self) -> dict[str, str]:
+        newest = list(self._of_trace.items())[-_MOST_KEPT:]
+        return {trace: name for trace, name in newest if len(name) <= _LONGEST_KEPT}
+
+    def meet(self, item: Item) -> Iterator[Record]:
+        """Learn what an item tells; the records that waited for it."""
+        name = conversation(item) if item.trace else None
+        if name is None or item.trace is None or item.us is None or item.trace in self._of_trace:
+            return
+        self._of_trace[item.trace] = name
+        yield {
+            "act": None,
+            "us": item.us,
+            "key": f"trace:{item.trace}",
+            "trace_id": item.trace,
+            "conv_id": name,
+        }
+        for record, _ in self._taken(item.trace):
+            yield record | {"conv_id": name}
+
+    def placed(self, record: Record, item: Item, place: int) -> Iterator[Record]:
+        """The record with its conversation, once that is known, and others that waited too long."""
+        if record["conv_id"] is None:
+            record["conv_id"] = self._of_trace.get(item.trace) if item.trace else None
+        if record["conv_id"] is not None:
+            yield record
+        elif item.trace is None:
+            yield record | {"conv_id": item.around.session}
+        else:
+            held = record | {"place": place}
+            self._waiting.setdefault(item.trace, []).append(
+                (held, item.around.session or item.trace)
+            )
+            self._number += 1
+            while self._number > _MOST_WAITING:
+                yield from self._alone(next(iter(self._waiting)))
+
+    def finish(self) -> Iterator[Record]:
+        """The records that still wait: the session of their service, or their trace, stands for
+        the conversation."""
+        for trace in list(self._waiting):
+            yield from self._alone(trace)
+
+    def name(self, trace: str | None) -> str | None:
+        """What is known of a trace, which is at least its own id."""
+        return self._of_trace.get(trace, trace) if trace else None
+
+    def _alone(self, trace: str) -> Iterator[Record]:
+        for record, fallback in self._taken(trace):
+            yield record | {"conv_id": fallback}
+
+    def _taken(self, trace: str) -> list[tuple[Record, str]]:
+        waiting = self._waiting.pop(trace, [])
+        self._number -= len(waiting)
+        return waiting
