@@ -83,7 +83,7 @@ def test_skipped(
 def other_cycle(spiked: Workplace) -> Iterator[None]:
     """Another process that holds the lock of the run, as a cycle does."""
     script = (
-        "import sys; from pathlib import Path; from tgt import fsio\n"
+        "import sys; from pathlib import Path; from tgt.store import fsio\n"
         "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
         "with fsio.try_lock(tasks / fsio.RUN_LOCK) as alone:\n"
         "    print(alone, flush=True); sys.stdin.read()\n"
@@ -112,7 +112,7 @@ def test_already_running(spiked: Workplace, other_cycle: None, arguments: list[s
 
 def test_another_cycle_that_was_killed_leaves_no_lock(spiked: Workplace) -> None:
     script = (
-        "import sys, os; from pathlib import Path; from tgt import fsio\n"
+        "import sys, os; from pathlib import Path; from tgt.store import fsio\n"
         "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
         "with fsio.try_lock(tasks / fsio.RUN_LOCK): os.kill(os.getpid(), 9)\n"
     )

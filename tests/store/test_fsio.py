@@ -171,7 +171,7 @@ def test_a_held_lock_is_seen_and_waited_for_only_so_long(tmp_path: Path) -> None
 def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     script = (
-        "import sys, time, pathlib; from tgt import fsio\n"
+        "import sys, time, pathlib; from tgt.store import fsio\n"
         "with fsio.lock(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True); time.sleep(60)\n"
     )

@@ -57,19 +57,16 @@ def ensure_directory(path: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-        return
-    except FileNotFoundError:
-        if path.parent == path:
-            raise
-        _make_directory(path.parent)
-        _make_directory(path)
-        return
-    _sync_directory(path.parent)
+    """From the outermost that is missing inwards; a place that takes none says so itself."""
+    missing = [place for place in (path, *path.parents) if not os.path.lexists(place)]
+    for place in reversed(missing or [path]):
+        try:
+            place.mkdir(mode=0o700)
+        except FileExistsError:
+            if not place.is_dir():
+                raise
+        else:
+            _sync_directory(place.parent)
 
 
 @contextmanager
