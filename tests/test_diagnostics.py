@@ -10,6 +10,7 @@ import pytest
 from tgt import diagnostics
 from tgt.errors import (
     BusyError,
+    Candidate,
     ExitStatus,
     NotFoundError,
     SettingsError,
@@ -27,10 +28,10 @@ class _UsageError(Exception):
     """Stands for what the argument parser raises."""
 
 
-Told = list[tuple[str, tuple[str, ...]]]
+Told = list[tuple[str, TgtError | None]]
 
 
-def _run(problem: BaseException | None) -> tuple[int, Told]:
+def _run(problem: BaseException | None, saved: int = 0) -> tuple[int, Told]:
     told: Told = []
 
     def act() -> int:
@@ -38,7 +39,7 @@ def _run(problem: BaseException | None) -> tuple[int, Told]:
             raise problem
         return 0
 
-    status = diagnostics.boundary(act, _UsageError, lambda *what: told.append(what))
+    status = diagnostics.boundary(act, _UsageError, lambda *what: told.append(what), lambda: saved)
     return status, told
 
 
@@ -57,18 +58,21 @@ def _run(problem: BaseException | None) -> tuple[int, Told]:
 def test_an_expected_failure(
     problem: TgtError, status: ExitStatus, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(problem) == (status, [("x; y", ())])
+    assert _run(problem) == (status, [("x; y", problem)])
     assert capsys.readouterr() == ("", "tgt: x; y\n")
 
 
 def test_candidates_follow_the_message(capsys: pytest.CaptureFixture[str]) -> None:
-    _, told = _run(NotFoundError("x", candidates=("A", "B\x1b")))
-    assert told == [("x", ("A", "B\x1b"))]
-    assert capsys.readouterr().err == "tgt: x\n  A\n  B\\x1b\n"
+    candidates = (Candidate("A", "reads\nfail"), Candidate("B\x1b", ""))
+    problem = NotFoundError("x", candidates=candidates, more=40)
+    assert _run(problem)[1] == [("x", problem)]
+    assert capsys.readouterr().err == (
+        "tgt: x\n  A  reads\\nfail\n  B\\x1b\n  and 40 more\n"
+    )
 
 
 def test_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_UsageError("No such\noption.")) == (2, [("No such option; see tgt --help", ())])
+    assert _run(_UsageError("No such\noption.")) == (2, [("No such option; see tgt --help", None)])
     assert capsys.readouterr().err == "tgt: No such option; see tgt --help\n"
 
 
@@ -85,10 +89,20 @@ def test_an_unexpected_failure_tells_where_and_not_what(
     assert err.count("\n") == 1
 
 
-def test_success_and_interrupt_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_success_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(None) == (0, [])
-    assert _run(KeyboardInterrupt()) == (130, [])
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("saved", "told"),
+    [(0, "nothing was saved"), (1, "1 task had been saved"), (3, "3 tasks had been saved")],
+)
+def test_who_interrupts_is_told_what_was_saved(
+    saved: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(KeyboardInterrupt(), saved) == (130, [])
+    assert capsys.readouterr() == ("", f"tgt: interrupted; {told}\n")
 
 
 def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(
@@ -104,7 +118,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(
     told: Told = []
     assert diagnostics.boundary(act, _UsageError, lambda *what: told.append(what)) == 130
     assert told == []
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "tgt: interrupted; nothing was saved\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

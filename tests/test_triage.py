@@ -39,33 +39,54 @@ IDS = ("01KABC", "01KABCDE", "01KXYZ", "01lower")
 @pytest.mark.parametrize(
     ("references", "expected", "why"),
     [
-        (["01KX"], ["01KXYZ"], "a prefix"),
-        (["01kxyz"], ["01KXYZ"], "in either case"),
+        (["01KX"], ["01KXYZ"], "the beginning of an id"),
+        (["xyz"], ["01KXYZ"], "the end of an id, in either case"),
         ([" 01KXYZ\n"], ["01KXYZ"], "with space around it"),
         (["01KABC"], ["01KABC"], "a whole id wins over a longer one"),
-        (["01kabc"], ["01KABC"], "also in the other case"),
-        (["01KABCD"], ["01KABCDE"], "a prefix of the longer one"),
-        (["01LOW"], ["01lower"], "whatever case the journal has"),
-        (["01KX", "01KABC", "01KXYZ"], ["01KXYZ", "01KABC"], "each once, in the order asked for"),
+        (["01KX", "01KABC", "yz"], ["01KXYZ", "01KABC"], "each once, in the order asked for"),
+        (["tool_call/git"], ["01KXYZ"], "a whole subject"),
+        (["tool_call/ls"], ["01lower"], "a subject that only one open task has"),
+        (["tool_call/ls", "ABC"], ["01lower", "01KABC"], "both kinds of names"),
     ],
 )
-def test_a_task_is_found_by_its_id_or_any_unambiguous_prefix(
+def test_a_task_is_found_by_its_id_an_end_of_it_or_its_subject(
     tmp_path: Path, references: list[str], expected: list[str], why: str
 ) -> None:
-    journal = journal_of(tmp_path, *map(card, IDS))
+    journal = journal_of(
+        tmp_path,
+        card("01KABC"),
+        card("01KABCDE", "completed", subject="tool_call/ls"),
+        card("01KXYZ", subject="tool_call/git"),
+        card("01lower", "approved", subject="tool_call/ls"),
+    )
     assert [found.id for found in triage.find(journal, references)] == expected, why
-    assert [found.id for found in triage.resolve(journal.read().cards, references)] == expected
 
 
-def test_an_ambiguous_prefix_lists_the_candidates(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, *map(card, IDS), *(card(f"02{n:03}") for n in range(50)))
+def test_an_ambiguous_name_lists_ten_candidates_with_their_titles(tmp_path: Path) -> None:
+    many = [card(f"02{n:03}", subject="tool_call/ls") for n in range(50)]
+    journal = journal_of(tmp_path, *(card(name, title=f"of {name}") for name in IDS), *many)
     with pytest.raises(NotFoundError, match="'01k' fits 3 tasks") as caught:
         triage.approve(journal, ["01KX", "01k"], NOW)
-    assert caught.value.candidates == ("01KABC", "01KABCDE", "01KXYZ")
-    assert caught.value.status is ExitStatus.NOT_FOUND
-    with pytest.raises(NotFoundError, match="fits 50 tasks") as caught:
-        triage.find(journal, ["02"])
-    assert len(caught.value.candidates) == 20
+    fitting = ("01KABC", "01KABCDE", "01KXYZ")
+    assert caught.value.candidates == tuple((name, f"of {name}") for name in fitting)
+    assert (caught.value.status, caught.value.more) == (ExitStatus.NOT_FOUND, 0)
+    for name in ("02", "tool_call/ls"):
+        with pytest.raises(NotFoundError, match="fits 50 tasks") as caught:
+            triage.find(journal, [name])
+        assert (len(caught.value.candidates), caught.value.more) == (10, 40)
+
+
+def test_an_unknown_name_lists_open_tasks_that_may_be_meant(tmp_path: Path) -> None:
+    journal = journal_of(
+        tmp_path,
+        card("A", subject="tool_call/read_file", priority=1),
+        card("B", subject="tool_call/git_diff", priority=2),
+        card("C", "dismissed", subject="tool_call/read_file"),
+    )
+    for name, meant in (("read", ["A"]), ("Tool_Call", ["B", "A"]), ("zzz", ["B", "A"])):
+        with pytest.raises(NotFoundError, match="no such task") as caught:
+            triage.find(journal, [name])
+        assert [candidate.id for candidate in caught.value.candidates] == meant, name
 
 
 @pytest.mark.parametrize("reference", ["", "  ", "01KXYZ0", "\x1b[31m"])
@@ -132,6 +153,54 @@ def test_the_note_is_kept_and_may_be_added_later(tmp_path: Path) -> None:
     assert "approvalNote" not in triage.approve(journal, ["01K"], NOW).cards[0].data
     assert triage.approve(journal, ["01K"], NOW, note="why").cards[0].data["approvalNote"] == "why"
     assert triage.approve(journal, ["01K"], NOW, note="why").already == {"01K"}
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [(triage.complete, "completionNote"), (triage.reopen, "reopenNote")],
+)
+def test_whoever_completes_or_reopens_may_say_why(
+    tmp_path: Path, change: Callable[..., triage.Outcome], key: str
+) -> None:
+    journal = journal_of(tmp_path, card("01K", "dismissed"))
+    assert change(journal, ["01K"], NOW, note="as agreed").cards[0].data[key] == "as agreed"
+    assert change(journal, ["01K"], NOW, note="as agreed").already == {"01K"}
+
+
+@pytest.mark.parametrize("change", [triage.approve, triage.complete, triage.reopen])
+def test_a_decision_ends_a_dismissal_and_its_end(tmp_path: Path, change: Change) -> None:
+    journal = journal_of(tmp_path, card("01K"))
+    triage.dismiss(journal, ["01K"], NOW, until=NOW + DAY)
+    assert change(journal, ["01K"], NOW).cards[0].data["dismissedUntil"] is None
+
+
+def test_an_annotation_changes_no_status_and_adds_to_what_there_is(tmp_path: Path) -> None:
+    old = card("01K", "approved", links=["https://a.example/1"], notes=[{"text": "old"}])
+    journal = journal_of(tmp_path, old)
+    link = "https://a.example/2"
+    (new,) = triage.annotate(
+        journal, ["01K"], NOW, owner="ada", links=[old.data["links"][0], link, link], by="jo"
+    ).changed
+    assert new.data == {
+        **old.data,
+        "owner": "ada",
+        "links": ["https://a.example/1", link],
+        "updatedAt": STAMP,
+    }
+    (noted,) = triage.annotate(journal, ["01K"], NOW, note="seen", by="jo").changed
+    assert noted.data["notes"] == [{"text": "old"}, {"at": STAMP, "by": "jo", "text": "seen"}]
+    assert triage.annotate(journal, ["01K"], NOW, owner="ada", links=[link]).already == {"01K"}
+    assert triage.annotate(journal, ["01K"], NOW, owner="").cards[0].data["owner"] is None
+
+
+@pytest.mark.parametrize("strange", ["x", 7, {"a": 1}, None])
+def test_notes_and_links_of_another_type_give_way(tmp_path: Path, strange: object) -> None:
+    journal = journal_of(tmp_path, card("01K", links=strange, notes=strange, owner=strange))
+    (new,) = triage.annotate(
+        journal, ["01K"], NOW, owner="ada", links=["https://a.example"], note="n"
+    ).changed
+    assert new.data["links"] == ["https://a.example"]
+    assert len(new.data["notes"]) == 1
 
 
 def test_a_dismissal_remembers_its_reason_its_end_and_the_severity(tmp_path: Path) -> None:

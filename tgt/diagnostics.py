@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _ERROR, _WARNING, _INFO = 3, 4, 6
+_TITLE = 120
 
 
 def error(message: str) -> None:
@@ -60,11 +61,14 @@ def _say(priority: int, message: str) -> None:
 
 
 def failure(problem: TgtError) -> None:
-    """One line for an expected failure, and the candidates of an ambiguous prefix below it."""
+    """One line for an expected failure, and below it the tasks that may have been meant."""
     error(str(problem))
     if isinstance(problem, NotFoundError):
         for candidate in problem.candidates:
-            _say(_ERROR, f"  {candidate}")
+            title = safe(candidate.title, limit=_TITLE)
+            _say(_ERROR, f"  {safe(candidate.id, limit=_TITLE)}  {title}".rstrip())
+        if problem.more:
+            _say(_ERROR, f"  and {problem.more} more")
 
 
 def unexpected(problem: BaseException) -> str:
@@ -88,14 +92,16 @@ def unexpected(problem: BaseException) -> str:
 def boundary(
     action: Callable[[], int],
     usage_error: type[Exception],
-    write_failure: Callable[[str, tuple[str, ...]], None],
+    write_failure: Callable[[str, TgtError | None], None],
+    saved: Callable[[], int] = lambda: 0,
 ) -> int:
     """Run ``action``; every exception becomes a message and an exit status.
 
     ``usage_error`` is what the argument parser raises; ``write_failure`` puts a failure's one line
-    and the ids it may have meant on standard output, where a machine listens there.
+    on standard output, where a machine listens there. Who interrupts is told how many tasks had
+    been ``saved``.
     """
-    candidates: tuple[str, ...] = ()
+    expected: TgtError | None = None
     interrupts: list[int] = []
     try:
         with _interrupts_into(interrupts):
@@ -103,27 +109,32 @@ def boundary(
     except BrokenPipeError:
         return _quiet()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _interrupted(saved())
     except TgtError as problem:
         failure(problem)
-        status, message = int(problem.status), str(problem)
-        candidates = problem.candidates if isinstance(problem, NotFoundError) else ()
+        status, message, expected = int(problem.status), str(problem), problem
     except usage_error as problem:
         message = _usage_message(problem)
         error(message)
         status = int(ExitStatus.USAGE)
     except Exception as problem:  # noqa: BLE001 the boundary: nobody sees a traceback by accident
         if interrupts:
-            return INTERRUPTED
+            return _interrupted(saved())
         message = unexpected(problem)
         status = int(ExitStatus.FAILED)
     try:
-        write_failure(message, candidates)
+        write_failure(message, expected)
     except BrokenPipeError:
         _quiet()
     except OSError as problem:
         error(f"cannot write to standard output: {problem.strerror}")
     return status
+
+
+def _interrupted(saved: int) -> int:
+    tasks = "1 task had" if saved == 1 else f"{saved} tasks had"
+    error(f"interrupted; {tasks} been saved" if saved else "interrupted; nothing was saved")
+    return INTERRUPTED
 
 
 @contextmanager
@@ -162,11 +173,14 @@ def _quiet() -> int:
 
 def write_output(pieces: Sequence[str]) -> None:
     """Write an answer to standard output, whole. Raises TgtError where that fails."""
+    from tgt.output import ascii as ascii_of  # noqa: PLC0415 messages need none of it
+
     if any(pieces) and cast("TextIO | None", sys.stdout) is None:
         raise TgtError("cannot write to standard output: it is closed")
     try:
         if any(pieces):
-            sys.stdout.writelines(pieces)
+            wanted = ascii_of.is_wanted()
+            sys.stdout.writelines(map(ascii_of.plain, pieces) if wanted else pieces)
             sys.stdout.flush()
     except BrokenPipeError:
         raise

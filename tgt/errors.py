@@ -7,6 +7,7 @@ the error and not to the place that catches it, so every command exits the same 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitStatus(IntEnum):
@@ -51,14 +52,32 @@ class BusyError(StoreError):
     """Another process held the write lock for longer than we are willing to wait."""
 
 
+class Candidate(NamedTuple):
+    """A task that may have been meant."""
+
+    id: str
+    title: str
+
+
 class NotFoundError(TgtError):
-    """No such task, or a prefix that fits several; ``candidates`` are the ids that it fits."""
+    """No such task, or a name that fits several.
+
+    ``candidates`` are some that may have been meant, and there are ``more``.
+    """
 
     status = ExitStatus.NOT_FOUND
 
-    def __init__(self, message: str, *, hint: str = "", candidates: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        candidates: tuple[Candidate, ...] = (),
+        more: int = 0,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.candidates = candidates
+        self.more = more
 
 
 class TransitionError(TgtError):

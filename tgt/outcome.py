@@ -55,6 +55,11 @@ class RunReport:
     tasks: tuple[Card, ...] = field(default=())
 
     @property
+    def quiet(self) -> int:
+        """How many of the ``covered`` are so because somebody dismissed or completed the task."""
+        return sum(decision.action == "suppress" for decision in self.decisions)
+
+    @property
     def degraded(self) -> bool:
         """The cycle did its work, but an analyzer or a telemetry file failed: exit status 4."""
         return bool(self.warnings)

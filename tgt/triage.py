@@ -1,4 +1,4 @@
-"""What people do with cards: approve, dismiss, complete, reopen, and clean up.
+"""What people do with cards: approve, dismiss, complete, reopen, annotate, and clean up.
 
 A change happens on the card as it is while the write lock is held, so two people never overwrite
 each other's. Of several tasks all are changed or none. Any status may follow any other, because
@@ -7,17 +7,19 @@ the operator knows better; a change that would change nothing writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tgt.errors import NotFoundError, TransitionError
+from tgt.errors import Candidate, NotFoundError, TransitionError
 from tgt.store import journal_index as heads
 from tgt.store.journal import Journal
-from tgt.tasks.card import Card, Status, format_time
+from tgt.store.journal_index import View
+from tgt.tasks.card import OPEN_STATUSES, Card, Status, format_time
+from tgt.tasks.reference import Ids
 
-_MOST_CANDIDATES = 20
+_MOST_CANDIDATES = 10
 
 
 @dataclass(frozen=True)
@@ -44,46 +46,83 @@ class Cleanup:
 
 
 def find(journal: Journal, references: Sequence[str]) -> tuple[Card, ...]:
-    """The cards that are meant, without taking the lock. Raises NotFoundError, StoreError."""
-    return resolve(heads.find(journal, _cleaned(references)), references)
+    """The cards that are meant, each once, in the order asked for; without taking the lock.
 
-
-def resolve(cards: Mapping[str, Card], references: Sequence[str]) -> tuple[Card, ...]:
-    """The card of each id or unambiguous prefix of one, in either case; each card once.
-
-    Raises NotFoundError, with the candidates where a prefix fits several.
+    A reference is an id, an end of one that fits no other, or a whole subject that only one open
+    task has. Raises NotFoundError with the tasks that may have been meant, and StoreError.
     """
+    names = dict.fromkeys(reference.strip() for reference in references)
+    fits: dict[str, list[str]] = {}
+
+    def choose(ids: Collection[str]) -> list[str]:
+        known = Ids(ids)
+        fits.update((name, known.match(name)) for name in names)
+        return [card_id for found in fits.values() for card_id in found[:_MOST_CANDIDATES]]
+
+    cards = heads.find(journal, choose)
+    meant: dict[str, Card] = {}
+    unknown = []
+    for name in names:
+        found = fits.get(name, [])
+        if len(found) > 1:
+            raise _ambiguous(name, [cards[card_id] for card_id in found if card_id in cards], found)
+        if found:
+            meant[name] = cards[found[0]]
+        else:
+            unknown.append(name)
+    if unknown:
+        meant |= heads.viewed(journal, lambda view: _with_subjects(view, unknown))
+    return tuple({meant[name].id: meant[name] for name in names}.values())
+
+
+def _with_subjects(view: View, names: Sequence[str]) -> dict[str, Card]:
+    """The only open task of each subject. Raises NotFoundError."""
+    is_open = [head for head in view.heads.values() if head.status in OPEN_STATUSES]
+    is_open.sort(key=lambda head: head.sort_key)
     found: dict[str, Card] = {}
     missing = []
-    for reference in _cleaned(references):
-        matches = _matches(cards, reference)
-        if len(matches) > 1:
-            raise NotFoundError(
-                f"{reference!r} fits {len(matches)} tasks",
-                hint="give more of the id",
-                candidates=tuple(matches[:_MOST_CANDIDATES]),
-            )
-        if matches:
-            found.setdefault(matches[0], cards[matches[0]])
+    for name in names:
+        heads_of = [head for head in is_open if name and head.subject == name]
+        if len(heads_of) > 1:
+            cards = [view.card(head) for head in heads_of[:_MOST_CANDIDATES]]
+            raise _ambiguous(name, cards, heads_of)
+        if heads_of:
+            found[name] = view.card(heads_of[0])
         else:
-            missing.append(repr(reference))
+            missing.append(name)
     if missing:
-        raise NotFoundError(f"no such task: {', '.join(missing)}", hint="see tgt list --all")
-    return tuple(found.values())
+        words = [name.casefold() for name in missing if name]
+        like = [h for h in is_open if any(word in h.subject.casefold() for word in words)]
+        near = like or is_open
+        candidates = [view.card(head) for head in near[:_MOST_CANDIDATES]]
+        raise NotFoundError(
+            f"no such task: {', '.join(map(repr, missing))}",
+            hint="see tgt list --all",
+            candidates=_candidates(candidates),
+            more=len(near) - len(candidates),
+        )
+    return found
+
+
+def _ambiguous(name: str, cards: Sequence[Card], fitting: Collection[object]) -> NotFoundError:
+    return NotFoundError(
+        f"{name!r} fits {len(fitting)} tasks",
+        hint="give more of the id",
+        candidates=_candidates(cards),
+        more=len(fitting) - len(cards),
+    )
+
+
+def _candidates(cards: Iterable[Card]) -> tuple[Candidate, ...]:
+    return tuple(Candidate(card.id, card.title) for card in cards)
 
 
 def approve(
     journal: Journal, references: Sequence[str], now: datetime, *, note: str | None = None
 ) -> Outcome:
     """The problem is real and will be worked on; ``note`` is kept as ``approvalNote``."""
-    return _change(
-        journal,
-        references,
-        now,
-        status=Status.APPROVED,
-        stamp="approvedAt",
-        told=lambda _card: {} if note is None else {"approvalNote": note},
-    )
+    keys = {} if note is None else {"approvalNote": note}
+    return _decide(journal, references, now, Status.APPROVED, "approvedAt", keys)
 
 
 def dismiss(
@@ -118,14 +157,49 @@ def dismiss(
     )
 
 
-def complete(journal: Journal, references: Sequence[str], now: datetime) -> Outcome:
+def complete(
+    journal: Journal, references: Sequence[str], now: datetime, *, note: str | None = None
+) -> Outcome:
     """The problem is solved; should it come back, the same card is reopened."""
-    return _change(journal, references, now, status=Status.COMPLETED, stamp="completedAt")
+    keys = {} if note is None else {"completionNote": note}
+    return _decide(journal, references, now, Status.COMPLETED, "completedAt", keys)
 
 
-def reopen(journal: Journal, references: Sequence[str], now: datetime) -> Outcome:
+def reopen(
+    journal: Journal, references: Sequence[str], now: datetime, *, note: str | None = None
+) -> Outcome:
     """The card is open again; one that is approved is open, and stays approved."""
-    return _change(journal, references, now, status=Status.GENERATED, stamp="reopenedAt")
+    keys = {} if note is None else {"reopenNote": note}
+    return _decide(journal, references, now, Status.GENERATED, "reopenedAt", keys)
+
+
+def annotate(
+    journal: Journal,
+    references: Sequence[str],
+    now: datetime,
+    *,
+    owner: str | None = None,
+    links: Sequence[str] = (),
+    note: str | None = None,
+    by: str = "",
+) -> Outcome:
+    """Whose task it is, where it is tracked and what ``by`` somebody was said; the status stays.
+
+    An empty ``owner`` means nobody's; a link that is there already is not added again.
+    """
+
+    def told(card: Card) -> dict[str, Any]:
+        keys: dict[str, Any] = {}
+        if owner is not None and owner != card.text("owner"):
+            keys["owner"] = owner or None
+        if new := [link for link in dict.fromkeys(links) if link not in card.items("links")]:
+            keys["links"] = [*card.items("links"), *new]
+        if note is not None:
+            entry = {"at": format_time(now), "by": by, "text": note}
+            keys["notes"] = [*card.items("notes"), entry]
+        return keys
+
+    return _change(journal, references, now, told=told)
 
 
 def cleanup(journal: Journal, now: datetime, *, days: int, dry_run: bool = False) -> Cleanup:
@@ -144,15 +218,33 @@ def cleanup(journal: Journal, now: datetime, *, days: int, dry_run: bool = False
     return Cleanup(removed)
 
 
+def _decide(
+    journal: Journal,
+    references: Sequence[str],
+    now: datetime,
+    status: Status,
+    stamp: str,
+    keys: dict[str, Any],
+) -> Outcome:
+    """A change to a status that no dismissal outlasts."""
+
+    def told(card: Card) -> dict[str, Any]:
+        over = card.data.get("dismissedUntil") is not None
+        return {**keys, "dismissedUntil": None} if over else keys
+
+    return _change(journal, references, now, status=status, stamp=stamp, told=told)
+
+
 def _change(
     journal: Journal,
     references: Sequence[str],
     now: datetime,
     *,
-    status: Status,
-    stamp: str,
-    told: Callable[[Card], dict[str, Any]] = lambda _card: {},
+    told: Callable[[Card], dict[str, Any]],
+    status: Status | None = None,
+    stamp: str = "",
 ) -> Outcome:
+    """Write what is ``told`` of each card, and its new status with the key that is its stamp."""
     find(journal, references)  # a task that does not exist is no reason to create a lock
     with journal.writing() as writer:
         before = find(journal, references)
@@ -160,27 +252,15 @@ def _change(
         for card in before:
             keys = told(card)
             same_status = card.status == status or (status is Status.GENERATED and card.is_open)
-            if same_status and all(card.data.get(key) == value for key, value in keys.items()):
+            same = all(card.data.get(key) == value for key, value in keys.items())
+            if same and (status is None or same_status):
                 continue
-            times = {stamp: format_time(now), "updatedAt": format_time(now)}
-            after[card.id] = card.changed(status=str(status), **keys, **times)
+            if status is not None:
+                keys = {"status": str(status), stamp: format_time(now), **keys}
+            after[card.id] = card.changed(updatedAt=format_time(now), **keys)
         writer.append(tuple(after.values()))
     cards = tuple(after.get(card.id, card) for card in before)
     return Outcome(cards, frozenset(card.id for card in before if card.id not in after))
-
-
-def _cleaned(references: Sequence[str]) -> tuple[str, ...]:
-    return tuple(reference.strip() for reference in references)
-
-
-def _matches(cards: Mapping[str, Card], reference: str) -> list[str]:
-    if not reference:
-        return []
-    if reference in cards:
-        return [reference]
-    wanted = reference.upper()
-    exact = [card_id for card_id in cards if card_id.upper() == wanted]
-    return exact or sorted(card_id for card_id in cards if card_id.upper().startswith(wanted))
 
 
 def _stale(card: Card, now: datetime, age: timedelta) -> bool:

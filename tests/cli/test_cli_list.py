@@ -13,71 +13,57 @@ Card = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def three(workplace: Workplace, card_data: Card) -> Workplace:
-    """Three open tasks of one run, whose ids differ from the 11th character on, and one closed."""
+    """Three open tasks of one run, whose ids begin alike, and one closed."""
     workplace.write_journal(
-        card_data("01K94XYZ00B7T4M8R2VXCDGHJK", priority=41, severity="medium", title="git_diff"),
-        card_data("01K94XYZ00A7T4M8R2VXCDGHJK"),
         card_data(
-            "01K94XYZ00C7T4M8R2VXCDGHJK",
+            "01K94XYZ00B7T4M8R2VXCDGH1B",
+            priority=41,
+            severity="medium",
+            title="git_diff",
+            owner="ada",
+            generatedAt="2025-11-03T14:00:00.000Z",
+            lastSeenAt="2025-11-03T15:00:00.000Z",
+        ),
+        card_data("01K94XYZ00A7T4M8R2VXCDGH1A", lastSeenAt="2025-11-03T15:56:00.000Z"),
+        card_data(
+            "01K94XYZ00C7T4M8R2VXCDGH1C",
             severity="critical",
             priority=92,
             status="approved",
             type="continuation_issue",
+            metadata={"analyzer": "continuation"},
             title="gpt-oss-120b is cut off in 32% of its answers",
         ),
-        card_data("01K9400000C7T4M8R2VXCDGHJK", status="dismissed"),
+        card_data("01K9400000C7T4M8R2VXCDQQQC", status="dismissed"),
     )
     return workplace
 
 
-def test_a_table_of_80_columns(three: Workplace) -> None:
-    result = three.tgt("list", "--now", NOW)
+def test_elsewhere_than_on_a_terminal_a_task_is_one_line_whatever_its_length(
+    three: Workplace, card_data: Card
+) -> None:
+    result = three.tgt("list", "--now", NOW, COLUMNS="40")
     assert result.err == ""
     assert result.out == (
-        "ID           SEVERITY  PRIO  STATUS      SEEN  TASK\n"
-        "01K94XYZ00C  critical    92  approved   5 min  gpt-oss-120b is cut off in 32% of\n"
-        "                                               its answers\n"
-        "01K94XYZ00A  high        70  generated  5 min  read_file fails in 25% of the\n"
-        "                                               conversations that use it\n"
-        "01K94XYZ00B  medium      41  generated  5 min  git_diff\n"
-        "\n"
-        "3 of 3 tasks shown: 1 critical, 1 high, 1 medium\n"
-    )
-
-
-def test_two_lines_a_task_at_50_columns(three: Workplace) -> None:
-    assert three.tgt("list", "--now", NOW, COLUMNS="50").out == (
-        "01K94XYZ00C  critical  92  approved  5 min ago\n"
-        "  gpt-oss-120b is cut off in 32% of its answers\n"
-        "01K94XYZ00A  high  70  5 min ago\n"
-        "  read_file fails in 25% of the conversations that\n"
-        "  use it\n"
-        "01K94XYZ00B  medium  41  5 min ago\n"
-        "  git_diff\n"
-        "\n"
-        "3 of 3 tasks shown: 1 critical, 1 high, 1 medium\n"
-    )
-
-
-def test_a_wide_table_shows_confidence_and_the_last_day(three: Workplace) -> None:
-    assert three.tgt("list", "--limit", "1", "--now", NOW, COLUMNS="120").out == (
-        "ID           SEVERITY  PRIO  CONF  STATUS     SEEN  BY HOUR  TASK\n"
-        "01K94XYZ00C  critical    92   93%  approved  5 min    ▁▁ ▂█  "
+        "ID    SEVERITY  PRIO  CONF  STATUS      SEEN  OWNER  TASK\n"
+        "GH1C  critical    92   93%  approved   5 min         "
         "gpt-oss-120b is cut off in 32% of its answers\n"
+        "GH1A  high        70   93%  generated  4 min         "
+        "read_file fails in 25% of the conversations that use it\n"
+        "GH1B  medium      41   93%  generated    1 h  ada    git_diff\n"
         "\n"
-        "1 of 3 tasks shown: 1 critical\n"
+        "3 of 3 tasks shown: 1 critical, 1 high, 1 medium\n"
     )
+    three.write_journal(card_data(title="many words " * 300))
+    assert f"{'many words ' * 300}".strip() in three.tgt("list").out
 
 
-@pytest.mark.parametrize("columns", ["20", "35", "63", "64", "80", "100", "250"])
-def test_no_line_is_wider_than_the_screen_and_nothing_is_cut(
-    three: Workplace, columns: str
-) -> None:
-    out = three.tgt("list", "--now", NOW, COLUMNS=columns).out
-    assert max(len(line) for line in out.splitlines()) <= int(columns)
-    assert "…" not in out
-    for word in ("gpt-oss-120b", "conversations", "critical", "01K94XYZ00A"):
-        assert word in out
+def test_what_is_shown_names_the_task_again(three: Workplace) -> None:
+    for line in three.tgt("list", "--all").out.splitlines()[1:5]:
+        name = line.split()[0]
+        assert len(name) >= 4
+        shown = three.tgt("show", name, "--json").json["task"]
+        assert shown["id"].endswith(name)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +81,17 @@ def test_no_line_is_wider_than_the_screen_and_nothing_is_cut(
         (["--limit", "1"], ["C"]),
         (["--limit", "0"], []),
         (["--all", "--status", "dismissed"], ["C"]),
+        (["--status", "open"], ["C", "A", "B"]),
+        (["--status", "Open,dismissed"], ["C", "C", "A", "B"]),
+        (["--type", "error_spike"], ["A", "B"]),
+        (["--type", "continuation"], ["C"]),
+        (["--subject", "tool_call/*"], ["C", "A", "B"]),
+        (["--subject", "tool_call/read_fil?", "--limit", "1"], ["C"]),
+        (["--subject", "TOOL_CALL/*"], []),
+        (["--owner", "Ada"], ["B"]),
+        (["--owner", "nobody"], []),
+        (["--sort", "age"], ["B", "C", "A"]),
+        (["--sort", "seen"], ["A", "C", "B"]),
     ],
 )
 def test_filters(three: Workplace, arguments: list[str], ids: list[str]) -> None:
@@ -107,6 +104,55 @@ def test_total_is_before_the_limit(three: Workplace) -> None:
     listed = three.tgt("list", "--json", "--limit", "1").json
     assert (listed["count"], listed["total"]) == (1, 3)
     assert three.tgt("list", "--limit", "1").out.endswith("1 of 3 tasks shown: 1 critical\n")
+
+
+def test_ids_alone_serve_a_command_that_reads_them(three: Workplace) -> None:
+    out = three.tgt("list", "--severity", "critical,medium", "--ids").out
+    assert out == "01K94XYZ00C7T4M8R2VXCDGH1C\n01K94XYZ00B7T4M8R2VXCDGH1B\n"
+    assert three.tgt("approve", "-", stdin=out).out.startswith("already approved  01K94XYZ00C")
+    assert three.tgt("list", "--severity", "low", "--ids").out == ""
+    assert three.tgt("list", "--ids", "--json").json["count"] == 3
+
+
+def test_the_order_of_sightings_is_that_of_the_last_run(three: Workplace) -> None:
+    seen = {"occurrences": 13, "lastSeenAt": "2025-11-03T15:58:00.000Z"}
+    three.write_sidecar(sightings={"01K94XYZ00B7T4M8R2VXCDGH1B": seen})
+    listed = three.tgt("list", "--json", "--sort", "seen").json["tasks"]
+    assert [task["id"][10] for task in listed] == ["B", "A", "C"]
+
+
+def test_a_problem_that_is_seen_in_the_future_is_not_old(three: Workplace) -> None:
+    """A clock was set back, or somebody asks about the past."""
+    out = three.tgt("list", "--now", "2024-11-03T16:00:00Z").out
+    assert out.count("later") == 3
+    assert " d " not in out
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"pause": {"since": NOW, "reason": "deploy"}}, "paused until tgt resume: deploy"),
+        ({"lastRunAt": "2025-11-03T10:00:00.000Z"}, "The last run was 6 h ago: look at the timer"),
+        ({"lastRunAt": NOW, "lastError": "no logs\x1b"}, "The last run failed: no logs\\x1b"),
+        (
+            {"lastRunAt": NOW, "runsWithoutEvents": 9, "lastEventAt": "2025-11-03T13:00:00.000Z"},
+            "The last 9 runs found no events; the newest is of 3 h ago",
+        ),
+        ({"analyzers": {"docs_gap": {"consecutiveFailures": 2, "lastError": "boom"}}}, "docs_gap"),
+        ({"deferred": 18}, "18 more findings held back by the last run"),
+    ],
+)
+def test_what_keeps_tasks_from_coming_is_told_below(
+    three: Workplace, state: dict[str, Any], told: str
+) -> None:
+    assert "run" not in three.tgt("list", "--now", NOW).out
+    three.write_sidecar(**state)
+    assert told in three.tgt("list", "--now", NOW).out.splitlines()[-1]
+    assert told in three.tgt("list", "--now", NOW, "--severity", "low").out
+
+
+def test_a_run_that_is_off_is_told_below(three: Workplace) -> None:
+    assert "TASKGEN_ENABLED=0" in three.tgt("list", TASKGEN_ENABLED="0").out.splitlines()[-1]
 
 
 def test_a_json_card_is_the_stored_one_with_its_newest_sighting(
@@ -143,7 +189,8 @@ def test_statuses_and_types_of_another_writer_can_be_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--status", "open"], "accepted is a comma-separated choice of generated, approved, dism"),
+        (["--status", "opne"], "accepted is a comma-separated choice of open, generated, approv"),
+        (["--sort", "severity"], "--sort='severity' is not usable: accepted is priority, age or s"),
         (["--severity", "high,hgih"], "--severity='hgih' is not usable"),
         (["--type", "x"], "continuation_issue, error_spike"),
         (["--status", ","], "--status="),
@@ -162,13 +209,14 @@ def test_a_bad_filter_is_refused(three: Workplace, arguments: list[str], told: s
 
 
 def test_what_an_empty_list_says(workplace: Workplace, card_data: Card) -> None:
-    assert workplace.tgt("list").out == "No tasks yet. Next: tgt run\n"
+    assert workplace.tgt("list").out == "No tasks yet in .forgekeeper/tasks. Next: tgt run\n"
+    assert "in elsewhere." in workplace.tgt("list", FGK_TASKS_DIR="elsewhere").out
     assert not workplace.tasks.exists(), "looking creates nothing"
     workplace.write_journal(
         card_data("A" * 26, status="dismissed"), card_data("B" * 26, status="completed")
     )
     assert workplace.tgt("list").out == (
-        "No open tasks; 1 completed, 1 dismissed. Next: tgt list --all\n"
+        "No open tasks in .forgekeeper/tasks; 1 completed, 1 dismissed. Next: tgt list --all\n"
     )
     assert workplace.tgt("list", "--severity", "low").out.startswith("No task fits, of 2 tasks")
     assert workplace.tgt("list", "--all", "--limit", "0").out.startswith("None shown of 2 tasks")

@@ -25,6 +25,7 @@ COMMANDS = [
     "dismiss",
     "complete",
     "reopen",
+    "annotate",
     "stats",
     "pause",
     "resume",
@@ -105,10 +106,14 @@ def test_options_beat_the_environment_which_beats_the_file(workplace: Workplace)
         (["--now", "2500-01-01", "list"], {}, "in the years 2000 to 2199"),
         (["list", "--env-file", "absent"], {}, "cannot read the settings file absent"),
         (["list"], {"TASKGEN_MAX_TASKS": "0"}, "TASKGEN_MAX_TASKS='0' is not usable: accepted"),
-        (["run", "--window", "0"], {}, "TASKGEN_WINDOW_MIN='0' is not usable"),
-        (["run", "--min-confidence", "2"], {}, "TASKGEN_MIN_CONFIDENCE='2' is not usable"),
-        (["run", "--max-tasks", "x"], {}, "TASKGEN_MAX_TASKS='x' is not usable"),
-        (["run", "--analyzers", "x"], {}, "TASKGEN_ANALYZERS='x' is not usable"),
+        (["run", "--window", "0"], {}, "--window='0' is not usable: accepted is a whole number"),
+        (["run", "--window", "2 moons"], {}, "--window='2 moons' is not usable: accepted is a le"),
+        (["run", "--min-confidence", "2"], {}, "--min-confidence='2' is not usable"),
+        (["run", "--max-tasks", "x"], {}, "--max-tasks='x' is not usable"),
+        (["run", "--analyzers", "x"], {}, "--analyzers='x' is not usable"),
+        (["run"], {"TASKGEN_WINDOW_MIN": "0"}, "TASKGEN_WINDOW_MIN='0' is not usable"),
+        (["run", "--window", "5"], {"TASKGEN_MAX_TASKS": "x"}, "TASKGEN_MAX_TASKS='x' is not"),
+        (["--install-completion", "csh"], {}, "--install-completion='csh' is not usable: acc"),
     ],
 )
 def test_unusable_arguments_and_settings(
@@ -189,13 +194,14 @@ def test_output_that_cannot_be_written_is_a_failure(workplace: Workplace) -> Non
 @pytest.mark.parametrize(
     ("closed", "status"), [(">&-", 1), ("2>&-", 0), ("<&-", 0), ("<&- >&- 2>&-", 1)]
 )
+@pytest.mark.parametrize("form", ["", "--json"])
 def test_closed_streams_harm_no_file(
-    workplace: Workplace, card_data: Card, closed: str, status: int
+    workplace: Workplace, card_data: Card, closed: str, status: int, form: str
 ) -> None:
     path = workplace.write_journal(card_data())
     path.write_bytes(path.read_bytes() + b"not a card\n")
     before = path.read_bytes()
-    command = f"{sys.executable} -m tgt list --json {closed}"
+    command = f"{sys.executable} -m tgt list {form} {closed}"
     done = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=workplace.path,
@@ -208,7 +214,7 @@ def test_closed_streams_harm_no_file(
     assert path.read_bytes() == before
 
 
-def test_an_interrupt_is_quiet(workplace: Workplace) -> None:
+def test_who_interrupts_is_told_what_was_saved(workplace: Workplace) -> None:
     process = _start(workplace, "approve", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     # Standard input is read when the pipe has been emptied: only then is it worth interrupting.
@@ -216,7 +222,48 @@ def test_an_interrupt_is_quiet(workplace: Workplace) -> None:
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
-    assert (process.returncode, out, err) == (130, b"", b"")
+    told = b"tgt: interrupted; nothing was saved\n"
+    assert (process.returncode, out, err) == (130, b"", told)
+
+
+def test_a_change_is_durable_although_nobody_can_be_told(
+    workplace: Workplace, card_data: Card
+) -> None:
+    workplace.write_journal(card_data("01KA"), card_data("01KB"))
+    for closed, name, status in ((">&-", "01KA", 1), ("2>&-", "01KB", 0)):
+        command = f"{sys.executable} -m tgt approve {name} {closed}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=workplace.path,
+            env=workplace.environment(),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == status
+    assert workplace.tgt("list", "--status", "approved", "--json").json["count"] == 2
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/x/y/z", "/dev/null/x"])
+def test_a_place_that_takes_no_directory_is_one_line(workplace: Workplace, place: str) -> None:
+    result = workplace.tgt("pause", "--json", FGK_TASKS_DIR=place)
+    assert result.status == 1
+    assert result.json["error"].startswith("cannot create the directory")
+    assert result.err == f"tgt: {result.json['error']}\n"
+
+
+@pytest.mark.parametrize(
+    "environment", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "latin-1"}]
+)
+def test_the_c_locale_gets_charts_of_ascii(
+    workplace: Workplace, card_data: Card, environment: dict[str, str]
+) -> None:
+    workplace.write_journal(card_data())
+    for arguments in (["show", "01K"], ["show", "01K", "--format", "markdown"], ["stats"]):
+        assert workplace.tgt(*arguments, **environment).out.isascii(), arguments
+    assert (
+        "by hour   __ .#  5 h, until just now; usual _, limit -"
+        in workplace.tgt("show", "01K", "--now", NOW, LC_ALL="C").out
+    )
 
 
 def test_a_terminal_that_knows_only_ascii_shows_what_it_can(
@@ -246,43 +293,6 @@ def test_an_unexpected_failure_is_one_line_without_content(
     debug = workplace.tgt("show", "01", PYTHONPATH=str(workplace.path), TGT_DEBUG="1")
     assert "in broken" in debug.err
     assert "secret" not in result.err + result.out + debug.err
-
-
-def _complete(workplace: Workplace, words: str, **environment: str) -> list[str]:
-    script = "_TGT_COMPLETE=complete_bash"
-    done = subprocess.run(
-        [sys.executable, "-c", "from tgt.cli import main; main()"],
-        cwd=workplace.path,
-        env=workplace.environment(
-            COMP_WORDS=words,
-            COMP_CWORD=str(len(words.split(" ")) - 1),
-            **dict([script.split("=")]),
-            **environment,
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
-
-
-def test_the_shell_completes_commands_and_open_tasks(workplace: Workplace, card_data: Card) -> None:
-    workplace.write_journal(
-        card_data("01A", priority=1),
-        card_data("01B", priority=2),
-        card_data("01C", status="dismissed"),
-        card_data("01$(rm -rf x)"),
-    )
-    assert _complete(workplace, "tgt app") == ["approve"]
-    assert _complete(workplace, "tgt approve ") == ["01B", "01A"]
-    assert _complete(workplace, "tgt show 01a") == ["01a"]
-    assert _complete(workplace, "tgt show ", TASKGEN_MAX_TASKS="x") == []
-
-
-def test_a_completion_script_is_offered(workplace: Workplace) -> None:
-    result = workplace.tgt("--show-completion", SHELL="/bin/bash")
-    assert "_TGT_COMPLETE" in result.out or result.status != 0
 
 
 def test_json_is_one_ascii_document(workplace: Workplace, card_data: Card) -> None:

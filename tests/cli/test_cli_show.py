@@ -169,22 +169,63 @@ def test_a_card_of_another_writer_needs_only_an_id(workplace: Workplace) -> None
     )
 
 
-def test_no_such_task(one: Workplace) -> None:
+def test_no_such_task(one: Workplace, card_data: Card) -> None:
     result = one.tgt("show", "zzz", "--json")
     assert result.status == 3
-    assert result.json == {"error": "no such task: 'zzz'; see tgt list --all"}
-    assert result.err == "tgt: no such task: 'zzz'; see tgt list --all\n"
+    task_id, title = card_data()["id"], card_data()["title"]
+    assert result.json == {
+        "error": "no such task: 'zzz'; see tgt list --all",
+        "candidates": [task_id],
+        "candidateTitles": [title],
+        "moreCandidates": 0,
+    }
+    assert result.err == f"tgt: no such task: 'zzz'; see tgt list --all\n  {task_id}  {title}\n"
 
 
 def test_an_ambiguous_prefix_lists_the_candidates(workplace: Workplace, card_data: Card) -> None:
-    workplace.write_journal(card_data("ABC"), card_data("ABD"))
+    workplace.write_journal(card_data("ABC", title="a\x1b"), card_data("ABD", title="b"))
     result = workplace.tgt("show", "ab", "--json")
     assert result.status == 3
     assert result.json["candidates"] == ["ABC", "ABD"]
-    assert result.err == "tgt: 'ab' fits 2 tasks; give more of the id\n  ABC\n  ABD\n"
+    assert result.err == "tgt: 'ab' fits 2 tasks; give more of the id\n  ABC  a\\x1b\n  ABD  b\n"
 
 
 def test_a_bad_format_is_refused(one: Workplace) -> None:
     result = one.tgt("show", "01K94", "--format", "html")
     assert (result.status, result.out) == (2, "")
     assert all(word in result.err for word in ("text", "json", "markdown"))
+
+
+def test_several_tasks_are_shown_one_below_the_other(workplace: Workplace, card_data: Card) -> None:
+    first, second = card_data("01KAAAA", title="one"), card_data("01KBBBB", title="two")
+    workplace.write_journal(first, second)
+    assert workplace.tgt("show", "BBBB", "aaaa", "--json").json == {"tasks": [second, first]}
+    text = workplace.tgt("show", "-", "--now", NOW, stdin="01KAAAA\n01KBBBB\n").out
+    assert text.startswith("one\n")
+    assert "\n\n\ntwo\n" in text
+    body = workplace.tgt("show", "AAAA", "BBBB", "--format", "markdown").out
+    assert body.index("# one") < body.index("\n---\n\n# two")
+    assert workplace.tgt("show", "AAAA", "none").status == 3
+
+
+def test_what_was_annotated_is_shown(workplace: Workplace, card_data: Card) -> None:
+    workplace.write_journal(
+        card_data(
+            owner="ada\x1b[31m",
+            links=["https://tracker.example/1?a=b#c", "https://x.example/)[y](http://z)"],
+            notes=[
+                {"at": "2025-11-03T14:00:00Z", "by": "jo", "text": "wait\x07 for *v2*"},
+                "x",
+                {},
+            ],
+        )
+    )
+    out = workplace.tgt("show", "01K94", "--now", NOW, COLUMNS="120").out
+    assert "owner  ada\\x1b[31m\n" in out
+    assert "link   https://tracker.example/1?a=b#c\n" in out
+    assert "2025-11-03 14:00 UTC  noted      wait\\x07 for *v2* (jo)\n" in out
+    body = workplace.tgt("show", "01K94", "--format", "markdown").out
+    assert "- **Owner:** ada\\\\x1b\\[31m\n" in body
+    assert "- **Link:** <https://tracker.example/1?a=b#c>\n" in body
+    assert "- **Link:** `https://x.example/)[y](http://z)`\n" in body
+    assert "- **Noted:** 2025-11-03 14:00 UTC, wait\\\\x07 for \\*v2\\* (jo)\n" in body

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import NOW, Workplace
 
-from tgt.config import VARIABLES, default_text
+from tgt.config import default_text, variables
 
 Card = Callable[..., dict[str, Any]]
 
@@ -127,6 +127,43 @@ def test_text(busy: Workplace) -> None:
     )
 
 
+def test_what_keeps_tasks_from_coming_is_told(busy: Workplace) -> None:
+    busy.write_sidecar(
+        totalRuns=7,
+        lastRunAt="2025-11-03T15:45:00.000Z",
+        lastError="cannot read \x1b",
+        lastEventAt="2025-11-03T13:00:00.000Z",
+        runsWithoutEvents=3,
+        deferred=18,
+    )
+    out = busy.tgt("stats", "--now", NOW).out
+    for line in (
+        "  failed      cannot read \\x1b",
+        "  last event  3 h ago",
+        "  no events   in the last 3 runs",
+        "  held back   18 findings in the last run",
+    ):
+        assert line in out
+    stats = busy.tgt("stats", "--json", "--now", NOW).json["stats"]
+    assert stats["lastError"] == "cannot read \x1b"
+    assert stats["lastEventAt"] == "2025-11-03T13:00:00.000Z"
+    assert (stats["runsWithoutEvents"], stats["tasksDeferred"]) == (3, 18)
+
+
+@pytest.mark.parametrize("off", ["pause", "kill switch"])
+def test_no_run_is_announced_that_would_be_skipped(busy: Workplace, off: str) -> None:
+    if off == "pause":
+        busy.tgt("pause", "--now", NOW)
+    environment = {} if off == "pause" else {"TASKGEN_ENABLED": "0"}
+    out = busy.tgt("stats", "--now", NOW, **environment).out
+    assert "next run  is skipped" in out
+    assert "next run  now" not in out
+
+
+def test_an_analyzer_that_never_ran_is_not_well(workplace: Workplace) -> None:
+    assert "error_spike   has not run yet" in workplace.tgt("stats").out
+
+
 def test_overdue_runs_are_noticed(busy: Workplace) -> None:
     late = "2025-11-03T17:00:00Z"
     assert busy.tgt("stats", "--json", "--now", late).json["stats"]["overdue"] is True
@@ -163,7 +200,7 @@ def test_config_shows_every_setting_and_marks_changed_ones(workplace: Workplace)
     (workplace.path / "my.env").write_text("TASKGEN_MAX_TASKS=3\n")
     out = workplace.tgt("config", "--env-file", "my.env", COLUMNS="250").out
     rows = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ")}
-    assert list(rows) == list(VARIABLES)
+    assert list(rows) == list(variables())
     assert rows["TASKGEN_MAX_TASKS"].split()[1:3] == ["3", "(changed)"]
     assert [name for name, row in rows.items() if "(changed)" in row] == ["TASKGEN_MAX_TASKS"]
     assert rows["TASKGEN_WINDOW_MIN"].split()[1] == default_text("TASKGEN_WINDOW_MIN")

@@ -56,7 +56,7 @@ def one(workplace: Workplace, card_data: Card) -> Workplace:
     return workplace
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "01K94"], ["stats"], ["config"]])
+@pytest.mark.parametrize("command", [["show", "01K94"], ["stats"], ["config"]])
 def test_colour_adds_nothing_but_colour(one: Workplace, command: list[str]) -> None:
     coloured = _on_terminal(one, "-m", "tgt", *command, "--now", NOW)
     plain = one.tgt(*command, "--now", NOW).out

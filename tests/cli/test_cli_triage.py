@@ -35,7 +35,10 @@ def two(workplace: Workplace, card_data: Card) -> Workplace:
                 "dismissedUntil": "2025-11-05T04:00:00.000Z",
             },
         ),
-        (["complete", A], {"status": "completed", "completedAt": NOW}),
+        (
+            ["complete", A, "--note", "fixed\x1b in v2"],
+            {"status": "completed", "completedAt": NOW, "completionNote": "fixed\\x1b in v2"},
+        ),
     ],
 )
 def test_a_change_is_stamped_stored_and_answered(
@@ -55,6 +58,40 @@ def test_text_names_each_task(two: Workplace) -> None:
     assert two.tgt("dismiss", B).out == f"dismissed  {B}  two\n"
     assert two.tgt("reopen", B).out == f"reopened  {B}  two\n"
     assert two.tgt("reopen", B).out == f"already open  {B}  two\n"
+
+
+def test_a_task_is_named_by_the_end_of_its_id_or_its_subject(
+    workplace: Workplace, card_data: Card
+) -> None:
+    workplace.write_journal(
+        card_data("01K94XYZAAAA", subject="tool_call/ls"), card_data("01K94XYZBBBB", subject="x/y")
+    )
+    changed = workplace.tgt("approve", "aaaa", "x/y", "--json").json["tasks"]
+    assert [task["id"] for task in changed] == ["01K94XYZAAAA", "01K94XYZBBBB"]
+
+
+def test_annotating(two: Workplace) -> None:
+    given = ["--owner", " ada ", "--link", "https://a.example/7", "--note", "see\x1b[2J\nbelow"]
+    result = two.tgt("annotate", A, *given, "--json", "--now", NOW)
+    assert result.json["message"] == "1 task annotated"
+    (task,) = result.json["tasks"]
+    assert (task["owner"], task["links"]) == ("ada", ["https://a.example/7"])
+    (note,) = task["notes"]
+    assert (note["at"], note["text"]) == (NOW, "see\\x1b[2J\nbelow")
+    assert note["by"]
+    assert (task["status"], task["updatedAt"]) == ("generated", NOW)
+    assert two.tgt("annotate", A, *given[:4]).out == f"already so  {A}  one\n"
+    assert two.tgt("annotate", B, "--owner", "ada").out == f"annotated  {B}  two\n"
+    assert two.tgt("list", "--owner", "ADA", "--json").json["count"] == 2
+    assert "ada" in two.tgt("list").out
+    assert two.tgt("annotate", A, "--owner", "", "--json").json["tasks"][0]["owner"] is None
+
+
+def test_reopening_says_why(two: Workplace) -> None:
+    two.tgt("dismiss", A, "--for", "7d")
+    (task,) = two.tgt("reopen", A, "--note", "again", "--json").json["tasks"]
+    assert (task["reopenNote"], task["dismissedUntil"]) == ("again", None)
+    assert "reopened   again\n" in two.tgt("show", A).out
 
 
 def test_several_tasks_change_all_or_none(two: Workplace) -> None:
@@ -83,6 +120,10 @@ def test_no_id_on_standard_input_is_nothing_to_do(two: Workplace) -> None:
     [
         ["approve"],
         ["approve", ""],
+        ["annotate", A],
+        ["annotate", A, "--link", "javascript:alert(1)"],
+        ["annotate", A, "--link", "https://a.example/\x1b[31m"],
+        ["annotate", A, "--link", "https://a.example/b c"],
         ["dismiss", A, "--for", "7"],
         ["dismiss", A, "--for", "-7d"],
         ["dismiss", A, "--for", "0d"],

@@ -343,8 +343,8 @@ def test_the_keys_of_each_document(
     assert {*told, "demo"} == set(COMMANDS)
     for name, keys in told.items():
         tasks = [p for p in COMMANDS[name].params if p.param_type_name == "argument"]
-        short = ["--since", "1h"] if name == "backtest" else []
-        result = workplace.tgt(name, *([card["id"]] if tasks else []), *short, "--json")
+        needed = {"backtest": ["--since", "1h"], "annotate": ["--owner", "ada"]}.get(name, [])
+        result = workplace.tgt(name, *([card["id"]] if tasks else []), *needed, "--json")
         assert list(result.json) == keys, name
 
 
@@ -422,8 +422,9 @@ def test_the_keys_of_a_card(tmp_path: Path) -> None:
     triage.approve(store, [card.id], NOW, note="yes")
     until = NOW + timedelta(days=1)
     triage.dismiss(store, [card.id], NOW, reason="no", until=until)
-    triage.complete(store, [card.id], NOW)
-    triage.reopen(store, [card.id], NOW)
+    triage.complete(store, [card.id], NOW, note="done")
+    triage.reopen(store, [card.id], NOW, note="not done")
+    triage.annotate(store, [card.id], NOW, owner="ada", links=["https://a.example"], note="well")
     whole = store.read().cards[card.id].data
 
     rows = table("card")

@@ -24,7 +24,8 @@ ACTING = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001-\U000e007f]"
 )
-SCREENS = [Screen(50, colour=False), Screen(80, colour=False), Screen(120, colour=False)]
+PIPE = Screen(80, colour=False)
+SCREENS = [*(Screen(width, colour=False, terminal=True) for width in (50, 80, 120)), PIPE]
 
 characters = st.one_of(
     st.characters(),
@@ -64,6 +65,9 @@ details = st.fixed_dictionaries(
         values,
     ),
 )
+notes = st.fixed_dictionaries(
+    {"at": st.just("2025-11-03T15:00:00Z"), "text": texts}, optional={"by": values}
+)
 evidence = st.fixed_dictionaries(
     {},
     optional={
@@ -99,9 +103,12 @@ cards = st.fixed_dictionaries(
                 "metadata",
                 "suggestedFix",
                 "acceptanceCriteria",
+                "owner",
             ],
             values,
         ),
+        "links": values | st.lists(texts, max_size=3),
+        "notes": values | st.lists(notes, max_size=3),
         "evidence": evidence | values,
     },
 )
@@ -114,11 +121,8 @@ def test_no_card_can_break_a_view_or_act_on_a_terminal(data: dict[str, Any]) -> 
     shown = [markdown.card(card, NOW), machine.dumps({"task": machine.card(card)})]
     for screen in SCREENS:
         shown.append(card_view.card(screen, card, NOW))
-        shown.append(
-            list_view.task_list(
-                screen, [card], total=1, known={card.id: card}, filtered=False, now=NOW
-            )
-        )
+        listing = list_view.Listing([card], 1, {card.id: card}, "tasks", notes=[str(card.title)])
+        shown.append(list_view.task_list(screen, listing, NOW))
     for text in shown:
         found = ACTING.search(text)
         assert found is None, (found, text)
@@ -164,9 +168,8 @@ def test_rich_markup_and_emoji_codes_are_only_text(card_data: Callable[..., Any]
 def test_wide_characters_keep_the_columns_aligned(card_data: Callable[..., Any]) -> None:
     title = "读取文件失败" * 12
     card = Card(card_data(title=title))
-    shown = list_view.task_list(
-        Screen(80, colour=False), [card], total=1, known={card.id: card}, filtered=False, now=NOW
-    )
+    listing = list_view.Listing([card], 1, {card.id: card}, "tasks")
+    shown = list_view.task_list(Screen(80, colour=False, terminal=True), listing, NOW)
     lines = shown.splitlines()
     column = lines[0].index("TASK")
     body = [line for line in lines[1:] if line and not line.startswith("1 of")]

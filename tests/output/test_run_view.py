@@ -38,7 +38,7 @@ def _finding(title: str, severity: Severity = Severity.HIGH) -> Finding:
 
 @pytest.fixture
 def report(card_data: Callable[..., dict[str, Any]]) -> RunReport:
-    new, old = Card(card_data("01K94XYZ00A7")), Card(card_data("01K94XYZ00B7"))
+    new, old = Card(card_data("01K94XYZ00A7")), Card(card_data("01K94XYZ0QB7"))
     return RunReport(
         message="Analysis complete: 1 task saved",
         rate_limited=True,
@@ -65,13 +65,13 @@ def report(card_data: Callable[..., dict[str, Any]]) -> RunReport:
 def test_on_a_terminal_each_finding_has_its_fate_and_reason(report: RunReport) -> None:
     assert run_view.run(TERMINAL, report) == (
         "Analysis complete: 1 task saved\n"
-        "1,247 events in 412 ms, 4 of 8 findings certain enough, 2 covered, 1 held back,\n"
-        "3 malformed lines\n"
+        "1,247 events in 412 ms, 4 of 8 findings certain enough, 1 covered, 1 kept quiet,\n"
+        "1 held back, 3 malformed lines\n"
         "\n"
-        "saved      high  01K94XYZ00A  reads fail\n"
-        "covered    high  01K94XYZ00B  writes \\x1b[2Jfail  (already a task)\n"
-        "held back  low                slow  (the hourly quota is used up)\n"
-        "quiet      high  01K94XYZ00B  odd  (a_new_reason)\n"
+        "saved      high  00A7  reads fail\n"
+        "covered    high  0QB7  writes \\x1b[2Jfail  (already a task)\n"
+        "held back  low         slow  (the hourly quota is used up)\n"
+        "quiet      high  0QB7  odd  (a_new_reason)\n"
         "\n"
         "Not judged, for lack of data: 1\n"
         "  performance  tool_call/git_diff  11 of 20 calls\n"
@@ -83,7 +83,8 @@ def test_on_a_terminal_each_finding_has_its_fate_and_reason(report: RunReport) -
 def test_in_a_log_it_is_one_line(report: RunReport) -> None:
     assert run_view.run(PIPE, report) == (
         "Analysis complete: 1 task saved (1,247 events in 412 ms, 4 of 8 findings certain enough, "
-        "2 covered, 1 held back, 3 malformed lines)\n"
+        "1 covered, 1 kept quiet, 1 held back, 3 malformed lines); "
+        "00A7 high tool_call/read_file\n"
     )
     skipped = RunReport(message="Skipped: paused", skipped=SkipReason.PAUSED)
     assert run_view.run(PIPE, skipped) == "Skipped: paused\n"
@@ -91,7 +92,7 @@ def test_in_a_log_it_is_one_line(report: RunReport) -> None:
 
 def test_a_dry_run_is_told_in_full_also_in_a_pipe(report: RunReport) -> None:
     shown = run_view.run(PIPE, replace(report, dry_run=True))
-    assert "would be saved      high               reads fail\n" in shown
+    assert "would be saved      high        reads fail\n" in shown
     assert "Next" not in shown
 
 
@@ -134,9 +135,9 @@ def test_json_of_a_run_that_did_its_work(report: RunReport) -> None:
     }
     assert [(d["action"], d["reason"], d["id"]) for d in decisions] == [
         ("save", "new", "01K94XYZ00A7"),
-        ("touch", "covered", "01K94XYZ00B7"),
+        ("touch", "covered", "01K94XYZ0QB7"),
         ("defer", "quota", None),
-        ("suppress", "a_new_reason", "01K94XYZ00B7"),
+        ("suppress", "a_new_reason", "01K94XYZ0QB7"),
     ]
 
 

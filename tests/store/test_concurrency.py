@@ -28,7 +28,7 @@ journal, now = Journal(tasks_dir), datetime.now(timezone.utc)
 sys.stdin.readline()
 for number in range(rounds):
     with journal.writing(60) as writer:
-        shared = writer.find(["SHARED"])["SHARED"]
+        shared = writer.cards["SHARED"]
         changed = shared.changed(occurrences=shared.data["occurrences"] + 1)
         writer.append([changed, Card({"id": f"{name}-{number}-", "status": "generated"})])
     triage.approve(journal, [f"{name}-{number}-"], now, note=f"{name} {number}")

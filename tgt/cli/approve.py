@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tgt.cli.tasks import Tasks, change
+from tgt.cli.tasks import Note, Tasks, change, harmless
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
 
 
-def approve(
-    request: Request,
-    tasks: Tasks,
-    *,
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with the task.")] = None,
-) -> None:
+def approve(request: Request, tasks: Tasks, *, note: Note = None) -> None:
     """Approve tasks: they are worth doing."""
     from tgt import triage  # noqa: PLC0415 not needed by --help
 
-    change(request, "approved", tasks, lambda *what: triage.approve(*what, note=note))
+    words = harmless(note)
+    change(request, "approved", tasks, lambda *what: triage.approve(*what, note=words))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cli.tasks import Tasks, change
+from tgt.cli.tasks import Tasks, change, harmless
 from tgt.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def dismiss(
     from tgt import triage  # noqa: PLC0415 not needed by --help
 
     until = request.now + parse_duration(length) if length is not None else None
+    words = harmless(reason)
     change(
-        request, "dismissed", tasks, lambda *what: triage.dismiss(*what, reason=reason, until=until)
+        request, "dismissed", tasks, lambda *what: triage.dismiss(*what, reason=words, until=until)
     )

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dismiss": ("dismiss", "dismiss"),
     "complete": ("complete", "complete"),
     "reopen": ("reopen", "reopen"),
+    "annotate": ("annotate", "annotate"),
     "stats": ("stats", "stats"),
     "pause": ("pause", "pause"),
     "resume": ("pause", "resume"),

@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cli.request import parse_number
-from tgt.cli.tasks import seen_one_by_one, warn_of_skipped
+from tgt.cli.completion import complete_list, complete_words, severities, statuses, types
+from tgt.cli.request import parse_choice, parse_number
+from tgt.cli.tasks import state_of, warn_of_skipped
 from tgt.errors import SettingsError
-from tgt.tasks.card import OPEN_STATUSES, Severity, Status, TaskType
+from tgt.tasks.card import OPEN, OPEN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tgt.cli.request import Request
-    from tgt.store.journal_index import View
+    from tgt.store.journal_index import Head, View
+    from tgt.tasks.card import Card
+    from tgt.tasks.state import SchedulerState, Sighting
 
 Words = list[str] | None
+ORDERS = ("priority", "age", "seen")
 
 
 def list_tasks(
     request: Request,
     *,
     status: Annotated[
-        Words, typer.Option(metavar="S", help="Only these statuses (default: generated,approved).")
+        Words,
+        typer.Option(
+            metavar="S",
+            help="Only these statuses; open is generated,approved (default: open).",
+            autocompletion=complete_list(statuses),
+        ),
     ] = None,
     type_: Annotated[
-        Words, typer.Option("--type", metavar="T", help="Only these types (default: all).")
+        Words,
+        typer.Option(
+            "--type",
+            metavar="T",
+            help="Only these types, or of these analyzers (default: all).",
+            autocompletion=complete_list(types),
+        ),
     ] = None,
     severity: Annotated[
-        Words, typer.Option(metavar="S", help="Only these severities (default: all).")
+        Words,
+        typer.Option(
+            metavar="S",
+            help="Only these severities (default: all).",
+            autocompletion=complete_list(severities),
+        ),
     ] = None,
     min_priority: Annotated[
         str | None,
         typer.Option(metavar="N", help="Only tasks of at least this priority, 0-100 (default: 0)."),
     ] = None,
+    subject: Annotated[
+        Words, typer.Option(metavar="GLOB", help="Only these subjects, such as 'tool_call/*'.")
+    ] = None,
+    owner: Annotated[
+        Words, typer.Option(metavar="NAME", help="Only tasks of these people.")
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(ORDERS),
+            help="Best first, newest first, or last seen first.",
+            autocompletion=complete_words(ORDERS),
+        ),
+    ] = "priority",
     limit: Annotated[
         str | None, typer.Option(metavar="N", help="Show at most N tasks (default: all).")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
+    ] = False,
+    ids: Annotated[
+        bool, typer.Option("--ids", help="Only the ids, one a line, for a command that reads -.")
     ] = False,
 ) -> None:
     """List the tasks, best first.
@@ -48,74 +87,148 @@ def list_tasks(
     The order is priority, then confidence, then newest. Filters may be repeated or
     comma-separated; without --status only the open tasks are listed.
     """
-    least = parse_number("--min-priority", min_priority or "0", 0, 100, whole=False)
     most = None if limit is None else int(parse_number("--limit", limit, 0, 10**9))
-    given = {"status": status, "type": type_, "severity": severity}
+    order = parse_choice("--sort", sort, ORDERS)
+    asked = Asked(
+        statuses=_words(status),
+        types=_words(type_),
+        severities=_words(severity),
+        subjects=subject,
+        owners=_words(owner),
+        least=parse_number("--min-priority", min_priority or "0", 0, 100, whole=False),
+        every=every,
+    )
 
     def look(view: View) -> list[str]:
         warn_of_skipped(request, view.skipped_lines)
         heads = view.heads.values()
-        statuses = _choice("--status", status, Status, (head.status for head in heads))
-        types = _choice("--type", type_, TaskType, (head.type for head in heads))
-        severities = _choice("--severity", severity, Severity, (head.severity for head in heads))
-        if statuses is None and not every:
-            statuses = {str(word) for word in OPEN_STATUSES}
-        chosen = [
-            head
-            for head in heads
-            if _fits(head.status, statuses)
-            and _fits(head.type, types)
-            and _fits(head.severity, severities)
-            and head.priority >= least
-        ]
-        chosen.sort(key=lambda head: head.sort_key)
-        shown = (view.card(head) for head in chosen[:most])
-        cards = seen_one_by_one(request, shown)
+        _check("--status", asked.statuses, statuses, (head.status for head in heads))
+        _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
+        _check("--severity", asked.severities, severities, (head.severity for head in heads))
+        chosen = [head for head in heads if asked.fits(head)]
+        state = state_of(request)
+        chosen.sort(key=_order(order, state.sightings))
+        if ids and not request.json:
+            from tgt.output.safe import safe  # noqa: PLC0415
+
+            return [f"{safe(head.id)}\n" for head in chosen[:most]]
+        cards = _seen((view.card(head) for head in chosen[:most]), state.sightings)
         if request.json:
             from tgt.output import machine  # noqa: PLC0415 only what the answer needs
 
             return list(machine.task_list(cards, len(chosen)))
-        from tgt.output import list_view  # noqa: PLC0415 rich stays out of --json
-
-        filtered = min_priority is not None or any(words is not None for words in given.values())
-        return [
-            list_view.task_list(
-                request.screen,
-                list_view.compact(cards),
-                total=len(chosen),
-                known=view.heads,
-                filtered=filtered,
-                now=request.now,
-            )
-        ]
+        return [_listed(request, view, cards, len(chosen), asked, state)]
 
     from tgt.store.journal_index import viewed  # noqa: PLC0415 not needed by --help
 
     request.reply(*viewed(request.journal(), look))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The filters; None where one was not given."""
+
+    statuses: set[str] | None
+    types: set[str] | None
+    severities: set[str] | None
+    subjects: Sequence[str] | None
+    owners: set[str] | None
+    least: float
+    every: bool
+
+    @property
+    def any(self) -> bool:
+        named = (self.statuses, self.types, self.severities, self.subjects, self.owners)
+        return self.least > 0 or any(words is not None for words in named)
+
+    def fits(self, head: Head) -> bool:
+        return (
+            self._status_fits(head.status)
+            and (self.types is None or not self.types.isdisjoint(_folded(head.type, head.analyzer)))
+            and _fits(head.severity, self.severities)
+            and _fits(head.owner, self.owners)
+            and (self.subjects is None or any(fnmatchcase(head.subject, g) for g in self.subjects))
+            and head.priority >= self.least
+        )
+
+    def _status_fits(self, status: str) -> bool:
+        is_open = status in OPEN_STATUSES
+        if self.statuses is None:
+            return self.every or is_open
+        return status.lower() in self.statuses or (is_open and OPEN in self.statuses)
+
+
 def _fits(word: str, accepted: set[str] | None) -> bool:
     return accepted is None or word.lower() in accepted
 
 
-def _choice(
-    option: str, given: Words, known: Iterable[str], present: Iterable[str]
-) -> set[str] | None:
-    """The words of a filter, in lower case; None where it was not given.
+def _folded(*words: str) -> set[str]:
+    return {word.lower() for word in words}
 
-    A word that neither tgt nor the journal knows is a mistake, not an empty answer.
-    """
+
+def _words(given: Words) -> set[str] | None:
+    """The words of a filter, in lower case; None where it was not given."""
     if given is None:
         return None
-    names = [str(word) for word in known]
-    accepted: Sequence[str] = names
-    words = {word.strip().lower() for part in given for word in part.split(",") if word.strip()}
-    if not words <= set(names):
-        accepted = [*names, *sorted({word for word in present if word} - set(names))]
-    unknown = sorted(words - {name.lower() for name in accepted})
+    return {word.strip().lower() for part in given for word in part.split(",") if word.strip()}
+
+
+def _check(
+    option: str, words: set[str] | None, names: Callable[[], Sequence[str]], present: Iterable[str]
+) -> None:
+    """A word that neither tgt nor the journal knows is a mistake, not an empty answer."""
+    if words is None:
+        return
+    known = names()
+    accepted = list(dict.fromkeys((*known, *sorted({word for word in present if word}))))
+    unknown = sorted(words - _folded(*accepted))
     if unknown or not words:
         raise SettingsError(
             f"{option}={','.join(unknown)!r} is not usable: accepted is a comma-separated choice "
             f"of {', '.join(accepted)}"
         )
-    return words
+
+
+def _order(
+    order: str, sightings: Mapping[str, Sighting]
+) -> Callable[[Head], tuple[float | str, ...]]:
+    if order == "age":
+        return lambda head: (head.age, *head.sort_key)
+    if order == "priority":
+        return lambda head: head.sort_key
+
+    def last_seen_first(head: Head) -> tuple[float | str, ...]:
+        seen = sightings.get(head.id)
+        later = seen.last_seen_at.timestamp() if seen is not None else head.seen
+        return (-max(head.seen, later), *head.sort_key)
+
+    return last_seen_first
+
+
+def _seen(cards: Iterable[Card], sightings: Mapping[str, Sighting]) -> Iterator[Card]:
+    """The cards as they are shown, of which only one at a time is in memory."""
+    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
+
+    for card in cards:
+        yield ledger.overlaid(card, sightings.get(card.id))
+
+
+def _listed(
+    request: Request,
+    view: View,
+    cards: Iterable[Card],
+    total: int,
+    asked: Asked,
+    state: SchedulerState,
+) -> str:
+    from tgt.output import list_view, run_health  # noqa: PLC0415 rich stays out of --json
+
+    listing = list_view.Listing(
+        shown=list_view.compact(cards),
+        total=total,
+        known=view.heads,
+        place=str(request.tasks_dir),
+        filtered=asked.any,
+        notes=run_health.notes(state, request.cadence, request.now),
+    )
+    return list_view.task_list(request.screen, listing, request.now)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgt.cli.tasks import Tasks, change
+from tgt.cli.tasks import Note, Tasks, change, harmless
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
 
 
-def reopen(request: Request, tasks: Tasks) -> None:
+def reopen(request: Request, tasks: Tasks, *, note: Note = None) -> None:
     """Reopen dismissed, completed or approved tasks."""
     from tgt import triage  # noqa: PLC0415 not needed by --help
 
-    change(request, "reopened", tasks, triage.reopen)
+    words = harmless(note)
+    change(request, "reopened", tasks, lambda *what: triage.reopen(*what, note=words))

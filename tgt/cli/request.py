@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tgt.config import Settings
+    from tgt.output.run_health import Cadence
     from tgt.output.text import Screen
     from tgt.store.journal import Journal
     from tgt.store.state_file import Sidecar
@@ -85,14 +87,27 @@ class Request:
 
         return screen(no_color=self.no_color)
 
-    def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
-        """The effective settings; a warning names what looks like a misspelled setting."""
+    def settings(
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """The effective settings; a warning names what looks like a misspelled setting.
+
+        ``options`` are the options whose values the overrides are, by variable: a bad one is
+        refused under the name by which it was given.
+        """
         from tgt import config  # noqa: PLC0415 pydantic stays out of --help
 
-        settings = config.load(overrides, env_file=self.env_file)
+        try:
+            settings = config.load(overrides, env_file=self.env_file)
+        except SettingsError as problem:
+            given = {v: o for v, o in (options or {}).items() if (overrides or {}).get(v)}
+            raise SettingsError(_by_options(problem.message, given), hint=problem.hint) from None
         if not self._warned:
             self._warned = True
-            for name, meant in config.misspelled(config.names(self.env_file)).items():
+            names = config.names(self.env_file)
+            for name, meant in config.misspelled(names, settings.analyzers).items():
                 hint = f"; did you mean {meant}?" if meant else ""
                 diagnostics.warn(f"{name} is not a setting of tgt{hint}")
         return settings
@@ -104,6 +119,16 @@ class Request:
 
         alone = environment.tasks_directory() if self.env_file is None else None
         return self.settings().tasks_dir if alone is None else alone
+
+    @property
+    def cadence(self) -> Cadence:
+        """How often runs are meant to happen, looked up as the task directory is."""
+        from tgt import environment  # noqa: PLC0415 not needed by --help
+        from tgt.output.run_health import Cadence  # noqa: PLC0415
+
+        if self.env_file is None and environment.tasks_directory() is not None:
+            return Cadence(environment.INTERVAL_MIN, enabled=True)
+        return Cadence(self.settings().interval_min, self.settings().enabled)
 
     def journal(self) -> Journal:
         from tgt.store.journal import Journal  # noqa: PLC0415 not needed by --help
@@ -122,6 +147,12 @@ class Request:
         from tgt.output.machine import dumps  # noqa: PLC0415 not needed by text
 
         self.reply(dumps(document))
+
+
+def _by_options(message: str, options: Mapping[str, str]) -> str:
+    for variable, option in options.items():
+        message = re.sub(rf"(^|; ){variable}=", rf"\1{option}=", message)
+    return message
 
 
 def parse_now(text: str, option: str = "--now") -> datetime:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.completion import analyzers as analyzer_names
+from tgt.cli.completion import complete_list, kinds_of_source
 from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -13,6 +17,13 @@ if TYPE_CHECKING:
 
 # Values are checked with all other settings, so that one message serves options and variables.
 Value = str | None
+_OPTIONS = {
+    "TASKGEN_SOURCE": "--source",
+    "TASKGEN_WINDOW_MIN": "--window",
+    "TASKGEN_MIN_CONFIDENCE": "--min-confidence",
+    "TASKGEN_MAX_TASKS": "--max-tasks",
+    "TASKGEN_ANALYZERS": "--analyzers",
+}
 
 
 def run(
@@ -23,11 +34,18 @@ def run(
     ] = False,
     source: Annotated[
         Value,
-        typer.Option(metavar="KIND:PLACE,…", help="Telemetry to read (TASKGEN_SOURCE)."),
+        typer.Option(
+            metavar="KIND:PLACE,…",
+            help="Telemetry to read (TASKGEN_SOURCE).",
+            autocompletion=complete_list(kinds_of_source),
+        ),
     ] = None,
     window: Annotated[
         Value,
-        typer.Option(metavar="MIN", help="Minutes to analyze (TASKGEN_WINDOW_MIN, default 60)."),
+        typer.Option(
+            metavar="MIN",
+            help="Minutes to analyze, or a length such as 2h (TASKGEN_WINDOW_MIN, default 60).",
+        ),
     ] = None,
     min_confidence: Annotated[
         Value,
@@ -38,7 +56,11 @@ def run(
     ] = None,
     analyzers: Annotated[
         Value,
-        typer.Option(metavar="A,B", help="Analyzers to run (TASKGEN_ANALYZERS, default all)."),
+        typer.Option(
+            metavar="A,B",
+            help="Analyzers to run (TASKGEN_ANALYZERS, default all).",
+            autocompletion=complete_list(analyzer_names),
+        ),
     ] = None,
 ) -> ExitStatus:
     """Analyze the last window of telemetry once.
@@ -48,11 +70,12 @@ def run(
     settings = request.settings(
         {
             "TASKGEN_SOURCE": source,
-            "TASKGEN_WINDOW_MIN": window,
+            "TASKGEN_WINDOW_MIN": _minutes(window),
             "TASKGEN_MIN_CONFIDENCE": min_confidence,
             "TASKGEN_MAX_TASKS": max_tasks,
             "TASKGEN_ANALYZERS": analyzers,
-        }
+        },
+        _OPTIONS,
     )
     from tgt import cycle, diagnostics  # noqa: PLC0415 the engine is not needed by --help
     from tgt.output import machine, progress  # noqa: PLC0415
@@ -70,3 +93,12 @@ def run(
         known = request.journal().ids() if report.decisions else ()
         request.reply(run_view.run(request.screen, report, known))
     return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK
+
+
+def _minutes(window: str | None) -> str | None:
+    """The minutes of a length of time; whatever else there is stays to be checked."""
+    from tgt.durations import parse_duration  # noqa: PLC0415 not needed by --help
+
+    if window is None or not window.strip()[-1:].isalpha():
+        return window
+    return str(math.ceil(parse_duration(window, "--window") / timedelta(minutes=1)))

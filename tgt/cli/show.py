@@ -1,4 +1,4 @@
-"""``tgt show``: one card with all its evidence."""
+"""``tgt show``: whole cards with all their evidence."""
 
 from __future__ import annotations
 
@@ -6,41 +6,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.completion import complete_words
 from tgt.cli.request import parse_choice
-from tgt.cli.tasks import Task, seen
+from tgt.cli.tasks import Tasks, named, seen
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
-
 
 FORMATS = ("text", "json", "markdown")
 
 
 def show(
     request: Request,
-    task: Task,
+    tasks: Tasks,
     *,
     format_: Annotated[
         str,
-        typer.Option("--format", metavar="|".join(FORMATS), help="Markdown fits an issue's body."),
+        typer.Option(
+            "--format",
+            metavar="|".join(FORMATS),
+            help="Markdown fits an issue's body.",
+            autocompletion=complete_words(FORMATS),
+        ),
     ] = "text",
 ) -> None:
-    """Show one task with all its evidence."""
+    """Show tasks with all their evidence."""
     from tgt import triage  # noqa: PLC0415 not needed by --help
 
     chosen = parse_choice("--format", format_, FORMATS)
     request.json = request.json or chosen == "json"
-    found = triage.find(request.journal(), [task])
-    (card,) = seen(request, {card.id: card for card in found}).values()
+    found = triage.find(request.journal(), named(tasks))
+    cards = list(seen(request, {card.id: card for card in found}).values())
     if request.json:
         from tgt.output import machine  # noqa: PLC0415 only what the answer needs
 
-        request.reply_json({"task": machine.card(card)})
+        request.reply_json(machine.shown(cards))
     elif chosen == "markdown":
         from tgt.output import markdown  # noqa: PLC0415
 
-        request.reply(markdown.card(card, request.now))
+        request.reply("\n---\n\n".join(markdown.card(card, request.now) for card in cards))
     else:
         from tgt.output import card_view  # noqa: PLC0415 rich stays out of --json
 
-        request.reply(card_view.card(request.screen, card, request.now))
+        on = request.screen
+        request.reply("\n\n".join(card_view.card(on, card, request.now) for card in cards))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.completion import complete_list, kinds_of_source
 from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ def sources(
     *,
     source: Annotated[
         str | None,
-        typer.Option(metavar="KIND:PLACE,…", help="Telemetry to look at (TASKGEN_SOURCE)."),
+        typer.Option(
+            metavar="KIND:PLACE,…",
+            help="Telemetry to look at (TASKGEN_SOURCE).",
+            autocompletion=complete_list(kinds_of_source),
+        ),
     ] = None,
 ) -> ExitStatus:
     """Show what telemetry is found, and which analyzers can use it.
 
     The first thing to run when cards are missing. Nothing is written.
     """
-    settings = request.settings({"TASKGEN_SOURCE": source})
+    settings = request.settings({"TASKGEN_SOURCE": source}, {"TASKGEN_SOURCE": "--source"})
     from tgt import survey  # noqa: PLC0415
     from tgt.output import sources_document  # noqa: PLC0415 not for --help
 

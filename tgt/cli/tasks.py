@@ -1,59 +1,35 @@
-"""What the commands that name tasks share: ids as arguments, from standard input, by completion."""
+"""What the commands that name tasks share: which ones are meant, and how a change is told."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
-from tgt.errors import SettingsError, TgtError
-from tgt.tasks.card import Card, Severity, Status, TaskType, sort_key
+from tgt.cli.completion import complete_task
+from tgt.errors import SettingsError
+from tgt.tasks.card import Card, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tgt.cli.request import Request
     from tgt.store.journal import Journal
+    from tgt.tasks.state import SchedulerState
     from tgt.triage import Outcome
 
-TASK_HELP = "An id, or any unambiguous prefix of one."
-
-
-def complete_task(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Ids of open tasks for the shell; a failure offers none: a prompt is no place to tell it."""
-    from tgt import config  # noqa: PLC0415 not needed by --help
-    from tgt.store.journal import Journal  # noqa: PLC0415
-
-    given = context.params.get("env_file") or context.find_root().params.get("env_file")
-    try:
-        directory = config.load(env_file=Path(given) if given else None).tasks_dir
-        found = Journal(directory).find([incomplete])
-    except TgtError:
-        return []
-    # A shell may show the help text as it is, so only words of tgt's own go there.
-    own = {*Severity, *TaskType}
-    return [
-        (
-            incomplete + card.id[len(incomplete) :],
-            " ".join(word for word in (card.severity, card.type) if word in own),
-        )
-        for card in sorted(found.values(), key=sort_key)
-        if card.is_open and card.id.isalnum() and card.id.isascii()
-    ]
-
-
-Task = Annotated[str, typer.Argument(metavar="TASK", help=TASK_HELP, autocompletion=complete_task)]
 Tasks = Annotated[
     list[str],
     typer.Argument(
         metavar="TASK",
-        help=f"{TASK_HELP} Several may be given; - reads ids from standard input, one a line.",
+        help="An id, its beginning or end, or a whole subject that one open task has. Several may "
+        "be given; - reads them from standard input, one a line.",
         autocompletion=complete_task,
     ),
 ]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Kept with the task.")]
 
 
 def named(tasks: Sequence[str]) -> list[str]:
@@ -68,9 +44,16 @@ def named(tasks: Sequence[str]) -> list[str]:
             names.append(name.strip())
         else:
             raise SettingsError(
-                f"TASK={name!r} is not usable: accepted is an id or a prefix of one"
+                f"TASK={name!r} is not usable: accepted is an id, an end of one, or a subject"
             )
     return names
+
+
+def harmless(text: str | None) -> str | None:
+    """What somebody says about a task, as it is stored: nothing in it acts on a terminal."""
+    from tgt.output.safe import safe  # noqa: PLC0415 not needed by --help
+
+    return None if text is None else safe(text, lines=True)
 
 
 def journal_cards(request: Request) -> dict[str, Card]:
@@ -89,27 +72,21 @@ def warn_of_skipped(request: Request, count: int) -> None:
         diagnostics.warn(f"skipped {lines} of {request.journal().path}: no task cards")
 
 
+def state_of(request: Request, cards: Iterable[Card] = ()) -> SchedulerState:
+    """What runs remember; what is wrong with it is a warning, and ``cards`` stand in for it."""
+    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
+
+    state, warnings = request.sidecar().read(cards)
+    for warning in warnings:
+        diagnostics.warn(warning)
+    return state
+
+
 def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     """The cards as they are shown: with what was seen of them since their line was written."""
-    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
     from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
 
-    state, warnings = request.sidecar().read(cards.values())
-    for warning in warnings:
-        diagnostics.warn(warning)
-    return ledger.overlay(cards, state.sightings)
-
-
-def seen_one_by_one(request: Request, cards: Iterable[Card]) -> Iterator[Card]:
-    """The same for many cards, of which only one at a time is in memory."""
-    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
-
-    state, warnings = request.sidecar().read(())
-    for warning in warnings:
-        diagnostics.warn(warning)
-    for card in cards:
-        yield ledger.overlaid(card, state.sightings.get(card.id))
+    return ledger.overlay(cards, state_of(request, cards.values()).sightings)
 
 
 def change(
@@ -132,13 +109,15 @@ def change(
     from tgt.output.safe import safe  # noqa: PLC0415
 
     for card in cards.values():
-        word = f"already {_state(card)}" if card.id in already else done
+        word = f"already {_state(card, done)}" if card.id in already else done
         request.reply(f"{word}  {safe(card.id, limit=60)}  {safe(card.title, limit=200)}\n")
     if not cards:
         request.reply(f"{message}\n")
 
 
-def _state(card: Card) -> str:
+def _state(card: Card, done: str) -> str:
+    if done == "annotated":
+        return "so"
     return "open" if card.status == Status.GENERATED else card.status
 
 

@@ -53,6 +53,10 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         facts.add_row("about", text.styled(task.subject))
     if task.type:
         facts.add_row("type", text.styled(task.type))
+    if task.owner:
+        facts.add_row("owner", text.styled(task.owner, limit=100))
+    for link in text_list(task.data.get("links")):
+        facts.add_row("link", text.styled(link))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
     yield facts
@@ -62,9 +66,9 @@ def _seen(task: Card, now: datetime) -> str:
     first = task.time("firstSeenAt") or task.time("generatedAt")
     last = task.time("lastSeenAt")
     times = int(task.number("occurrences"))
-    told = [f"first {words.age(first, now)}"] if first is not None else []
+    told = [f"first {words.seen(first, now)}"] if first is not None else []
     if last is not None and last != first:
-        told.append(f"last {words.age(last, now)}")
+        told.append(f"last {words.seen(last, now)}")
     if times > 0:
         told.append(f"in {words.plural(times, 'run')}")
     return ", ".join(told)
@@ -110,13 +114,16 @@ _HISTORY = (
     ("generated", "generatedAt", "generatedBy"),
     ("approved", "approvedAt", "approvalNote"),
     ("dismissed", "dismissedAt", "dismissalReason"),
-    ("completed", "completedAt", ""),
-    ("reopened", "reopenedAt", ""),
+    ("completed", "completedAt", "completionNote"),
+    ("reopened", "reopenedAt", "reopenNote"),
 )
 
 
 def history(task: Card) -> list[tuple[datetime, str, str]]:
-    """What happened to a task, oldest first: when, what, and the words given with it."""
+    """What happened to a task, oldest first: when, what, and the words given with it.
+
+    What people noted is said ``by`` whom, or simply noted.
+    """
     told = {what: task.text(key) for what, _, key in _HISTORY}
     reopened = task.mapping("metadata").get("reopened")
     if isinstance(reopened, Mapping) and parse_time(reopened.get("at")) == task.time("reopenedAt"):
@@ -127,7 +134,15 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
         for what, key, _ in _HISTORY
         if (moment := task.time(key)) is not None
     ]
-    return sorted(known, key=lambda entry: entry[0])
+    return sorted((*known, *_notes(task)), key=lambda entry: entry[0])
+
+
+def _notes(task: Card) -> Iterator[tuple[datetime, str, str]]:
+    for note in task.items("notes")[-_LIST_LIMIT:]:
+        moment = parse_time(note.get("at")) if isinstance(note, Mapping) else None
+        if moment is not None and isinstance(note.get("text"), str):
+            by = note.get("by")
+            yield moment, "noted", f"{note['text']} ({by})" if by else note["text"]
 
 
 def _events(task: Card, now: datetime) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from tgt.output import card_view, list_view, run_view, text, words
 from tgt.output.safe import safe
 from tgt.tasks.card import format_time
+from tgt.tasks.reference import Ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ def demo(
     """``tasks`` are the open ones, best first; ``overridden`` tells whether the environment
     holds settings that would win over the demo's own."""
     known = {task.id: task for task in tasks}
+    listing = list_view.Listing(tasks, len(tasks), known, str(week.directory))
     told = [
         text.render(
             on,
@@ -48,14 +50,14 @@ def demo(
             text.indented(_planted(found, week.now)),
             Text(),
             text.heading("tgt run"),
-            text.indented(text.styled(run_view.summary(report).strip())),
+            text.indented(text.styled(run_view.summary(report, Ids(known)).strip())),
             Text(),
             text.heading("tgt list"),
         ),
-        list_view.task_list(on, tasks, total=len(tasks), known=known, filtered=False, now=week.now),
+        list_view.task_list(on, listing, week.now),
     ]
     if tasks:
-        short = list_view.short_ids([tasks[0].id], known)[tasks[0].id]
+        short = Ids(known).short(tasks[0].id)
         told += [
             text.render(on, Text(), text.heading(f"tgt show {short}")),
             card_view.card(on, tasks[0], week.now),

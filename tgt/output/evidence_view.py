@@ -78,7 +78,7 @@ def _history(bars: str, details: Mapping[str, Any], now: datetime) -> Text:
         shown.append(bar, style="red" if beyond else "cyan")
     beside = marks(details)
     end = parse_time(details.get("historyEnd"))
-    until = f"{len(bars)} h, until {words.age(end, now)}" if end else f"{len(bars)} h"
+    until = f"{len(bars)} h, until {words.seen(end, now)}" if end else f"{len(bars)} h"
     return shown.append(f"  {until}{f'; {beside}' if beside else ''}", style="dim")
 
 

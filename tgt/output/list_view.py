@@ -1,9 +1,10 @@
-"""``tgt list`` for people: best first, one calm line a task, wrapped rather than cut."""
+"""``tgt list`` for people: one calm line a task, wrapped on a terminal and never cut."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -13,18 +14,18 @@ from rich.text import Text
 from tgt.output import text, words
 from tgt.output.safe import safe
 from tgt.tasks.card import OPEN_STATUSES, Card, Status
+from tgt.tasks.reference import Ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from rich.console import RenderableType
 
     from tgt.store.journal_index import Head
 
-_SHORTEST = 8
 _TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110
-_ID_LIMIT = 40
+_ID_LIMIT, _OWNER_LIMIT = 40, 24
 _ID, _TASK = "ID", "TASK"
 _RIGHT = ("PRIO", "CONF", "SEEN", "BY HOUR")
 _STYLES = {_ID: "dim", "SEEN": "dim", "BY HOUR": "cyan"}
@@ -32,59 +33,46 @@ _GAP = 2
 _MANY = 200
 _READABLE_TITLE = 16
 _HOURS = 24
+_NOTE_LIMIT = 300
+_ONE_LINE = 10_000
 
 
-def short_ids(shown: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Each shown id cut to a length at which it is the prefix of no other known one.
+@dataclass(frozen=True)
+class Listing:
+    """``total`` tasks passed the filters; ``known`` is the whole journal, which lies in ``place``.
 
-    The length is the same for all, because a ragged column is hard to read.
+    ``notes`` are lines about the runs that bring tasks.
     """
-    folded = sorted({name.upper() for name in known} | {name.upper() for name in shown})
-    place = {name: index for index, name in enumerate(folded)}
-    needed = _SHORTEST
-    for name in shown:
-        index = place[name.upper()]
-        for neighbour in folded[max(0, index - 1) : index] + folded[index + 1 : index + 2]:
-            needed = max(needed, _common(name.upper(), neighbour) + 1)
-    return {name: name[:needed] for name in shown}
+
+    shown: Sequence[Card]
+    total: int
+    known: Mapping[str, Card] | Mapping[str, Head]
+    place: str
+    filtered: bool = False
+    notes: Sequence[str] = ()
 
 
-def _common(one: str, other: str) -> int:
-    length = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
-
-
-def task_list(
-    on: text.Screen,
-    shown: Sequence[Card],
-    *,
-    total: int,
-    known: Mapping[str, Card] | Mapping[str, Head],
-    filtered: bool,
-    now: datetime,
-) -> str:
-    """``total`` tasks passed the filters, ``known`` is the whole journal."""
-    if not shown:
-        return text.render(on, _nothing(known.values(), filtered=filtered, total=total))
-    ids = short_ids([task.id for task in shown], known)
-    if on.width < _TABLE_FROM:
-        parts = [part for task in shown for part in _entry(task, ids[task.id], now)]
-        return text.render(on, *parts, Text(), _footer(shown, total))
-    footer = text.render(on, Text(), _footer(shown, total))
-    if len(shown) <= _MANY:
-        return text.render(on, _table(on, shown, ids, now)) + footer
+def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
+    """A table as wide as the terminal; elsewhere a line a task, whatever its length."""
+    on = on if on.terminal else replace(on, width=_ONE_LINE)
+    notes = [text.styled(note, "yellow", limit=_NOTE_LIMIT) for note in listing.notes]
+    if not listing.shown:
+        return text.render(on, _nothing(listing), *notes)
+    known = Ids({*listing.known, *(task.id for task in listing.shown)})
+    ids = {task.id: known.short(task.id) for task in listing.shown}
+    footer = text.render(on, Text(), _footer(listing), *notes)
+    if on.terminal and on.width < _TABLE_FROM:
+        return text.render(on, *_entries(listing.shown, ids, now)) + footer
+    if on.terminal and len(listing.shown) <= _MANY:
+        return text.render(on, _table(on, listing.shown, ids, now)) + footer
     # A table lays out all of its rows together, which takes long for thousands: the widest of each
     # column decide how wide they all are, and rows that fit are put together by hand.
-    return _long_table(on, shown, ids, now) + footer
+    return _long_table(on, listing.shown, ids, now) + footer
 
 
 def compact(tasks: Iterable[Card]) -> list[Card]:
     """The tasks with what a list shows of them, which is little of a card."""
-    keys = ("id", "severity", "status", "priority", "confidence", "title")
+    keys = ("id", "severity", "status", "priority", "confidence", "title", "owner")
     times = ("lastSeenAt", "updatedAt", "generatedAt")
     return [
         Card(
@@ -98,10 +86,6 @@ def compact(tasks: Iterable[Card]) -> list[Card]:
 def _history(task: Card) -> object:
     details = task.mapping("evidence").get("details")
     return details.get("history") if isinstance(details, Mapping) else None
-
-
-def _seen(task: Card) -> datetime | None:
-    return task.time("lastSeenAt") or task.time("updatedAt") or task.time("generatedAt")
 
 
 def _trend(task: Card) -> str:
@@ -130,18 +114,18 @@ def _cells(
     on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
 ) -> tuple[list[str], list[list[Text]]]:
     """The names of the columns, and their texts for every task."""
-    wide = on.width >= _ALL_COLUMNS_FROM
-    trends = {task.id: _trend(task) for task in shown} if on.width >= _TREND_FROM else {}
-    with_trend = any(trends.values())
-    with_status = wide or any(task.status != Status.GENERATED for task in shown)
+    wide = not on.terminal or on.width >= _ALL_COLUMNS_FROM
+    with_trend = on.terminal and on.width >= _TREND_FROM
+    trends = {task.id: _trend(task) for task in shown} if with_trend else {}
     present = {
         "CONF": wide,
-        "STATUS": with_status,
-        "BY HOUR": with_trend,
+        "STATUS": wide or any(task.status != Status.GENERATED for task in shown),
+        "OWNER": wide and any(task.owner for task in shown),
+        "BY HOUR": any(trends.values()),
     }
     columns = [
         name
-        for name in (_ID, "SEVERITY", "PRIO", "CONF", "STATUS", "SEEN", "BY HOUR", _TASK)
+        for name in (_ID, "SEVERITY", "PRIO", "CONF", "STATUS", "SEEN", "OWNER", "BY HOUR", _TASK)
         if present.get(name, True)
     ]
     cells: dict[str, Callable[[Card], Text]] = {
@@ -150,7 +134,8 @@ def _cells(
         "PRIO": lambda task: Text(f"{task.priority:.0f}"),
         "CONF": lambda task: Text(words.confidence(task.confidence)),
         "STATUS": lambda task: text.status(task.status),
-        "SEEN": lambda task: Text(words.age_short(_seen(task), now)),
+        "SEEN": lambda task: Text(words.age_short(task.seen_at, now)),
+        "OWNER": lambda task: text.styled(task.owner, limit=_OWNER_LIMIT),
         "BY HOUR": lambda task: Text(trends[task.id]),
         _TASK: lambda task: text.styled(task.title or "(no title)"),
     }
@@ -160,15 +145,17 @@ def _cells(
 def _long_table(
     on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
 ) -> str:
-    """The same characters as of ``_table``."""
+    """The same characters as of ``_table``, on lines of any length where there is no terminal."""
     columns, rows = _cells(on, shown, ids, now)
     widths = [
         max(len(name), *(cell.cell_len for cell in column))
         for name, column in zip(columns, zip(*rows, strict=True), strict=True)
     ]
-    titles = on.width - sum(width + _GAP for width in widths[:-1])
-    if titles < _READABLE_TITLE or widths[0] > _ID_LIMIT:
-        return text.render(on, _table(on, shown, ids, now))
+    titles = widths[-1]
+    if on.terminal:
+        titles = on.width - sum(width + _GAP for width in widths[:-1])
+        if titles < _READABLE_TITLE or widths[0] > _ID_LIMIT:
+            return text.render(on, _table(on, shown, ids, now))
     paint = text.painter(on)
     header = [Text(name, style="dim") for name in columns]
     lines = []
@@ -193,35 +180,39 @@ def _aligned(painted: str, length: int, width: int, name: str) -> str:
     return blanks + painted if name in _RIGHT else painted + blanks
 
 
-def _entry(task: Card, short: str, now: datetime) -> tuple[RenderableType, ...]:
+def _entries(
+    shown: Sequence[Card], ids: Mapping[str, str], now: datetime
+) -> Iterator[RenderableType]:
     """Two lines a task, for a narrow screen."""
-    line = Text.assemble(
-        text.styled(short, "dim", limit=_ID_LIMIT),
-        "  ",
-        text.severity(task.severity),
-        f"  {task.priority:.0f}  ",
-        *((text.status(task.status), "  ") if task.status != Status.GENERATED else ()),
-        (words.age(_seen(task), now), "dim"),
-        overflow="fold",
-    )
-    return line, Padding(text.styled(task.title or "(no title)"), (0, 0, 0, 2))
+    for task in shown:
+        yield Text.assemble(
+            text.styled(ids[task.id], "dim", limit=_ID_LIMIT),
+            "  ",
+            text.severity(task.severity),
+            f"  {task.priority:.0f}  ",
+            *((text.status(task.status), "  ") if task.status != Status.GENERATED else ()),
+            (words.seen(task.seen_at, now), "dim"),
+            overflow="fold",
+        )
+        yield Padding(text.styled(task.title or "(no title)"), (0, 0, 0, 2))
 
 
-def _footer(shown: Sequence[Card], total: int) -> Text:
+def _footer(listing: Listing) -> Text:
+    shown = listing.shown
     counts = Counter(safe(task.severity or "?", limit=20) for task in shown)
     many = ", ".join(f"{n} {word}" for word, n in counts.items())
-    more = f"{len(shown)} of {words.plural(total, 'task')} shown"
+    more = f"{len(shown)} of {words.plural(listing.total, 'task')} shown"
     return Text(more if len(counts) > 6 else f"{more}: {many}", style="dim")  # noqa: PLR2004 a line's worth
 
 
-def _nothing(known: Iterable[Card | Head], *, filtered: bool, total: int) -> Text:
-    counts = Counter(task.status for task in known)
+def _nothing(listing: Listing) -> Text:
+    counts = Counter(task.status for task in listing.known.values())
     rest = sum(counts.values())
     if not rest:
-        return Text("No tasks yet. Next: tgt run")
-    if total:
-        return Text(f"None shown of {words.plural(total, 'task')}. Next: a higher --limit")
-    if filtered:
+        return Text(f"No tasks yet in {safe(listing.place)}. Next: tgt run", overflow="fold")
+    if listing.total:
+        return Text(f"None shown of {words.plural(listing.total, 'task')}. Next: a higher --limit")
+    if listing.filtered:
         return Text(
             f"No task fits, of {words.plural(rest, 'task')} in all. Next: fewer filters, or --all"
         )
@@ -230,4 +221,5 @@ def _nothing(known: Iterable[Card | Head], *, filtered: bool, total: int) -> Tex
         for status, n in sorted(counts.items())
         if status not in OPEN_STATUSES
     )
-    return Text(f"No open tasks; {closed}. Next: tgt list --all")
+    place = safe(listing.place)
+    return Text(f"No open tasks in {place}; {closed}. Next: tgt list --all", overflow="fold")

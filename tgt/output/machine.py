@@ -48,6 +48,12 @@ def card(task: Card) -> dict[str, Any]:
     return dict(task.data)
 
 
+def shown(tasks: Sequence[Card]) -> dict[str, Any]:
+    """One task as ``task``, any other number as ``tasks``."""
+    forms = [card(task) for task in tasks]
+    return {"task": forms[0]} if len(forms) == 1 else {"tasks": forms}
+
+
 def task_list(shown: Iterable[Card], total: int) -> Iterator[str]:
     """The document in pieces, so that one card at a time is in memory."""
     yield '{"tasks": ['

@@ -26,6 +26,7 @@ _LINE_START = re.compile(r"^(\s*)([-+=])")
 _ORDERED = re.compile(r"^(\s*\d{1,9})([.)])(?=\s|$)")
 _REFERENCE = re.compile(r"([@#!~%$&:])(?=[\w\"'\[{/])")
 _LINK = re.compile(r"(www|mailto|xmpp|gh)(?=[.:-])", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w./%~+=?&#,;:-]*)?", re.ASCII)
 _COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
 _SHORT = re.compile(r"(.{6})(?=.)")
 _BREAK = "&#8203;"
@@ -57,6 +58,11 @@ def code(told: object, *, limit: int = 4000) -> str:
     pad = " " if line[0] == "`" or line[-1] == "`" else ""
 
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def link(address: str) -> str:
+    """An address that may be followed; one that holds anything unusual is only shown."""
+    return f"<{address}>" if _ADDRESS.fullmatch(address) else code(address, limit=300)
 
 
 def block(lines: list[str]) -> str:
@@ -97,6 +103,9 @@ def _facts(task: Card, now: datetime) -> str:
     ]
     if task.subject:
         facts.append(f"**About:** {code(task.subject, limit=300)}")
+    if task.owner:
+        facts.append(f"**Owner:** {inline(task.owner, limit=100)}")
+    facts += [f"**Link:** {link(address)}" for address in text_list(task.data.get("links"))]
     first = task.time("firstSeenAt") or task.time("generatedAt")
     facts.append(f"**First seen:** {words.clock(first)}")
     if last := task.time("lastSeenAt"):

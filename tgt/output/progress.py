@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO, cast
 
 from tgt.output.safe import safe
 
@@ -16,7 +17,8 @@ Progress = Callable[[str, float | None], None]
 def display(*, no_color: bool = False, quiet: bool = False) -> Iterator[Progress | None]:
     """A callback that takes a step's name and the share done (None where unknown), or None where
     there is nobody to look at it. The display is gone when the block ends."""
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    stream = cast("TextIO | None", sys.stderr)
+    if quiet or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
     from rich import progress as bars_of  # noqa: PLC0415

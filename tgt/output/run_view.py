@@ -8,9 +8,9 @@ from rich.text import Text
 
 from tgt.outcome import Abstention, RunReport
 from tgt.output import text, words
-from tgt.output.list_view import short_ids
 from tgt.output.safe import safe
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.reference import Ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,17 +28,20 @@ _FATES = {
 }
 _FATE_STYLE = {Action.SAVE: "green", Action.REOPEN: "yellow", Action.RENEW: "yellow"}
 _ABSTENTIONS = 8
+_NAMED, _NAME = 20, 100
 
 
 def run(on: text.Screen, report: RunReport, known: Iterable[str] = ()) -> str:
     """The outcome; ``known`` are the ids of the journal, so that short ones are unambiguous."""
+    chosen = [decision.card.id for decision in report.decisions if decision.card is not None]
+    ids = Ids([*known, *chosen])
     if not on.terminal and not report.dry_run:
-        return summary(report)
+        return summary(report, ids)
     parts: list[RenderableType] = [text.styled(report.message, "bold")]
     if report.skipped is None:
         parts.append(Text(_counts(report), style="dim"))
     if report.decisions:
-        parts += [Text(), _decisions(report.decisions, known, dry_run=report.dry_run)]
+        parts += [Text(), _decisions(report.decisions, ids, dry_run=report.dry_run)]
     if report.abstained:
         parts += [Text(), *_abstained(report.abstained)]
     if report.saved and not report.dry_run:
@@ -46,10 +49,17 @@ def run(on: text.Screen, report: RunReport, known: Iterable[str] = ()) -> str:
     return text.render(on, *parts)
 
 
-def summary(report: RunReport) -> str:
-    """One line for a log."""
+def summary(report: RunReport, ids: Ids) -> str:
+    """One line for a log, which names the tasks that are saved."""
     counts = f" ({_counts(report)})" if report.skipped is None else ""
-    return f"{safe(report.message)}{counts}\n"
+    named = [
+        f"{ids.short(task.id)} {task.severity} {task.subject or task.title}"
+        for task in report.tasks[:_NAMED]
+    ]
+    more = len(report.tasks) - len(named)
+    named += [f"{more} more"] if more else []
+    tasks = f"; {', '.join(safe(name, limit=_NAME) for name in named)}" if named else ""
+    return f"{safe(report.message)}{counts}{tasks}\n"
 
 
 def _counts(report: RunReport) -> str:
@@ -59,7 +69,8 @@ def _counts(report: RunReport) -> str:
         f"{report.filtered} of {words.plural(report.generated, 'finding')} certain enough",
     ]
     for number, what in (
-        (report.covered, "covered"),
+        (report.covered - report.quiet, "covered"),
+        (report.quiet, "kept quiet"),
         (report.reopened, "reopened"),
         (report.deferred, "held back"),
     ):
@@ -70,17 +81,13 @@ def _counts(report: RunReport) -> str:
     return ", ".join(told)
 
 
-def _decisions(
-    decisions: Iterable[Decision], known: Iterable[str], *, dry_run: bool
-) -> RenderableType:
-    chosen = list(decisions)
-    cards = [decision.card.id for decision in chosen if decision.card is not None]
-    ids = short_ids(cards, [*known, *cards])
+def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> RenderableType:
     rows = text.grid("", "", "dim", "")
-    for decision in chosen:
+    for decision in decisions:
         fate = _FATES.get(decision.action, str(decision.action))
         new = decision.action is Action.SAVE
-        name = ids[decision.card.id] if decision.card is not None and not (dry_run and new) else ""
+        is_there = decision.card is not None and not (dry_run and new)
+        name = ids.short(decision.card.id) if decision.card is not None and is_there else ""
         reason = words.REASONS.get(decision.reason, decision.reason)
         told = text.styled(decision.finding.title)
         if reason:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.config import ANALYZERS
 from tgt.output import text, words
 from tgt.output.safe import safe
 
@@ -45,7 +44,16 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
     else:
         took = words.milliseconds(state.last_run_duration_ms)
         yield "last run", Text(f"{words.age(state.last_run_at, view.now)}, took {took}")
-    if view.due.at is not None:
+    if state.last_error:
+        yield "failed", text.styled(state.last_error, "red", limit=300)
+    if state.last_event_at is not None:
+        yield "last event", Text(words.age(state.last_event_at, view.now))
+    if state.runs_without_events:
+        runs = words.plural(state.runs_without_events, "run")
+        yield "no events", Text(f"in the last {runs}", style="yellow")
+    if view.pause is not None or not view.settings.enabled:
+        yield "next run", Text("is skipped", style="yellow")
+    elif view.due.at is not None:
         told = Text(words.age(view.due.at, view.now) if view.due.at > view.now else "now")
         if view.due.overdue:
             told = Text(f"overdue since {words.age_short(view.due.at, view.now)}", "bold red")
@@ -53,6 +61,9 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
         yield "next run", told
     yield "window", Text(f"{settings.window_min} min, every {settings.interval_min} min")
     yield "quota", _quota(view)
+    if state.deferred:
+        held = words.plural(state.deferred, "finding")
+        yield "held back", Text(f"{held} in the last run", style="yellow")
     yield (
         "so far",
         Text(
@@ -91,7 +102,7 @@ def _quota(view: Overview) -> Text:
 
 
 def _analyzers(view: Overview) -> Iterator[tuple[str, Text]]:
-    for name in ANALYZERS:
+    for name in view.analyzers:
         yield name, _health(view, name)
 
 
@@ -100,6 +111,8 @@ def _health(view: Overview, name: str) -> Text:
         return Text("off", style="dim")
     health = view.state.analyzers.get(name)
     told = Text("ok", style="green")
+    if not view.state.total_runs:
+        return Text("has not run yet", style="dim")
     if health is not None and health.consecutive_failures:
         failures = words.plural(health.consecutive_failures, "failure")
         told = Text(f"failing: {failures} in a row", style="red")
@@ -146,7 +159,7 @@ def _counts(counted: Mapping[str, int]) -> Text:
 
 
 def _verdicts(view: Overview) -> Iterator[tuple[str, Text]]:
-    for name, verdicts in list(view.verdicts.items())[: len(ANALYZERS) + _FEW]:
+    for name, verdicts in list(view.verdicts.items())[: len(view.analyzers) + _FEW]:
         yield (
             name,
             Text(

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
@@ -43,7 +44,8 @@ class Screen:
 def screen(*, no_color: bool = False) -> Screen:
     """Standard output as it is: ``COLUMNS`` or the terminal's width, else 80; colours on a
     terminal that wants them."""
-    terminal = sys.stdout.isatty()
+    stream = cast("TextIO | None", sys.stdout)
+    terminal = stream is not None and stream.isatty()
     plain = no_color or os.environ.get("NO_COLOR", "") != "" or os.environ.get("TERM") == "dumb"
     width = shutil.get_terminal_size((80, 24)).columns
     return Screen(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+LATER = "later"
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = " "
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
@@ -113,16 +114,28 @@ def age(moment: datetime | None, now: datetime) -> str:
     """``just now``, ``5 min ago``, ``3 h ago``, ``in 2 d``; a question mark where unknown."""
     if moment is None:
         return "?"
-    short = age_short(moment, now)
+    short = _distance(moment, now)
     if short == "now":
         return "just now"
     return f"in {short}" if moment > now else f"{short} ago"
 
 
+def seen(moment: datetime | None, now: datetime) -> str:
+    """When something was seen: ``5 min ago``, and ``later`` where it is yet to come, because a
+    clock was set back or the question is about the past."""
+    return LATER if age_short(moment, now) == LATER else age(moment, now)
+
+
 def age_short(moment: datetime | None, now: datetime) -> str:
-    """The distance of two instants in one unit, for a column: ``now``, ``5 min``, ``3 h``."""
+    """How long ago in one unit, for a column: ``now``, ``5 min``, ``3 h``; ``later`` as above."""
     if moment is None:
         return "?"
+    if moment - now >= timedelta(seconds=_MINUTE):
+        return LATER
+    return _distance(moment, now)
+
+
+def _distance(moment: datetime, now: datetime) -> str:
     seconds = abs((now - moment).total_seconds())
     if seconds < _MINUTE:
         return "now"

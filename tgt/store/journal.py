@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,11 @@ _ACTIVE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufe
 _COPY_BYTES = 1 << 20
 
 Span = tuple[int, int]
+Choose = Callable[[Collection[str]], Iterable[str]]
+"""Says of all ids in a journal which cards are wanted."""
+
+saved_ids: set[str] = set()
+"""The cards that this process has made durable: who is interrupted wants to know."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,10 @@ class Journal:
         with self.opened() as descriptor:
             return [] if descriptor is None else list(_index(descriptor, lambda _id: False)[0])
 
-    def find(self, prefixes: Iterable[str]) -> dict[str, Card]:
-        """The cards whose id begins with one of ``prefixes``, in either case; parses only them."""
-        heads = tuple(prefix.upper() for prefix in prefixes)
+    def find(self, choose: Choose) -> dict[str, Card]:
+        """The cards that are chosen of all ids; parses only them."""
         with self.opened() as descriptor:
-            if descriptor is None:
-                return {}
-            return _read(descriptor, wanted=lambda card_id: card_id.upper().startswith(heads))[0]
+            return {} if descriptor is None else _read(descriptor, choose)[0]
 
     def exists(self) -> bool:
         with self.opened() as descriptor:
@@ -147,15 +149,13 @@ class JournalWriter:
     def brief(self, whole: Callable[[Card], bool]) -> dict[str, Card]:
         return self._journal.brief(whole)
 
-    def find(self, prefixes: Iterable[str]) -> dict[str, Card]:
-        return self._journal.find(prefixes)
-
     def append(self, cards: Sequence[Card]) -> None:
         """Write all of these lines or none; they are durable on return. Raises StoreError."""
         if not cards:
             return
         lines = b"".join(encode(card.data) + b"\n" for card in cards)
         fsio.append(self._journal.path, lines, is_whole=lambda part: decode_card(part) is not None)
+        saved_ids.update(card.id for card in cards)
         if self._cards is not None:
             self._cards.update({card.id: card for card in cards})
 
@@ -196,21 +196,28 @@ def _load(descriptor: int, span: Span) -> Card | None:
 
 def _read(
     descriptor: int,
-    wanted: Callable[[str], bool] = lambda _id: True,
+    choose: Choose = lambda ids: ids,
     load: Callable[[int, Span], Card | None] = _load,
 ) -> tuple[dict[str, Card], list[Span]]:
     newest, skipped = _index(descriptor, lambda _id: False)
-    loaded = {key: load(descriptor, span) for key, span in newest.items() if wanted(key)}
+    loaded = {key: load(descriptor, newest[key]) for key in _chosen(choose, newest)}
     damaged = {key for key, card in loaded.items() if card is None or card.id != key}
     if damaged:
         # The line that looked like the newest of a card is none: find the one before it.
         newest, skipped = _index(descriptor, damaged.__contains__)
         loaded = {
-            key: loaded[key] if key in loaded and key not in damaged else load(descriptor, span)
-            for key, span in newest.items()
-            if wanted(key)
+            key: loaded[key]
+            if key in loaded and key not in damaged
+            else load(descriptor, newest[key])
+            for key in _chosen(choose, newest)
         }
     return {key: card for key, card in loaded.items() if card is not None}, skipped
+
+
+def _chosen(choose: Choose, newest: Mapping[str, Span]) -> list[str]:
+    """In the order of the journal."""
+    wanted = set(choose(newest.keys()))
+    return [card_id for card_id in newest if card_id in wanted]
 
 
 def _index(

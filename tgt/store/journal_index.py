@@ -12,36 +12,41 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from tgt.errors import StoreError
 from tgt.store import fsio
-from tgt.store.journal import Journal, decode_card, scan
+from tgt.store.journal import Choose, Journal, decode_card, scan
 from tgt.tasks.card import Card, sort_key
 
 T = TypeVar("T")
 
 INDEX_NAME = "journal.index"
-_VERSION = 1
+_VERSION = 2
 _WORTH_BYTES = 256 * 1024
 _CHECKED_BYTES = 4096
 _MOST_BYTES = 1 << 28
-_TYPES: tuple[Any, ...] = ({str},) * 4 + ({int, float},) * 3 + ({int},) * 2
+_TYPES: tuple[Any, ...] = ({str},) * 7 + ({int, float},) * 4 + ({int},) * 2
 
 
 class Head(NamedTuple):
-    """``age`` is that of the sort key: seconds since the epoch when generated, negated."""
+    """``age`` is that of the sort key: seconds since the epoch when generated, negated; ``seen``
+    are those when the problem was last seen, as far as the line knows."""
 
     id: str
     status: str
     type: str
     severity: str
+    subject: str
+    owner: str
+    analyzer: str
     priority: float
     confidence: float
     age: float
+    seen: float
     offset: int
     length: int
 
@@ -86,21 +91,21 @@ def viewed(journal: Journal, look: Callable[[View], T]) -> T:
         return look(_view(descriptor, _Index({}, 0, 0), index))
 
 
-def find(journal: Journal, prefixes: Iterable[str]) -> dict[str, Card]:
-    """The cards whose id begins with one of the prefixes, as ``Journal.find`` tells them.
+def find(journal: Journal, choose: Choose) -> dict[str, Card]:
+    """The cards that are chosen of all ids, as ``Journal.find`` tells them.
 
     An index spares reading the journal; where there is none, none is made for this.
     """
-    starts = tuple(prefix.upper() for prefix in prefixes)
     index = journal.path.parent / "cache" / INDEX_NAME
     with journal.opened() as descriptor:
         known = None if descriptor is None else _load(index, descriptor)
         if known is not None and descriptor is not None:
             with contextlib.suppress(_StaleError):
                 view = _view(descriptor, known, index)
-                fits = [head for key, head in view.heads.items() if key.upper().startswith(starts)]
-                return {head.id: view.card(head) for head in fits}
-    return journal.find(starts)
+                return {
+                    card_id: view.card(view.heads[card_id]) for card_id in choose(view.heads.keys())
+                }
+    return journal.find(choose)
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,9 @@ def _view(descriptor: int, known: _Index, index: Path) -> View:
 
 def _head(card: Card, span: tuple[int, int]) -> Head:
     priority, confidence, age, card_id = sort_key(card)
-    return Head(
-        *(card_id, card.status, card.type, card.severity, -priority, -confidence, age, *span)
-    )
+    texts = (card.status, card.type, card.severity, card.subject, card.owner, card.analyzer)
+    seen = card.seen_at.timestamp() if card.seen_at else 0.0
+    return Head(card_id, *texts, -priority, -confidence, age, seen, *span)
 
 
 def _key(descriptor: int, covered: int) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def _are_sound(rows: list[Any]) -> bool:
     typed = all(
         set(map(type, column)) <= kinds for column, kinds in zip(columns, _TYPES, strict=False)
     )
-    return typed and (not rows or (min(columns[7]) >= 0 and min(columns[8]) > 0))
+    return typed and (not rows or (min(columns[-2]) >= 0 and min(columns[-1]) > 0))
 
 
 def _store(path: Path, descriptor: int, index: _Index) -> None:

@@ -246,6 +246,7 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
         **finding_keys(decision.finding),
         **_seen(card, now),
         reopenedAt=stamp,
+        **({"dismissedUntil": None} if card.data.get("dismissedUntil") is not None else {}),
         metadata={
             **metadata,
             "reopened": {

@@ -94,8 +94,7 @@ def verdicts(cards: Iterable[Card]) -> dict[str, Verdicts]:
     dismissed: Counter[str] = Counter()
     undecided: Counter[str] = Counter()
     for card in cards:
-        name = card.mapping("metadata").get("analyzer")
-        name = name if isinstance(name, str) and name else UNKNOWN
+        name = card.analyzer or UNKNOWN
         if card.status == Status.DISMISSED:
             dismissed[name] += 1
         elif _was_approved(card):

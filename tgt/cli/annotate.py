@@ -1,0 +1,75 @@
+"""``tgt annotate``: whose these tasks are, where they are tracked, and what was said of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.cli.tasks import Note, Tasks, change, harmless
+from tgt.errors import SettingsError
+
+if TYPE_CHECKING:
+    from tgt.cli.request import Request
+
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f]{1,2000}")
+_LONGEST_OWNER = 100
+
+
+def annotate(
+    request: Request,
+    tasks: Tasks,
+    *,
+    owner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose it is; an empty name for nobody's.")
+    ] = None,
+    links: Annotated[
+        list[str] | None,
+        typer.Option("--link", metavar="URL", help="Where it is tracked; may be repeated."),
+    ] = None,
+    note: Note = None,
+) -> None:
+    """Say whose tasks are, where they are tracked, or anything else.
+
+    Their status stays as it is.
+    """
+    from tgt import triage  # noqa: PLC0415 not needed by --help
+
+    if owner is None and not links and note is None:
+        raise SettingsError("nothing to say: give --owner, --link or --note")
+    addresses = [_address(link) for link in links or ()]
+    name, words, me = _name(owner), harmless(note), _me()
+    change(
+        request,
+        "annotated",
+        tasks,
+        lambda *what: triage.annotate(*what, owner=name, links=addresses, note=words, by=me),
+    )
+
+
+def _address(link: str) -> str:
+    shown = harmless(link.strip()) or ""
+    if shown != link.strip() or not _ADDRESS.fullmatch(shown):
+        raise SettingsError(
+            f"--link={link!r} is not usable: accepted is an address that begins with http:// or"
+            " https://"
+        )
+    return shown
+
+
+def _name(owner: str | None) -> str | None:
+    from tgt.output.safe import safe  # noqa: PLC0415 not needed by --help
+
+    return None if owner is None else safe(owner.strip(), limit=_LONGEST_OWNER)
+
+
+def _me() -> str:
+    """The name of the user who says it, or a number where there is no name."""
+    import os  # noqa: PLC0415 not needed by --help
+    import pwd  # noqa: PLC0415
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
