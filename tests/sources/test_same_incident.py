@@ -181,6 +181,56 @@ def openllmetry(c: Conversation) -> str:
     return request("spans", "app", "traceloop", records)
 
 
+def framework_and_provider(c: Conversation) -> str:
+    """Each answer is told by the framework, too, under another model's name."""
+    resource = json.loads(genai_spans(c))["resourceSpans"][0]
+    records = resource["scopeSpans"][0]["spans"]
+    for number, record in enumerate([r for r in records if r["name"] == "chat"]):
+        times = ("startTimeUnixNano", "endTimeUnixNano")
+        outer = span(c, 10 + number, "chat", 0, 0, False) | {name: record[name] for name in times}
+        outer["attributes"] = pairs(
+            {"openinference.span.kind": "LLM", "llm.model_name": "framework", "session.id": c.id}
+        )
+        record["parentSpanId"] = outer["spanId"]
+        records.append(outer)
+    return json.dumps({"resourceSpans": [resource]}) + "\n"
+
+
+def langfuse(c: Conversation) -> str:
+    def observation(kind: str, **more: Any) -> dict[str, Any]:
+        return {"langfuse__observation__type": kind, "session__id": c.id, **more}
+
+    llm = observation("generation", langfuse__observation__model__name=MODEL)
+    records = [span(c, 1, "llm", 300, 600, False, **llm)]
+    for index, (name, start, ms, bad) in enumerate(c.tools):
+        told = observation("tool", **({"langfuse__observation__level": "ERROR"} if bad else {}))
+        records.append(span(c, 2 + index, name, start, ms, False, **told))
+    records.append(span(c, 5, "llm", 2000, 1000, False, **llm))
+    return request("spans", "app", "langfuse-sdk", records)
+
+
+def phoenix_rows(c: Conversation) -> str:
+    """The same as OpenInference, exported from a data frame."""
+    lines = []
+    for record in json.loads(openinference(c))["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        told = {p["key"]: next(iter(p["value"].values())) for p in record["attributes"]}
+        times = (record["startTimeUnixNano"], record["endTimeUnixNano"])
+        start, end = (int(ns) // 1_000_000 for ns in times)
+        row = {
+            "name": record["name"],
+            "span_kind": told["openinference.span.kind"],
+            "start_time": start,
+            "end_time": end,
+            "context.trace_id": record["traceId"],
+            "context.span_id": record["spanId"],
+            "status_code": "ERROR" if record["status"] else "OK",
+            "status_message": "",
+            **{f"attributes.{key}": given for key, given in told.items()},
+        }
+        lines.append(json.dumps(row) + "\n")
+    return "".join(lines)
+
+
 def claude_logs(c: Conversation) -> str:
     ids = {"session__id": c.id, "prompt__id": f"p{c.number}"}
     records = [
@@ -400,6 +450,9 @@ FORMATS = (
     Format("GenAI conventions", "otlp:{}", genai_spans),
     Format("OpenInference", "otlp:{}", openinference),
     Format("OpenLLMetry", "otlp:{}", openllmetry),
+    Format("a framework around a provider", "otlp:{}", framework_and_provider),
+    Format("Langfuse", "otlp:{}", langfuse, tells_ends=False),
+    Format("rows of Phoenix", "otlp:{}", phoenix_rows),
     Format("Claude Code logs", "otlp:{}", claude_logs, tells_ends=False),
     Format("Claude Code logs and spans", "otlp:{}", claude_logs_and_spans),
     Format("Codex logs", "otlp:{}", codex_logs, tells_ends=False),
