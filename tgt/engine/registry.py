@@ -43,8 +43,8 @@ def telemetry_of(settings: Settings) -> Telemetry:
         return Telemetry(listed, warnings=warnings)
     if len(settings.source) > 1:
         raise SettingsError(
-            f"TASKGEN_SOURCE={','.join(map(str, settings.source))!r} is not usable: {engines[0].kind}"
-            " stands alone, since it answers for itself"
+            f"TASKGEN_SOURCE={','.join(map(str, settings.source))!r} is not usable:"
+            f" {engines[0].kind} stands alone, since it answers for itself"
         )
     return Telemetry(engine=engines[0])
 

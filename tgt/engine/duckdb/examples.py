@@ -81,22 +81,22 @@ class Finder:
     def _of(
         self, events: str, population: str, counts: str, most: int, **parameters: Any
     ) -> Examples:
-        self._db.table(
-            "examined",
-            "SELECT us, row, key, conv_id, file, place, wording, asked_file, asked_place,"
-            f" {', '.join(_SHOWN)}, ({counts}) AS counts FROM {events} WHERE {population}",
+        rows = self._db.run(
+            "WITH examined AS MATERIALIZED (SELECT us, row, key, conv_id, file, place, wording,"
+            f" asked_file, asked_place, {', '.join(_SHOWN)}, ({counts}) AS counts FROM {events}"
+            f" WHERE {population}),"
+            " sums AS (SELECT quantile_disc(us, 0.5) FILTER (counts) AS median,"
+            " count(DISTINCT conv_id) AS conversations FROM examined),"
+            f" newest AS (SELECT *, row_number() OVER (ORDER BY nth, {_NEWEST}) AS place_of FROM"
+            f" (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST}) AS nth"
+            f" FROM examined WHERE counts) ORDER BY nth, {_NEWEST} LIMIT {int(most)})"
+            " SELECT median, conversations, us, key, file, place, wording, asked_file, asked_place,"
+            f" {', '.join(_SHOWN)} FROM sums LEFT JOIN newest ON true ORDER BY place_of",
             **parameters,
         )
-        median, conversations = self._db.run(
-            "SELECT quantile_disc(us, 0.5) FILTER (counts), count(DISTINCT conv_id) FROM examined"
-        )[0]
-        rows = self._db.run(
-            "SELECT us, key, file, place, wording, asked_file, asked_place,"
-            f" {', '.join(_SHOWN)} FROM (SELECT *,"
-            f" row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST}) AS nth"
-            f" FROM examined WHERE counts) ORDER BY nth, {_NEWEST} LIMIT {int(most)}"
-        )
-        return Examples(tuple(map(_sample, rows)), median, conversations)
+        median, conversations = rows[0][:2]
+        samples = tuple(_sample(row[2:]) for row in rows if row[2] is not None)
+        return Examples(samples, median, conversations)
 
 
 def _sample(row: Sequence[Any]) -> Sample:

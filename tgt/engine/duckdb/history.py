@@ -37,11 +37,35 @@ class Past:
         self._db = database
         self._counts: dict[tuple[int, str], dict[int, Counts]] = {}
         self._buckets: dict[tuple[int, str], dict[int, Histogram]] = {}
+        self._hours: dict[int, list[tuple[str, int, int]]] = {}
+        self._files: list[tuple[int | None, int, int]] | None = None
         self._totals: dict[tuple[int, str], Total] = {}
         self.longest = _USUAL_HOURS
         """The longest window that was asked for so far, in hours."""
         self.comes_again = False
         """Whether the same will be asked for other windows."""
+
+    def hours_of(self, signal: Signal) -> list[tuple[str, int, int]]:
+        """Every hour of a signal that has few subjects: (subject, hour, how many count)."""
+        if signal.key not in self._hours:
+            self._hours[signal.key] = self._db.run(
+                "SELECT subject, hour, sum(k)::BIGINT FROM rollups"
+                f" WHERE signal = {signal.key} GROUP BY ALL"
+            )
+        return self._hours[signal.key]
+
+    def malformed_lines(self, start_us: int, end_us: int) -> int:
+        """The malformed lines of the files that have events of the time, or none at all."""
+        if self._files is None:
+            self._files = self._db.run(
+                "SELECT first_us, last_us, malformed + is_torn::INTEGER FROM files"
+                " WHERE malformed > 0 OR is_torn"
+            )
+        return sum(
+            lines
+            for first, last, lines in self._files
+            if first is None or (first <= end_us and last >= start_us)
+        )
 
     def counts(
         self, signal: Signal, subjects: Sequence[str], names: Names
@@ -75,7 +99,7 @@ class Past:
                 names=missing,
             )
             for (name, hour), same in grouped(rows, 2):
-                self._buckets[key, name][hour] = {bucket: n for bucket, n in same}
+                self._buckets[key, name][hour] = dict(map(tuple, same))
         return {s: self._buckets[key, s] for s in subjects}
 
     def totals(

@@ -260,7 +260,8 @@ class Ingest:
         paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
         learn(self._store, projection, "staged", paths)
         for number, *extent in self._db.run(
-            "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged GROUP BY ALL"
+            "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged"
+            " GROUP BY piece"
         ):
             parts[number][0].add(*extent)
         self._absorb()

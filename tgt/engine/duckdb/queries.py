@@ -124,28 +124,18 @@ class DuckDBSnapshot:
         first, last = _clock_hours(self._baseline)
         since = to_us(self._baseline.start) // HOUR_US
         observed, cut = self._shares.index(OBSERVED), self._shares.index(CUT)
-        rows = self._db.run(
-            f"SELECT subject, hour, k FROM rollups WHERE signal = {OBSERVED.key}"
-            f" AND hour >= {since} AND hour < {self._raw_hour}"
-        )
+        past = self._past.hours_of(OBSERVED)
+        rows = [row for row in past if since <= row[1] < self._raw_hour]
         rows += [(row[1], row[0], row[4]) for row in self._recent.get(observed, ())]
         services = {service for service, _, _ in rows}
         self._tellers = sorted({service for service, _, k in rows if k})
         self._names = Names(several=len(services) > 1)
-        is_cut = bool(self._recent.get(cut)) or bool(
-            self._db.run(
-                f"SELECT 1 FROM rollups WHERE signal = {CUT.key} AND hour >= {since}"
-                f" AND hour < {self._raw_hour} LIMIT 1"
-            )
-        )
+        cuts = (hour for _, hour, _ in self._past.hours_of(CUT))
+        is_cut = bool(self._recent.get(cut)) or any(since <= h < self._raw_hour for h in cuts)
         events = self._db.value(
             f"SELECT count(*) FROM recent WHERE us > {to_us(self._window.start)}"
         )
-        malformed = self._db.value(
-            "SELECT coalesce(sum(malformed + is_torn::INTEGER), 0)::BIGINT FROM files"
-            f" WHERE first_us IS NULL OR (first_us <= {self._end}"
-            f" AND last_us >= {since * HOUR_US})"
-        )
+        malformed = self._past.malformed_lines(since * HOUR_US, self._end)
         return Coverage(
             window=self._window,
             baseline=self._baseline,

@@ -10,7 +10,6 @@ from typing import Self
 import duckdb
 
 from tgt.engine.duckdb import conversations, examples, inventory, limits, rollups
-from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.history import Past
@@ -121,11 +120,16 @@ class DuckDBTimeline:
     def is_idle(self, window: Interval) -> bool:
         """Whether there is no event in this window, so that there is no need to answer for it."""
         inside = f"us > {to_us(window.start)} AND us <= {to_us(window.end)}"
-        return not self.database.run(f"SELECT 1 FROM ({canonical(inside)}) LIMIT 1")
+        return not self.database.run(
+            f"SELECT 1 FROM events JOIN wordings USING (wording) WHERE {inside}"
+            " AND act IS NOT NULL LIMIT 1"
+        )
 
     def at(self, window: Interval) -> DuckDBSnapshot:
         """Answer as of the end of this window; later events are invisible."""
         self.past.comes_again = self._steps > 0
+        if self._steps == 1:
+            self.database.run("SET threads = 1")  # from now on all is small
         self._steps += 1
         baseline = Interval(window.start - self._baseline, window.start)
         return DuckDBSnapshot(
