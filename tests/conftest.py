@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tgt.engine.protocol import Signal
     from tgt.outcome import RunReport
     from tgt.tasks.card import Card
+
+# A shell lets what it starts in the background ignore interrupts; every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOW = "2025-11-03T16:00:00.000Z"
 END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)

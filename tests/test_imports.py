@@ -33,7 +33,7 @@ LAYERS = (
     ("outcome",),
     ("engine", "store"),
     ("sources", "tasks", "config", "settings", "environment"),
-    ("events", "stats", "redact", "subjects", "plugins"),
+    ("events", "stats", "redact", "subjects", "plugins", "templates"),
     ("options",),
     ("errors", "__init__"),
 )
@@ -174,7 +174,7 @@ def test_a_command_loads_only_what_it_needs(
 def test_a_command_loads_no_other_command(workplace: Workplace) -> None:
     """Only to list the commands, or to say that there is no such one, are all of them loaded."""
     commands = {f"tgt.cli.{path.stem}" for path in (PACKAGE / "cli").glob("*.py")}
-    shared = {f"tgt.cli.{name}" for name in ("__init__", "lazy", "request", "tasks")}
+    shared = {f"tgt.cli.{name}" for name in ("__init__", "completion", "lazy", "request", "tasks")}
     for words in (["list"], ["--now", "2025-11-03T16:00:00Z", "--json", "list"]):
         assert (commands - shared) & _loaded(workplace, *words) == {"tgt.cli.list_"}
     assert commands - shared <= _loaded(workplace, "--help")
