@@ -33,10 +33,6 @@ class Baseline:
         return sum(counts.n for counts in self.hours.values())
 
     @property
-    def k(self) -> int:
-        return sum(counts.k for counts in self.hours.values())
-
-    @property
     def bad_units(self) -> int:
         return sum(counts.bad_units for counts in self.hours.values())
 
