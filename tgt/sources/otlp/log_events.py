@@ -163,7 +163,8 @@ def _codex_tool(item: Item) -> Record:
     name = codex.qualified(text(attributes.get("tool_namespace")), record["name"])
     output = item.told("result")
     told_by_output = codex.ending(output, name).columns()
-    if record["failed"] is not True or told_by_output["failed"] is not False:
+    is_told = output is not None and told_by_output["failed"] is not False
+    if is_told or (output is not None and record["failed"] is not True):
         # The tool may have done its work while the command that it ran failed.
         record |= told_by_output
     record |= {"name": name, "subject": f"tool_call/{name}"}

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from tgt.sources.coerce import preview, text, truth
+from tgt.sources.coerce import number, preview, text, truth
 from tgt.sources.otlp.items import ERROR, OK, Item
 
 _LOOKED_AT = 2000  # characters of a message
+_CLIENT_CLOSED = 499  # what servers note when whoever asked has gone
 
 
 class Ending(StrEnum):
@@ -58,6 +59,8 @@ def _has_failed(item: Item) -> bool:
 
 
 def _of_failure(item: Item) -> Ending:
+    if number(item.told("http")) == _CLIENT_CLOSED:
+        return Ending.CANCELLED
     said = message(item)
     for name in _classes(item):
         if _is_control_flow(name):
@@ -79,11 +82,19 @@ def message(item: Item) -> str:
 
 def error_class(item: Item) -> str | None:
     """What an item calls its failure."""
-    return text(item.told("error_type")) or text(item.exception.get("exception.type"))
+    word = text(item.told("error_type")) or text(item.exception.get("exception.type"))
+    if word is not None and not _is_general(_last_part(word)):
+        return word
+    return next((name for name in _classes(item) if _A_CLASS.fullmatch(name)), word)
 
 
 _BEGINS = re.compile(r"([A-Za-z_][\w.$:]{2,120}?)(?:\(|:\s|:?$)")
+_A_CLASS = re.compile(r"[A-Z]\w*(?:Error|Exception|Interrupt|Timeout|Exit|Fault|Failure)")
 _GENERAL = frozenset(("", "error", "exception", "_other", "str", "none", "object"))
+
+
+def _is_general(name: str) -> bool:
+    return name.lower() in _GENERAL or name.isdigit()
 
 
 def _classes(item: Item) -> Iterator[str]:
@@ -91,8 +102,8 @@ def _classes(item: Item) -> Iterator[str]:
     say anything, a message may begin with one."""
     names = [item.told("error_type"), item.exception.get("exception.type")]
     plain = [_last_part(text(name) or "") for name in names]
-    if all(name.lower() in _GENERAL or name.isdigit() for name in plain):
-        for said in (item.exception.get("exception.message"), item.status_message):
+    if all(map(_is_general, plain)):
+        for said in (item.exception.get("exception.message"), item.status_message, message(item)):
             begins = _BEGINS.match(said) if isinstance(said, str) else None
             plain.append(_last_part(begins[1]) if begins else "")
     yield from filter(None, plain)

@@ -98,7 +98,8 @@ def tool(item: Item, phase: str, name: str | None, how: Ending | None, **more: A
 def own_tool(item: Item, record: Record) -> Record:
     """A coding agent's tool: one that it brings along is its own, and its maker documents it."""
     server = first(item.attributes, "mcp_server_name", "mcp_server", "mcp_server.name")
-    is_added = server is not None or item.attributes.get("tool_type") == "mcp"
+    kinds = (item.attributes.get("tool_type"), item.attributes.get("gen_ai.tool.type"))
+    is_added = server is not None or "mcp" in kinds or "extension" in kinds
     is_added = is_added or is_added_tool(record["name"] or "")
     return record | {"actor": "tool" if is_added else "assistant"}
 
@@ -131,6 +132,8 @@ def answer(item: Item, phase: str | None, how: Ending = Ending.SUCCEEDED, **more
     }
     if how is Ending.CANCELLED:
         record["finish_reason"] = "cancelled"
+    if record["finish_reason"] == "cancelled":
+        record["cancelled"] = True
     return record_of(item, "assistant_response", "assistant", **record)
 
 

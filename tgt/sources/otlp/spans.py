@@ -97,6 +97,9 @@ _CLAUDE = {
 _QWEN = {name: role for name, role in _CLAUDE.items() if name != "hook"}
 _AGENTS = {"claude_code.": _CLAUDE, "qwen-code.": _QWEN}
 
+# Coding agents in the words of a convention.
+_CODING_AGENTS = ("copilot", "github-copilot", "opencode")
+
 _GOOSE_TOOL = "dispatch_tool_call"
 _NAMES = {
     "ai.toolCall": Role.TOOL,
@@ -183,14 +186,12 @@ def _answer(item: Item) -> Record:
 
 
 def _tool(item: Item) -> Record:
-    how = ending(item)
-    if not is_own(item):
-        record = tool(item, "call", tool_name(item) or "unknown", how)
-        if (item.service or "").startswith("copilot"):
-            # Its log events tell the same calls without their ids: by trace and name.
-            record["call_id"] = None
-        return record
-    return own_tool(item, tool(item, "call", tool_name(item) or "unknown", how))
+    record = tool(item, "call", tool_name(item) or "unknown", ending(item))
+    service = item.service or ""
+    if service.startswith("copilot"):
+        # Its log events tell the same calls without their ids: by trace and name.
+        record["call_id"] = None
+    return own_tool(item, record) if is_own(item) or service.startswith(_CODING_AGENTS) else record
 
 
 _RECORDS: Mapping[Role, Callable[[Item], Outcome]] = {
