@@ -24,20 +24,22 @@ _ASIDE = re.compile(
     r"[ .;,·(-]{1,4}(?:Note:|NOTE:|[Hh]int:|[Hh]elp:|Tip:|Did you mean\b|Perhaps you meant\b"
     r"|For more information\b|See (?:<url>|<path>|<str>|the )|Caused by\b|Please report\b"
     r"|Run <str>|Try <str>|Use <str>|Duration: |either use |Try again\b|Stop\.?\Z|STOP what"
+    r"|To tell you how|The tool use was rejected"
     r"|Please (?:use|try|check|see|retry|run|provide|add|set|make)\b)"
 )
 _SAYS_NOTHING = """
 a about after an and api are at base been by call called check code command completed details during
 encountered error errored errors exception executing execution exit exited fail failed failing fails
 failure failures false fatal fixture for from had has in info internal is it log logs message more
-nil non none null object occurred of oh ok on oops operation output please process program request
-result return returned runtime safe script see shell some something status stderr stdout stopped
+nil no non none null object occurred of oh ok on oops operation output please process program
+request result return returned runtime safe script see shell some something status stderr stdout stopped
 task telemetry terminated test that the this to tool trimmed true unexpected unhandled unknown
 unsuccessful us was went while with wrong you your zero
 """
 _EMPTY_WORDS = frozenset(_SAYS_NOTHING.split())
 _PLACEHOLDER = re.compile(r"<[a-z]{1,5}>|\[redacted:[a-z-]{1,40}\]")
 _STATUS = re.compile(r"(?<![0-9])[45][0-9]{2}(?![0-9])")
+_TEST_FAILED = re.compile(r"FAIL(?:ED)?:? <path>")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+")
 
 
@@ -81,6 +83,6 @@ def _says_something(line: str) -> bool:
     words = _PLACEHOLDER.sub(" ", line)
     if line == "undefined":
         return False
-    if _STATUS.search(words):
+    if _TEST_FAILED.match(line) or _STATUS.search(words):
         return True
     return any(len(word) > 1 and word.lower() not in _EMPTY_WORDS for word in _WORD.findall(words))

@@ -11,7 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Row:
 @cache
 def _table() -> tuple[_Row, ...]:
     """The families in order: the first whose pattern is in a template is its family."""
-    text = files("tgt.templates").joinpath("families.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("families.toml").read_text(encoding="utf-8")
     return tuple(
         _Row(
             name=row["name"],

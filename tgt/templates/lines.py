@@ -16,6 +16,7 @@ LONGEST_INPUT = 8192
 _LONGEST_LINE = 600
 _MOST_CANDIDATES = 6
 _DEEPEST_JSON = 3
+_MOST_LINES_BEFORE_JSON = 2
 _LONGEST_KIND = 60
 
 _ANSI = re.compile(
@@ -41,11 +42,15 @@ _NOISE = re.compile(
     r"|current working directory|python interpreter|command|stdout|stderr|output|error|errors)"
     r": ?(?:[\w./() -]{0,80}|.{0,200}\])?"
     r"|(?:stdout|stderr|output|error|errors|failed|failure))[\].:!]{0,3}\Z"
+    r"|npm (?:warn|notice)\b|[.fesx]{4,}(?: {1,4}\[ {0,3}\d{1,3}%\])?\Z"
     r"|==> |(?:compiling|generated|running|checking|building|downloading|installing) [^:]{1,200}\Z"
     r"|[=_~^+.-]{3,}\Z|\d{1,5} [|│]|throw err;?\Z|node:internal/"
 )
-_NOISE_WITH_CONTENT = re.compile(r"(?i)\[?(?:command|error|errors|output|stdout|stderr): ?\S")
+_NOISE_WITH_CONTENT = re.compile(r"(?i)\[?(?:error|errors|output|stdout|stderr): ?\S")
 _INTERRUPTED = "[Request interrupted by user"
+_WARNING = re.compile(r"(?:\S{1,60} )?(?:\[warn(?:ing)?\]|\(warn\)|warn(?:ing)?:)", re.IGNORECASE)
+_TEST_FAILED = "FAIL"  # says which file, and lines below it say why
+_HEADING = re.compile(r":\Z|\AHTTP(?:/[\d.]{1,3})? \d{3}\Z")
 _TRACEBACK = "Traceback (most recent call last):"
 
 # What a line looks like that names an error among lines of other output.
@@ -55,9 +60,10 @@ _NAMES_ERROR = re.compile(
     r"|E {3,}\S|npm (?:ERR!|error) (?!A complete log)|! \[(?:remote )?rejected\]|FAILED \S"
     r"|\*\* \(\w|thread '[^']{1,80}' panicked|make(?:\[\d{1,3}\])?: \*\*\*|sudo: |husky "
     r"|expect\(received\)|Assertion with |\d{1,6} tests?, \d{1,6} failures?"
-    r"|CONFLICT \(|Cannot find module |Could not |Unable to |Exception in thread "
-    r"|[^\s:(]{1,200}+\.\w{1,8}[:(]\d{1,7}[^ ]{0,16} (?:error |fatal |- error |[A-Z]{1,6}\d{2,5}\b)"
-    r"|[^\s:(]{1,200}+\.\w{1,8}:\d{1,7}:\d{1,7}: |\d{1,7}:\d{1,7} +error "
+    r"|CONFLICT \(|Cannot find |Could not |Unable to |Failed to |FAIL:? \S|Exception in thread "
+    r"|\[?[\d:.,TZ+ -]{5,40}\]? ?\[?(?:ERR|ERROR|FATAL|CRITICAL|CRIT)\b"
+    r"|[^\s:(]{1,200}\.\w{1,8}[:(]\d{1,7}[^ ]{0,16} (?:error |fatal |- error |[A-Z]{1,6}\d{2,5}\b)"
+    r"|[^\s:(]{1,200}\.\w{1,8}:\d{1,7}:\d{1,7}: |\d{1,7}:\d{1,7} +error "
     r"|[\w.$]{0,120}(?:Error|Exception)(?: \[\w{1,40}\])?: \S"
 )
 _ENDS_WITH_ERROR = re.compile(
@@ -92,19 +98,19 @@ def _by_likelihood(lines: list[str]) -> Iterator[str]:
     if raised is not None:
         yield raised
     informative = [line for line in lines if not line.startswith((_TRACEBACK, 'File "'))]
+    informative = [line for line in informative if not _WARNING.match(line)] or informative
     if not informative:
         return
     # A heading says what kind of thing went wrong, the line below it which.
     informative = [
-        f"{line} {below}" if line.endswith(":") else line
+        f"{line} {below}" if _HEADING.search(line) else line
         for line, below in zip(informative, [*informative[1:], ""], strict=True)
     ]
     first = informative[0]
-    if _FIRST_NAMES_ERROR.search(first):
+    if _FIRST_NAMES_ERROR.search(first) and not first.startswith(_TEST_FAILED):
         yield first
-    for line in informative:
-        if _NAMES_ERROR.match(line) or _ENDS_WITH_ERROR.search(line):
-            yield line
+    naming = [n for n in informative if _NAMES_ERROR.match(n) or _ENDS_WITH_ERROR.search(n)]
+    yield from sorted(naming, key=lambda line: line.startswith(_TEST_FAILED))
     yield first
     yield from informative[1:]
 
@@ -128,6 +134,8 @@ def _lines(text: str) -> Iterator[str]:
         line = " ".join(raw[: 4 * _LONGEST_LINE].split())[:_LONGEST_LINE]
         line = _LEADER.sub("...", line)
         line = re.sub(r"\AE {1,8}(?=\S)", "E   ", line)
+        if line.startswith("> "):
+            continue  # the script that a package manager runs, the line that a test points at
         line = line.lstrip(_ORNAMENT) if not line.startswith("** (") else line
         if not line or (_NOISE.match(line) and not _NOISE_WITH_CONTENT.match(line)):
             continue
@@ -145,7 +153,8 @@ def _unwrapped(text: str) -> str:
 def _without_json(text: str, depth: int) -> str:
     """``529 {"error": {"message": "Overloaded"}}`` → ``529 Overloaded``; also JSON in JSON."""
     start = text.find("{")
-    if depth == 0 or start < 0 or "\n" in text[:start] or text[start + 1 :].lstrip()[:1] != '"':
+    is_behind_output = text.count("\n", 0, start) > _MOST_LINES_BEFORE_JSON
+    if depth == 0 or start < 0 or is_behind_output or text[start + 1 :].lstrip()[:1] != '"':
         return text
     try:
         value, end = json.JSONDecoder().raw_decode(text, start)

@@ -33,6 +33,9 @@ _FORMS: dict[str, str] = {
         r"|(?i:\bexit(?:ed)?(?: with)?(?: code| status)|\bexit_code)[:= ]{1,3}-?\d{1,3}\b"
         r"|\b(?i:errno:?|os error|signal) -?\d{1,3}\b"
         r"|(?<![\w-])[A-Z]{1,6}\d{1,5}(?![\w-])"
+        r"|\bERROR \d{4} \([0-9A-Z]{5}\)|\b\d\d[0-9A-Z]\d\d(?=: )"
+        r"|\b(?i:unknown|invalid|no such) (?:sub)?command:? ['\"]?[\w:-]{1,40}['\"]?"
+        r"|\bprovides package [\w./-]{1,120}"
         r"|\b(?i:utf-?(?:8|16|32)|sha-?\d{1,3}|md5|base64|x86_64|x64|arm64|oauth2|ipv[46]|latin-?1"
         r"|(?:u?int|float)\d{1,3}|python[23]|pip3|s3|ec2|k8s|http2)\b"
         # Names that tell: a module that is absent, an option that is not known, a type.
@@ -57,6 +60,7 @@ _FORMS: dict[str, str] = {
     "str": (
         r"(?<!\w)'(?:[^'\\\n]|\\.){0,400}?'(?!\w)|(?<!\w)\"(?:[^\"\\\n]|\\.){0,400}?\"(?!\w)"
         r"|`[^`\n]{0,400}`|‘[^’\n]{0,400}’|“[^”\n]{0,400}”"
+        r"|(?<=\w)\([^\n]{0,400}\)(?= errored)"
         r"|(?<=current branch )\S{1,200}|(?<=undefined: )\w{1,100}|(?<=KeyError: )\S{1,100}\Z"
         r"|(?<=Error: )[A-Za-z_$][\w$]{0,80}(?= is not (?:defined|a function))"
     ),
@@ -94,13 +98,15 @@ _REPEATED = re.compile(r"(<[a-z]{1,5}>)(?:[ ,;:/|.]{0,3}\1)+")
 # ``zsh:1: command not found: foo``, ``/bin/sh: 1: foo: not found``.
 _SHELL = r"(?:(?:/\S{1,100}/)?(?:ba|z|da|k|a|fi)?sh|\(eval\)|-bash|-zsh|\S{1,200}\.sh)"
 _SHELL_SAYS = re.compile(
-    rf"{_SHELL}:(?: -c:)?(?: line)?(?: ?(?P<builtin>[a-z]{{2,10}}):)? ?(?:\d{{1,6}}:)?"
-    r" ?(?P<rest>\S.*)"
+    rf"{_SHELL}:(?: (?:-c|eval|command substitution):)?(?: line)?"
+    r"(?: ?(?P<builtin>[a-z]{2,10}):)? ?(?:\d{1,6}:)? ?(?P<rest>\S.*)"
 )
 _NOT_FOUND = re.compile(
     r"(?:(?P<after>\S{1,100}): command not found|(?P<sh>\S{1,100}): not found"
     r"|command not found: (?P<before>\S{1,100})"
     r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
+    r"|(?:\S{1,100}: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
+    r" as .{1,300}"
     r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200})\Z"
 )
 _ZSH_TURNED = re.compile(
@@ -116,7 +122,7 @@ _ASKED_FOR = re.compile(
 _PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")
 _PREFIX = re.compile(
     r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error)(?::| {2,})"
-    r"|Uncaught(?: \(in promise\))?) ?(?=\S)"
+    r"|Exit code \d{1,3}:|Uncaught(?: \(in promise\))?) ?(?=\S)"
 )
 
 
@@ -136,7 +142,7 @@ def _in_one_shells_words(line: str) -> tuple[str, str]:
     builtin = f"{says['builtin']}: " if says and says["builtin"] else ""
     rest = says["rest"] if says else line
     absent = _NOT_FOUND.match(rest)
-    if absent is not None and (says or not absent["sh"]):
+    if absent is not None and (says or not (absent["sh"] or absent["fish"])):
         name = next(name for name in absent.groups() if name).strip("'\"`").rpartition("/")[2]
         if _PROGRAM.match(name):
             return f"{name}: command not found", ""
