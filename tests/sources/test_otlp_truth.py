@@ -1,8 +1,8 @@
 """OpenTelemetry of every dialect: small files, and what of them counts, by hand.
 
 Each directory below ``truth/otlp`` is a case: files, and ``expected.json`` with the ``promise``
-that they stand for, how many objects are ``passed_over`` and why, and as ``records`` the events in the
-order of their times with the columns that the promise is about (``all`` of them have some in
+that they stand for, how many objects are ``passed_over`` and why, and as ``records`` the events in
+the order of their times with the columns that the promise is about (``all`` of them have some in
 common). The events must be the same however the files come, unless a case ``needs_order``, or what
 is told ``together_only``.
 """
