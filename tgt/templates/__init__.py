@@ -32,9 +32,9 @@ a about after an and api are at base been by call called check code command comp
 encountered error errored errors exception executing execution exit exited fail failed failing fails
 failure failures false fatal fixture for from had has in info internal is it log logs message more
 nil no non none null object occurred of oh ok on oops operation output please process program
-request result return returned runtime safe script see shell some something status stderr stdout stopped
-task telemetry terminated test that the this to tool trimmed true unexpected unhandled unknown
-unsuccessful us was went while with wrong you your zero
+request result return returned runtime safe script see shell some something status stderr stdout
+stopped task telemetry terminated test that the this to tool trimmed true unexpected unhandled
+unknown unsuccessful us was went while with wrong you your zero
 """
 _EMPTY_WORDS = frozenset(_SAYS_NOTHING.split())
 _PLACEHOLDER = re.compile(r"<[a-z]{1,5}>|\[redacted:[a-z-]{1,40}\]")
