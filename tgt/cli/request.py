@@ -63,6 +63,7 @@ class Request:
     now_option: datetime | None = None
     env_file: Path | None = None
     answer: list[str] = field(default_factory=list)
+    _settings: Settings | None = None
     _warned: bool = False
     failure: Callable[[str], dict[str, Any]] = field(default=lambda message: {"error": message})
 
@@ -99,11 +100,16 @@ class Request:
         """
         from tgt import config  # noqa: PLC0415 pydantic stays out of --help
 
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        if self._settings is not None and not given:
+            return self._settings
         try:
-            settings = config.load(overrides, env_file=self.env_file)
+            settings = config.load(given, env_file=self.env_file)
         except SettingsError as problem:
-            given = {v: o for v, o in (options or {}).items() if (overrides or {}).get(v)}
-            raise SettingsError(_by_options(problem.message, given), hint=problem.hint) from None
+            named = {name: option for name, option in (options or {}).items() if name in given}
+            raise SettingsError(_by_options(problem.message, named), hint=problem.hint) from None
+        if not given:
+            self._settings = settings
         if not self._warned:
             self._warned = True
             names = config.names(self.env_file)
