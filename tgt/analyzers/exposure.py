@@ -62,14 +62,15 @@ def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposu
     if _has_own_uses(reading):
         hours = {hour: (float(each.bad_units), float(each.units)) for hour, each in past.items()}
         return Exposure(now.bad_units, now.units, hours)
-    traffic = next(
-        iter(context.snapshot.counts(TRAFFIC, reading.window, history=lambda _: True)), reading
-    )
+    # The conversations of all services: what fails is outside of any.
+    traffic = context.snapshot.counts(TRAFFIC, reading.window, history=lambda _: True)
     hours = {}
     for hour in history.observed_hours:
-        own, every = past.get(hour, Counts()), traffic.history.get(hour, Counts())
-        hours[hour] = (float(own.bad_units), float(max(every.units, own.units)))
-    return Exposure(now.bad_units, max(traffic.now.units, now.units), hours)
+        own = past.get(hour, Counts())
+        every = sum(each.history[hour].units for each in traffic if hour in each.history)
+        hours[hour] = (float(own.bad_units), float(max(every, own.units)))
+    exposed = max(sum(each.now.units for each in traffic), now.units)
+    return Exposure(now.bad_units, exposed, hours)
 
 
 def _has_own_uses(reading: Reading) -> bool:
