@@ -25,9 +25,11 @@ class Ids:
         if part in self._ids or not part:
             return [part] if part else []
         wanted = part.upper()
-        starts = list(_beginning_with(wanted, self._by_start))
-        whole = [card_id for card_id in starts if card_id.upper() == wanted]
-        return whole or sorted({*starts, *_beginning_with(wanted[::-1], self._by_end)})
+        if whole := self._spellings(wanted):
+            return whole
+        starts = set(_beginning_with(wanted, self._by_start))
+        ends = {key[::-1] for key in _beginning_with(wanted[::-1], self._by_end)}
+        return sorted(card_id for key in starts | ends for card_id in self._spellings(key))
 
     def short(self, card_id: str) -> str:
         """The shortest end of an id that means no other one; an unusual id stays as it is."""
@@ -37,18 +39,29 @@ class Ids:
                     return card_id[-length:]
         return card_id
 
-    @cached_property
-    def _by_start(self) -> list[tuple[str, str]]:
-        return sorted((card_id.upper(), card_id) for card_id in self._ids)
+    def _spellings(self, key: str) -> list[str]:
+        """The ids that are ``key`` in capitals."""
+        return ([key] if key in self._ids else []) + self._not_in_capitals.get(key, [])
 
     @cached_property
-    def _by_end(self) -> list[tuple[str, str]]:
-        return sorted((card_id.upper()[::-1], card_id) for card_id in self._ids)
+    def _not_in_capitals(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for card_id in self._ids:
+            if (key := card_id.upper()) != card_id:
+                found.setdefault(key, []).append(card_id)
+        return found
+
+    @cached_property
+    def _by_start(self) -> list[str]:
+        return sorted({card_id.upper() for card_id in self._ids})
+
+    @cached_property
+    def _by_end(self) -> list[str]:
+        return sorted(key[::-1] for key in self._by_start)
 
 
-def _beginning_with(start: str, entries: list[tuple[str, str]]) -> Iterator[str]:
-    for index in range(bisect_left(entries, (start, "")), len(entries)):
-        key, card_id = entries[index]
-        if not key.startswith(start):
+def _beginning_with(start: str, keys: list[str]) -> Iterator[str]:
+    for index in range(bisect_left(keys, start), len(keys)):
+        if not keys[index].startswith(start):
             return
-        yield card_id
+        yield keys[index]
