@@ -49,6 +49,11 @@ class Signal:
     value: str = ""
 
     @property
+    def is_by_service(self) -> bool:
+        """Whether what it is grouped by is another thing in another service, as subjects are."""
+        return "subject" in self.by
+
+    @property
     def key(self) -> int:
         """What tells the rollups of this question from those of others: 63 bits of a hash."""
         asked = repr((self.where, self.counted, self.by, str(self.of), self.value))

@@ -112,7 +112,10 @@ def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
         for each in there:
             yield _class(spec.kind)(each)
     else:
-        opened = plugins.call(plugins.SOURCES, spec.kind, place, dict(spec.options))
+        try:
+            opened = plugins.call(plugins.SOURCES, spec.kind, place, dict(spec.options))
+        except plugins.PluginError as failure:
+            opened = _Unusable(spec.kind, failure.message)
         yield from opened if isinstance(opened, list | tuple) else (opened,)
 
 
@@ -140,6 +143,21 @@ def _recognised(place: Path) -> Iterator[Source]:
 def _chosen(source: Any, files: tuple[LogFile, ...]) -> Source:
     kind = _ChosenSql if hasattr(source, "projection") else _ChosenRecords
     return kind(source, files)
+
+
+@dataclass(frozen=True)
+class _Unusable:
+    """In the place of a source of a plug-in that cannot be used."""
+
+    kind: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        return f"unusable {self.kind}"
+
+    def listing(self) -> Listing:
+        raise TelemetryError(self.reason)
 
 
 @dataclass(frozen=True)

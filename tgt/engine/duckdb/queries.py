@@ -268,7 +268,8 @@ class DuckDBSnapshot:
         if not asked:
             return []
         parts = [
-            f"SELECT {place} AS signal, {s.by} AS subject, service, conv_id, {hour} AS hour"
+            f"SELECT {place} AS signal, {s.by} AS subject, {rollups.service(s)} AS service,"
+            f" conv_id, {hour} AS hour"
             f" FROM counting WHERE ({s.where}) AND ({s.counted})"
             for place, s in asked
         ]
@@ -406,7 +407,8 @@ class DuckDBSnapshot:
 
     def _called(self, signal: Signal) -> str:
         """SQL for the name of an event's subject."""
-        return f"concat_ws('@', {signal.by}, service)" if self._names.several else f"({signal.by})"
+        is_named = self._names.several and signal.is_by_service
+        return f"concat_ws('@', {signal.by}, service)" if is_named else f"({signal.by})"
 
     # --- conversations ---------------------------------------------------------------------------
 

@@ -39,6 +39,11 @@ SUMMED = """
 CLOCK_HOUR = f"(us // {HOUR_US})::INTEGER"
 
 
+def service(signal: Signal) -> str:
+    """SQL for the service that an event is counted apart for."""
+    return "service" if signal.is_by_service else "NULL::VARCHAR"
+
+
 def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
     """SQL for the counts of share signals, by signal (its place in the sequence), hour, subject and
     service: the columns of SUMS. ``events`` is a FROM item with the canonical columns."""
@@ -54,7 +59,8 @@ def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> s
         )
         any_of = " OR ".join(f"({s.where})" for _, s in some)
         steps.append(
-            f"units{number} AS MATERIALIZED (SELECT {hour} AS hour, {by} AS subject, service,"
+            f"units{number} AS MATERIALIZED (SELECT {hour} AS hour, {by} AS subject,"
+            f" {service(some[0][1])} AS service,"
             f" conv_id, {both} FROM {events} WHERE {any_of} GROUP BY ALL)"
         )
         parts += [
@@ -73,7 +79,7 @@ def distributed(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) 
     """SQL for the buckets of distribution signals: signal (place), hour, subject, service, bucket,
     n."""
     parts = [
-        f"SELECT {place} AS signal, {hour} AS hour, {s.by} AS subject, service,"
+        f"SELECT {place} AS signal, {hour} AS hour, {s.by} AS subject, {service(s)} AS service,"
         f" floor(ln({s.value}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
         f" FROM {events} WHERE ({s.where}) AND ({s.value}) BETWEEN 1e-6 AND 1e15"
         f" AND ({s.by}) IS NOT NULL"
