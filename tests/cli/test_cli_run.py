@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -87,6 +89,32 @@ def test_under_a_timer_it_says_one_line(workplace: Workplace, telemetry: Path) -
     assert result.out.startswith("Analysis complete: ")
     assert result.out.count("\n") == 1
     assert result.err == ""
+    listed = workplace.tgt("list", "--json").json["tasks"]
+    named = result.out.partition("); ")[2].strip().split(", ")
+    assert len(named) == len(listed) >= 1
+    for card, name in zip(listed, named, strict=True):
+        short, severity, _subject = name.split(" ", 2)
+        assert card["id"].endswith(short)
+        assert severity == card["severity"]
+    assert "assistant_response/m\\u202e1" in result.out, "and nothing of it acts on a terminal"
+
+
+@pytest.mark.parametrize(("closed", "status"), [("2>&-", 0), (">&-", 1), ("<&-", 0)])
+def test_a_run_does_its_work_although_nobody_can_be_told(
+    workplace: Workplace, telemetry: Path, closed: str, status: int
+) -> None:
+    command = f"{sys.executable} -m tgt run --now {NOW} {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=workplace.path,
+        env=workplace.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert workplace.tgt("list", "--json").json["count"] >= 1
+    if status:
+        assert done.stderr == b"tgt: cannot write to standard output: it is closed\n"
 
 
 def test_what_the_options_say_reaches_the_cycle(workplace: Workplace, telemetry: Path) -> None:

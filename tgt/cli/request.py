@@ -44,7 +44,11 @@ Now = Annotated[
 ]
 EnvFile = Annotated[
     str | None,
-    typer.Option("--env-file", metavar="PATH", help="Settings file (default: ./.env if there)."),
+    typer.Option(
+        "--env-file",
+        metavar="PATH",
+        help="Settings file (default: ./.env, else ~/.config/tgt/tgt.env, else /etc/tgt/tgt.env).",
+    ),
 ]
 SHARED: dict[str, tuple[Any, Any]] = {
     "json": (Json, False),
