@@ -22,7 +22,6 @@ from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
 from tgt.events import Interval
 from tgt.outcome import Abstention, RunReport, SkipReason
-from tgt.redact import redact
 from tgt.store import fsio
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
@@ -160,9 +159,7 @@ def _read_and_judge(
             "",
             events_analyzed=coverage.events,
             malformed_lines=coverage.malformed_lines,
-            warnings=tuple(
-                redact(w, settings.redact) for w in (*telemetry.warnings, *timeline.warnings)
-            ),
+            warnings=tuple(settings.masked(w) for w in (*telemetry.warnings, *timeline.warnings)),
         )
         if coverage.events == 0:
             return nobody, replace(report, skipped=nothing.skipped, message=nothing.message)
@@ -192,16 +189,15 @@ def _with_samples(
         if decision.action in {Action.SAVE, Action.RENEW, Action.REOPEN}
     }
     sure = tuple(
-        masked(with_samples(finding, timeline.complete(finding.examples)), _mask(settings))
+        masked(
+            with_samples(finding, timeline.complete(finding.examples), settings.masked),
+            settings.masked,
+        )
         if finding.fingerprint in written
         else finding
         for finding in judged.sure
     )
     return replace(judged, sure=sure)
-
-
-def _mask(settings: Settings) -> Callable[[str], str]:
-    return lambda text: redact(text, settings.redact)
 
 
 def judge(

@@ -21,7 +21,6 @@ from tgt import schedule
 from tgt.config import Settings
 from tgt.errors import StoreError, TgtError
 from tgt.events import Interval
-from tgt.redact import redact
 from tgt.store import fsio
 from tgt.store.journal import Journal, decode_card
 from tgt.store.state_file import Sidecar
@@ -304,7 +303,7 @@ def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
         remedy = "set the clocks right: events count when their time has come"
         yield Check("telemetry's clock", State.WARN, message, remedy)
     yield from (
-        Check("telemetry file", State.FAIL, redact(warning, settings.redact), "see tgt sources")
+        Check("telemetry file", State.FAIL, settings.masked(warning), "see tgt sources")
         for warning in warnings
     )
     lines = last_day.events + last_day.malformed_lines

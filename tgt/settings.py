@@ -7,6 +7,8 @@ what is said of one that is not usable, is in ``tgt.config``.
 from __future__ import annotations
 
 import os
+import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from tgt import plugins, redact
 from tgt.environment import INTERVAL_MIN, TASKS_DIR
 from tgt.options import Option
+from tgt.redact import redact as mask_text
 from tgt.sources.spec import Spec, parse
 
 T = TypeVar("T")
@@ -59,6 +62,23 @@ def _names(value: object) -> object:
     if not chosen or not set(chosen) <= set(known):
         raise ValueError(f"a comma-separated choice of {', '.join(known)}, or all")
     return tuple(name for name in known if name in chosen)
+
+
+def _patterns(value: object) -> object:
+    if isinstance(value, tuple):
+        return value
+    from tgt.redact import own  # noqa: PLC0415 few have patterns of their own
+
+    text = str(value)
+    try:
+        path = Path(text).expanduser()
+        if path.is_file():
+            text = path.read_text(encoding="utf-8") + "\n"
+    except (OSError, ValueError, RuntimeError):
+        pass
+    patterns = tuple(own.separated(text))
+    own.compiled(patterns)
+    return patterns
 
 
 def _redaction(value: object) -> object:
@@ -171,9 +191,27 @@ class Settings(BaseModel):
         alias="TASKGEN_REDACT",
         description="standard masks credentials in evidence; strict e-mail addresses too",
     )
+    redact_patterns: Annotated[tuple[str, ...], BeforeValidator(_patterns)] = Field(
+        default=(),
+        alias="TASKGEN_REDACT_PATTERNS",
+        description="patterns of your own to mask: a file with one a line, or a list with commas",
+    )
     options: dict[str, Any] = Field(default_factory=dict)
 
     def option(self, option: Option[T]) -> T:
         """The value of an analyzer's option."""
         value: T = self.options.get(option.variable, option.default)
         return value
+
+    def masked(self, text: str) -> str:
+        """The text without what looks like a credential, as it may leave the program."""
+        return mask_text(text, self.redact, _compiled(self.redact_patterns))
+
+
+@cache
+def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    if not patterns:
+        return ()
+    from tgt.redact import own  # noqa: PLC0415 few have patterns of their own
+
+    return own.compiled(patterns)

@@ -18,7 +18,6 @@ from tgt.engine.protocol import Signal, Snapshot
 from tgt.events import Interval
 from tgt.options import Option
 from tgt.outcome import Abstention
-from tgt.redact import redact
 from tgt.tasks.card import Finding
 
 T = TypeVar("T")
@@ -54,7 +53,7 @@ class Context:
 
     def redacted(self, text: str) -> str:
         """The text without what looks like a credential."""
-        return redact(text, self.settings.redact)
+        return self.settings.masked(text)
 
     def longer_windows(self, *hours: int) -> list[Interval]:
         """The run's window, then those that are longer, each from a full clock hour on."""

@@ -13,6 +13,7 @@ from tgt.analyzers.judgements import Detail, Judgement
 from tgt.engine.protocol import Examples, Signal
 from tgt.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.outcome import Abstention
+from tgt.redact import masked_cut
 from tgt.tasks.card import Evidence, Finding, Fix, Severity, format_time
 
 CHART_HOURS = 24
@@ -68,7 +69,7 @@ class Builder:
                 baseline=measure.baseline_text,
                 threshold=measure.threshold_text,
                 time_window=duration(self.window),
-                samples=tuple(_sample(sample) for sample in samples),
+                samples=(),
                 details={
                     **_values(measure),
                     **{name: _json(value) for name, value in judgement.details.items()},
@@ -82,7 +83,7 @@ class Builder:
             confidence=judgement.confidence,
             impact=impact,
             centre=None if median is None else from_us(median),
-            related_events=_ids(samples),
+            related_events=(),
             examples=samples,
         )
 
@@ -103,14 +104,21 @@ class Builder:
         return {"enough": f"{low} of {n} {judgement.counted} would have been enough"}
 
 
-def with_samples(finding: Finding, samples: tuple[Sample, ...]) -> Finding:
-    """The finding with its samples as they were completed."""
-    evidence = replace(finding.evidence, samples=tuple(_sample(sample) for sample in samples))
-    return replace(finding, evidence=evidence, related_events=_ids(samples), examples=samples)
+def with_samples(
+    finding: Finding, samples: tuple[Sample, ...], mask: Callable[[str], str] = str
+) -> Finding:
+    """The finding with its samples as they were completed; ids are masked before they are cut."""
+    shown = tuple(_sample(sample, mask) for sample in samples)
+    return replace(
+        finding,
+        evidence=replace(finding.evidence, samples=shown),
+        related_events=_ids(samples, mask),
+        examples=samples,
+    )
 
 
-def _ids(samples: Sequence[Sample]) -> tuple[str, ...]:
-    return tuple(sample.id[:_LONGEST_ID] for sample in samples if sample.id)
+def _ids(samples: Sequence[Sample], mask: Callable[[str], str]) -> tuple[str, ...]:
+    return tuple(masked_cut(sample.id, _LONGEST_ID, mask) for sample in samples if sample.id)
 
 
 Judged: TypeAlias = tuple[str, Finding | Abstention | None]
@@ -186,12 +194,12 @@ def _json(value: Detail) -> Any:
     return value
 
 
-def _sample(sample: Sample) -> dict[str, Any]:
+def _sample(sample: Sample, mask: Callable[[str], str]) -> dict[str, Any]:
     """When, which event, which conversation, what it said."""
     return {
         "timestamp": format_time(sample.at),
-        **({"eventId": sample.id[:_LONGEST_ID]} if sample.id else {}),
-        **({"convId": sample.conv_id[:_LONGEST_ID]} if sample.conv_id else {}),
+        **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),
+        **({"convId": masked_cut(sample.conv_id, _LONGEST_ID, mask)} if sample.conv_id else {}),
         **({"text": sample.text} if sample.text else {}),
         **sample.values,
     }
