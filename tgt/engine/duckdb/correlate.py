@@ -22,10 +22,13 @@ from tgt.events import HOUR_US
 
 _COLUMNS = ", ".join(RECORD_COLUMNS)
 
-# Records with one key, each less than an hour after the one before, tell the same thing. The one
-# of the highest revision is the truth, among equals the first.
+_AGAIN_US = 60_000_000
+"""The clocks of two who tell of the end of one call do not differ by more."""
 _TIED = "file, place, tie"
 _LAST = f"phase = 'end', {_TIED}"
+
+# Records with one key, each less than an hour after the one before, tell the same thing. The one
+# of the highest revision is the truth, among equals the first.
 _BEST_FIRST = "revision DESC NULLS LAST, us, file, place, wording"
 _REPEATED = f"""
 SELECT row FROM (
@@ -57,31 +60,42 @@ SELECT * FROM once WHERE phase IS NOT NULL AND call IN (
     HAVING count(*) > 1 AND count(*) FILTER (phase IN ('start', 'end')) > 0)
 """
 
-# The second of two end records in a row is the same call told twice (an error, then the finish
-# that every call gets), if there are more ends than starts.
-_MERGED = f"""
-SELECT row, us, phase, call, keyed, cancelled, file, place, tie, finish_reason, error_type, error,
-    args_hash, result_bytes,
-    CASE WHEN next_is_twin THEN failed OR next_failed ELSE failed END AS failed,
-    CASE WHEN next_is_twin THEN coalesce(elapsed_ms, next_ms) ELSE elapsed_ms END AS elapsed_ms,
+# If there are more ends than starts, an end right behind another is the same end told again (an
+# error, then the finish that every call gets): as many as there are too many, the closest first.
+# Of the records of such calls the step of each, and which record of an end it belongs to.
+_TOLD_AGAIN = f"""
+SELECT row, step, count(*) FILTER (NOT is_again) OVER (PARTITION BY call ORDER BY step) AS nth
 FROM (
-    SELECT *,
-        some_ends AND lag(phase) OVER steps = 'end' AND phase = 'end'
-            AND lag(failed) OVER steps IS DISTINCT FROM failed AS is_twin,
-        some_ends AND lead(phase) OVER steps = 'end' AND phase = 'end'
-            AND next_failed IS DISTINCT FROM failed AS next_is_twin,
+    SELECT row, call, step, gap IS NOT NULL AND row_number() OVER (
+        PARTITION BY call, gap IS NULL ORDER BY gap, step) <= ends - starts AS is_again,
     FROM (
-        SELECT *,
-            lead(failed) OVER steps AS next_failed,
-            lead(elapsed_ms) OVER steps AS next_ms,
-            count(*) FILTER (phase = 'start') OVER whole
-                BETWEEN 1 AND count(*) FILTER (phase = 'end') OVER whole - 1 AS some_ends,
-        FROM together
-        WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}),
-            whole AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}
-                      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))
-    WINDOW steps AS (PARTITION BY call, phase = 'call' ORDER BY us, {_LAST}))
-WHERE is_twin IS DISTINCT FROM true
+        SELECT row, call, row_number() OVER steps AS step,
+            CASE WHEN phase = 'end' AND lag(phase) OVER steps = 'end'
+                AND us - lag(us) OVER steps <= {_AGAIN_US} THEN us - lag(us) OVER steps END AS gap,
+            count(*) FILTER (phase = 'start') OVER (PARTITION BY call) AS starts,
+            count(*) FILTER (phase = 'end') OVER (PARTITION BY call) AS ends,
+        FROM together WHERE phase <> 'call' AND call IN (
+            SELECT call FROM together GROUP BY call HAVING count(*) FILTER (phase = 'start')
+                BETWEEN 1 AND count(*) FILTER (phase = 'end') - 1)
+        WINDOW steps AS (PARTITION BY call ORDER BY us, {_LAST})))
+"""
+
+# What several records of one end tell: it failed if any says so, and of a failure that record is
+# the evidence.
+_MERGED = """
+SELECT row, us, phase, call, keyed, cancelled, file, place, tie, elapsed_ms, failed, finish_reason,
+    error_type, error, args_hash, result_bytes,
+FROM together ANTI JOIN told_again USING (row)
+UNION ALL BY NAME
+SELECT arg_min(row, (failed IS NOT true, step)) AS row, min(us) AS us,
+    arg_min(phase, step) AS phase, call, arg_min(keyed, step) AS keyed,
+    bool_or(cancelled) AS cancelled, arg_min(file, step) AS file, arg_min(place, step) AS place,
+    arg_min(tie, step) AS tie, arg_min(elapsed_ms, step) AS elapsed_ms,
+    CASE WHEN bool_or(failed) THEN true WHEN count(failed) = count(*) THEN false END AS failed,
+    arg_min(finish_reason, step) AS finish_reason, arg_min(error_type, step) AS error_type,
+    arg_min(error, step) AS error, arg_min(args_hash, step) AS args_hash,
+    arg_min(result_bytes, step) AS result_bytes,
+FROM together JOIN told_again USING (row) GROUP BY call, nth
 """
 
 _RANKED = f"""
@@ -106,7 +120,8 @@ SELECT ranked.row,
     coalesce(ranked.error, whole.error) AS error,
     coalesce(ranked.args_hash, whole.args_hash, start.args_hash) AS args_hash,
     coalesce(ranked.result_bytes, whole.result_bytes) AS result_bytes,
-    start.file AS asked_file, start.place AS asked_place,
+    coalesce(start.file, whole.file) AS asked_file,
+    coalesce(start.place, whole.place) AS asked_place,
 FROM ranked JOIN totals ON totals.call = ranked.call
 LEFT JOIN (FROM ranked WHERE phase = 'call' AND keyed) AS whole
     ON ranked.phase = 'end' AND ranked.call = whole.call AND ranked.rank = whole.rank
@@ -134,15 +149,19 @@ WHERE act = 'assistant_response' AND (continues OR follows)
 """
 
 _STEPS = (
-    ("repeated", _REPEATED),
-    ("once", _ONCE),
-    ("together", _TOGETHER),
-    ("merged", _MERGED),
-    ("ranked", _RANKED),
-    ("totals", _TOTALS),
-    ("calls", _CALLS),
-    ("continuing", _CONTINUED),
+    ("repeated", _REPEATED, ()),
+    ("once", _ONCE, ()),
+    ("continuing", _CONTINUED, ()),
+    ("together", _TOGETHER, ("once",)),
+    ("told_again", _TOLD_AGAIN, ()),
+    ("merged", _MERGED, ("told_again",)),
+    ("ranked", _RANKED, ()),
+    ("totals", _TOTALS, ("merged",)),
+    ("calls", _CALLS, ("ranked", "totals")),
 )
+"""Tables, and which are not needed any more when they are made."""
+_AT_ONCE = 100_000
+"""What belongs together is worked out in tables several times as large as the records."""
 
 
 class Correlator:
@@ -162,9 +181,14 @@ class Correlator:
         if not self._belongs_together(staged):
             self._store.insert("events", f"SELECT {_COLUMNS} FROM {staged}")
             return
-        self._db.table("pool", f"SELECT {_COLUMNS} FROM {staged}")
-        self._pull(self._seeds("pool"))
-        self._settle()
+        parts = 1 + self._db.value(f"SELECT count(*) FROM {staged}") // _AT_ONCE
+        for part in range(parts):
+            self._db.table(
+                "pool",
+                f"SELECT {_COLUMNS} FROM {staged} WHERE coalesce(conv, call) % {parts} = {part}",
+            )
+            self._pull(self._seeds("pool"))
+            self._settle()
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Take out all records of some files, and look anew at what they belonged to."""
@@ -205,7 +229,10 @@ class Correlator:
             return True
         near = self._near(staged)
         same = f"{near} AND key IN (SELECT key FROM {staged} WHERE key IS NOT NULL)"
-        return bool(self._db.run(f"SELECT 1 FROM events WHERE {same} LIMIT 1"))
+        return any(
+            self._db.run(f"SELECT 1 FROM {table} WHERE {same} LIMIT 1")
+            for table in ("events", "aside")
+        )
 
     def _near(self, rows: str) -> str:
         """SQL for rows of the store near these rows in time, as those with the same key are."""
@@ -257,8 +284,9 @@ class Correlator:
     def _settle(self) -> None:
         """Put back what the records of the pool come to."""
         self._db.table("pool", "SELECT row_number() OVER () AS row, * FROM pool")
-        for name, query in _STEPS:
+        for name, query, done in _STEPS:
             self._db.table(name, query)
+            self._db.drop(*done)
         numbered = ", ".join(f"pool.{name}" for name in RECORD_COLUMNS)
         joined = ("elapsed_ms", "error", "args_hash", "result_bytes")
         merged = ", ".join(
@@ -278,4 +306,4 @@ class Correlator:
             f"SELECT {numbered}, pool.row IN (SELECT row FROM continuing) AS continued FROM pool"
             " ANTI JOIN repeated USING (row) ANTI JOIN together USING (row)",
         )
-        self._db.drop("pool", "pulled", *(name for name, _ in _STEPS))
+        self._db.drop("pool", "pulled", *(name for name, _, _ in _STEPS))
