@@ -78,9 +78,7 @@ def list_tasks(
     every: Annotated[
         bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
     ] = False,
-    ids: Annotated[
-        bool, typer.Option("--ids", help="Only the ids, one a line, for a command that reads -.")
-    ] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Only the ids, one a line.")] = False,
 ) -> None:
     """List the tasks, best first.
 
