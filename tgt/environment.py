@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CONTEXTLOG_DIR = ".forgekeeper/context_log"
 TASKS_DIR = ".forgekeeper/tasks"
 INTERVAL_MIN = 15
 SETTINGS_FILES = (".env", "$XDG_CONFIG_HOME/tgt/tgt.env", "/etc/tgt/tgt.env")

@@ -19,7 +19,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tgt import plugins, redact
-from tgt.environment import INTERVAL_MIN, TASKS_DIR
+from tgt.environment import CONTEXTLOG_DIR, INTERVAL_MIN, TASKS_DIR
 from tgt.options import Option
 from tgt.redact import redact as mask_text
 from tgt.sources.spec import Spec, parse
@@ -114,14 +114,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     contextlog_dir: Annotated[Path, BeforeValidator(_directory)] = Field(
-        default=Path(".forgekeeper/context_log"),
+        default=Path(CONTEXTLOG_DIR),
         alias="FGK_CONTEXTLOG_DIR",
         description="directory of the ContextLog files; read only, never written",
     )
     source: Annotated[tuple[Spec, ...], BeforeValidator(_sources)] = Field(
-        default=(Spec("contextlog"),),
+        default=(),
         alias="TASKGEN_SOURCE",
-        description="where telemetry is read: contextlog, claude-code, codex, otlp, ndjson or auto",
+        description="where telemetry is read, as in claude-code,codex; unset: what there is",
     )
     tasks_dir: Annotated[Path, BeforeValidator(_directory)] = Field(
         default=Path(TASKS_DIR),

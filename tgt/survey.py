@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,11 +18,17 @@ from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.engine.protocol import Inventory
 from tgt.engine.registry import Telemetry, open_timeline
-from tgt.errors import SettingsError, TgtError
+from tgt.errors import TelemetryError, TgtError
 from tgt.events import EPOCH, Interval
 from tgt.sources.base import Listing, Reason, Source
 from tgt.sources.files import LogFile
-from tgt.sources.registry import UNRECOGNISED, open_sources, recognised_files, usual
+from tgt.sources.registry import (
+    UNRECOGNISED,
+    nothing_there,
+    open_sources,
+    recognised_files,
+    usual,
+)
 from tgt.sources.spec import AUTO, CONTEXTLOG, OTLP, Spec
 
 MOST_BYTES = 512 * 1024 * 1024
@@ -71,18 +77,17 @@ def survey(settings: Settings) -> tuple[Surveyed, ...]:
     """What lies at each place of TASKGEN_SOURCE. Raises SettingsError for a bad mapping."""
     analyzers = chosen(settings).analyzers
     surveyed: list[Surveyed] = []
-    for spec in settings.source or usual(settings.contextlog_dir):
-        try:
-            sources = open_sources([spec], settings.contextlog_dir)
-        except SettingsError:
-            raise
-        except TgtError as failure:
-            surveyed.append(Surveyed(spec.kind, str(spec), problems=(str(failure),)))
-            continue
+    specs = settings.source or usual(settings.contextlog_dir)
+    if not specs:
+        problem = str(nothing_there(settings.contextlog_dir))
+        return (Surveyed(CONTEXTLOG, str(settings.contextlog_dir), problems=(problem,)),)
+    for spec in specs:
         is_usual = spec.kind == CONTEXTLOG and not spec.place
         place = f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
+        sources = open_sources([spec], settings.contextlog_dir)
         surveyed += [_look(settings, place, source, analyzers) for source in sources]
-        surveyed += _unrecognised(spec, place)
+        with suppress(TelemetryError):  # which was told already
+            surveyed += _unrecognised(spec, place)
     return tuple(surveyed)
 
 

@@ -15,7 +15,7 @@ from tgt.errors import SettingsError, TelemetryError
 from tgt.sources.files import LogFile
 from tgt.sources.mapping import read
 from tgt.sources.ndjson import Ndjson
-from tgt.sources.registry import open_sources
+from tgt.sources.registry import listed_sources, open_sources
 from tgt.sources.spec import Spec, parse
 
 if TYPE_CHECKING:
@@ -213,4 +213,4 @@ def test_a_place_with_nothing_known_is_refused_and_an_empty_one_is_not(tmp_path:
     assert len(open_sources([Spec("auto", tmp_path)], tmp_path)) == 1
     (tmp_path / "f.jsonl").write_text('{"something": "else"}\n')
     with pytest.raises(TelemetryError, match="no known telemetry"):
-        open_sources([Spec("auto", tmp_path)], tmp_path)
+        listed_sources(open_sources([Spec("auto", tmp_path)], tmp_path))

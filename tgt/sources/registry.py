@@ -5,6 +5,7 @@ Every format is one module with one class; here they are known by name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tgt import plugins
+from tgt.environment import CONTEXTLOG_DIR
 from tgt.errors import TelemetryError
 from tgt.sources.base import Listed, Listing, Reader, RecordSource, Source
 from tgt.sources.discover import listed
@@ -44,11 +46,20 @@ def open_sources(specs: Sequence[Spec], contextlog: Path) -> list[Source]:
     """The sources of the specifications; ``contextlog`` is the usual directory of that format, and
     of no specifications what there is is opened.
 
-    Reads the mapping files, and for ``auto`` the beginnings of the files there. Raises
-    SettingsError for a mapping, TelemetryError for a place that cannot be read, PluginError.
+    Reads the mapping files, and for ``auto`` the beginnings of the files there; a place where that
+    is not possible says so when it is listed. Raises SettingsError for a mapping, TelemetryError if
+    nothing is specified and nothing is there.
     """
     chosen = specs or usual(contextlog)
-    return [source for spec in chosen for source in _open(spec, contextlog)]
+    if not chosen:
+        raise nothing_there(contextlog)
+    sources: list[Source] = []
+    for spec in chosen:
+        try:
+            sources += _open(spec, contextlog)
+        except TelemetryError as failure:
+            sources.append(_Unusable(spec.kind, failure))
+    return sources
 
 
 def listed_sources(sources: Sequence[Source]) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
@@ -64,24 +75,45 @@ def listed_sources(sources: Sequence[Source]) -> tuple[tuple[Listed, ...], tuple
         except TelemetryError as failure:
             failures.append(failure)
     if failures and not there:
-        raise failures[0]
-    return tuple(there), tuple(failure.message for failure in failures)
+        raise TelemetryError("; ".join(f.message for f in failures), hint=failures[0].hint)
+    return tuple(there), tuple(f"{f.message}; all the rest was read" for f in failures)
 
 
 def usual(contextlog: Path) -> tuple[Spec, ...]:
-    """What there is where nothing is set: the ContextLog, else every agent that has files in its
-    usual place."""
-    if contextlog.is_dir():
+    """What there is where nothing is set: the ContextLog, else every agent that has a directory in
+    its usual place. A ContextLog directory that was named is a source although it is absent, so
+    that it is told; nothing at all where none of them is there."""
+    if os.path.isdir(contextlog):  # noqa: PTH112 never raises
         return (Spec(CONTEXTLOG),)
-    there = tuple(Spec(kind) for kind in AGENTS if any(p.exists() for p in usual_places(kind)))
-    return there or (Spec(CONTEXTLOG),)
+    there = tuple(Spec(kind) for kind in AGENTS if _there(usual_places(kind)))
+    is_named = contextlog != Path(CONTEXTLOG_DIR)
+    return (Spec(CONTEXTLOG), *there) if is_named else there
 
 
 def usual_places(kind: str) -> tuple[Path, ...]:
-    """Where an agent keeps its files."""
-    module = _module(kind)
-    places: Iterable[Path] = getattr(module, "DEFAULTS", None) or (module.DEFAULT,)
-    return tuple(path.expanduser() for path in places)
+    """Where an agent keeps its files, as the variables of its own have it."""
+    try:
+        places: tuple[Path, ...] = _module(kind).places()
+    except RuntimeError:  # nobody knows where the home of this account is
+        return ()
+    return places
+
+
+def nothing_there(contextlog: Path) -> TelemetryError:
+    """What to say where nothing is set and no telemetry lies in any usual place."""
+    home = os.path.expanduser("~")  # noqa: PTH111 never raises
+    first = [os.fspath(places[0]) for kind in AGENTS if (places := usual_places(kind))]
+    shown = (f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path for path in first)
+    return TelemetryError(
+        f"cannot read the telemetry directory {contextlog}: No such file or directory,"
+        f" and no agent has written into {', '.join(shown)} or the like",
+        hint="name telemetry with --source, or ContextLog's directory with FGK_CONTEXTLOG_DIR;"
+        " tgt init looks for it and writes the settings",
+    )
+
+
+def _there(places: Iterable[Path]) -> list[Path]:
+    return [place for place in places if os.path.exists(place)]  # noqa: PTH110 never raises
 
 
 def _module(kind: str) -> Any:
@@ -108,14 +140,13 @@ def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
         yield from _recognised(place or Path())
     elif spec.kind in _MODULES:
         places = (place,) if place else usual_places(spec.kind)
-        there = [each for each in places if each.exists()] or places[:1]
-        for each in there:
+        for each in _there(places) or places[:1]:
             yield _class(spec.kind)(each)
     else:
         try:
             opened = plugins.call(plugins.SOURCES, spec.kind, place, dict(spec.options))
         except plugins.PluginError as failure:
-            opened = _Unusable(spec.kind, failure.message)
+            opened = _Unusable(spec.kind, TelemetryError(failure.message, hint=failure.hint))
         yield from opened if isinstance(opened, list | tuple) else (opened,)
 
 
@@ -147,17 +178,17 @@ def _chosen(source: Any, files: tuple[LogFile, ...]) -> Source:
 
 @dataclass(frozen=True)
 class _Unusable:
-    """In the place of a source of a plug-in that cannot be used."""
+    """In the place of a source that cannot be opened."""
 
     kind: str
-    reason: str
+    failure: TelemetryError
 
     @property
     def key(self) -> str:
         return f"unusable {self.kind}"
 
     def listing(self) -> Listing:
-        raise TelemetryError(self.reason)
+        raise self.failure
 
 
 @dataclass(frozen=True)
