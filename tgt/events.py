@@ -95,10 +95,12 @@ CONVERSATION: Mapping[str, str] = {
     "service": "the service of its events",
     "events": "how many events it has",
     "errors": "how many of them failed",
+    "answers": "how many answers of a model it has",
+    "tells_answers": "whether any conversation of its service has an answer of a model",
     "ended": "how many answers ended by themselves",
     "cancelled": "how many explicit aborts or cancels it has",
     "messages": "how many messages and prompts of users it has",
-    "is_aborted": "whether it was given up",
+    "is_aborted": "whether no answer ended by itself, or none after the last abort",
     "longest_wait_ms": "the longest wait from a user's message to its answer, or the slowest event",
 }
 """The columns of finished conversations that conditions of signals may use."""

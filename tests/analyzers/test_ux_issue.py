@@ -154,3 +154,93 @@ def test_telemetry_without_conversations_has_nothing_to_judge(world: World, judg
     analysis = judge(ANALYZER)
     assert analysis.findings == ()
     assert analysis.abstained[0].reason == "0 of 10 finished conversations"
+
+
+def test_the_log_of_a_server_of_tools_tells_nothing_of_conversations(
+    world: World, judge: Judge
+) -> None:
+    world.write(*(call(m / 2, f"c{m % 15}") for m in range(32, 115)))
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert (abstention.subject, abstention.reason) == ("conversations", "no responses of a model")
+
+
+def test_such_a_log_beside_an_agent_changes_nothing(world: World, judge: Judge) -> None:
+    world.write(
+        *(
+            {**line, "service": "tools"}
+            for line in (call(m / 2, f"t{m % 30}") for m in range(32, 115))
+        )
+    )
+    world.write(*({**line, "service": "agent"} for line in _mixed(20, 7, "aborted")))
+    (finding,) = judge(ANALYZER).findings
+    assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (7, 20)
+
+
+def test_a_model_that_was_silent_for_the_whole_window_is_none_that_never_answers(
+    world: World, judge: Judge
+) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return _conversation(minutes, conv, "aborted" if bad else "good")
+
+    world.write(*hours_of(make), *_mixed(20, 20, "aborted"))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.subject == ABORTED
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "found", "why"),
+    [
+        (0, 20, True, "hardly anybody waited before"),
+        (2, 20, False, "half of them always waited; half of them do"),
+        (1, 40, False, "all of them always did"),
+        (4, 38, True, "a quarter did, and now nearly all"),
+        (5, 9, False, "hardly more than usual, though above the fixed limit"),
+    ],
+)
+def test_long_waits_that_are_usual_are_no_news(
+    world: World, judge: Judge, usual: int, now: int, found: bool, why: str
+) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return _conversation(minutes, conv, "waited" if bad else "good")
+
+    world.write(*hours_of(make, bad_of=usual), *_mixed(40, now, "waited"))
+    sure = [f for f in judge(ANALYZER).findings if f.confidence >= 0.7]
+    assert [f.subject for f in sure] == ([WAITED] if found else [])
+
+
+def test_aborts_that_are_usual_are_still_reported(world: World, judge: Judge) -> None:
+    """The control: only waiting may be what is normal."""
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return _conversation(minutes, conv, "aborted" if bad else "good")
+
+    world.write(*hours_of(make, bad_of=2), *_mixed(40, 20, "aborted"))
+    assert [f.subject for f in judge(ANALYZER).findings] == [ABORTED]
+
+
+@pytest.mark.parametrize(
+    ("order", "aborted", "why"),
+    [
+        ("stop", True, "nothing came after it"),
+        ("answer stop", True, "an answer before it is none after it"),
+        ("stop answer", False, "steering an agent is not giving up"),
+        ("stop answer stop", True, "the last one counts"),
+        ("stop cut", True, "an answer that was cut off did not end by itself"),
+        ("answer", False, "nobody stopped anything"),
+    ],
+)
+def test_who_steers_an_agent_does_not_give_up(
+    world: World, judge: Judge, order: str, aborted: bool, why: str
+) -> None:
+    for number in range(20):
+        for step, what in enumerate(order.split()):
+            minutes, conv = 30 - step + number / 2 + 0.1, f"now{number}"
+            line = response(minutes, conv, "length" if what == "cut" else "stop")
+            if what == "stop":
+                line = {**call(minutes, conv), "act": "abort", "actor": "user"}
+            world.write(call(minutes + 0.5, conv), line)
+    world.write(*(response(m, "other") for m in (16, 17, 18)))
+    found = [finding.subject for finding in judge(ANALYZER).findings]
+    assert found == ([ABORTED] if aborted else [])

@@ -16,6 +16,7 @@ from tgt.analyzers.baseline import Baseline
 from tgt.analyzers.figures import Measure, Unit
 from tgt.engine.protocol import Reading
 from tgt.stats import confidence
+from tgt.stats.confidence import Usual
 from tgt.tasks.card import Severity
 
 LOOSE_CONFIDENCE = 0.8
@@ -114,4 +115,48 @@ def share_above(
         n=now.n,
         counted=counted,
         least=max(least, threshold * now.n),
+    )
+
+
+def share_risen(
+    reading: Reading,
+    history: Baseline,
+    threshold: float,
+    usual: Usual,
+    *,
+    metric: str,
+    counted: str,
+    prior: float,
+    least: int = 0,
+) -> Judgement | None:
+    """That a share lies above a fixed line and has risen above what is usual, for what may be usual
+    where nothing is wrong; None if it lies no higher. ``least`` as for ``share_above``."""
+    now, line = reading.now, max(threshold, usual.share)
+    if now.k / now.n <= line:
+        return None
+
+    def sure(k: int) -> float:
+        return capped(confidence.risen_above(k, now.n, line, usual, prior), by_event=now.by_event)
+
+    return Judgement(
+        Measure(
+            metric,
+            Unit.SHARE,
+            now.k / now.n,
+            threshold=line,
+            usual=usual.share,
+            hours=history.observed,
+        ),
+        sure(now.k),
+        details={
+            "n": now.n,
+            "k": now.k,
+            "interval": confidence.interval(now.k, now.n),
+            "baselineHours": history.observed,
+        },
+        hours={hour: each.k / each.n for hour, each in reading.history.items() if each.n},
+        sure=sure,
+        n=now.n,
+        counted=counted,
+        least=max(least, line * now.n),
     )

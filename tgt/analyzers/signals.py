@@ -22,9 +22,19 @@ UNTOLD = Signal("untold", where="actor <> 'user' AND is_untold", counted="false"
 USAGE = Signal("usage", where="act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL")
 LATENCY = Signal("latency", where="NOT coalesce(failed, false)", value="elapsed_ms")
 
-ABORTS = Signal("aborts", of=Of.CONVERSATIONS, counted="is_aborted", by="'conversations/aborted'")
+FINISHED = Signal("finished", of=Of.CONVERSATIONS, counted="tells_answers", by="'conversations'")
+"""Conversations that are over; those count whose service tells answers of a model. The log of a
+server of tools knows nothing of how a conversation went for who had it."""
+ABORTS = Signal(
+    "aborts",
+    where=FINISHED.counted,
+    of=Of.CONVERSATIONS,
+    counted="is_aborted",
+    by="'conversations/aborted'",
+)
 ERROR_HEAVY = Signal(
     "error-heavy",
+    where=FINISHED.counted,
     of=Of.CONVERSATIONS,
     counted="errors > 0.3 * events",
     by="'conversations/error_heavy'",
@@ -35,6 +45,7 @@ def long_waits(seconds: float) -> Signal:
     """Conversations with a wait of more than so many seconds."""
     return Signal(
         "long waits",
+        where=FINISHED.counted,
         of=Of.CONVERSATIONS,
         counted=f"coalesce(longest_wait_ms, 0) > {round(1000 * seconds)}",
         by="'conversations/long_wait'",

@@ -2,7 +2,8 @@
 
 Only conversations that are over are judged, each whole, in the window in which it ended. The
 three questions are asked together, so the confidence allows for three looks, and every one that
-is answered with yes is reported.
+is answered with yes is reported. Agents that work for minutes are no news: long waits are held
+against what is usual as soon as that is known.
 """
 
 from __future__ import annotations
@@ -15,8 +16,15 @@ from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import NEVER, above, severity_of, share_above
-from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, long_waits
+from tgt.analyzers.judgements import (
+    NEVER,
+    Judgement,
+    above,
+    severity_of,
+    share_above,
+    share_risen,
+)
+from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, long_waits
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
@@ -26,6 +34,8 @@ MIN_CONVERSATIONS = 10
 MIN_BAD = 3
 PRIOR = 0.02 / 3
 """Probability, before looking, that one of the three shares has just changed."""
+_SUCH = "such conversations"
+_NO_ANSWERS = "no responses of a model"
 
 ABORTED = options.share(
     "TASKGEN_UX_ABORT_THRESHOLD", 0.20, "share of conversations that may be aborted"
@@ -45,6 +55,8 @@ class _Question:
     title: str
     what: str
     changes: tuple[str, ...]
+    is_relative: bool = False
+    """Whether so many may be usual: then they must be more than usual, too."""
 
     def fires(self, now: Counts) -> bool:
         return now.k >= MIN_BAD and now.k / now.n > self.threshold
@@ -80,6 +92,7 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
                 "Stream the answer, or say what is being done",
                 "Give slow tools a time-out and a cheaper alternative",
             ),
+            is_relative=True,
         ),
         _Question(
             ERROR_HEAVY,
@@ -108,7 +121,7 @@ class UxIssueAnalyzer:
     options = (ABORTED, LONG_WAIT)
     needs = (
         Need("conv_id IS NOT NULL", "no record names its conversation"),
-        Need("act = 'assistant_response'", "no responses of a model"),
+        Need("act = 'assistant_response'", _NO_ANSWERS),
     )
 
     def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
@@ -116,42 +129,62 @@ class UxIssueAnalyzer:
 
     def analyze(self, context: Context) -> Analysis:
         def judge(window: Interval) -> Iterator[Judged]:
+            if missing := _missing(context, window):
+                builder = Builder(self, context, subjects.CONVERSATIONS, window)
+                yield builder.subject, builder.abstention(missing)
+                return
             for question in questions(context.settings):
                 readings = context.snapshot.counts(question.signal, window, history=question.fires)
-                over = sum(reading.now.n for reading in readings)
-                if over < MIN_CONVERSATIONS:
-                    builder = Builder(self, context, subjects.CONVERSATIONS, window)
-                    reason = f"{over} of {MIN_CONVERSATIONS} finished conversations"
-                    yield builder.subject, builder.abstention(reason)
-                    return
                 for reading in readings:
                     if question.fires(reading.now):
-                        yield reading.subject, self._finding(context, question, reading)
+                        yield reading.subject, self._judge(context, question, reading)
 
         return look([context.window], judge)
 
-    def _finding(self, context: Context, question: _Question, reading: Reading) -> Finding:
-        builder = Builder(self, context, reading.subject, reading.window)
-        now, limit = reading.now, percent(question.threshold)
-        share = now.k / now.n
-        return builder.finding(
-            share_above(
+    def _judge(self, context: Context, question: _Question, reading: Reading) -> Finding | None:
+        history = baseline_of(context, self.task_type, reading)
+        usual = history.usual(MIN_CONVERSATIONS) if question.is_relative else None
+        judgement: Judgement | None
+        if usual is None:
+            judgement = share_above(
                 reading,
-                baseline_of(context, self.task_type, reading),
+                history,
                 question.threshold,
                 metric=question.metric,
-                counted="such conversations",
+                counted=_SUCH,
                 prior=PRIOR,
                 needed=MIN_CONVERSATIONS,
                 least=MIN_BAD - 1,
-            ),
+            )
+        else:
+            judgement = share_risen(
+                reading,
+                history,
+                question.threshold,
+                usual,
+                metric=question.metric,
+                counted=_SUCH,
+                prior=PRIOR,
+                least=MIN_BAD - 1,
+            )
+        return None if judgement is None else self._finding(context, question, reading, judgement)
+
+    def _finding(
+        self, context: Context, question: _Question, reading: Reading, judgement: Judgement
+    ) -> Finding:
+        builder = Builder(self, context, reading.subject, reading.window)
+        now, limit = reading.now, percent(judgement.measure.threshold)
+        share = now.k / now.n
+        normal = "usual" if judgement.measure.threshold > question.threshold else "tolerated"
+        return builder.finding(
+            judgement,
             builder.examples(question.signal),
             severity=severity_of(share, high=question.high, critical=question.critical),
             impact=share,
             title=question.title,
             description=(
                 f"{now.k} of {now.n} conversations ({percent(share)}) that ended in the last"
-                f" {duration(reading.window)} {question.what}; {limit} is tolerated."
+                f" {duration(reading.window)} {question.what}; {limit} is {normal}."
             ),
             fix=Fix(approach="improve_conversations", changes=question.changes, effort="2 hours"),
             acceptance=(f"At most {limit} of the conversations {question.what} over 24 hours",),
@@ -160,3 +193,15 @@ class UxIssueAnalyzer:
                 "rule": "share of the finished conversations, each judged whole",
             },
         )
+
+
+def _missing(context: Context, window: Interval) -> str:
+    """What there is too little of to ask anything; empty if there is enough."""
+    readings = context.snapshot.counts(FINISHED, window)
+    over, telling = (sum(getattr(each.now, name) for each in readings) for name in ("n", "k"))
+    if over >= MIN_CONVERSATIONS and not telling:
+        return _NO_ANSWERS
+    many = min(over, telling or over)
+    if many < MIN_CONVERSATIONS:
+        return f"{many} of {MIN_CONVERSATIONS} finished conversations"
+    return ""

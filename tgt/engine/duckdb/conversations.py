@@ -37,6 +37,7 @@ sums AS (
     SELECT conv_id, min(service) AS service,
         count(*)::INTEGER AS events,
         (count(*) FILTER (failed))::INTEGER AS errors,
+        (count(*) FILTER (act = 'assistant_response'))::INTEGER AS answers,
         (count(*) FILTER (ended))::INTEGER AS ended,
         (count(*) FILTER (cancelled))::INTEGER AS cancelled,
         (count(*) FILTER (actor = 'user' AND act IN ('message', 'prompt')))::INTEGER AS messages,
@@ -47,14 +48,15 @@ sums AS (
         min(us) AS first_us,
         max(us) AS last_us,
     FROM {events} GROUP BY conv_id)
-SELECT conv_id AS conv, service, events, errors, ended, cancelled, messages, wait_ms, slowest_ms,
-    ended_us, untold_us, cancelled_us, first_us, last_us
+SELECT conv_id AS conv, service, events, errors, answers, ended, cancelled, messages, wait_ms,
+    slowest_ms, ended_us, untold_us, cancelled_us, first_us, last_us
 FROM sums LEFT JOIN waits USING (conv_id)
 """
 
 # The columns that signals may use. Of what happened at one time nothing came after the other.
 _JUDGED = f"""
 SELECT *, last_us // {HOUR_US} AS hour,
+    bool_or(answers > 0) OVER (PARTITION BY service) AS tells_answers,
     CASE WHEN answered_us IS NULL THEN events > 2 OR cancelled > 0
         ELSE coalesce(cancelled_us >= answered_us, false) END AS is_aborted,
     coalesce(CASE WHEN messages > 0 THEN wait_ms ELSE slowest_ms END, 0) AS longest_wait_ms,

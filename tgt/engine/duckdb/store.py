@@ -95,6 +95,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "service": "VARCHAR",
         "events": "INTEGER",
         "errors": "INTEGER",
+        "answers": "INTEGER",
         "ended": "INTEGER",
         "cancelled": "INTEGER",
         "messages": "INTEGER",
