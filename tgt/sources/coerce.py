@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
 from tgt.events import to_us
@@ -23,15 +23,17 @@ EARLIEST_YEAR = 1990
 EARLIEST_US = 631_152_000_000_000
 LATEST_US = 253_402_300_799_999_999
 
+_LONGEST_PAIR = 80
 _BLANKS = " \t\r\n"
 _FINISH_PREFIX = re.compile(FINISH_PREFIX)
-_FIRST_WORDS = re.compile(r"[a-z_.-]+")
+_SEVERAL_WORDS = re.compile(r"[a-z][a-z_.-]*")
 _WRITTEN = re.compile(
-    r"(\d{4})(?:-(\d\d)-|(\d\d))(\d\d)"
-    r"(?:[T ](\d{1,2}):?(\d\d)(?::?(\d\d)(?:\.(\d+))?)?)?"
-    r" *(?:([+-])(\d\d):?(\d\d)?)? ?(?:Z|UTC|GMT)?",
+    r"(?:(\d{4})([-/])(\d{1,2})\2(\d{1,2})|(\d{4})(\d\d)(\d\d))[T ]"
+    r"(?:(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?|(\d\d)(\d\d)(\d\d))(?:\.(\d+))?"
+    r" *(?:([+-])(\d\d)(?::?(\d\d))?)? ?(?:Z|UTC|GMT)?",
     re.ASCII,
 )
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:|$)", re.ASCII)
 _WHOLE_TIME = re.compile(r"[1-9][0-9]{8,18}", re.ASCII)
 
 
@@ -41,18 +43,20 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         trimmed = value.strip(_BLANKS)
-        return None if not trimmed or (trimmed[0] in "{[" and _is_json(trimmed)) else trimmed
+        is_json = trimmed[:1] in {"{", "["} and _parsed(trimmed) is not None
+        return None if is_json else trimmed or None
     if isinstance(value, dict | list):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _is_json(value: str) -> bool:
+def _parsed(value: str) -> Any:
     try:
-        json.loads(value)
+        return json.loads(value)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def preview(value: Any) -> str | None:
@@ -95,8 +99,8 @@ def outcome(value: Any) -> bool | None:
     word = _plain(value)
     if word in OUTCOMES:
         return OUTCOMES[word]
-    code = number(word)
-    if code is None or 1 < code < 100:  # noqa: PLR2004 the least HTTP status
+    code = number(value)
+    if code is None or (code < 100 and code not in {0, 1}):  # noqa: PLR2004 the least HTTP status
         return None
     return code >= 400  # noqa: PLR2004 HTTP's errors
 
@@ -143,7 +147,7 @@ def moment(value: Any) -> int | None:
 
 
 def _of_text(value: str) -> int | None:
-    if value[4:5] == "-" and (value[10:11] in {"T", ""}) and value[5:6] != "W":
+    if _ISO.match(value):
         try:
             found = datetime.fromisoformat(value)
         except ValueError:
@@ -152,36 +156,34 @@ def _of_text(value: str) -> int | None:
     if _WHOLE_TIME.fullmatch(value):
         return _of_whole(int(value))
     if value[:1] == "[":
-        try:
-            pair = json.loads(value) if len(value) < 80 else None  # noqa: PLR2004 two numbers
-        except (ValueError, RecursionError):
-            return None
-        return _of_pair(pair)
+        return _of_pair(_parsed(value) if len(value) <= _LONGEST_PAIR else None)
     us = _of_written(value)
-    if us is not None:
-        return us
-    amount = number(value)
-    return None if amount is None else _of_real(amount)
+    amount = number(value) if us is None else None
+    return us if amount is None else _of_real(amount)
 
 
 def _of_written(value: str) -> int | None:
     written = _WRITTEN.fullmatch(value.upper().replace(",", "."))
     if written is None:
         return None
-    year, month, basic_month, day, hour, minute, second, fraction, sign, *offset = written.groups()
-    ahead = timedelta(hours=int(offset[0] or 0), minutes=int(offset[1] or 0))
+    date = [int(part) for part in written.group(1, 3, 4, 5, 6, 7) if part]
+    hour, minute, second = ([int(p) for p in written.group(8, 9, 10, 11, 12, 13) if p] + [0])[:3]
+    micros = int((written[14] or "")[:6].ljust(6, "0"))
+    offset = int(written[16] or 0) * 60 + int(written[17] or 0)
+    # The end of a day may be written as its 24th hour.
+    is_end = (hour, minute, second, micros) == (24, 0, 0, 0)
     try:
-        at = datetime(
-            *(int(year), int(month or basic_month), int(day), 0, int(minute or 0)),
-            *(int(second or 0), int((fraction or "")[:6].ljust(6, "0"))),
-            tzinfo=timezone.utc,
-        )
+        day = datetime(date[0], date[1], date[2], tzinfo=timezone.utc)
+        clock = timedelta(days=1) if is_end else _time_of_day(hour, minute, second, micros)
     except ValueError:
         return None
-    if int(hour or 0) > 23:  # noqa: PLR2004 the hours of a day
-        return None
-    us = to_us(at) + int(hour or 0) * 3_600_000_000
-    return us + (ahead if sign == "-" else -ahead) // timedelta(microseconds=1)
+    return to_us(day + clock) + offset * (60_000_000 if written[15] == "-" else -60_000_000)
+
+
+def _time_of_day(hour: int, minute: int, second: int, micros: int) -> timedelta:
+    """Raises ValueError if there is no such time."""
+    time(hour, minute, second, micros)
+    return timedelta(hours=hour, minutes=minute, seconds=second, microseconds=micros)
 
 
 def _of_whole(amount: int) -> int | None:
@@ -190,7 +192,9 @@ def _of_whole(amount: int) -> int | None:
         return amount * 1_000_000
     if amount < 100_000_000_000_000:  # noqa: PLR2004
         return amount * 1_000
-    return amount if amount < 100_000_000_000_000_000 else amount // 1_000  # noqa: PLR2004
+    if amount < 100_000_000_000_000_000:  # noqa: PLR2004
+        return amount
+    return amount // 1_000 if amount < 1 << 63 else None
 
 
 def _of_real(amount: float) -> int | None:
@@ -207,7 +211,7 @@ def _of_pair(value: Any) -> int | None:
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
         return None
     seconds, nanos = number(value[0]), number(value[1])
-    if seconds is None or nanos is None or seconds > LATEST_US / 1e6:
+    if seconds is None or nanos is None or seconds > LATEST_US / 1e6 or seconds % 1:
         return None
     return int(seconds) * 1_000_000 + int(min(nanos, 1e9)) // 1000
 
@@ -221,14 +225,22 @@ def finish(value: Any) -> str | None:
     Of several, in an array or a text that looks like one, the first that is no proper end.
     """
     if isinstance(value, list):
-        found = [word for word in map(finish, value) if word]
-        return next((word for word in found if word != "stop"), found[0] if found else None)
+        return _finish_of_several(" ".join(word for word in value if isinstance(word, str)))
     if isinstance(value, str) and value[:1] == "[":
-        return finish(list(_FIRST_WORDS.findall(value.lower())))
+        return _finish_of_several(value)
     word = text(value)
     if word is None:
         return None
-    return FINISHES.get(_FINISH_PREFIX.sub("", word.lower()).replace("-", "_"), "other")
+    return _finish(word.lower())
+
+
+def _finish_of_several(words: str) -> str | None:
+    found = [_finish(word) for word in _SEVERAL_WORDS.findall(words.lower())]
+    return next((word for word in found if word != "stop"), found[0] if found else None)
+
+
+def _finish(word: str) -> str:
+    return FINISHES.get(_FINISH_PREFIX.sub("", word).replace("-", "_"), "other")
 
 
 def first(attributes: Mapping[str, Any], *names: str) -> Any:

@@ -41,22 +41,24 @@ def listed(
             walk = _Walk(tuple(endings), recursive=recursive)
             walk.through(os.fspath(location))
             return walk.listing()
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is neither a directory nor a regular file")
     except OSError as failure:
-        raise _refusal(location, setting, failure, recursive=recursive) from None
+        reason = failure.strerror or type(failure).__name__
+        raise _refusal(location, setting, reason, recursive=recursive) from None
+    if not stat.S_ISREG(status.st_mode):
+        reason = "neither a directory nor a regular file"
+        raise _refusal(location, setting, reason, recursive=recursive)
     only = LogFile.of(os.fspath(location), status)
     return Listing((only,) if only.size else ())
 
 
-def _refusal(location: Path, setting: str, failure: OSError, *, recursive: bool) -> TelemetryError:
+def _refusal(location: Path, setting: str, reason: str, *, recursive: bool) -> TelemetryError:
     if recursive:
         return TelemetryError(
-            f"cannot read the telemetry in {location}: {failure.strerror}",
+            f"cannot read the telemetry in {location}: {reason}",
             hint=f"set {setting} to where it is written; tgt sources shows what is found",
         )
     return TelemetryError(
-        f"cannot read the telemetry directory {location}: {failure.strerror}",
+        f"cannot read the telemetry directory {location}: {reason}",
         hint=f"set {setting} to the directory where the telemetry is written",
     )
 

@@ -11,6 +11,9 @@ import re
 
 from tgt.sources.bounds import NESTING, VALUES
 
+TOO_DEEP = "nested too deeply"
+TOO_MANY = "too many values"
+
 _STRINGS = re.compile(rb'"[^"]*+"?')
 _ALL = bytes(range(256))
 _BRACKETS_AND_QUOTES = _ALL.translate(None, b'"[]{}')
@@ -23,9 +26,9 @@ def refusal(text: bytes | bytearray) -> str:
         return ""
     opening = text.count(b"{") + text.count(b"[")
     if opening > NESTING and is_deeper(text, NESTING):
-        return "nested too deeply"
+        return TOO_DEEP
     if len(text) > VALUES and opening + text.count(b",") > VALUES and _values(text) > VALUES:
-        return "too many values"
+        return TOO_MANY
     return ""
 
 

@@ -7,6 +7,7 @@ record is given on only with values of the types that its columns have.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -139,19 +140,22 @@ def harmless(record: Record, place: int) -> Outcome:
 
 
 def _word(value: Any) -> str | None:
-    return _text(value, WORD_CHARS)
+    text = _text(value)
+    if text is None or len(text) <= WORD_CHARS:
+        return text
+    # Two words that begin alike must not become the same.
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"{text[: WORD_CHARS - 17]}…{digest}"
 
 
 def _long_text(value: Any) -> str | None:
-    return _text(value, TEXT_CHARS)
+    text = _text(value)
+    return None if text is None else text[:TEXT_CHARS]
 
 
-def _text(value: Any, most: int) -> str | None:
+def _text(value: Any) -> str | None:
     text = value if isinstance(value, str) else coerce.text(value)
-    if text is None:
-        return None
-    text = text[:most]
-    if text.isascii() and "\0" not in text:
+    if text is None or (text.isascii() and "\0" not in text):
         return text
     # Halves of surrogate pairs are valid JSON, and no valid text anywhere else.
     return text.encode("utf-8", "replace").decode().replace("\0", "�")

@@ -11,16 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tgt.sources import nesting
-from tgt.sources.bounds import BLOCK_BYTES, LINE_BYTES
+from tgt.sources.bounds import BLOCK_BYTES, LINE_BYTES, NESTING
 from tgt.sources.streams import Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One JSON object of a file: the offset at which it begins, and the one behind it.
 
     ``value`` is None where there is no usable object; ``reason`` then says why, and ``lines`` how
@@ -41,22 +39,35 @@ NO_OBJECT = "no object"
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_INDENTED = 64
+_DEEPEST = 20 * NESTING
+"""Brackets in brackets beyond which nobody looks for the end of an object."""
 _DECODER = json.JSONDecoder()
+_scan_once = _DECODER.scan_once  # type: ignore[attr-defined] # what decodes, without looking behind it
 
 # Between objects: blanks, and what makes an array of them. Nulls are what a crash leaves behind.
 _BETWEEN = re.compile(rb"[ \t\r\n\0,\[\]]*+")
 _STRING = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
-# Up to the next bracket that is in no string. A string ends before its line does.
-_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:' + _STRING + rb'"[^"{}\[\]]*+)*+')
+# Up to the next bracket that is in no string, past what holds no other brackets. A string ends
+# before its line does; a brace that may begin a line is looked at.
+_FLAT = rb'[^"{}\[\]]*+(?:' + _STRING + rb'"[^"{}\[\]]*+)*+'
+_TO_BRACKET = re.compile(
+    _FLAT + rb"(?:(?:\[" + _FLAT + rb"\]|(?<![\s])\{" + _FLAT + rb"\})" + _FLAT + rb")*+"
+)
 _OPEN_STRING = re.compile(_STRING)
+# Lines that begin an object as none can begin: with no key, with a key that does not end, or with
+# nothing where the next line begins an object, too.
+_HOPELESS_LINES = re.compile(rb'(?:\{[ \t\r]*+(?:\n(?=\{)|[^"}\s\0][^\n]*+\n|"[^"\\\n]*+\n))++')
+# Where every line that seems to begin an object does: lines that do not end one, before another.
+_UNENDED_LINES = re.compile(rb"(?:\{[^\n]*+(?<![}\]\s,\0])\n(?=\{))++")
 _SCALAR = re.compile(rb"(?:" + _STRING + rb'"|[^\s,\[\]{}"]++)(?=[ \t\r]*+[,\]])')
-_LINE = re.compile(rb"[^\s\0][^\n]*+\n")
+_BLANK_LINE = re.compile(rb"\n[ \t\r\0]*+(?=\n)")
 _STARTS = tuple(
     re.compile(rb"\n[ \t]{0,%d}+[{\[]" % column) for column in range(_MOST_INDENTED + 1)
 )
 _BLANKS = b" \t\r\n\0"
 _QUOTE, _OBJECT, _ARRAY = b'"{['
-_BACKSLASH, _NEWLINE, _END = b"\\\n}"
+_BACKSLASH, _END = b"\\}"
+_LAST = b"} \r"
 _OPENER = {ord("}"): _OBJECT, ord("]"): _ARRAY}
 
 
@@ -98,6 +109,10 @@ class Scanner:
         """The objects, and what is none, in their order."""
         self._skip_mark()
         while self._reach_next():
+            if self._base + self._at >= self._several_to:
+                yield from self._plain_lines()
+                if not self._reach_next():
+                    break
             place = self._base + self._at
             is_object = self._window[self._at] == _OBJECT
             document = self._document(place) if is_object else self._no_object(place)
@@ -167,6 +182,7 @@ class Scanner:
             searched = len(self._window)
             self._searched_to = self._base + searched
             if searched - start > LINE_BYTES:
+                self._several_to = self._searched_to
                 return -1
             if not self._more():
                 return searched
@@ -182,10 +198,39 @@ class Scanner:
 
     # --- objects ---------------------------------------------------------------------------------
 
+    def _plain_lines(self) -> Iterator[Document]:
+        """The objects from here on as long as each is just a line, as nearly all are."""
+        window, base, start = self._window, self._base, self._at
+        while True:
+            stop = window.find(b"\n", start)
+            if stop < 0 or window[start] != _OBJECT or window[stop - 1] not in _LAST:
+                return
+            line = window[start:stop]
+            if nesting.refusal(line):
+                return
+            try:
+                text = line.decode()
+                value, length = _scan_once(text, 0)
+            except (ValueError, StopIteration, RecursionError):
+                return
+            if length != len(text) and not text[length:].isspace():
+                return
+            self._at = stop
+            self.end = base + stop
+            yield Document(base + start, base + stop, value)
+            start = stop + 1
+
     def _document(self, place: int) -> Document | None:
         """The object that begins here, or what is wrong with it; None if its end is not there."""
         start = self._at
         line_end = self._line_end(start)
+        hopeless = _HOPELESS_LINES.match(self._window, start)
+        if hopeless is None and place < self._distrust_to and self._begins_line(start, 0):
+            hopeless = _UNENDED_LINES.match(self._window, start)
+        if hopeless:
+            self._at = hopeless.end()
+            lines = _lines(self._window, start, self._at)
+            return Document(place, self._base + self._at, None, NOT_JSON, lines)
         if place >= self._several_to and start < line_end <= start + LINE_BYTES:
             document = self._line(place, start, line_end)
             if document is not None:
@@ -205,6 +250,8 @@ class Scanner:
     def _line(self, place: int, start: int, line_end: int) -> Document | None:
         """The object that begins a line, if it ends in it, too, and is as it should be."""
         window = self._window
+        # It is looked at as a whole only once, whatever follows in it.
+        self._several_to = self._base + line_end
         if window[line_end - 1] != _END and not _ends_object(window[line_end - 64 : line_end]):
             return None
         line = window[start:line_end]
@@ -219,8 +266,6 @@ class Scanner:
         except (ValueError, RecursionError):
             return None
         if stop < len(text):
-            if text[stop:].strip(" \t\r\0,]"):
-                self._several_to = self._base + line_end
             if not text.isascii():
                 stop = len(text[:stop].encode())
         else:
@@ -231,31 +276,29 @@ class Scanner:
     def _object_end(self, start: int) -> int:
         """The position behind the object, or -1 if the file ends before; told from brackets."""
         window = self._window
-        opened = bytearray()
-        column = -1
-        position = start
-        while True:
+        opened = bytearray(b"{")
+        position = start + 1
+        while opened:
             bracket = _TO_BRACKET.match(window, position)
             position = bracket.end() if bracket else position
-            byte = window[position] if position < len(window) else _QUOTE
-            if byte == _QUOTE:
+            if position - start > LINE_BYTES:
+                raise _BrokenError(TOO_LONG, position)
+            if position == len(window) or window[position] == _QUOTE:
                 if not self._string_goes_on(start, position):
                     return -1
                 continue
-            if byte == _OBJECT and opened:
-                if column < 0:
-                    column = self._column(start)
-                if self._begins_line(position, column):
+            byte = window[position]
+            if byte in _OPENER:
+                if opened.pop() != _OPENER[byte]:
+                    raise _BrokenError(NOT_JSON, position)
+            else:
+                if byte == _OBJECT and window[position - 1] in _BLANKS:
                     self._check_inside(start, position, opened[-1])
-            if byte in (_OBJECT, _ARRAY):
                 opened.append(byte)
-            elif opened.pop() != _OPENER[byte]:
-                raise _BrokenError(NOT_JSON, position)
+                if len(opened) > _DEEPEST:
+                    raise _BrokenError(nesting.TOO_DEEP, position)
             position += 1
-            if position - start > LINE_BYTES:
-                raise _BrokenError(TOO_LONG, position)
-            if not opened:
-                return position
+        return position
 
     def _string_goes_on(self, start: int, position: int) -> bool:
         """Whether there is more of the file where the window ends, maybe inside of a string."""
@@ -277,6 +320,8 @@ class Scanner:
     def _check_inside(self, start: int, position: int, opened: int) -> None:
         """A line that could begin an object is inside of another only where JSON wants a value
         there; most often the other was never written to its end."""
+        if not self._begins_line(position, self._column(start)):
+            return
         before = self._window[max(start, position - 4096) : position].rstrip(_BLANKS)
         wants_value = before.endswith((b"[", b":")) or (before.endswith(b",") and opened == _ARRAY)
         if not wants_value or self._base + position < self._distrust_to:
@@ -349,7 +394,11 @@ class Scanner:
 
 
 def _lines(window: bytearray, start: int, end: int) -> int:
-    return sum(1 for _ in _LINE.finditer(window, start, end))
+    """How many lines that are not blank end in a stretch; a line end that it begins with is that
+    of the line before."""
+    begins = window[start : start + 1] == b"\n"
+    blank = sum(1 for _ in _BLANK_LINE.finditer(window, start, end))
+    return window.count(b"\n", start + begins, end) - blank
 
 
 def _ends_object(tail: bytearray) -> bool:
