@@ -13,10 +13,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, Self
 
+from tgt.engine.sequences import Recurrence, Run
+from tgt.engine.summary import Summary
 from tgt.events import Interval, Sample
 from tgt.stats.confidence import Clusters
 from tgt.stats.distributions import Histogram
@@ -185,6 +187,19 @@ class Snapshot(Protocol):
         those whose value exceeds ``beyond``."""
         ...
 
+    def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
+        """Runs of at least so many calls that ended in a window, seen whole as far as they began
+        within LOOK_BACK before it; the longest first, and no call in two of them."""
+        ...
+
+    def recurrences(
+        self, where: str, window: Interval, least: int, most: int, *, newest: datetime
+    ) -> tuple[Recurrence, ...]:
+        """The error texts of the failures of a condition that at least so many conversations of a
+        window met, the newest of them after a time; the widest first, with at most so many
+        samples."""
+        ...
+
 
 @dataclass(frozen=True)
 class Inventory:
@@ -225,6 +240,12 @@ class Timeline(Protocol):
 
     def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
         """What there is, and which conditions over canonical columns are true of any of it."""
+        ...
+
+    def summary(self, period: Interval, step: timedelta, most: int) -> Summary:
+        """What happened in a period and in the same length of time before it, in steps of equal
+        length, the last of which ends with the period; at most so many subjects of each kind, and
+        error texts."""
         ...
 
     def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:

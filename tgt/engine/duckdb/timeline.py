@@ -16,7 +16,9 @@ from tgt.engine.duckdb.history import Past
 from tgt.engine.duckdb.ingest import Ingest
 from tgt.engine.duckdb.queries import CUT, OBSERVED, DuckDBSnapshot
 from tgt.engine.duckdb.store import Store, Workspace, code_key
+from tgt.engine.duckdb.summary import summarized
 from tgt.engine.protocol import Inventory, Of, Progress, Signal, signals_by_key
+from tgt.engine.summary import Summary
 from tgt.events import HOUR_US, Interval, Sample, to_us
 from tgt.sources.base import Listed
 
@@ -139,6 +141,10 @@ class DuckDBTimeline:
     def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
         """What there is, and which conditions over canonical columns are true of any of it."""
         return inventory.taken(self.database, conditions)
+
+    def summary(self, period: Interval, step: timedelta, most: int) -> Summary:
+        """What happened in a period and in the same length of time before it."""
+        return summarized(self.database, period, step, most)
 
     def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
         """The samples with what their records say, as far as their files still say it."""
