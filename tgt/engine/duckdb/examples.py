@@ -26,9 +26,12 @@ from tgt.events import Interval, Sample, from_us, to_us
 from tgt.sources import excerpts
 from tgt.sources.base import Record, RecordSource, Source, SqlSource
 from tgt.sources.files import LogFile
+from tgt.sources.sqlite_documents import is_database
 
 _SHOWN = ("error_type", "elapsed_ms", "finish_reason", "act", "name")
 _KEYS = ("errorType", "elapsedMs", "finishReason", "act", "name")
+LOCATED = ("us", "key", "file", "place", "wording", "asked_file", "asked_place", *_SHOWN)
+"""The columns of an event that make a sample."""
 _NEWEST = "us DESC, key, row"
 
 
@@ -90,16 +93,17 @@ class Finder:
             f" newest AS (SELECT *, row_number() OVER (ORDER BY nth, {_NEWEST}) AS place_of FROM"
             f" (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST}) AS nth"
             f" FROM examined WHERE counts) ORDER BY nth, {_NEWEST} LIMIT {int(most)})"
-            " SELECT median, conversations, us, key, file, place, wording, asked_file, asked_place,"
-            f" {', '.join(_SHOWN)} FROM sums LEFT JOIN newest ON true ORDER BY place_of",
+            f" SELECT median, conversations, {', '.join(LOCATED)} FROM sums"
+            " LEFT JOIN newest ON true ORDER BY place_of",
             **parameters,
         )
         median, conversations = rows[0][:2]
-        samples = tuple(_sample(row[2:]) for row in rows if row[2] is not None)
+        samples = tuple(sample_of(row[2:]) for row in rows if row[2] is not None)
         return Examples(samples, median, conversations)
 
 
-def _sample(row: Sequence[Any]) -> Sample:
+def sample_of(row: Sequence[Any]) -> Sample:
+    """A sample without its texts, of the values of LOCATED."""
     us, key, file, place, words, asked_file, asked_place, *shown = row
     return Sample(
         at=from_us(us),
@@ -175,7 +179,8 @@ def _translated(
     for names in (("act", "name"), ("act",), ()):
         for record in wanted:
             if all(record.get(name) == sample.values.get(name) for name in names):
-                return record, excerpts.line_number(file, locator.place)
+                has_lines = not is_database(source, file)
+                return record, excerpts.line_number(file, locator.place) if has_lines else None
     return None, None
 
 

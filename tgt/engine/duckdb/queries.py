@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
-from tgt.engine.duckdb import conversations, rollups
+from tgt.engine.duckdb import conversations, recurrences, rollups, sequences
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import Finder
@@ -25,6 +26,7 @@ from tgt.engine.protocol import (
     Reading,
     Signal,
 )
+from tgt.engine.sequences import Recurrence, Run
 from tgt.events import HOUR_US, Interval, to_us
 from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
@@ -453,6 +455,18 @@ class DuckDBSnapshot:
             self._judge()
         finder = Finder(self._db, window, self._raw_hour * HOUR_US)
         return finder.examples(signal, subject, self._called(signal), most, beyond)
+
+    # --- the order of events ---------------------------------------------------------------------
+
+    def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
+        inside = f"us > {to_us(window.start)} AND us <= {self._end}"
+        events = "recent" if self._is_own(window) else f"({canonical(inside)})"
+        return sequences.runs(self._db, events, window, least)
+
+    def recurrences(
+        self, where: str, window: Interval, least: int, most: int, *, newest: datetime
+    ) -> tuple[Recurrence, ...]:
+        return recurrences.recurrences(self._db, where, window, least, most, to_us(newest))
 
 
 def _single(n: int, k: int) -> Counts:

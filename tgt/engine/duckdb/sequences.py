@@ -1,0 +1,181 @@
+"""Runs of calls in vain, asked of the events of a window and of the day before it.
+
+Runs are gaps and islands: calls are numbered in their order, and once more among their equals;
+where the difference stays the same nothing else stood in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tgt.engine.duckdb.canonical import canonical
+from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.examples import LOCATED, sample_of
+from tgt.engine.sequences import LOOK_BACK, Repetition, Run
+from tgt.events import Interval, to_us
+
+CALL = "act = 'tool_call' AND actor IS DISTINCT FROM 'user'"
+BAD = "(coalesce(failed, false) OR coalesce(soft_failed, false)) AND NOT coalesce(cancelled, false)"
+ORDER = "us, file, place, row"
+_LOCATED = ", ".join(LOCATED)
+_MOST_RUNS = 1000
+
+# An order of its own (``lane``) has a trace with enough calls of its conversation.
+_MOMENTS = f"""
+SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_id, trace_id)
+    >= $least THEN trace_id END AS lane,
+    count(CASE WHEN actor = 'user' THEN 1 END) OVER (
+        PARTITION BY conv_id ORDER BY {ORDER}) AS part,
+    max(CASE WHEN act = 'assistant_response' AND finish_reason = 'tool_calls' THEN 1 ELSE 0 END)
+        OVER (PARTITION BY conv_id) = 1 AS tells_steps
+FROM (SELECT conv_id, trace_id, row, actor, subject, service, args_hash, result_bytes, error,
+    input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad, {_LOCATED} FROM {{events}})
+WHERE is_call OR actor = 'user' OR act = 'assistant_response'
+"""
+
+_CALLS = f"""
+SELECT *, CASE WHEN tells_steps THEN answers ELSE nth END AS step,
+    count(CASE WHEN NOT is_bad THEN 1 END) OVER (
+        PARTITION BY conv_id, lane, part ORDER BY nth) AS successes,
+    nth - row_number() OVER (
+        PARTITION BY conv_id, lane, part, subject, args_hash ORDER BY nth) AS same,
+    concat(CASE WHEN is_bad THEN '-' ELSE '+' END, coalesce(error, ''), ' ',
+        coalesce(CAST(result_bytes AS VARCHAR), '')) AS outcome
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY {ORDER}) AS nth
+    FROM (SELECT *, count(CASE WHEN act = 'assistant_response' THEN 1 END) OVER (
+        PARTITION BY conv_id, lane ORDER BY {ORDER}) AS answers FROM moments)
+    WHERE is_call)
+"""
+
+_WHERE_AND_WHEN = """
+    conv_id, lane, part, min(nth) AS first_nth, max(nth) AS last_nth, count(*) AS calls,
+    count(DISTINCT step) AS steps, min(subject) AS subject, CAST(NULL AS VARCHAR) AS partner"""
+
+_IDENTICAL = f"""
+SELECT 'identical' AS kind, {_WHERE_AND_WHEN} FROM calls WHERE args_hash IS NOT NULL
+GROUP BY conv_id, lane, part, subject, args_hash, same
+HAVING count(DISTINCT step) >= $least AND count(DISTINCT outcome) = 1
+"""
+
+_FAILING = f"""
+SELECT 'failing' AS kind, {_WHERE_AND_WHEN} FROM calls WHERE is_bad
+GROUP BY conv_id, lane, part, successes, subject HAVING count(DISTINCT step) >= $least
+"""
+
+# Of a run of calls that each equal the one before the last, the first two are not among them.
+_ALTERNATING = """
+SELECT 'alternating' AS kind, conv_id, lane, part, min(nth) - 2 AS first_nth, max(nth) AS last_nth,
+    count(*) + 2 AS calls, count(DISTINCT step) + 2 AS steps, min(subject) AS subject,
+    CASE WHEN min(subject) < max(subject) THEN max(subject) END AS partner
+FROM (
+    SELECT *, nth - row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY nth) AS island
+    FROM (
+        SELECT a.*, a.outcome = c.outcome AS is_unchanged
+        FROM calls a
+        JOIN calls b ON a.conv_id = b.conv_id AND a.lane IS NOT DISTINCT FROM b.lane
+            AND a.part = b.part AND a.nth = b.nth + 1
+        JOIN calls c ON a.conv_id = c.conv_id AND a.lane IS NOT DISTINCT FROM c.lane
+            AND a.part = c.part AND a.nth = c.nth + 2
+        WHERE a.subject = c.subject AND a.args_hash = c.args_hash AND b.args_hash IS NOT NULL
+            AND (a.subject <> b.subject OR a.args_hash <> b.args_hash)))
+GROUP BY conv_id, lane, part, island
+HAVING count(*) + 2 >= $least AND 2 * count(DISTINCT step) >= $least - 2 AND min(is_unchanged)
+"""
+
+_INSIDE = """l.conv_id = c.conv_id AND l.lane IS NOT DISTINCT FROM c.lane AND l.part = c.part
+    AND c.nth BETWEEN l.first_nth AND l.last_nth AND (c.subject = l.subject
+        OR c.subject = l.partner)"""
+_FOUND = f"""
+SELECT l.number, l.kind, l.conv_id, l.conv_id AS conversation, l.lane, l.subject, l.partner,
+    l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us, count(CASE WHEN c.is_bad THEN 1 END) AS failures,
+    coalesce(sum(c.elapsed_ms), 0) AS elapsed_ms, min(c.service) AS service,
+    arg_max(c.error, c.nth) AS error, min(c.nth) AS first_nth, max(c.nth) AS last_nth
+FROM loops l JOIN calls c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > $start
+"""
+_TOKENS = """
+SELECT f.number, coalesce(sum(coalesce(m.input_tokens, 0) + coalesce(m.output_tokens, 0)), 0)
+FROM located f JOIN moments m ON m.conv_id = f.conv_id AND m.lane IS NOT DISTINCT FROM f.lane
+    AND m.us > f.first_us AND m.us <= f.last_us
+WHERE m.act = 'assistant_response' GROUP BY f.number
+"""
+_ENDS = f"""
+SELECT l.number, {", ".join(f"c.{name}" for name in LOCATED)} FROM loops l
+JOIN located f ON f.number = l.number
+JOIN calls c ON {_INSIDE} AND (c.nth = f.first_nth OR c.nth = f.last_nth) ORDER BY l.number, c.nth
+"""
+_FIGURES = (
+    *("subject", "conversation", "calls", "steps", "first_us", "last_us", "failures"),
+    *("elapsed_ms", "partner", "service", "error"),
+)
+"""The columns of what is located that are fields of Run."""
+_TABLES = ("touched", "moments", "calls", "loops", "located")
+
+
+def runs(db: Database, events: str, window: Interval, least: int) -> tuple[Run, ...]:
+    """As ``Snapshot.runs``. ``events`` is a FROM item with the events of the window at least."""
+    start, end = to_us(window.start), to_us(window.end)
+    since = to_us(window.start - LOOK_BACK)
+    db.table(
+        "touched",
+        f"SELECT DISTINCT conv_id AS conv FROM {events} WHERE us > {start} AND us <= {end}"
+        f" AND {CALL} AND conv_id IS NOT NULL",
+    )
+    back = f"us > {since} AND us <= {end} AND conv IN (SELECT conv FROM touched)"
+    # Most conversations have too few calls, and need not be put into their order.
+    db.table(
+        "touched",
+        f"SELECT conv_id AS conv FROM ({canonical(back)}) WHERE {CALL} GROUP BY conv_id"
+        f" HAVING count(*) >= {least}",
+    )
+    try:
+        if not db.value("SELECT count(*) FROM touched"):
+            return ()
+        db.table("moments", _MOMENTS.format(events=f"({canonical(back)})"), least=least)
+        db.table("calls", _CALLS)
+        db.table(
+            "loops",
+            "SELECT row_number() OVER () AS number, * FROM"
+            f" ({_IDENTICAL} UNION ALL {_FAILING} UNION ALL {_ALTERNATING})"
+            f" ORDER BY calls DESC LIMIT {_MOST_RUNS}",
+            least=least,
+        )
+        db.table("located", _FOUND, start=start)
+        return _apart(_found(db))
+    finally:
+        db.drop(*_TABLES)
+
+
+def _found(db: Database) -> list[Run]:
+    tokens = dict(db.run(_TOKENS))
+    ends: dict[int, list[Any]] = {}
+    for number, *located in db.run(_ENDS):
+        ends.setdefault(number, []).append(sample_of(located))
+    names = ", ".join(_FIGURES)
+    found = []
+    for number, kind, *values in db.run(f"SELECT number, kind, {names} FROM located"):
+        figures: dict[str, Any] = dict(zip(_FIGURES, values, strict=True))
+        first, last = ends[number][0], ends[number][-1]
+        spent = tokens.get(number, 0.0)
+        found.append(Run(Repetition(kind), first=first, last=last, tokens=spent, **figures))
+    return found
+
+
+def _apart(found: list[Run]) -> tuple[Run, ...]:
+    """The longest first; of several that are made of the same calls only the longest."""
+    kinds = list(Repetition)
+    found.sort(key=lambda r: (-r.calls, kinds.index(r.kind), r.first_us, r.conversation, r.subject))
+    chosen: list[Run] = []
+    for run in found:
+        if not any(_overlap(run, other) for other in chosen):
+            chosen.append(run)
+    return tuple(chosen)
+
+
+def _overlap(one: Run, other: Run) -> bool:
+    return (
+        one.conversation == other.conversation
+        and one.first_us <= other.last_us
+        and other.first_us <= one.last_us
+        and bool({one.subject, one.partner} & {other.subject, other.partner} - {None})
+    )
