@@ -9,6 +9,7 @@ from tgt.sources.base import Record, RecordSource
 from tgt.sources.envelopes import documents
 from tgt.sources.files import LogFile, stream_of
 from tgt.sources.reading import guarded, wrappers_of
+from tgt.sources.sqlite_documents import DocumentSource, is_database
 
 
 def documents_at(source: RecordSource, file: LogFile, place: int) -> tuple[Record, ...]:
@@ -19,6 +20,11 @@ def documents_at(source: RecordSource, file: LogFile, place: int) -> tuple[Recor
 
 def _records(source: RecordSource, file: LogFile, place: int) -> Iterator[Record]:
     reader = source.reader(file, None)
+    if isinstance(source, DocumentSource) and is_database(source, file):
+        row = source.document(file, place)
+        if row is not None:
+            yield from _of(guarded(partial(reader.take, row, place), place))
+        return
     for document in documents(file, place, wrappers_of(source)):
         if document.place != place or document.value is None:
             break

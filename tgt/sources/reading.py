@@ -26,6 +26,7 @@ from tgt.sources.bounds import (
 )
 from tgt.sources.envelopes import Documents
 from tgt.sources.files import LogFile
+from tgt.sources.sqlite_documents import DocumentSource
 
 NO_TIME = "no usable time"
 OTHERS = "…"
@@ -42,7 +43,8 @@ class FileReading:
     if a half written object follows it, ``state`` is what the next reading has to be given (None:
     the file must be read from its beginning), ``damage`` says why reading ended early, if it did;
     ``malformed`` counts by reason, ``unknown`` by kind. Raises OSError if the file cannot be
-    opened, and never anything else for what is in it.
+    opened, and never anything else for what is in it. Of a database that cannot be read to its end
+    ``end`` and ``state`` are those of the beginning: it has no order in which it could be read on.
     """
 
     def __init__(
@@ -57,11 +59,16 @@ class FileReading:
         self.skipped = self.metrics = self.records = 0
         self.end, self.torn, self.damage = offset, 0, ""
         self.state: Mapping[str, Any] | None = None
+        self._size, self._before = file.size, state
+        self._rows = source.documents(file, state) if isinstance(source, DocumentSource) else None
         self._documents = Documents(file, offset, wrappers_of(source))
         self._reader = source.reader(file, state)
 
     def outcomes(self) -> Iterator[Outcome]:
         """What the objects of the file come to, in their order. Once."""
+        if self._rows is not None:
+            yield from self._of_rows(self._rows)
+            return
         documents = self._documents
         for document in documents:
             if document.value is None:
@@ -74,6 +81,17 @@ class FileReading:
         yield from self._taken(self._reader.finish, documents.end)
         self.end, self.torn = documents.end, int(documents.is_torn)
         self.damage, self.state = documents.damage, self._state()
+
+    def _of_rows(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Outcome]:
+        try:
+            for place, row in rows:
+                yield from self._taken(partial(self._reader.take, row, place), place)
+        except Exception as failure:  # noqa: BLE001 whatever is wrong with it, others are read
+            reason = failure.strerror if isinstance(failure, OSError) else None
+            self.damage, self.state = reason or type(failure).__name__, self._before
+            return
+        yield from self._taken(self._reader.finish, self._size)
+        self.end, self.state = self._size, self._state()
 
     def _taken(self, take: Callable[[], Iterable[Outcome]], place: int) -> Iterator[Outcome]:
         for outcome in guarded(take, place):

@@ -22,6 +22,7 @@ from tgt.sources.discover import listed
 from tgt.sources.envelopes import Documents
 from tgt.sources.files import LogFile
 from tgt.sources.spec import AGENTS, AUTO, CLAUDE, CODEX, CONTEXTLOG, NDJSON, OTLP, Spec
+from tgt.sources.sqlite_documents import Document, DocumentSource, database_file
 
 UNRECOGNISED = "unknown"
 _LOOKED_AT = 20
@@ -39,7 +40,8 @@ _MODULES: Mapping[str, str] = {
 }
 """Where each format lies, in the order in which ``auto`` asks whether an object is one of its own:
 Qwen Code's lines look like Claude Code's."""
-_ENDINGS = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".otlp")
+_DATABASE = ".db"
+_ENDINGS = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".otlp", _DATABASE)
 
 
 def open_sources(specs: Sequence[Spec], contextlog: Path) -> list[Source]:
@@ -220,6 +222,19 @@ class _ChosenRecords(_Chosen):
         reader: Reader = self.source.reader(file, state)
         return reader
 
+    def documents(
+        self, file: LogFile, state: Mapping[str, Any] | None
+    ) -> Iterator[tuple[int, Document]] | None:
+        """None unless the source is one of documents."""
+        return self.source.documents(file, state) if self._has_documents else None
+
+    def document(self, file: LogFile, place: int) -> Document | None:
+        return self.source.document(file, place) if self._has_documents else None
+
+    @property
+    def _has_documents(self) -> bool:
+        return isinstance(self.source, DocumentSource)
+
 
 @dataclass(frozen=True)
 class _ChosenSql(_Chosen):
@@ -235,7 +250,10 @@ def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
     """The telemetry files below a place by format; UNRECOGNISED for those of none."""
     kinds: dict[str, list[LogFile]] = {}
     for file in listed(place, _ENDINGS, _SETTING).files:
-        kinds.setdefault(recognise(file), []).append(file)
+        if not file.path.lower().endswith(_DATABASE):
+            kinds.setdefault(recognise(file), []).append(file)
+        elif kind := _database_of(file):
+            kinds.setdefault(kind, []).append(database_file(file.path))
     return {kind: tuple(files) for kind, files in kinds.items()}
 
 
@@ -250,6 +268,15 @@ def recognise(file: LogFile) -> str:
     except OSError:
         pass
     return UNRECOGNISED
+
+
+def _database_of(file: LogFile) -> str | None:
+    """The format whose database a file is; whatever else keeps one is no telemetry."""
+    for kind in _MODULES:
+        recognises = getattr(_module(kind), "recognises_database", None)
+        if recognises and recognises(file):
+            return kind
+    return None
 
 
 def _format(document: Mapping[str, Any]) -> str | None:

@@ -48,6 +48,11 @@ class DocumentSource(RecordSource, Protocol):
         ...
 
 
+def is_database(source: object, file: LogFile) -> bool:
+    """Whether a source reads a file by its rows."""
+    return isinstance(source, DocumentSource) and source.documents(file, None) is not None
+
+
 def database_file(path: str) -> LogFile:
     """The database with its log as it is now: a change of either is one. Raises OSError."""
     status = os.stat(path)  # noqa: PTH116 a path may be no text

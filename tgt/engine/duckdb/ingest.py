@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import duckdb
@@ -36,6 +37,7 @@ from tgt.sources.base import (
 )
 from tgt.sources.reading import FileReading
 from tgt.sources.salvage import CleanPieces
+from tgt.sources.sqlite_documents import is_database
 from tgt.templates import template
 
 _BATCH_BYTES = 128 * 1024 * 1024
@@ -143,7 +145,8 @@ class Ingest:
         stray = [k.file for k in known if k.source not in keys]
         plans: list[tuple[Source, Plan]] = []
         for source, listing in sources:
-            planner = Planner(source.key, (k for k in known if k.source == source.key), next_file)
+            own = (k for k in known if k.source == source.key)
+            planner = Planner(source.key, own, next_file, partial(is_database, source))
             plan = planner.plan(
                 listing.files,
                 resumes=isinstance(source, SqlSource),
@@ -153,7 +156,7 @@ class Ingest:
             plans.append((source, plan))
         self._forget([*stray, *(number for _, plan in plans for number in plan.forgotten)])
         self._write_manifest([k for _, plan in plans for k in plan.kept])
-        self._bytes = sum(r.file.size - r.offset for _, plan in plans for r in plan.readings) or 1
+        self._bytes = sum(r.length for _, plan in plans for r in plan.readings) or 1
         for source, plan in plans:
             self.warnings += plan.warnings
             if isinstance(source, SqlSource):
@@ -276,7 +279,7 @@ class Ingest:
                 file = _Progress(reading, reading.offset)
                 batch.append(file)
                 self._translate(source, file, records)
-                self._advance(reading.file.size - reading.offset)
+                self._advance(reading.length)
             self._stage_records(records)
         self._finish(batch)
 
@@ -379,7 +382,12 @@ class Ingest:
 
 def _identified(file: _Progress) -> Known | None:
     """The file's row of the manifest; None where nothing could be read of it."""
-    log = file.reading.file
+    log, known = file.reading.file, file.reading.known
+    if file.reading.is_database and file.damage:
+        # It is read again by the next run, also if nothing changes, and counts only then.
+        return replace(known, size=0, modified_ns=0, damage=file.damage)
+    if file.reading.is_database:
+        return file.known("", (0, ""))
     if not file.read_to and not file.malformed and file.damage:
         return None
     try:
@@ -395,7 +403,7 @@ def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
     batch: list[Reading] = []
     room = _BATCH_BYTES
     for reading in readings:
-        length = reading.file.size - reading.offset
+        length = reading.length
         if batch and (length > room or len(batch) >= _BATCH_FILES):
             yield batch
             batch, room = [], _BATCH_BYTES

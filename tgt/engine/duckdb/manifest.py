@@ -3,14 +3,15 @@
 A file is known by what it is, not by its name: device and inode, and hashes of its beginning and
 of the bytes before the place up to which it was read. One that grew is read on from there; one
 that was renamed is the same; one that was copied or compressed was read already; one that was
-truncated, replaced or removed is forgotten, with all that was read of it. This module decides; it
-changes nothing.
+truncated, replaced or removed is forgotten, with all that was read of it. A database is known by
+device and inode alone: its bytes change anywhere, and what is new in it its reader's state says.
+This module decides; it changes nothing.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,11 +84,18 @@ def known_of(row: Sequence[Any]) -> Known:
 
 @dataclass(frozen=True)
 class Reading:
-    """A file that has bytes to be read, from an offset on; ``known`` is what was read before."""
+    """A file that has bytes to be read, from an offset on; ``known`` is what was read before. Of a
+    database rows are read, and the offset says only whether any were."""
 
     file: LogFile
     known: Known
     offset: int = 0
+    is_database: bool = False
+
+    @property
+    def length(self) -> int:
+        """The bytes that are new, as far as sizes tell."""
+        return max(0, self.file.size - self.offset)
 
 
 @dataclass(frozen=True)
@@ -105,10 +113,18 @@ class Plan:
 
 
 class Planner:
-    """One look at the files of a source. ``next_file`` is the first number that is free."""
+    """One look at the files of a source. ``next_file`` is the first number that is free,
+    ``is_database`` tells which files are no text."""
 
-    def __init__(self, source: str, known: Iterable[Known], next_file: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        known: Iterable[Known],
+        next_file: int,
+        is_database: Callable[[LogFile], bool] = lambda _: False,
+    ) -> None:
         self._source = source
+        self._is_database = is_database
         self._known = list(known)
         self.next_file = next_file
         self._by_inode = {(k.device, k.inode): k for k in self._known}
@@ -161,6 +177,8 @@ class Planner:
 
     def _continues(self, file: LogFile, known: Known) -> bool:
         """Whether the file holds what was read, and maybe more."""
+        if self._is_database(file):
+            return True
         if file.compression != "uncompressed":
             return False
         if file.size < known.read_to or known.head_bytes > file.size:
@@ -171,12 +189,13 @@ class Planner:
     def _claim(self, file: LogFile, known: Known, *, resumes: bool, changed: bool) -> None:
         self._claimed.add(known.file)
         now = known.as_of(file)
-        if changed and (file.size > known.read_to or known.is_torn):
+        is_database = self._is_database(file)
+        if changed and (is_database or file.size > known.read_to or known.is_torn):
             if resumes or known.state is not None or known.read_to == 0:
-                self._readings.append(Reading(file, now, known.read_to))
+                self._readings.append(Reading(file, now, known.read_to, is_database))
             else:
                 self._forgotten.append(known.file)
-                self._readings.append(Reading(file, self._new(file)))
+                self._readings.append(Reading(file, self._new(file), 0, is_database))
         elif now != known:
             self._kept.append(now)
 
@@ -184,6 +203,9 @@ class Planner:
 
     def _meet(self, file: LogFile, since_us: int, *, resumes: bool) -> None:
         if file.modified_ns // 1000 < since_us - _SLACK_US:
+            return
+        if self._is_database(file):
+            self._readings.append(Reading(file, self._new(file), is_database=True))
             return
         length, head = identity.beginning(file)
         replaced = self._by_path.get(os.fsencode(file.path))

@@ -21,7 +21,7 @@ from tgt.sources.coerce import moment
 from tgt.sources.discover import listed
 from tgt.sources.files import LogFile
 from tgt.sources.opencode.records import Item, answer, failure, prompt, tool_call
-from tgt.sources.opencode.rows import Storage, new_rows, row_at
+from tgt.sources.opencode.rows import Storage, has_tables, new_rows, row_at
 from tgt.sources.sqlite_documents import Document, database_file, reading
 
 KIND = "opencode"
@@ -56,6 +56,15 @@ def recognises(document: Mapping[str, Any]) -> bool:
         return is_of(kind, _PRINTED) and bool(document.keys() & {"part", "error"})
     is_message = is_of(document.get("role"), ("user", "assistant"))
     return (is_message and "time" in document) or (is_of(kind, _PARTS) and "messageID" in document)
+
+
+def recognises_database(file: LogFile) -> bool:
+    """Whether a file is a database with the tables of OpenCode."""
+    try:
+        with reading(file.path) as database:
+            return has_tables(database)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,12 @@ _SELECT = {
 }
 
 
+def has_tables(database: sqlite3.Connection) -> bool:
+    """Whether there are the tables that rows come from."""
+    names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    return names >= {*TABLES, "session"}
+
+
 def new_rows(
     database: sqlite3.Connection, state: Mapping[str, Any]
 ) -> Iterator[tuple[int, Document]]:
