@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -329,7 +329,7 @@ def load(world: World) -> Iterator[Callable[..., Loaded]]:
 @pytest.fixture
 def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
     """What one analyzer says about the world as of END, with the texts of its samples."""
-    from tgt.analyzers.base import Analysis, Context  # noqa: PLC0415 as above
+    from tgt.analyzers.base import Context  # noqa: PLC0415 as above
     from tgt.analyzers.builder import with_samples  # noqa: PLC0415
 
     def judged(analyzer: Analyzer, **changes: Any) -> Analysis:
@@ -340,6 +340,6 @@ def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
             with_samples(finding, read.timeline.complete(finding.examples))
             for finding in analysis.findings
         )
-        return Analysis(findings, analysis.abstained)
+        return replace(analysis, findings=findings)
 
     return judged

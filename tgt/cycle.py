@@ -48,6 +48,7 @@ class Judged:
     abstained: tuple[Abstention, ...]
     warnings: tuple[str, ...]
     health: Mapping[str, Health]
+    notices: tuple[str, ...] = ()
 
 
 def run(
@@ -164,15 +165,19 @@ def _read_and_judge(
         if coverage.events == 0:
             return nobody, replace(report, skipped=nothing.skipped, message=nothing.message)
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
-        judged = _with_samples(settings, timeline, judged, journal, state, now)
-    return judged, replace(report, warnings=(*report.warnings, *judged.warnings))
+        if judged.sure:
+            stored = journal.brief(_is_found(judged))
+            judged = completed(settings, timeline, judged, stored, state, now)
+    return judged, replace(
+        report, warnings=(*report.warnings, *judged.warnings), notices=judged.notices
+    )
 
 
-def _with_samples(
+def completed(
     settings: Settings,
     timeline: Timeline,
     judged: Judged,
-    journal: Journal,
+    stored: Mapping[str, Card],
     state: SchedulerState,
     now: datetime,
 ) -> Judged:
@@ -180,9 +185,6 @@ def _with_samples(
 
     The texts are read again from the telemetry, which would be in vain for what a card covers.
     """
-    if not judged.sure:
-        return judged
-    stored = journal.brief(_is_found(judged))
     written = {
         decision.finding.fingerprint
         for decision in decide(settings, judged, stored, state, now)
@@ -231,6 +233,7 @@ def analyze(
     findings: list[Finding] = []
     abstained: list[Abstention] = []
     warnings: list[str] = []
+    notices: list[str] = []
     after = dict(health)
     for index, analyzer in enumerate(analyzers):
         if progress:
@@ -252,7 +255,8 @@ def analyze(
         after.pop(analyzer.name, None)
         findings.extend(analysis.findings)
         abstained.extend(analysis.abstained)
-    return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after)
+        notices.extend(analysis.notices)
+    return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after, tuple(notices))
 
 
 def _cards_of(journal: Journal) -> Iterator[Card]:

@@ -70,6 +70,7 @@ def examine(settings: Settings, now: datetime, misspelled: Mapping[str, str]) ->
     checks.append(timer())
     checks.append(_clock(state, content, now))
     checks.extend(_telemetry(settings, now))
+    checks.extend(_documentation(settings))
     return tuple(checks)
 
 
@@ -314,6 +315,20 @@ def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
     else:
         message = f"{last_day.malformed_lines} malformed of {lines} in the last day"
         yield Check("telemetry lines", State.OK, message)
+
+
+def _documentation(settings: Settings) -> Iterator[Check]:
+    """Where tools are documented, if anybody asks for it."""
+    from tgt.analyzers import docs_gap  # noqa: PLC0415 only needed here
+
+    if docs_gap.DocsGapAnalyzer.name not in settings.analyzers:
+        return
+    paths = settings.option(docs_gap.PATHS)
+    if reason := docs_gap.absent(paths):
+        remedy = "set TASKGEN_DOCS_PATHS, or leave docs_gap out of TASKGEN_ANALYZERS"
+        yield Check("documentation", State.FAIL, reason, remedy)
+    else:
+        yield Check("documentation", State.OK, ", ".join(map(str, paths)))
 
 
 # --- repair ---------------------------------------------------------------------------------------

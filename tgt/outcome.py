@@ -34,6 +34,7 @@ class RunReport:
     """The outcome of one cycle. Counts are of findings; ``duration_ms`` is wall time.
 
     ``skipped`` excludes all the rest; ``message`` always says what happened in one line.
+    ``warnings`` are failures, ``notices`` what people should know although nothing failed.
     """
 
     message: str
@@ -50,6 +51,7 @@ class RunReport:
     malformed_lines: int = 0
     duration_ms: int = 0
     warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     abstained: tuple[Abstention, ...] = ()
     decisions: tuple[Decision, ...] = ()
     tasks: tuple[Card, ...] = field(default=())

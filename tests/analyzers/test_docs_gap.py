@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import random
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Line, World, call
 
+from tgt.analyzers import documentation as documentation_module
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.docs_gap import DocsGapAnalyzer
+from tgt.analyzers.documentation import search
+from tgt.analyzers.mentions import Mentions
 
 Judge = Callable[..., Analysis]
 ANALYZER = DocsGapAnalyzer()
+
+
+@pytest.fixture(autouse=True)
+def documentation(world: World) -> Path:
+    """There is some: where there is none nothing is judged."""
+    directory = world.path / "docs"
+    directory.mkdir()
+    return directory
 
 
 def _calls(n: int, conversations: int = 10, name: str = "read_file") -> list[Line]:
@@ -131,15 +145,14 @@ def test_relative_paths_are_taken_from_the_working_directory(
 ) -> None:
     world.write(*_calls(30))
     (world.path / "manual.txt").write_text("read_file")
-    assert len(judge(ANALYZER, docs_paths=(Path("manual.txt"),)).findings) == 1
+    assert judge(ANALYZER, docs_paths=(Path("manual.txt"),)).notices
     monkeypatch.chdir(world.path)
-    assert judge(ANALYZER, docs_paths=(Path("manual.txt"),)).findings == ()
+    assert judge(ANALYZER, docs_paths=(Path("manual.txt"),)) == Analysis()
 
 
 def test_what_cannot_be_read_is_passed_over(world: World, judge: Judge) -> None:
     world.write(*_calls(30), *_calls(30, name="other"))
     docs = world.path / "docs"
-    docs.mkdir()
     os.mkfifo(docs / "a-pipe.md")
     (docs / "b-loop.md").symlink_to("b-loop.md")
     (docs / "c-dangling.md").symlink_to("nowhere")
@@ -151,21 +164,110 @@ def test_what_cannot_be_read_is_passed_over(world: World, judge: Judge) -> None:
     assert finding.subject == "tool_call/other"
 
 
-@pytest.mark.parametrize("paths", [(), (Path("/nowhere/at/all"),)])
-def test_without_any_documentation_every_tool_lacks_it(
-    world: World, judge: Judge, paths: tuple[Path, ...]
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        ((), "no path is named"),
+        (
+            (Path("/nowhere"), Path("x.md")),
+            "there is no documentation: /nowhere, x.md is not there",
+        ),
+    ],
+)
+def test_where_no_documentation_is_there_nothing_can_be_said(
+    world: World, judge: Judge, paths: tuple[Path, ...], reason: str
 ) -> None:
     world.write(*_calls(30), *_calls(30, name="other"), *_calls(5, name="rare"))
-    subjects = [finding.subject for finding in judge(ANALYZER, docs_paths=paths).findings]
-    assert subjects == ["tool_call/other", "tool_call/read_file"]
+    analysis = judge(ANALYZER, docs_paths=paths)
+    assert analysis.findings == ()
+    assert [(a.subject, a.reason) for a in analysis.abstained] == [("tool_call", reason)]
+    assert analysis.notices == (f"docs_gap: {reason} (TASKGEN_DOCS_PATHS)",)
+
+
+def test_one_of_several_paths_is_enough(world: World, judge: Judge) -> None:
+    world.write(*_calls(30))
+    paths = (Path("/nowhere"), world.path / "docs")
+    analysis = judge(ANALYZER, docs_paths=paths)
+    assert len(analysis.findings) == 1
+    assert analysis.notices == ()
+
+
+def test_without_much_used_tools_nobody_asks_for_documentation(world: World, judge: Judge) -> None:
+    world.write(*_calls(5))
+    assert judge(ANALYZER, docs_paths=(Path("/nowhere"),)) == Analysis()
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "left_out"),
+    [
+        ("MOST_DOCUMENTS", 3, "what is more than 3 documents"),
+        ("MOST_ENTRIES", 3, "what is more than 3 files and directories"),
+        ("MOST_DEPTH", 1, "what is more than 1 directories deep"),
+    ],
+)
+def test_what_was_left_out_may_mention_the_tool(
+    world: World,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    most: int,
+    left_out: str,
+) -> None:
+    world.write(*_calls(30), *_calls(30, name="other"))
+    deep = world.path / "docs" / "b" / "c"
+    deep.mkdir(parents=True)
+    (world.path / "docs" / "a.md").write_text("other")
+    for number in range(4):
+        (deep / f"{number}.md").write_text("nothing")
+    (deep / "9.md").write_text("read_file")
+    monkeypatch.setattr(documentation_module, bound, most)
+    analysis = judge(ANALYZER)
+    assert analysis.findings == ()
+    (abstention,) = analysis.abstained
+    assert abstention.reason.endswith(f"not all were read: {left_out}")
+    assert left_out in analysis.notices[0]
+
+
+def test_a_thousand_names_take_hardly_longer_than_one(world: World) -> None:
+    text = "see mcp.server.x and others\n" * 100_000
+    (world.path / "docs" / "a.md").write_text(text)
+
+    def seconds(names: set[str]) -> float:
+        started = time.process_time()
+        search(names, [world.path / "docs"])
+        return time.process_time() - started
+
+    few = seconds({"mcp.server.a0"})
+    assert seconds({f"mcp.server.a{n}" for n in range(1000)}) < 5 * few + 1
+
+
+def test_samples_show_what_was_asked(world: World, judge: Judge) -> None:
+    keys = {"args_preview": '{"path": "a.txt"}', "result_preview": "what is in it"}
+    world.write(*({**line, **keys} for line in _calls(30)))
+    (finding,) = judge(ANALYZER).findings
+    assert {sample["text"] for sample in finding.evidence.samples} == {'{"path": "a.txt"}'}
 
 
 @pytest.mark.parametrize("name", ["a.*b", "(x", "[", "c++", "a\\b", "$(rm)", "x{2}", "ünï", "🧨"])
 def test_a_name_is_no_pattern(world: World, judge: Judge, name: str) -> None:
     world.write(*_calls(30, name=name))
     docs = world.path / "docs"
-    docs.mkdir()
     (docs / "tools.md").write_text("aXXb xx c")
     assert [f.subject for f in judge(ANALYZER).findings] == [f"tool_call/{name}"]
     (docs / "more.md").write_text(f"call {name} now")
     assert judge(ANALYZER).findings == ()
+
+
+def test_names_are_met_as_one_pattern_each_would_meet_them() -> None:
+    """Whatever the names and however the text comes in parts."""
+    random.seed(1)
+    letters = "ab-_. (/é["
+    for _ in range(2000):
+        text = "".join(random.choices(f"{letters}  \n", k=60))
+        names = {"".join(random.choices(letters, k=random.randint(1, 4))) for _ in range(8)}
+        mentions = Mentions(names)
+        cut = random.randint(0, 60)
+        mentions.look_at(text[:cut], is_last=False)
+        mentions.look_at(text[cut:])
+        met = {n for n in names if re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", text)}
+        assert mentions.unmentioned == names - met

@@ -69,8 +69,11 @@ class Context:
 
 @dataclass(frozen=True)
 class Analysis:
+    """``notices`` say what the person who set tgt up should know although nothing failed."""
+
     findings: tuple[Finding, ...] = ()
     abstained: tuple[Abstention, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Analyzer(Protocol):

@@ -52,8 +52,10 @@ class Builder:
         fix: Fix,
         acceptance: tuple[str, ...],
         details: Mapping[str, Detail] | None = None,
+        shows_asked: bool = False,
     ) -> Finding:
-        """The finding; ``details`` are the analyzer's own beside those of the judgement."""
+        """The finding; ``details`` are the analyzer's own beside those of the judgement, and its
+        samples say what was asked if it ``shows_asked``."""
         measure, hours = judgement.measure, judgement.hours
         samples, median = examples.samples, examples.median_us
         return Finding(
@@ -85,6 +87,7 @@ class Builder:
             centre=None if median is None else from_us(median),
             related_events=(),
             examples=samples,
+            shows_asked=shows_asked,
         )
 
     def _enough(self, judgement: Judgement) -> dict[str, str]:
@@ -108,7 +111,7 @@ def with_samples(
     finding: Finding, samples: tuple[Sample, ...], mask: Callable[[str], str] = str
 ) -> Finding:
     """The finding with its samples as they were completed; ids are masked before they are cut."""
-    shown = tuple(_sample(sample, mask) for sample in samples)
+    shown = tuple(_sample(sample, mask, asked=finding.shows_asked) for sample in samples)
     return replace(
         finding,
         evidence=replace(finding.evidence, samples=shown),
@@ -194,12 +197,13 @@ def _json(value: Detail) -> Any:
     return value
 
 
-def _sample(sample: Sample, mask: Callable[[str], str]) -> dict[str, Any]:
-    """When, which event, which conversation, what it said."""
+def _sample(sample: Sample, mask: Callable[[str], str], *, asked: bool) -> dict[str, Any]:
+    """When, which event, which conversation, what it said or was asked."""
+    text = (sample.args if asked else None) or sample.text
     return {
         "timestamp": format_time(sample.at),
         **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),
         **({"convId": masked_cut(sample.conv_id, _LONGEST_ID, mask)} if sample.conv_id else {}),
-        **({"text": sample.text} if sample.text else {}),
+        **({"text": text} if text else {}),
         **sample.values,
     }

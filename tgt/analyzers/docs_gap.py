@@ -6,17 +6,19 @@ the tool was used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.documentation import undocumented
+from tgt.analyzers.documentation import missing, search
 from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.signals import USAGE
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
+from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, TaskType
 
 MIN_CONVERSATIONS = 3
@@ -52,18 +54,35 @@ class DocsGapAnalyzer:
         readings = context.snapshot.counts(USAGE, context.window)
         used = [each for each in readings if each.now.n >= context.option(MIN_USAGE)]
         wide = [each for each in used if not _is_narrow(each.now)]
-        missing = undocumented({_tool(each) for each in wide}, context.option(PATHS))
-        return Analysis(
-            tuple(self._finding(context, each) for each in wide if _tool(each) in missing),
-            tuple(
-                Builder(self, context, each.subject, each.window).abstention(
-                    f"{each.now.n} calls in {each.now.bad_conversations} of"
-                    f" {MIN_CONVERSATIONS} conversations"
-                )
-                for each in used
-                if _is_narrow(each.now)
-            ),
+        narrow = tuple(
+            Builder(self, context, each.subject, each.window).abstention(
+                f"{each.now.n} calls in {each.now.bad_conversations} of"
+                f" {MIN_CONVERSATIONS} conversations"
+            )
+            for each in used
+            if _is_narrow(each.now)
         )
+        if not wide:
+            return Analysis((), narrow)
+        paths = context.option(PATHS)
+        if nowhere := absent(paths):
+            return self._unknown(context, narrow, nowhere)
+        searched = search({_tool(each) for each in wide}, paths)
+        gaps = [each for each in wide if _tool(each) in searched.unmentioned]
+        if gaps and searched.left_out:
+            # What was not met may stand in what was not read.
+            reason = (
+                f"{len(gaps)} tools are mentioned in none of {searched.documents:,} documents, but"
+                f" not all were read: {searched.left_out}"
+            )
+            return self._unknown(context, narrow, reason)
+        return Analysis(tuple(self._finding(context, each) for each in gaps), narrow)
+
+    def _unknown(self, context: Context, narrow: tuple[Abstention, ...], reason: str) -> Analysis:
+        """Nothing can be said of what is documented, and whoever set the paths should know."""
+        builder = Builder(self, context, subjects.TOOL_CALL, context.window)
+        notice = f"{self.name}: {reason} (TASKGEN_DOCS_PATHS)"
+        return Analysis((), (builder.abstention(reason), *narrow), (notice,))
 
     def _finding(self, context: Context, reading: Reading) -> Finding:
         builder = Builder(self, context, reading.subject, reading.window)
@@ -77,6 +96,7 @@ class DocsGapAnalyzer:
                 confidence(reading.now),
             ),
             builder.examples(USAGE),
+            shows_asked=True,
             severity=severity_of(calls, high=50, critical=100),
             impact=min(1.0, calls / 200),
             title=f"{tool} is used and not documented",
@@ -101,6 +121,14 @@ class DocsGapAnalyzer:
                 "rule": "calls of a tool whose name stands nowhere in the documentation",
             },
         )
+
+
+def absent(paths: Sequence[Path]) -> str:
+    """What is wrong with the paths if none of them is there; else an empty text."""
+    if not missing(paths):
+        return ""
+    named = ", ".join(map(str, paths))
+    return f"there is no documentation: {named} is not there" if named else "no path is named"
 
 
 def _tool(reading: Reading) -> str:

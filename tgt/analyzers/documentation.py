@@ -1,68 +1,142 @@
-"""Which names the documentation mentions: each as a whole word, in real files."""
+"""Which names the documentation mentions, and how much of it could be read.
+
+Whatever the settings name is read within bounds: ``/`` comes to an end. What is left out because
+of them is said, since a name that was not met may stand there.
+"""
 
 from __future__ import annotations
 
+import codecs
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from tgt.analyzers.mentions import Mentions
+
 _SUFFIXES = {".md", ".mdx", ".markdown", ".rst", ".txt", ".adoc", ".html", ".htm", ".org", ""}
-_MAX_FILE = 4 * 1024 * 1024
-_MAX_FILES = 5000
-_WORD = re.compile(r"[\w-]+")
+MOST_DOCUMENTS = 5000
+MOST_BYTES = 64 * 1024 * 1024
+MOST_ENTRIES = 200_000
+MOST_DEPTH = 40
+_PART = 1024 * 1024
+_BEGINNING = 8192
 
 
-def undocumented(names: Collection[str], paths: Iterable[Path]) -> set[str]:
-    """Those of the names that stand as a whole word in none of the files."""
-    # A name of letters alone is a word between two others, of which a text is taken apart once;
-    # one with other characters in it is looked for by itself.
-    words = {name for name in names if _WORD.fullmatch(name)}
-    others = {
-        name: re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
-        for name in names
-        if name not in words
-    }
-    for text in _texts(paths) if words or others else ():
-        words.difference_update(_WORD.findall(text) if words else ())
-        for name in [name for name, word in others.items() if name in text and word.search(text)]:
-            del others[name]
-        if not words and not others:
+@dataclass(frozen=True)
+class Search:
+    """What came of looking for names: those that stand as a whole word in none of the
+    ``documents``, and in words what was ``left_out``."""
+
+    unmentioned: frozenset[str]
+    documents: int
+    left_out: str = ""
+
+
+def missing(paths: Iterable[Path]) -> bool:
+    """Whether none of the paths is there."""
+    return not any(_exists(path) for path in paths)
+
+
+def search(names: Collection[str], paths: Iterable[Path]) -> Search:
+    """Look for all of the names in real files."""
+    mentions, reader = Mentions(names), _Reader()
+    for parts in reader.documents(paths):
+        if not mentions.unmentioned:
             break
-    return words | others.keys()
+        for part in parts:
+            mentions.look_at(part, is_last=False)
+        mentions.look_at("")
+    left_out = list(reader.left_out)
+    if mentions.unsought:
+        left_out.append(f"{len(mentions.unsought)} names without letters")
+    return Search(mentions.unmentioned, reader.read, ", ".join(left_out))
 
 
-def _texts(paths: Iterable[Path]) -> Iterator[str]:
-    left = _MAX_FILES
-    for path in paths:
-        for file in _files(path):
-            if left <= 0:
+class _Reader:
+    """Reads documents until one of the bounds is met."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.left_out: dict[str, None] = {}
+        self._bytes = 0
+        self._entries = 0
+
+    def documents(self, paths: Iterable[Path]) -> Iterator[Iterator[str]]:
+        """The texts of the documents, each in parts."""
+        for path in paths:
+            for file in self._files(path):
+                if self.read >= MOST_DOCUMENTS:
+                    self.left_out[f"what is more than {MOST_DOCUMENTS:,} documents"] = None
+                    return
+                if self._bytes >= MOST_BYTES:
+                    self.left_out[f"what is more than {MOST_BYTES >> 20} MB"] = None
+                    return
+                yield self._parts(file)
+
+    def _files(self, path: Path) -> Iterator[Path]:
+        if not path.is_dir():
+            yield path
+            return
+        device = path.stat().st_dev
+        for name, directories, files in os.walk(path):
+            directory = Path(name)
+            self._entries += len(directories) + len(files)
+            if self._entries > MOST_ENTRIES:
+                self.left_out[f"what is more than {MOST_ENTRIES:,} files and directories"] = None
                 return
-            left -= 1
-            text = _read(file)
-            if text is not None:
-                yield text
+            wanted = sorted(each for each in directories if not each.startswith("."))
+            directories[:] = [each for each in wanted if self._enters(directory / each, device)]
+            if len(directory.parts) - len(path.parts) >= MOST_DEPTH and directories:
+                self.left_out[f"what is more than {MOST_DEPTH} directories deep"] = None
+                directories.clear()
+            for file in sorted(files):
+                if Path(file).suffix.lower() in _SUFFIXES:
+                    yield directory / file
+
+    def _enters(self, directory: Path, device: int) -> bool:
+        """Whether a directory is part of the file system; others are the system's own."""
+        try:
+            status = directory.lstat()
+        except OSError:
+            return False
+        if status.st_dev != device and stat.S_ISDIR(status.st_mode):
+            self.left_out["other file systems"] = None
+            return False
+        return True
+
+    def _parts(self, path: Path) -> Iterator[str]:
+        """The text of a regular file; nothing of what is none."""
+        try:
+            # Neither a pipe nor a device of the kernel may keep the run waiting.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except PermissionError:
+            self.left_out["files that may not be read"] = None
+            return
+        except OSError:
+            return
+        with os.fdopen(descriptor, "rb", buffering=0) as stream, suppress(OSError):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return
+            if b"\0" in stream.read(_BEGINNING):
+                return  # a program, a picture
+            stream.seek(0)
+            self.read += 1
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            while data := stream.read(min(_PART, MOST_BYTES - self._bytes)):
+                self._bytes += len(data)
+                yield decoder.decode(data)
+                if self._bytes >= MOST_BYTES:
+                    if os.fstat(descriptor).st_size > stream.tell():
+                        self.left_out[f"what is more than {MOST_BYTES >> 20} MB"] = None
+                    return
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for directory, directories, names in os.walk(path):
-        directories[:] = sorted(d for d in directories if not d.startswith("."))
-        for name in sorted(names):
-            file = Path(directory, name)
-            if file.suffix.lower() in _SUFFIXES:
-                yield file
-
-
-def _read(path: Path) -> str | None:
-    """The text of a regular file, in part if it is large; None if there is nothing to read."""
+def _exists(path: Path) -> bool:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return None
-        with path.open("rb") as stream:
-            return stream.read(_MAX_FILE).decode("utf-8", "replace")
-    except OSError:
-        return None
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True

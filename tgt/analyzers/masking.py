@@ -24,6 +24,7 @@ def presentable(analysis: Analysis, context: Context) -> Analysis:
             replace(a, subject=context.redacted(a.subject), reason=context.redacted(a.reason))
             for a in analysis.abstained
         ),
+        tuple(context.redacted(notice) for notice in analysis.notices),
     )
 
 

@@ -80,7 +80,7 @@ def _run(request: Request, directory: Path, seed: int, *, keep: bool) -> ExitSta
             raise _unwritable(problem, directory) from None
         settings = config.load(environ={}, env_file=week.env_file)
         report = cycle.run(settings, request.now, progress=show)
-    for warning in report.warnings:
+    for warning in (*report.warnings, *report.notices):
         diagnostics.warn(warning)
     cards = Journal(settings.tasks_dir).read().cards
     found = {

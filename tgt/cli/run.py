@@ -83,7 +83,7 @@ def run(
     request.failure = machine.run_failure
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         report = cycle.run(settings, request.now, dry_run=dry_run, progress=show)
-    for warning in report.warnings:
+    for warning in (*report.warnings, *report.notices):
         diagnostics.warn(warning)
     if request.json:
         request.reply_json(machine.run(report))

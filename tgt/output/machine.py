@@ -96,7 +96,7 @@ def run(report: RunReport) -> dict[str, Any]:
         "eventsAnalyzed": report.events_analyzed,
         "malformedLines": report.malformed_lines,
         "duration": report.duration_ms,
-        "warnings": list(report.warnings),
+        "warnings": [*report.warnings, *report.notices],
         "abstained": json_form(report.abstained),
         "tasks": [_summary(task) for task in report.tasks],
         "decisions": [

@@ -106,7 +106,8 @@ class Finding:
     ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic that suffers.
     ``centre`` is the median time of the events that count against the subject: the ledger asks it
     whether a problem came after its card was completed. ``examples`` are the events of the samples,
-    whose texts are read only when a card is written.
+    whose texts are read only when a card is written: what was asked if it ``shows_asked``, else what
+    came of it.
     """
 
     analyzer: str
@@ -123,6 +124,7 @@ class Finding:
     centre: datetime | None = None
     related_events: tuple[str, ...] = ()
     examples: tuple[Sample, ...] = ()
+    shows_asked: bool = False
 
     @property
     def fingerprint(self) -> str:
