@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
 from tgt import backtest, config, cycle
+from tgt.analyzers.registry import chosen
 from tgt.backtest import Incident, Moved, Replay
-from tgt.engine.duckdb.queries import DuckDBEngine, Workspace
+from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TelemetryError
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
@@ -134,19 +134,17 @@ def test_one_engine_answers_for_every_step_as_a_fresh_one_would(faulty: World) -
     """Every finding, also those that no ledger would look at, with all evidence."""
     settings = faulty.settings(min_confidence=0.0)
     times = backtest.instants(SINCE, END, EVERY)
-    baseline = timedelta(days=7)
     first, last = (cycle.window_of(settings, now) for now in (times[0], times[-1]))
-    with DuckDBEngine(Workspace()) as shared:
-        shared.read(cycle.sources_of(settings), first, last, baseline, previews=False)
+    telemetry, signals = telemetry_of(settings), chosen(settings).signals
+    with open_timeline(settings, telemetry, signals, first, last) as shared:
         for now in times:
             window = cycle.window_of(settings, now)
-            telemetry = shared.at(window, baseline)
-            with DuckDBEngine(Workspace()) as fresh:
-                fresh.read(cycle.sources_of(settings), window, window, baseline, previews=False)
-                alone = fresh.at(window, baseline)
-                assert replace(telemetry, malformed_lines=0) == replace(alone, malformed_lines=0)
-                mine = cycle.judge(settings, shared, {}, {})
-                assert mine == cycle.judge(settings, fresh, {}, {})
+            snapshot = shared.at(window)
+            with open_timeline(settings, telemetry, signals, window) as fresh:
+                alone = fresh.at(window)
+                assert snapshot.coverage == alone.coverage
+                mine = cycle.judge(settings, snapshot, {}, {})
+                assert mine == cycle.judge(settings, alone, {}, {})
     assert not mine.warnings
 
 
@@ -307,13 +305,14 @@ FIXED = {
     "TASKGEN_MAPPING": "what telemetry means",
     "TASKGEN_MEMORY_MB": "how much it takes, not what comes of it",
     "TASKGEN_REDACT": "what a card may show, not whether there is one",
+    "TASKGEN_REDACT_PATTERNS": "what a card may show, not whether there is one",
 }
 
 
 def test_every_setting_can_be_varied_or_there_is_a_reason() -> None:
     """A new setting of the judgement must not be forgotten here."""
-    assert set(backtest.VARYING) <= set(config.VARIABLES)
-    assert set(config.VARIABLES) - set(backtest.VARYING) <= set(FIXED)
+    assert set(config.varying()) <= set(config.variables())
+    assert set(config.variables()) - set(config.varying()) <= set(FIXED)
 
 
 @pytest.mark.parametrize("name", ["FGK_TASKS_DIR", "TASKGEN_ENABLED", "TASKGEN_MINCONFIDENCE"])

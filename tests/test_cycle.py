@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import cycle, triage
-from tgt.analyzers import registry
+from tgt import cycle, plugins, triage
 from tgt.analyzers.base import Analysis, Context
 from tgt.config import ANALYZERS, Settings
+from tgt.engine.protocol import Signal
 from tgt.errors import TelemetryError
 from tgt.events import Interval
 from tgt.outcome import RunReport, SkipReason
 from tgt.store.journal import Journal
-from tgt.store.state_file import Pause
 from tgt.tasks import ledger
 from tgt.tasks.card import Card, format_time, new_card, new_id
 from tgt.tasks.ledger import Action
+from tgt.tasks.state import Pause
 
 QUARTER = timedelta(minutes=15)
 
@@ -193,9 +193,16 @@ def test_what_is_not_certain_enough_is_counted_and_not_saved(
 
 class _Failing:
     name = "performance"
+    task_type = "performance_degradation"
+    summary = "always"
+    options = ()
+    needs = ()
 
     def __init__(self) -> None:
         self.asked = 0
+
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
+        return ()
 
     def analyze(self, context: Context) -> Analysis:
         self.asked += 1
@@ -206,8 +213,10 @@ class _Failing:
 def failing(monkeypatch: pytest.MonkeyPatch) -> _Failing:
     """An analyzer that always fails, in the place of performance."""
     analyzer = _Failing()
-    every = [analyzer if a.name == analyzer.name else a for a in registry.ALL]
-    monkeypatch.setattr(registry, "ALL", tuple(every))
+    real = plugins.analyzer
+    monkeypatch.setattr(
+        plugins, "analyzer", lambda name: analyzer if name == analyzer.name else real(name)
+    )
     return analyzer
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from tgt import cycle
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings, varying
-from tgt.engine.protocol import Progress, Snapshot
+from tgt.engine.protocol import Progress, Snapshot, Timeline
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError
 from tgt.tasks import ledger
@@ -189,7 +189,7 @@ def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress 
             window = cycle.window_of(settings, now)
             snapshot = None if timeline.is_idle(window) else timeline.at(window)
             for run in runs:
-                run.step(snapshot, now)
+                run.step(timeline, snapshot, now)
 
 
 class _Run:
@@ -209,7 +209,7 @@ class _Run:
     def warn(self, warnings: Iterable[str]) -> None:
         self._warnings.update(dict.fromkeys(warnings))
 
-    def step(self, snapshot: Snapshot | None, now: datetime) -> None:
+    def step(self, timeline: Timeline, snapshot: Snapshot | None, now: datetime) -> None:
         """One run; without a snapshot there was nothing to be seen."""
         self._complete_what_is_quiet(now)
         totals = replace(self._totals, runs=self._totals.runs + 1)
@@ -219,6 +219,7 @@ class _Run:
             return
         incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
         judged = cycle.judge(self.settings, snapshot, incidents, self._state.analyzers)
+        judged = cycle.completed(self.settings, timeline, judged, self._cards, self._state, now)
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
         repeated = sum(1 for decision in decisions if self._take(decision, now, before))
