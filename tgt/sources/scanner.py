@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tgt.sources import nesting
 from tgt.sources.bounds import BLOCK_BYTES, LINE_BYTES, NESTING
-from tgt.sources.streams import Blocks
 
 
 class Document(NamedTuple):
@@ -46,7 +45,7 @@ _scan_once = _DECODER.scan_once  # type: ignore[attr-defined] # what decodes, wi
 
 # Between objects: blanks, and what makes an array of them. Nulls are what a crash leaves behind.
 _BETWEEN = re.compile(rb"[ \t\r\n\0,\[\]]*+")
-_STRING = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
+_STRING = rb'"[^"\\\n\0]*+(?:\\[^\n\0][^"\\\n\0]*+)*+'
 # Up to the next bracket that is in no string, past what holds no other brackets. A string ends
 # before its line does; a brace that may begin a line is looked at.
 _FLAT = rb'[^"{}\[\]]*+(?:' + _STRING + rb'"[^"{}\[\]]*+)*+'
@@ -57,12 +56,13 @@ _OPEN_STRING = re.compile(_STRING)
 # Lines that begin an object as none can begin: with no key, with a key that does not end, or with
 # nothing where the next line begins an object, too.
 _HOPELESS_LINES = re.compile(rb'(?:\{[ \t\r]*+(?:\n(?=\{)|[^"}\s\0][^\n]*+\n|"[^"\\\n]*+\n))++')
-# Where every line that seems to begin an object does: lines that do not end one, before another.
-_UNENDED_LINES = re.compile(rb"(?:\{[^\n]*+(?<![}\]\s,\0])\n(?=\{))++")
+# Where every line that seems to begin an object does: lines that end none, before another.
+_UNENDED_LINES = re.compile(rb"(?:\{[^\n}]*+\n(?=\{))++")
 _SCALAR = re.compile(rb"(?:" + _STRING + rb'"|[^\s,\[\]{}"]++)(?=[ \t\r]*+[,\]])')
 _BLANK_LINE = re.compile(rb"\n[ \t\r\0]*+(?=\n)")
-_STARTS = tuple(
-    re.compile(rb"\n[ \t]{0,%d}+[{\[]" % column) for column in range(_MOST_INDENTED + 1)
+_STARTS, _STARTS_BEHIND_NULLS = (
+    [re.compile(end + rb"[ \t]{0,%d}+[{\[]" % column) for column in range(_MOST_INDENTED + 1)]
+    for end in (rb"\n", rb"\0")
 )
 _BLANKS = b" \t\r\n\0"
 _QUOTE, _OBJECT, _ARRAY = b'"{['
@@ -88,7 +88,9 @@ class Scanner:
     ``end`` is the offset up to which all is dealt with.
     """
 
-    def __init__(self, blocks: Blocks, offset: int = 0, *, has_prefixes: bool = False) -> None:
+    def __init__(
+        self, blocks: Iterable[bytes], offset: int = 0, *, has_prefixes: bool = False
+    ) -> None:
         self.end = offset
         self.is_torn = False
         self._has_prefixes = has_prefixes
@@ -190,11 +192,18 @@ class Scanner:
     def _column(self, start: int) -> int:
         """How far the line is indented that begins with this position, else 0."""
         first = max(0, start - _MOST_INDENTED - 1)
-        newline = self._window.rfind(b"\n", first, start)
-        if newline < 0 and self._base + first > 0:
+        line_start = self._line_start(first, start)
+        if line_start < 0 and self._base + first > 0:
             return 0
-        before = self._window[newline + 1 : start]
+        before = self._window[max(line_start, 0) : start]
         return 0 if before.strip(b" \t") else len(before)
+
+    def _line_start(self, first: int, position: int) -> int:
+        """Behind the last line end before a position, or behind what a crash left; else -1."""
+        newline = self._window.rfind(b"\n", first, position)
+        null = self._window.rfind(b"\0", first, position)
+        last = max(newline, null)
+        return last + 1 if last >= 0 else -1
 
     # --- objects ---------------------------------------------------------------------------------
 
@@ -213,11 +222,11 @@ class Scanner:
                 value, length = _scan_once(text, 0)
             except (ValueError, StopIteration, RecursionError):
                 return
-            if length != len(text) and not text[length:].isspace():
+            if text[length:].strip(" \t\r"):
                 return
             self._at = stop
-            self.end = base + stop
-            yield Document(base + start, base + stop, value)
+            self.end = base + stop + length - len(text)
+            yield Document(base + start, self.end, value)
             start = stop + 1
 
     def _document(self, place: int) -> Document | None:
@@ -314,8 +323,8 @@ class Scanner:
 
     def _begins_line(self, position: int, column: int) -> bool:
         """Whether the line begins with this position, indented no further than ``column``."""
-        newline = self._window.rfind(b"\n", max(0, position - column - 1), position)
-        return newline >= 0 and not self._window[newline + 1 : position].strip(b" \t")
+        start = self._line_start(max(0, position - column - 1), position)
+        return start >= 0 and not self._window[start:position].strip(b" \t")
 
     def _check_inside(self, start: int, position: int, opened: int) -> None:
         """A line that could begin an object is inside of another only where JSON wants a value
@@ -373,10 +382,13 @@ class Scanner:
     def _next_start(self, start: int) -> int:
         """Go to the next line that may begin an object, or to the last one; how many lines that
         are not blank were passed."""
-        starts = _STARTS[min(self._column(start), _MOST_INDENTED)]
+        column = min(self._column(start), _MOST_INDENTED)
         lines, has_ended = 0, False
         while True:
-            found = starts.search(self._window, start)
+            found = _STARTS[column].search(self._window, start)
+            limit = found.end() if found else len(self._window)
+            if self._window.find(b"\0", start, limit) >= 0:
+                found = _STARTS_BEHIND_NULLS[column].search(self._window, start, limit) or found
             if found:
                 self._at = found.start() + 1
                 return max(lines + _lines(self._window, start, self._at), 1)
