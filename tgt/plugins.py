@@ -26,6 +26,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "docs_gap": "tgt.analyzers.docs_gap:DocsGapAnalyzer",
         "performance": "tgt.analyzers.performance:PerformanceAnalyzer",
         "ux_issue": "tgt.analyzers.ux_issue:UxIssueAnalyzer",
+        "recurring_error": "tgt.analyzers.recurring_error:RecurringErrorAnalyzer",
+        "retry_loop": "tgt.analyzers.retry_loop:RetryLoopAnalyzer",
     },
     SOURCES: {},
     ENGINES: {},

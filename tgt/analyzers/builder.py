@@ -21,6 +21,8 @@ MAX_SAMPLES = 3
 _SURER = 0.01
 """How much surer a longer window must be to be told instead of a shorter one."""
 _LONGEST_ID = 80
+_LONGEST_ASKED = 80
+"""Of what was asked, where what came of it follows."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ class Builder:
         acceptance: tuple[str, ...],
         details: Mapping[str, Detail] | None = None,
         shows_asked: bool = False,
+        shows_both: bool = False,
     ) -> Finding:
         """The finding; ``details`` are the analyzer's own beside those of the judgement, and its
-        samples say what was asked if it ``shows_asked``."""
+        samples say what was asked if it ``shows_asked``, and what came of it if it ``shows_both``.
+        """
         measure, hours = judgement.measure, judgement.hours
         samples, median = examples.samples, examples.median_us
         return Finding(
@@ -88,6 +92,7 @@ class Builder:
             related_events=(),
             examples=samples,
             shows_asked=shows_asked,
+            shows_both=shows_both,
         )
 
     def _enough(self, judgement: Judgement) -> dict[str, str]:
@@ -111,7 +116,7 @@ def with_samples(
     finding: Finding, samples: tuple[Sample, ...], mask: Callable[[str], str] = str
 ) -> Finding:
     """The finding with its samples as they were completed; ids are masked before they are cut."""
-    shown = tuple(_sample(sample, mask, asked=finding.shows_asked) for sample in samples)
+    shown = tuple(_sample(sample, _said(sample, finding, mask), mask) for sample in samples)
     return replace(
         finding,
         evidence=replace(finding.evidence, samples=shown),
@@ -197,9 +202,15 @@ def _json(value: Detail) -> Any:
     return value
 
 
-def _sample(sample: Sample, mask: Callable[[str], str], *, asked: bool) -> dict[str, Any]:
+def _said(sample: Sample, finding: Finding, mask: Callable[[str], str]) -> str | None:
+    """What an event said or was asked, or both."""
+    if finding.shows_both and sample.args and sample.text not in {None, sample.args}:
+        return f"{masked_cut(sample.args, _LONGEST_ASKED, mask)} → {sample.text}"
+    return (sample.args if finding.shows_asked else None) or sample.text
+
+
+def _sample(sample: Sample, text: str | None, mask: Callable[[str], str]) -> dict[str, Any]:
     """When, which event, which conversation, what it said or was asked."""
-    text = (sample.args if asked else None) or sample.text
     return {
         "timestamp": format_time(sample.at),
         **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),

@@ -24,7 +24,7 @@ class Measure:
 
     ``value`` and ``usual`` are shares, milliseconds or numbers of calls, and ``hours`` those that
     the usual value rests on. What is tolerated is ``times`` the usual value, or else ``threshold``;
-    ``tolerated`` is how that is said, if not as usual.
+    ``tolerated`` is how that is said, if not as usual, and ``noun`` what is counted.
     """
 
     metric: str
@@ -35,6 +35,7 @@ class Measure:
     usual: float | None = None
     hours: int = 0
     tolerated: str = ""
+    noun: str = "calls"
 
     @property
     def limit(self) -> float:
@@ -48,7 +49,7 @@ class Measure:
 
     @property
     def current_text(self) -> str:
-        return _text(self.unit, self.value)
+        return _text(self.unit, self.value, self.noun)
 
     @property
     def baseline_text(self) -> str | None:
@@ -57,15 +58,15 @@ class Measure:
     @property
     def threshold_text(self) -> str:
         if self.tolerated or not self.times:
-            return self.tolerated or _text(self.unit, self.threshold)
+            return self.tolerated or _text(self.unit, self.threshold, self.noun)
         times = f"{self.times:g} × usual"
         return times if self.unit is Unit.RATIO else f"{times} ({_text(self.unit, self.limit)})"
 
 
-def _text(unit: Unit, value: float) -> str:
+def _text(unit: Unit, value: float, noun: str = "calls") -> str:
     if unit is Unit.MS:
         return milliseconds(value)
-    return f"{value:.0f} calls" if unit is Unit.COUNT else percent(value)
+    return f"{value:.0f} {noun}" if unit is Unit.COUNT else percent(value)
 
 
 def number(value: float) -> float:
@@ -82,6 +83,13 @@ def percent(share: float) -> str:
 def milliseconds(ms: float) -> str:
     ms = number(ms)
     return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"  # noqa: PLR2004 a second
+
+
+def seconds(value: float) -> str:
+    """A length of time as people say it: ``4.2 s``, ``12 minutes``."""
+    if value < 60:  # noqa: PLR2004 a minute
+        return f"{number(value):.3g} s"
+    return f"{value / 60:.1f} minutes" if value < 600 else f"{value / 60:.0f} minutes"  # noqa: PLR2004
 
 
 def duration(window: Interval) -> str:

@@ -65,6 +65,8 @@ class TaskType(StrEnum):
     DOCS_GAP = "documentation_gap"
     PERFORMANCE = "performance_degradation"
     UX = "ux_issue"
+    RECURRING = "recurring_error"
+    LOOP = "retry_loop"
 
 
 def severity_rank(text: str) -> int:
@@ -106,8 +108,8 @@ class Finding:
     ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic that suffers.
     ``centre`` is the median time of the events that count against the subject: the ledger asks it
     whether a problem came after its card was completed. ``examples`` are the events of the samples,
-    whose texts are read only when a card is written: what was asked if it ``shows_asked``, else what
-    came of it.
+    whose texts are read only when a card is written: what was asked if it ``shows_asked``, else
+    what came of it, after what was asked if it ``shows_both``.
     """
 
     analyzer: str
@@ -125,6 +127,7 @@ class Finding:
     related_events: tuple[str, ...] = ()
     examples: tuple[Sample, ...] = ()
     shows_asked: bool = False
+    shows_both: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -88,7 +88,8 @@ _INSIDE = """l.conv_id = c.conv_id AND l.lane IS NOT DISTINCT FROM c.lane AND l.
         OR c.subject = l.partner)"""
 _FOUND = f"""
 SELECT l.number, l.kind, l.conv_id, l.conv_id AS conversation, l.lane, l.subject, l.partner,
-    l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us, count(CASE WHEN c.is_bad THEN 1 END) AS failures,
+    l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us,
+    count(CASE WHEN c.is_bad THEN 1 END) AS failures,
     coalesce(sum(c.elapsed_ms), 0) AS elapsed_ms, min(c.service) AS service,
     arg_max(c.error, c.nth) AS error, min(c.nth) AS first_nth, max(c.nth) AS last_nth
 FROM loops l JOIN calls c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > $start

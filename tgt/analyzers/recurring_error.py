@@ -1,0 +1,228 @@
+"""The same error again: one text of one tool in several conversations.
+
+That an error came up in three conversations is a fact that needs no history; the work is in what
+*the same* means (``tgt.templates``). Conversations count and not errors, over all services. What a
+person did not allow, and calls that fell with another of their message, are no errors of their
+own; that a test fails is the work itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tgt import options, subjects
+from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.builder import MAX_SAMPLES, Builder
+from tgt.analyzers.docs_gap import confidence
+from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+from tgt.analyzers.figures import Measure, Unit, seconds
+from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.config import Settings
+from tgt.engine.protocol import Counts, Examples, Signal
+from tgt.engine.sequences import Recurrence
+from tgt.events import Interval, from_us
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, fingerprint, format_time
+from tgt.templates import family
+
+MIN_CONVERSATIONS = 3
+CHEAP_CALLS, CHEAP_S = 2, 60
+"""An error that cost less than both each time is a small one, however often it comes."""
+WHOLE = 0.9
+"""Share of a tool's errors since the onset of a spike that is the whole of it."""
+SPIKE_LOOK_BACK = timedelta(days=1)
+NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
+"""Families that say nothing about what is wrong with the agent's surroundings."""
+CALL = "act = 'tool_call' AND actor <> 'user'"
+USED = Signal("used", where=CALL, by="concat(act, '/', name)")
+"""In how many conversations a tool was used, over all services."""
+LONGEST_TEXT = 80
+
+DAYS = options.whole(
+    "TASKGEN_RECURRING_DAYS", 7, "days in which the same error of other conversations counts", 1, 90
+)
+
+
+class RecurringErrorAnalyzer:
+    name = "recurring_error"
+    task_type = TaskType.RECURRING
+    summary = (
+        "the same error text of a tool came up in 3 conversations within TASKGEN_RECURRING_DAYS"
+    )
+    options = (DAYS,)
+    needs = (
+        Need(f"{CALL} AND failed IS NOT NULL", "no record tells whether a tool call failed"),
+        Need(f"{CALL} AND conv_id IS NOT NULL", "tool calls have no conversation"),
+    )
+
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 always the same
+        return ()
+
+    def analyze(self, context: Context) -> Analysis:
+        end = context.window.end
+        window = Interval(end - timedelta(days=context.option(DAYS)), end)
+        texts = [
+            each
+            for each in context.snapshot.recurrences(
+                CALL, window, MIN_CONVERSATIONS, MAX_SAMPLES, newest=context.window.start
+            )
+            if _family(each.text) not in NO_ERRORS
+        ]
+        onsets = _onsets(context, texts) if texts else {}
+        left = [each for each in texts if not _is_told(context, each, onsets.get(each.subject))]
+        used = _used(context, window) if left else {}
+        return Analysis(
+            tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left)
+        )
+
+    def _finding(self, context: Context, window: Interval, each: Recurrence, used: int) -> Finding:
+        counted, tool = each.counted, subjects.label(each.subject)
+        days, many = context.option(DAYS), counted.conversations
+        builder = Builder(self, context, subject_of(each), window)
+        used = max(used, many)
+        known = family(each.text)
+        return builder.finding(
+            Judgement(
+                Measure(
+                    *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
+                    noun="conversations",
+                ),
+                confidence(Counts(bad_conversations=many)),
+            ),
+            Examples(each.samples, counted.median_us, used),
+            severity=severity(each),
+            impact=many / used,
+            title=f"{tool} fails again and again: {shortened(each.text)}",
+            description=(
+                f"{tool} failed with the same error in {many} of {used} conversations that used it"
+                f" in the last {days} days ({counted.events} times,"
+                f" first {format_time(from_us(counted.first_us))},"
+                f" last {format_time(from_us(counted.last_us))}): {each.text}. {_cost(each)}"
+            ),
+            fix=Fix(
+                approach=known.name if known else "tell_or_supply_what_is_missing",
+                files=("CLAUDE.md", "AGENTS.md"),
+                changes=(*_advice(each.text, tool), _samples_say(each)),
+                effort="15 minutes",
+            ),
+            acceptance=(
+                f"No conversation of 7 days in which {tool} is used meets this error",
+                f"Fewer than {MIN_CONVERSATIONS} conversations meet it in {days} days",
+            ),
+            details={
+                "rule": "the same error text but for numbers and names, in several conversations",
+                "tool": each.subject,
+                "template": each.text,
+                "family": known.name if known else None,
+                "n": used,
+                "k": many,
+                "errors": counted.events,
+                "firstErrorAt": format_time(from_us(counted.first_us)),
+                "lastErrorAt": format_time(from_us(counted.last_us)),
+                "services": each.services,
+                "furtherCalls": each.cost.calls,
+                "furtherSeconds": each.cost.seconds,
+                "givenUp": each.cost.given_up,
+            },
+            shows_both=True,
+        )
+
+
+def subject_of(each: Recurrence) -> str:
+    """The tool with the text, as the identity of a card needs it: bounded, and without the sign
+    that sets a service apart."""
+    return f"{each.subject}: {shortened(each.text).replace('@', ' ')}"
+
+
+def shortened(text: str) -> str:
+    """A text of at most LONGEST_TEXT characters; one that was cut ends with a hash of the whole."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{text[: LONGEST_TEXT - 12].rstrip()}… ({digest})"
+
+
+def severity(each: Recurrence) -> Severity:
+    """By conversations; low where the agent soon got over it each time."""
+    cost = each.cost
+    is_over = cost.calls is not None and cost.seconds is not None
+    got_over = is_over and 2 * cost.given_up <= each.counted.events
+    if got_over and (cost.calls or 0) < CHEAP_CALLS and (cost.seconds or 0) < CHEAP_S:
+        return Severity.LOW
+    return severity_of(each.counted.conversations, high=10, critical=30)
+
+
+def _family(text: str) -> str:
+    known = family(text)
+    return known.name if known else ""
+
+
+def _advice(text: str, tool: str) -> tuple[str, ...]:
+    known = family(text)
+    if known:
+        return (known.advice[0].upper() + known.advice[1:],)
+    return (
+        f"Supply what {tool} misses, if it is a program, a file, a permission or a setting",
+        f"Otherwise add to CLAUDE.md or AGENTS.md what to do before {tool} is called so, or what to"
+        " use in its place",
+    )
+
+
+def _samples_say(each: Recurrence) -> str:
+    where = f" in {', '.join(each.services[:3])}" if each.services else ""
+    return f"The samples show what was tried{where}"
+
+
+def _cost(each: Recurrence) -> str:
+    cost, events = each.cost, each.counted.events
+    if cost.calls is None or cost.seconds is None:
+        return "It did not go well again in any of these conversations."
+    words = f"It took {cost.calls:g} further calls and {seconds(cost.seconds)} (median) until it"
+    words += " went well again"
+    return (
+        f"{words}; after {cost.given_up} of {events} it never did."
+        if cost.given_up
+        else f"{words}."
+    )
+
+
+def _used(context: Context, window: Interval) -> Mapping[str, int]:
+    """In how many conversations each tool was used."""
+    return {
+        reading.subject: reading.now.bad_conversations
+        for reading in context.snapshot.counts(USED, window)
+    }
+
+
+def _onsets(context: Context, texts: list[Recurrence]) -> Mapping[str, datetime]:
+    """When the error spike of a tool began, if it has one now or had one within a day."""
+    onsets: dict[str, datetime] = {}
+    for each in texts:
+        names = (each.subject, *(f"{each.subject}@{service}" for service in each.services))
+        for name in names:
+            for spike in context.incidents.get(fingerprint(TaskType.ERROR_SPIKE, name), ()):
+                if spike.end > context.window.start - SPIKE_LOOK_BACK:
+                    earlier = onsets.get(each.subject, spike.start)
+                    onsets[each.subject] = min(earlier, spike.start)
+    if ErrorSpikeAnalyzer.name in context.settings.analyzers:
+        for finding in ErrorSpikeAnalyzer().analyze(context).findings:
+            if finding.confidence >= context.settings.min_confidence:
+                parsed = subjects.parse(finding.subject)
+                name = str(subjects.Subject(parsed.act, parsed.name))
+                onsets.setdefault(name, context.window.end - SPIKE_LOOK_BACK)
+    return onsets
+
+
+def _is_told(context: Context, each: Recurrence, onset: datetime | None) -> bool:
+    """Whether an error spike is made of this text, and before it there were too few."""
+    if onset is None:
+        return False
+    since = context.snapshot.recurrences(
+        CALL, Interval(onset, context.window.end), 1, 0, newest=onset
+    )
+    same = [other for other in since if other.subject == each.subject]
+    mine = next((other.counted for other in same if other.text == each.text), None)
+    if mine is None or mine.events < WHOLE * sum(other.counted.events for other in same):
+        return False
+    return each.counted.conversations - mine.conversations < MIN_CONVERSATIONS

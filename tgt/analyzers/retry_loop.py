@@ -1,0 +1,174 @@
+"""Loops: calls of one conversation that repeat and get nowhere.
+
+One conversation is enough, since a loop is a fact. What separates it from polling is that the
+outcome does not change and that nothing else happens in between. Several loops of one tool are one
+finding, told by the worst of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tgt import options, subjects
+from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.builder import Builder
+from tgt.analyzers.figures import Measure, Unit, seconds
+from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.config import Settings
+from tgt.engine.protocol import Examples, Signal
+from tgt.engine.sequences import Repetition, Run
+from tgt.events import from_us
+from tgt.tasks.card import Finding, Fix, TaskType, format_time
+from tgt.templates import family
+
+WAIT_MS = 10_000
+"""Calls that go well and take so long each are waiting for something."""
+GOES_ON = (
+    *("wait", "sleep", "poll", "status", "monitor", "output", "stdin"),
+    *("scroll", "press", "click", "next", "key"),
+)
+"""In the names of tools whose calls do the same again on purpose, as long as they go well."""
+MOST_LOOPS = 5
+
+MIN_CALLS = options.whole(
+    "TASKGEN_LOOP_MIN_CALLS", 6, "identical or failing calls in a row that make a loop", 3, 1000
+)
+
+_WORDS = {
+    Repetition.IDENTICAL: "is called again and again with the same arguments",
+    Repetition.FAILING: "fails many times in a row",
+    Repetition.ALTERNATING: "is called in turns without getting on",
+}
+_HOW = {
+    Repetition.IDENTICAL: "with the same arguments and the same outcome each time",
+    Repetition.FAILING: "all of which failed, and nothing in between went well",
+    Repetition.ALTERNATING: "in turns, each with the same arguments and the same outcome",
+}
+
+
+class RetryLoopAnalyzer:
+    name = "retry_loop"
+    task_type = TaskType.LOOP
+    summary = (
+        "there are TASKGEN_LOOP_MIN_CALLS calls in a row of one conversation that are identical, or"
+        " fail, or take turns"
+    )
+    options = (MIN_CALLS,)
+    needs = (
+        Need("act = 'tool_call' AND conv_id IS NOT NULL", "tool calls have no conversation"),
+        Need(
+            "act = 'tool_call' AND (args_hash IS NOT NULL OR failed IS NOT NULL)",
+            "no tool call tells its arguments or whether it failed",
+        ),
+    )
+
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 always the same
+        return ()
+
+    def analyze(self, context: Context) -> Analysis:
+        by_tool: dict[str, list[Run]] = {}
+        for run in context.snapshot.runs(context.window, context.option(MIN_CALLS)):
+            if not is_waiting(run):
+                by_tool.setdefault(run.subject, []).append(run)
+        return Analysis(
+            tuple(self._finding(context, tool, loops) for tool, loops in sorted(by_tool.items()))
+        )
+
+    def _finding(self, context: Context, subject: str, loops: Sequence[Run]) -> Finding:
+        worst, least = loops[0], context.option(MIN_CALLS)
+        tool = subjects.label(subject)
+        calls = sum(run.calls for run in loops)
+        partner = subjects.label(worst.partner) if worst.partner else ""
+        both = f"{tool} and {partner}" if partner else tool
+        return Builder(self, context, subject, context.window).finding(
+            Judgement(
+                Measure("calls_in_vain", Unit.COUNT, worst.calls, threshold=least),
+                confidence(calls, least),
+            ),
+            Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(loops)),
+            severity=severity_of(worst.calls, high=10, critical=20),
+            impact=min(1.0, calls / 100),
+            title=f"{tool} {_WORDS[worst.kind]}",
+            description=(
+                f"In one conversation there were {worst.calls} calls of {both} in a row,"
+                f" {_HOW[worst.kind]}: {_price(worst)}.{_others(loops)}{_error(worst)}"
+            ),
+            fix=Fix(
+                approach="end_the_loop",
+                files=("CLAUDE.md", "AGENTS.md"),
+                changes=_changes(worst, tool),
+                effort="30 minutes",
+            ),
+            acceptance=(
+                f"No conversation of 7 days in which {tool} is used has {least} such calls in a"
+                " row",
+            ),
+            details={
+                "rule": "calls of one conversation in a row whose outcome does not change",
+                "kind": str(worst.kind),
+                "partner": worst.partner,
+                "loops": len(loops),
+                "calls": calls,
+                "minutes": sum(minutes(run) for run in loops),
+                "tokens": sum(run.tokens for run in loops),
+                "conversations": len({run.conversation for run in loops}),
+                "services": sorted({run.service for run in loops if run.service}),
+                "template": worst.error,
+                "others": [
+                    f"{run.kind}, {run.calls} calls, {format_time(from_us(run.first_us))}"
+                    for run in loops[1 : MOST_LOOPS + 1]
+                ],
+            },
+            shows_both=True,
+        )
+
+
+def confidence(calls: int, least: int) -> float:
+    """0.8 at the fewest calls of one loop, 0.9 at twice as many, never 1."""
+    return min(0.99, 1.0 - 0.2 * least / calls)
+
+
+def minutes(run: Run) -> float:
+    return (run.last_us - run.first_us) / 60e6
+
+
+def is_waiting(run: Run) -> bool:
+    """Whether the calls went well and only waited, or do the same again on purpose."""
+    if run.failures:
+        return False
+    names = f"{run.subject} {run.partner or ''}".lower()
+    return run.elapsed_ms >= WAIT_MS * run.calls or any(word in names for word in GOES_ON)
+
+
+def _price(run: Run) -> str:
+    tokens = f" and {run.tokens:,.0f} tokens" if run.tokens else ""
+    return f"{run.calls} calls, {seconds(60 * minutes(run))}{tokens}"
+
+
+def _others(loops: Sequence[Run]) -> str:
+    if len(loops) == 1:
+        return ""
+    conversations = len({run.conversation for run in loops})
+    return f" There were {len(loops)} such loops in {conversations} conversations."
+
+
+def _error(run: Run) -> str:
+    return f" The last error was: {run.error}." if run.error else ""
+
+
+def _changes(run: Run, tool: str) -> tuple[str, ...]:
+    known = family(run.error) if run.error else None
+    first = [known.advice[0].upper() + known.advice[1:]] if known else []
+    if run.kind is Repetition.FAILING:
+        rule = f"after two failures of {tool} look for the cause or ask, and do not try on"
+    else:
+        rule = (
+            f"a call of {tool} that changed nothing is not to be repeated; try another way or ask"
+        )
+    return (
+        *first,
+        f"Add to CLAUDE.md or AGENTS.md: {rule}",
+        f"Make {tool} say that nothing changed, or what is wrong and what to do instead",
+        "Where the agent can be limited (a hook after each call, a maximum of equal calls), stop"
+        " it after a few",
+    )
