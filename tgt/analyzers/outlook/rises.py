@@ -1,0 +1,78 @@
+"""Failures: the smallest multiple of its usual failing share at which a subject would be found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from tgt.analyzers.baseline import Baseline
+from tgt.analyzers.error_spike import (
+    MIN_BASELINE_FAILING,
+    MIN_BASELINE_UNITS,
+    MIN_CONVERSATIONS,
+    MIN_ERRORS,
+    MULTIPLIER,
+    PRIOR,
+)
+from tgt.analyzers.exposure import Exposure, exposure_of
+from tgt.analyzers.figures import Unit
+from tgt.analyzers.judgements import capped
+from tgt.analyzers.outlook.base import DAY_HOURS, Look, Outlook, later, smallest, typical_peak
+from tgt.analyzers.signals import FAILURE
+from tgt.engine.protocol import Reading
+from tgt.stats import confidence
+
+
+def outlooks(look: Look) -> Iterator[Outlook]:
+    untold = look.without(0)
+    for reading in look.readings(FAILURE, look.day):
+        if reading.subject in untold:
+            yield look.lacking(reading.subject, look.analyzer.needs[0].missing)
+        else:
+            yield _outlook(look, reading)
+
+
+def _outlook(look: Look, reading: Reading) -> Outlook:
+    history = look.baseline(reading)
+    past = exposure_of(look.context, reading, history)
+    # The hours of the last day are not told apart, so it is spread over them.
+    spread = (past.failing / len(look.hours_of_day), past.exposed / len(look.hours_of_day))
+    exposure = replace(past, hours={**past.hours, **dict.fromkeys(look.hours_of_day, spread)})
+    a_day = typical_peak({hour: n for hour, (_, n) in exposure.hours.items()}, DAY_HOURS)
+    failing = history.bad_units + past.failing
+    at = _when_enough(look, exposure, failing, a_day)
+    if missing := Baseline({}, look.observed_now).missing:
+        return look.lacking(reading.subject, missing, later(look.when_observed(), at))
+    if failing < MIN_BASELINE_FAILING and exposure.size < MIN_BASELINE_UNITS:
+        missing = f"{exposure.size:.0f} of {MIN_BASELINE_UNITS} {exposure.unit} in the baseline"
+        return look.lacking(reading.subject, missing, at)
+    return _smallest(look, reading.subject, exposure, round(a_day))
+
+
+def _smallest(look: Look, subject: str, exposure: Exposure, exposed: int) -> Outlook:
+    usual = confidence.usual_share(exposure.hours.values())
+    multiplier = look.context.option(MULTIPLIER)
+    line = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9)
+
+    def is_seen(failing: int) -> bool:
+        sure = confidence.risen_above(failing, exposed, line, usual, PRIOR)
+        return capped(sure, by_event=exposure.by_event) >= look.minimum
+
+    fewest = MIN_ERRORS if exposure.by_event else MIN_CONVERSATIONS
+    low = max(fewest, math.floor(multiplier * usual.share * exposed) + 1)
+    failing = smallest(low, exposed, is_seen)
+    change = None if failing is None else failing / exposed / usual.share
+    of = f"{exposure.unit} a day"
+    return look.seeing(subject, change, Unit.RATIO, usual.share, exposed, of)
+
+
+def _when_enough(look: Look, exposure: Exposure, failing: int, a_day: float) -> datetime | None:
+    """When there will be enough failing ones in the baseline, or enough at all."""
+    share = failing / exposure.size if exposure.size else 0.0
+    moments = [
+        look.when(MIN_BASELINE_UNITS - exposure.size, a_day, MIN_BASELINE_UNITS),
+        look.when(MIN_BASELINE_FAILING - failing, a_day * share, MIN_BASELINE_FAILING),
+    ]
+    return min(filter(None, moments), default=None)
