@@ -27,7 +27,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("diagnostics",),
-    ("output", "cycle", "demo", "backtest", "doctor", "report"),
+    ("output", "cycle", "demo", "backtest", "doctor", "setup", "report"),
     ("triage", "schedule", "durations", "survey"),
     ("analyzers",),
     ("outcome",),

@@ -167,8 +167,33 @@ def _annotated(option: Option[Any]) -> Any:
 
 
 def names(env_file: Path | None = None) -> set[str]:
-    """Every name that the environment and the ``.env`` file set, known to tgt or not."""
+    """Every name that the environment and the settings file set, known to tgt or not."""
     return {*os.environ, *_read_env_file(env_file)}
+
+
+def in_file(path: Path) -> set[str]:
+    """The settings of tgt that a file sets. Raises SettingsError where it cannot be read."""
+    given = _read_env_file(path)
+    return {n for n, value in given.items() if value and n.startswith(("TASKGEN_", "FGK_"))}
+
+
+def file_in_force(env_file: Path | None = None) -> Path | None:
+    """The settings file that counts: the one that is named, or else the first there is."""
+    return env_file or next(filter(os.path.isfile, settings_files()), None)
+
+
+def origins(
+    settings: Settings, env_file: Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Where the value of every setting comes from: ``environment``, ``default`` or a file."""
+    layers = {
+        "environment": os.environ if environ is None else environ,
+        str(file_in_force(env_file)): _read_env_file(env_file),
+    }
+    return {
+        variable: next((name for name, layer in layers.items() if layer.get(variable)), "default")
+        for variable in variables(settings.analyzers)
+    }
 
 
 def misspelled(names: Iterable[str], analyzers: Iterable[str] = ANALYZERS) -> dict[str, str]:
@@ -185,8 +210,8 @@ def misspelled(names: Iterable[str], analyzers: Iterable[str] = ANALYZERS) -> di
 
 
 def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
-    """What the settings file says: the one that is named, or else the first there is."""
-    chosen = path or next(filter(os.path.isfile, settings_files()), None)
+    """What the settings file says."""
+    chosen = file_in_force(path)
     if chosen is None:
         return {}
     from dotenv import dotenv_values  # noqa: PLC0415 most settings are no file's

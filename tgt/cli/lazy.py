@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "init"),
     "run": ("run", "run"),
     "list": ("list_", "list_tasks"),
     "show": ("show", "show"),

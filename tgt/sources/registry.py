@@ -92,10 +92,10 @@ def usual(contextlog: Path) -> tuple[Spec, ...]:
     return (Spec(CONTEXTLOG), *there) if is_named else there
 
 
-def usual_places(kind: str) -> tuple[Path, ...]:
+def usual_places(kind: str, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     """Where an agent keeps its files, as the variables of its own have it."""
     try:
-        places: tuple[Path, ...] = _module(kind).places()
+        places: tuple[Path, ...] = _module(kind).places(environ)
     except RuntimeError:  # nobody knows where the home of this account is
         return ()
     return places
