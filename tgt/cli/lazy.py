@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cleanup": ("cleanup", "cleanup"),
     "backtest": ("backtest", "backtest"),
     "config": ("config", "config"),
+    "report": ("report", "report"),
     "sources": ("sources", "sources"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),

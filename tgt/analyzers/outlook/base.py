@@ -26,8 +26,9 @@ class Outlook:
 
     ``missing`` says why it cannot be, and ``judgeable_at`` when it will be at the rate that was
     seen; None if never. ``smallest_change`` is a multiple of the ``usual`` value (a RATIO) or a
-    SHARE, and rests on ``expected`` of what ``of`` says (conversations, calls) at a time. Where
-    counts are facts there is nothing to compare, so there is no such change.
+    SHARE, and rests on ``expected`` of what ``of`` says (conversations, calls) at a time;
+    ``usual`` itself is a SHARE or MS. Where counts are facts there is nothing to compare, so there
+    is no such change.
     """
 
     analyzer: str
@@ -38,6 +39,7 @@ class Outlook:
     smallest_change: float | None = None
     unit: Unit | None = None
     usual: float | None = None
+    usual_unit: Unit | None = None
     expected: float | None = None
     of: str = ""
 
@@ -124,6 +126,7 @@ class Look:
         usual: float | None,
         expected: float,
         of: str,
+        usual_unit: Unit = Unit.SHARE,
     ) -> Outlook:
         """The outlook on a subject with enough history; ``change`` is None where no change would
         be seen."""
@@ -131,7 +134,15 @@ class Look:
             missing = f"{expected:.0f} {of} are too few to be sure of any change"
             return self.lacking(subject, missing)
         return Outlook(
-            self.analyzer.name, subject, True, "", None, change, unit, usual, expected, of
+            self.analyzer.name,
+            subject,
+            judgeable=True,
+            smallest_change=change,
+            unit=unit,
+            usual=usual,
+            usual_unit=None if usual is None else usual_unit,
+            expected=expected,
+            of=of,
         )
 
     # --- when there will be enough ---------------------------------------------------------------

@@ -59,7 +59,7 @@ def _outlook(look: Look, reading: DistributionReading) -> Outlook:
         return look.lacking(reading.subject, f"{calls} of {MIN_CALLS} {unit} of a typical day")
     change = _smallest(look, before, hours, calls)
     usual = quantile(before, TAIL)
-    return look.seeing(reading.subject, change, Unit.RATIO, usual, calls, unit)
+    return look.seeing(reading.subject, change, Unit.RATIO, usual, calls, unit, Unit.MS)
 
 
 def _smallest(

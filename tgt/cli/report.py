@@ -1,0 +1,94 @@
+"""``tgt report``: a look at telemetry without judgement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tgt.cli.completion import complete_list, complete_words, kinds_of_source
+from tgt.cli.request import parse_choice, parse_now
+from tgt.durations import parse_duration
+from tgt.errors import ExitStatus, SettingsError
+from tgt.tasks.card import parse_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tgt.cli.request import Request
+    from tgt.report import Report
+
+_TEXT, _MARKDOWN, _HTML = FORMATS = ("text", "markdown", "html")
+
+
+def report(
+    request: Request,
+    *,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="How far back, such as 7d, or an instant."),
+    ] = "7d",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="text, markdown, or html: one file with nothing from outside.",
+            autocompletion=complete_words(FORMATS),
+        ),
+    ] = _TEXT,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:PLACE,…",
+            help="Telemetry to look at (TASKGEN_SOURCE).",
+            autocompletion=complete_list(kinds_of_source),
+        ),
+    ] = None,
+) -> ExitStatus:
+    """Show what happened, beside the same length of time before.
+
+    Conversations, calls, failures, latencies, tokens, error texts and loops, without judgement;
+    and what could be judged, and what is missing for the rest. Nothing is written.
+    """
+    chosen = parse_choice("--format", form, FORMATS)
+    first = _since(since, request.now)
+    settings = request.settings({"TASKGEN_SOURCE": source}, {"TASKGEN_SOURCE": "--source"})
+    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
+    from tgt import report as core  # noqa: PLC0415
+    from tgt.output import progress  # noqa: PLC0415
+
+    with progress.display(no_color=request.no_color, quiet=request.json) as show:
+        told = core.report(settings, first, request.now, progress=show)
+    if request.json:
+        from tgt.output import report_document  # noqa: PLC0415 only this form
+
+        request.reply_json(report_document.document(told))
+    else:
+        for warning in told.warnings:
+            diagnostics.warn(warning)
+        request.reply(_shown(request, told, chosen))
+    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+
+
+def _shown(request: Request, told: Report, form: str) -> str:
+    if form == _MARKDOWN:
+        from tgt.output import report_markdown  # noqa: PLC0415 only this form
+
+        return report_markdown.document(told)
+    if form == _HTML:
+        from tgt.output.html import report_page  # noqa: PLC0415 only this form
+
+        return report_page.page(told)
+    from tgt.output import report_view  # noqa: PLC0415 rich stays out of the others
+
+    return report_view.report(request.screen, told)
+
+
+def _since(text: str, now: datetime) -> datetime:
+    if parse_time(text.strip()) is None:
+        return now - parse_duration(text, "--since")
+    first = parse_now(text, "--since")
+    if first >= now:
+        raise SettingsError(f"--since={text!r} is not usable: it must lie before now")
+    return first
