@@ -33,15 +33,15 @@ def refusal(text: bytes | bytearray) -> str:
 
 
 def is_deeper(text: bytes | bytearray, limit: int) -> bool:
-    """Whether brackets are nested deeper than the limit, as far as they are in pairs."""
+    """Whether brackets are nested deeper than the limit."""
     brackets = _STRINGS.sub(b"", _kept(text, _BRACKETS_AND_QUOTES))
     for _ in range(limit):
         inner = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if len(inner) == len(brackets):
-            break
+            # What is left has no pair: a parser stops there, but may go as deep before.
+            return len(brackets) > limit
         brackets = inner
-    # What is left has no pair, so whoever parses it stops; but goes as deep as this before.
-    return len(brackets) > limit
+    return bool(brackets)
 
 
 def _values(text: bytes | bytearray) -> int:

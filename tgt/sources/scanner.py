@@ -55,9 +55,11 @@ _TO_BRACKET = re.compile(
 _OPEN_STRING = re.compile(_STRING)
 # Lines that begin an object as none can begin: with no key, with a key that does not end, or with
 # nothing where the next line begins an object, too.
-_HOPELESS_LINES = re.compile(rb'(?:\{[ \t\r]*+(?:\n(?=\{)|[^"}\s\0][^\n]*+\n|"[^"\\\n]*+\n))++')
+_HOPELESS_LINES = re.compile(
+    rb'(?:\{[ \t\r]*+(?:\n(?=\{)|[^"}\s\0][^\n\0}]*+\n|"[^"\\\n\0]*+\n))++'
+)
 # Where every line that seems to begin an object does: lines that end none, before another.
-_UNENDED_LINES = re.compile(rb"(?:\{[^\n}]*+\n(?=\{))++")
+_UNENDED_LINES = re.compile(rb"(?:\{[^\n}\0]*+\n(?=\{))++")
 _SCALAR = re.compile(rb"(?:" + _STRING + rb'"|[^\s,\[\]{}"]++)(?=[ \t\r]*+[,\]])')
 _BLANK_LINE = re.compile(rb"\n[ \t\r\0]*+(?=\n)")
 _STARTS, _STARTS_BEHIND_NULLS = (
@@ -100,6 +102,9 @@ class Scanner:
         self._at = 0
         self._newline = -1
         """The offset of the first line end behind the last object that was looked at."""
+        self._opening = -1
+        """The offset of the first brace behind the last value that was no object, or of the end of
+        its line."""
         self._searched_to = offset
         """Up to here there is no line end."""
         self._several_to = offset
@@ -235,7 +240,8 @@ class Scanner:
         line_end = self._line_end(start)
         hopeless = _HOPELESS_LINES.match(self._window, start)
         if hopeless is None and place < self._distrust_to and self._begins_line(start, 0):
-            hopeless = _UNENDED_LINES.match(self._window, start)
+            limit = self._distrust_to - self._base + 1
+            hopeless = _UNENDED_LINES.match(self._window, start, limit)
         if hopeless:
             self._at = hopeless.end()
             lines = _lines(self._window, start, self._at)
@@ -359,9 +365,9 @@ class Scanner:
         """What stands here instead of an object: a value in an array, or lines of anything."""
         start = self._at
         line_end = self._line_end(start)
-        if line_end < 0:
+        if not start <= line_end <= start + LINE_BYTES:
             return self._pass_over(place, start, _BrokenError(TOO_LONG, start))
-        opening = self._window.find(b"{", start, line_end)
+        opening = self._brace(start, line_end)
         if opening >= 0 and self._has_prefixes:
             self._at = opening
             return self._document(self._base + opening)
@@ -371,6 +377,14 @@ class Scanner:
             return Document(place, self._base + self._at, None, NO_OBJECT)
         lines = self._next_start(start)
         return Document(place, self._base + self._at, None, NO_OBJECT, lines) if lines else None
+
+    def _brace(self, start: int, line_end: int) -> int:
+        """Where the next object may begin in the line, else -1."""
+        if self._opening < self._base + start:
+            found = self._window.find(b"{", start, line_end)
+            self._opening = self._base + (found if found >= 0 else line_end)
+        brace = self._opening - self._base
+        return brace if brace < line_end else -1
 
     def _pass_over(self, place: int, start: int, broken: _BrokenError) -> Document | None:
         """Go on behind something broken; None if its line is not at its end yet."""
