@@ -28,7 +28,7 @@ LAYERS = (
     ("cli",),
     ("diagnostics",),
     ("output", "cycle", "demo", "backtest", "doctor", "setup", "report"),
-    ("triage", "schedule", "durations", "survey"),
+    ("triage", "schedule", "durations", "lookback", "survey"),
     ("analyzers",),
     ("outcome",),
     ("engine", "store"),

@@ -21,6 +21,7 @@ from tgt.engine.protocol import Progress, Snapshot, Timeline
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
 from tgt.events import Interval
+from tgt.lookback import Older, no_events
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.store import fsio
 from tgt.store.journal import Journal
@@ -73,9 +74,9 @@ def run(
             report = _cycle(settings, now, dry_run=dry_run, progress=progress, started=started)
         except SettingsError:
             raise
-        except TgtError:
+        except TgtError as failure:
             if not dry_run:
-                _count_failure(settings, now)
+                _count_failure(settings, now, settings.masked(failure.message))
             raise
     return report
 
@@ -142,13 +143,10 @@ def _read_and_judge(
     window = window_of(settings, now)
     telemetry = telemetry_of(settings)
     nobody = Judged((), (), (), (), state.analyzers)
-    nothing = RunReport(
-        f"Skipped: no events in the last {settings.window_min} minutes",
-        SkipReason.NO_EVENTS,
-        warnings=telemetry.warnings,
-    )
     if not telemetry.may_reach(window.start - timedelta(days=settings.baseline_days)):
-        return nobody, nothing
+        report = RunReport("", warnings=telemetry.warnings)
+        older = Older(newest=telemetry.last_written, files=telemetry.files)
+        return nobody, _without_events(report, settings, older, now)
     incidents = incidents_of(journal.each, settings, state, now)  # before the engine takes memory
     analyzers = chosen(settings)
     with open_timeline(
@@ -160,16 +158,30 @@ def _read_and_judge(
             "",
             events_analyzed=coverage.events,
             malformed_lines=coverage.malformed_lines,
+            newest_event=coverage.newest,
             warnings=tuple(settings.masked(w) for w in (*telemetry.warnings, *timeline.warnings)),
         )
         if coverage.events == 0:
-            return nobody, replace(report, skipped=nothing.skipped, message=nothing.message)
+            older = Older(coverage.older, coverage.newest)
+            return nobody, _without_events(report, settings, older, now)
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
         if judged.sure:
             stored = journal.brief(_is_found(judged))
             judged = completed(settings, timeline, judged, stored, state, now)
     return judged, replace(
         report, warnings=(*report.warnings, *judged.warnings), notices=judged.notices
+    )
+
+
+def _without_events(
+    report: RunReport, settings: Settings, older: Older, now: datetime
+) -> RunReport:
+    return replace(
+        report,
+        message=no_events(settings.window_min, older, now),
+        skipped=SkipReason.NO_EVENTS,
+        older_events=older.events,
+        instead=older.command(now),
     )
 
 
@@ -436,14 +448,27 @@ def _after(
         last_run_at=now,
         pause=state.pause.as_of(now) if state.pause else None,
         abstentions=abstentions,
+        last_error="",
+        last_event_at=max(
+            (at for at in (state.last_event_at, report.newest_event) if at and at <= now),
+            default=None,
+        ),
+        runs_without_events=0 if report.events_analyzed else state.runs_without_events + 1,
+        deferred=report.deferred,
     )
 
 
-def _count_failure(settings: Settings, now: datetime) -> None:
+def _count_failure(settings: Settings, now: datetime, reason: str) -> None:
     """Failures are counted where that is possible; the failure itself is what must be told."""
     try:
         Sidecar(settings.tasks_dir).update(
-            lambda s: replace(s, total_runs=s.total_runs + 1, errors=s.errors + 1, last_run_at=now)
+            lambda s: replace(
+                s,
+                total_runs=s.total_runs + 1,
+                errors=s.errors + 1,
+                last_run_at=now,
+                last_error=reason,
+            )
         )
     except TgtError:
         return

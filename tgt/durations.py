@@ -3,6 +3,7 @@ length depends on the calendar."""
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 
@@ -10,8 +11,18 @@ from tgt.errors import SettingsError
 
 ACCEPTED = "a length of time such as 90s, 30m, 2h, 7d, 1w or 1d12h, at most 3650d"
 LONGEST = timedelta(days=3650)
+_MINUTES_IN_HOURS, _HOURS_IN_DAYS = 60, 48
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SHAPE = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit in _UNITS))
+
+
+def spelt(length: timedelta) -> str:
+    """A length in its largest fitting unit, rounded up: ``5m``, ``3h``, ``7d``."""
+    minutes = max(1, math.ceil(length / timedelta(minutes=1)))
+    if minutes <= _MINUTES_IN_HOURS:
+        return f"{minutes}m"
+    hours = math.ceil(minutes / 60)
+    return f"{hours}h" if hours <= _HOURS_IN_DAYS else f"{math.ceil(hours / 24)}d"
 
 
 def parse_duration(text: str, option: str = "--for") -> timedelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ class RunReport:
 
     ``skipped`` excludes all the rest; ``message`` always says what happened in one line.
     ``warnings`` are failures, ``notices`` what people should know although nothing failed.
+    ``newest_event`` is when the last event was, also if it lies before the window; of those before
+    there are ``older_events`` where the window has none, and ``instead`` is a command that shows
+    them.
     """
 
     message: str
@@ -48,6 +52,9 @@ class RunReport:
     deferred: int = 0
     reopened: int = 0
     events_analyzed: int = 0
+    newest_event: datetime | None = None
+    older_events: int = 0
+    instead: str = ""
     malformed_lines: int = 0
     duration_ms: int = 0
     warnings: tuple[str, ...] = ()

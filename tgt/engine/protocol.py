@@ -126,7 +126,9 @@ class Coverage:
 
     ``events`` are those of the window; ``malformed_lines`` those of all files that were read for
     it. ``hours_observed`` are the whole clock hours of the baseline with any event. ``columns``
-    are the canonical ones that any event of baseline or window fills.
+    are the canonical ones that any event of baseline or window fills. ``newest`` is when the last
+    event was, in the window or, if that has none, before it; then ``older`` says how many those
+    before it are.
     """
 
     window: Interval
@@ -137,6 +139,8 @@ class Coverage:
     hours_observed: frozenset[int] = frozenset()
     tells_finish: bool = False
     tells_continuation: bool = False
+    newest: datetime | None = None
+    older: int = 0
 
 
 class Snapshot(Protocol):

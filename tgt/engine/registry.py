@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from tgt import plugins
 from tgt.config import Settings
@@ -27,6 +27,18 @@ class Telemetry:
     listed: tuple[Listed, ...] = ()
     engine: Spec | None = None
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return sum(len(listing.files) for _, listing in self.listed)
+
+    @property
+    def last_written(self) -> datetime | None:
+        """When the newest file was written."""
+        files = (file.modified_ns for _, listing in self.listed for file in listing.files)
+        newest = max(files, default=None)
+        return None if newest is None else datetime.fromtimestamp(newest / 1e9, timezone.utc)
 
     def may_reach(self, start: datetime) -> bool:
         """Whether there may be an event after a time."""

@@ -80,6 +80,8 @@ def run(report: RunReport) -> dict[str, Any]:
     result: dict[str, Any]
     if report.skipped is not None:
         result = {"skipped": True, "reason": str(report.skipped)}
+        if report.instead:
+            result |= {"olderEvents": report.older_events, "tryCommand": report.instead}
     else:
         result = {"success": True}
         if report.rate_limited:
@@ -95,6 +97,7 @@ def run(report: RunReport) -> dict[str, Any]:
         "tasksReopened": report.reopened,
         "eventsAnalyzed": report.events_analyzed,
         "malformedLines": report.malformed_lines,
+        "lastEventAt": json_form(report.newest_event),
         "duration": report.duration_ms,
         "warnings": [*report.warnings, *report.notices],
         "abstained": json_form(report.abstained),

@@ -27,7 +27,7 @@ from tgt.engine.protocol import (
     Signal,
 )
 from tgt.engine.sequences import Recurrence, Run
-from tgt.events import HOUR_US, Interval, to_us
+from tgt.events import HOUR_US, Interval, from_us, to_us
 from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
 from tgt.stats.distributions import Histogram
@@ -134,9 +134,11 @@ class DuckDBSnapshot:
         self._names = Names(several=len(services) > 1)
         cuts = (hour for _, hour, _ in self._past.hours_of(CUT))
         is_cut = bool(self._recent.get(cut)) or any(since <= h < self._raw_hour for h in cuts)
-        events = self._db.value(
-            f"SELECT count(*) FROM recent WHERE us > {to_us(self._window.start)}"
-        )
+        start, older = to_us(self._window.start), 0
+        counted = "SELECT count(*), max(us) FROM"
+        events, newest = self._db.run(f"{counted} recent WHERE us > {start}")[0]
+        if not events:
+            older, newest = self._db.run(f"{counted} ({canonical(f'us <= {start}')})")[0]
         malformed = self._past.malformed_lines(since * HOUR_US, self._end)
         return Coverage(
             window=self._window,
@@ -147,6 +149,8 @@ class DuckDBSnapshot:
             hours_observed=frozenset(h for _, h, _ in rows if first <= h <= last),
             tells_finish=bool(self._tellers),
             tells_continuation=is_cut,
+            newest=None if newest is None else from_us(newest),
+            older=older,
         )
 
     def _hours_before(self, window: Interval) -> tuple[int, int]:
