@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from conftest import Line, World, before, call, calls_of, hours_of
 
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
 ANALYZER = ErrorSpikeAnalyzer()
@@ -201,3 +203,89 @@ def test_the_evidence_says_what_would_have_been_enough(world: World, judge: Judg
     assert int(details["enough"].split()[0]) <= 20
     assert finding.evidence.samples[0]["text"] == "no such file"
     assert len(details["history"]) == 24
+
+
+def _sessions(
+    hours: range, per_hour: int, calls: int, share: float, prefix: str, **keys: Any
+) -> list[Line]:
+    """Sessions of many calls each, of which a share fails, evenly spread."""
+    lines: list[Line] = []
+    count = 0.0
+    for hour in hours:
+        for session in range(per_hour):
+            for number in range(calls):
+                count += share
+                minutes = 60 * hour + 60 * (session + number / calls / 2) / per_hour
+                fails, count = count >= 1, count % 1
+                status = {"status": "error" if fails else "ok"}
+                lines.append(call(minutes, f"{prefix}{hour}-{session}", "Bash", **keys, **status))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("share", "found", "why"),
+    [
+        (0.62, True, "five times as many calls fail, although a failure is in every session"),
+        (0.12, False, "as always"),
+        (0.30, False, "less than three times as many"),
+    ],
+)
+def test_a_tool_that_is_used_many_times_in_each_conversation(
+    world: World, judge: Judge, share: float, found: bool, why: str
+) -> None:
+    world.write(*_sessions(range(1, 40), 10, 16, 0.12, "old"))
+    world.write(*_sessions(range(1), 10, 16, share, "now"))
+    findings = judge(ANALYZER).findings
+    assert [f.subject for f in findings] == (["tool_call/Bash"] if found else [])
+    if found:
+        details = findings[0].evidence.details
+        assert findings[0].confidence > 0.9
+        assert (details["n"], details["k"]) == (160, 99)
+        assert "of 160 calls" in findings[0].description
+
+
+def test_a_storm_in_one_of_many_conversations_is_no_spike_of_calls(
+    world: World, judge: Judge
+) -> None:
+    world.write(*_sessions(range(1, 40), 10, 16, 0.12, "old"))
+    world.write(*_sessions(range(1), 10, 16, 0.12, "now"))
+    world.write(*(call(m / 10, "storm", "Bash", status="error") for m in range(1, 160)))
+    assert [f for f in judge(ANALYZER).findings if f.confidence >= 0.7] == []
+
+
+def _of_envelopes(world: World, *lines: Line) -> list[Finding]:
+    """What is said of calls whose envelopes are told, as a mapping does it."""
+    logs = world.path / "calls"
+    logs.mkdir()
+    (logs / "calls.ndjson").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    columns = "".join(f'{name} = "{name}"\n' for name in dict.fromkeys((*lines[0], "soft_failed")))
+    (world.path / "map.toml").write_text(f"[columns]\n{columns}")
+    source = f"ndjson:{logs}?map={world.path / 'map.toml'}"
+    report = world.run(source=source, analyzers=("error_spike",), min_confidence=0)
+    return [decision.finding for decision in report.decisions]
+
+
+def test_calls_that_say_themselves_that_they_failed_are_a_share_of_their_own(world: World) -> None:
+    told = ({**line, "soft_failed": n < 30} for n, line in enumerate(_now(40, 0)))
+    (finding,) = _of_envelopes(world, *hours_of(calls_of(soft_failed=False)), *told)
+    details = finding.evidence.details
+    assert finding.title == "read_file reports failure"
+    assert "read_file reports failure" in finding.description
+    assert (details["errors"], details["softFailures"]) == (0, 30)
+    assert finding.confidence > 0.9
+
+
+def test_calls_that_failed_as_such_are_told_apart_from_those(world: World) -> None:
+    told = ({**line, "soft_failed": n >= 37} for n, line in enumerate(_now(40, 20)))
+    (finding,) = _of_envelopes(world, *hours_of(calls_of(soft_failed=False)), *told)
+    details = finding.evidence.details
+    assert finding.title == "Errors of read_file"
+    assert (details["errors"], details["softFailures"]) == (20, 3)
+
+
+def test_as_many_as_usual_are_none(world: World) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, conv, soft_failed=True)]
+
+    told = ({**line, "soft_failed": True} for line in _now(40, 0))
+    assert _of_envelopes(world, *hours_of(make), *told) == []

@@ -160,11 +160,12 @@ def look(windows: Sequence[Interval], judge: Judge, *, longer_settles: bool = Fa
             looks.setdefault(subject, []).append(told)
             if subject not in best or result.confidence > best[subject].confidence + _SURER:
                 best[subject] = result
-    findings = tuple(_with(finding, windows=looks[name]) for name, finding in best.items())
+    findings = tuple(with_details(finding, windows=looks[name]) for name, finding in best.items())
     return Analysis(findings, tuple(abstained.values()))
 
 
-def _with(finding: Finding, **details: Any) -> Finding:
+def with_details(finding: Finding, **details: Any) -> Finding:
+    """The finding with further numbers, words or lists for its card."""
     evidence = finding.evidence
     return replace(finding, evidence=replace(evidence, details={**evidence.details, **details}))
 

@@ -1,28 +1,37 @@
 """Error spikes: a subject fails in many more conversations than it usually does.
 
 Conversations are counted, not errors: one bad conversation writes forty. A failure outside any
-tool (an API, an error event) has all conversations as its exposure.
+tool (an API, an error event) has all conversations as its exposure. A tool that fails in nearly
+every conversation anyway is judged by the share of its calls as well, and the surer of both tells.
+
+A call that succeeded and says itself that it did not (an exit status, ``isError``) is no error of
+the tool: such calls are a share of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, baseline_of
-from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.exposure import Exposure, exposure_of, mostly_failing, risen
+from tgt.analyzers.builder import Builder, Judged, look, with_details
+from tgt.analyzers.exposure import (
+    CONVERSATIONS,
+    Exposure,
+    calls_of,
+    exposure_of,
+    mostly_failing,
+    risen,
+)
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, severity_of
-from tgt.analyzers.signals import FAILURE, TRAFFIC
+from tgt.analyzers.signals import FAILURE, SOFT_FAILURE, TRAFFIC
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
-from tgt.stats.confidence import interval
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
 
 MIN_ERRORS = 5
@@ -55,22 +64,35 @@ class ErrorSpikeAnalyzer:
     needs = (Need("failed IS NOT NULL", "no record tells whether it failed"),)
 
     def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 always the same
-        return (FAILURE, TRAFFIC)
+        return (FAILURE, TRAFFIC, SOFT_FAILURE)
 
     def analyze(self, context: Context) -> Analysis:
         def judge(window: Interval) -> Iterator[Judged]:
-            for reading in context.snapshot.counts(FAILURE, window, history=_has_errors):
-                if _has_errors(reading.now):
-                    yield reading.subject, self._judge(context, reading)
+            by_subject: dict[str, list[tuple[_Kind, Reading]]] = {}
+            for kind in (_HARD, _SOFT):
+                for each in context.snapshot.counts(kind.signal, window, history=_has_errors):
+                    by_subject.setdefault(each.subject, []).append((kind, each))
+            for subject, readings in sorted(by_subject.items()):
+                failures = {kind.key: reading.now.k for kind, reading in readings}
+                judged = [
+                    self._judge(context, kind, reading, failures)
+                    for kind, reading in readings
+                    if _has_errors(reading.now)
+                ]
+                if judged:
+                    yield subject, _surest(judged)
 
         return look(context.longer_windows(*WINDOWS_H), judge)
 
-    def _judge(self, context: Context, reading: Reading) -> Finding | Abstention | None:
+    def _judge(
+        self, context: Context, kind: _Kind, reading: Reading, failures: Mapping[str, int]
+    ) -> Finding | Abstention | None:
+        """``failures`` are those of every kind."""
         builder = Builder(self, context, reading.subject, reading.window)
         now = reading.now
         if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
             reason = f"{now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
-            return builder.abstention(f"{now.k} errors in {reason}")
+            return builder.abstention(f"{now.k} {kind.counted} in {reason}")
         history = baseline_of(context, self.task_type, reading)
         exposure = exposure_of(context, reading, history)
         few = history.bad_units < MIN_BASELINE_FAILING and exposure.size < MIN_BASELINE_UNITS
@@ -80,14 +102,51 @@ class ErrorSpikeAnalyzer:
         if missing:
             verdict = _first_day(now, exposure)
         else:
-            verdict = _compared(exposure, history, context.option(MULTIPLIER))
+            multiplier = context.option(MULTIPLIER)
+            calls = calls_of(reading, history, exposure, multiplier)
+            verdict = max(
+                filter(None, (_compared(e, history, multiplier) for e in (exposure, calls) if e)),
+                key=lambda each: each.judgement.confidence,
+                default=None,
+            )
         if verdict is None:
             return builder.abstention(missing) if missing else None
-        return _finding(builder, reading, exposure, history, *verdict)
+        finding = _finding(builder, kind, reading, history, verdict)
+        return with_details(finding, **failures)
 
 
-_Verdict: TypeAlias = tuple[Judgement, Severity, str]
-"""What was judged, how bad it is, and how that is said."""
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of failure, and how it is said."""
+
+    signal: Signal
+    key: str
+    counted: str
+    title: str
+    verb: str
+
+
+_HARD = _Kind(FAILURE, "errors", "errors", "Errors of {}", "fails")
+_SOFT = _Kind(
+    SOFT_FAILURE, "softFailures", "reported failures", "{} reports failure", "reports failure"
+)
+
+
+def _surest(judged: Sequence[Finding | Abstention | None]) -> Finding | Abstention | None:
+    findings = [each for each in judged if isinstance(each, Finding)]
+    if findings:
+        return max(findings, key=lambda each: each.confidence)
+    return next((each for each in judged if each is not None), None)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What was judged, of whom, how bad it is, and how often it is said to fail."""
+
+    judgement: Judgement
+    exposure: Exposure
+    severity: Severity
+    how_often: str
 
 
 def _first_day(now: Counts, exposure: Exposure) -> _Verdict | None:
@@ -97,7 +156,8 @@ def _first_day(now: Counts, exposure: Exposure) -> _Verdict | None:
     if judgement is None:
         return None
     severity = severity_of(exposure.share, high=0, critical=0.9)
-    return judgement, severity, "fails most of the time, and there is no history to compare with"
+    how_often = "most of the time, and there is no history to compare with"
+    return _Verdict(judgement, exposure, severity, how_often)
 
 
 def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verdict | None:
@@ -107,7 +167,7 @@ def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verd
     severity = severity_of(rise.times, high=multiplier * 3 / 2, critical=multiplier * 5 / 3)
     if severity is Severity.CRITICAL and rise.tail >= CRITICAL_TAIL:
         severity = Severity.HIGH
-    return rise, severity, f"fails {rise.times:.1f} times as often as usual"
+    return _Verdict(rise, exposure, severity, f"{rise.times:.1f} times as often as usual")
 
 
 def _has_errors(now: Counts) -> bool:
@@ -115,28 +175,22 @@ def _has_errors(now: Counts) -> bool:
 
 
 def _finding(
-    builder: Builder,
-    reading: Reading,
-    exposure: Exposure,
-    history: Baseline,
-    judgement: Judgement,
-    severity: Severity,
-    what: str,
+    builder: Builder, kind: _Kind, reading: Reading, history: Baseline, verdict: _Verdict
 ) -> Finding:
-    now, name = reading.now, subjects.label(reading.subject)
-    examples = builder.examples(FAILURE)
+    now, name, exposure = reading.now, subjects.label(reading.subject), verdict.exposure
+    examples = builder.examples(kind.signal)
     types = {each.values["errorType"] for each in examples.samples if "errorType" in each.values}
     kinds = sorted(map(str, types))
     return builder.finding(
-        replace(judgement, hours=_charted(history, by_event=exposure.by_event)),
+        replace(verdict.judgement, hours=_charted(history, exposure)),
         examples,
-        severity=severity,
+        severity=verdict.severity,
         impact=exposure.share,
-        title=f"Errors of {name}",
+        title=kind.title.format(name),
         description=(
-            f"{name} {what}: {now.k} errors in the last {duration(reading.window)},"
-            f" {exposure.failing} of {exposure.exposed} {exposure.unit} that used it"
-            f" ({percent(exposure.share)})."
+            f"{name} {kind.verb} {verdict.how_often}: {now.k} {kind.counted} in the last"
+            f" {duration(reading.window)}, {exposure.failing} of {exposure.exposed}"
+            f" {exposure.population} ({percent(exposure.share)})."
         ),
         fix=Fix(
             approach="find_common_cause",
@@ -151,28 +205,27 @@ def _finding(
             effort="1 hour",
         ),
         acceptance=(
-            f"The share of conversations in which {name} fails is back at its usual level over 24"
-            " hours",
+            f"The share of {exposure.unit} in which {name} {kind.verb} is back at its usual level"
+            " over 24 hours",
             "The cause is covered by a test",
         ),
         details={
             "baselineHours": history.observed,
             "n": exposure.exposed,
             "k": exposure.failing,
-            "errors": now.k,
             "calls": now.n,
             "conversations": examples.conversations,
             "failingConversations": now.bad_conversations,
-            "interval": interval(exposure.failing, exposure.exposed),
+            "interval": exposure.interval,
             "errorTypes": kinds,
         },
     )
 
 
-def _charted(history: Baseline, *, by_event: bool) -> dict[int, float]:
+def _charted(history: Baseline, exposure: Exposure) -> dict[int, float]:
     """The failing share of those that used it themselves, by the clock hour."""
-    return {
-        hour: each.k / each.n if by_event else each.bad_units / each.units
-        for hour, each in history.hours.items()
-        if (each.n if by_event else each.units)
-    }
+    if exposure.unit == CONVERSATIONS:
+        shares = ((hour, each.bad_units, each.units) for hour, each in history.hours.items())
+    else:
+        shares = ((hour, each.k, each.n) for hour, each in history.hours.items())
+    return {hour: k / n for hour, k, n in shares if n}

@@ -1,6 +1,8 @@
 """Failures among those who were exposed to them: how many of the units that used something fail.
 
-A unit is a conversation in one hour or, where events have no conversation, an event.
+A unit is a conversation in one hour or, where events have no conversation, an event. Where nearly
+every conversation has a failure anyway, their share cannot rise by much, whatever happens: there
+the calls are counted as well, for less than they are the more those of one conversation are alike.
 """
 
 from __future__ import annotations
@@ -18,26 +20,42 @@ from tgt.analyzers.signals import TRAFFIC
 from tgt.engine.protocol import Counts, Reading
 from tgt.stats import confidence
 
+CONVERSATIONS, EVENTS, CALLS = "conversations", "events", "calls"
+ROOM = 0.75
+"""A share that must grow beyond this one to be a rise can hardly do so."""
 MOSTLY_FAILS = 0.95
 """How sure it must be that most of them fail, to be said without any history."""
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """How many failed of how many were exposed, in the window and, ``hours``, before."""
+    """How many failed of how many were exposed, in the window and, ``hours``, before.
+
+    ``effect`` and ``usual_effect`` are the design effects of units that are alike.
+    """
 
     failing: int
     exposed: int
     hours: Mapping[int, tuple[float, float]]
-    by_event: bool = False
+    unit: str = CONVERSATIONS
+    effect: float = 1.0
+    usual_effect: float = 1.0
 
     @property
-    def unit(self) -> str:
-        return "events" if self.by_event else "conversations"
+    def by_event(self) -> bool:
+        return self.unit == EVENTS
 
     @property
     def metric(self) -> str:
-        return "failing_share" if self.by_event else "failing_conversations"
+        return "failing_conversations" if self.unit == CONVERSATIONS else "failing_share"
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return confidence.interval(self.failing / self.effect, self.exposed / self.effect)
+
+    @property
+    def population(self) -> str:
+        return "calls" if self.unit == CALLS else f"{self.unit} that used it"
 
     @property
     def share(self) -> float:
@@ -58,7 +76,7 @@ def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposu
     now, past = reading.now, history.hours
     if now.by_event:
         hours = {hour: (float(each.k), float(each.n)) for hour, each in past.items()}
-        return Exposure(now.k, now.n, hours, by_event=True)
+        return Exposure(now.k, now.n, hours, EVENTS)
     if _has_own_uses(reading):
         hours = {hour: (float(each.bad_units), float(each.units)) for hour, each in past.items()}
         return Exposure(now.bad_units, now.units, hours)
@@ -71,6 +89,27 @@ def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposu
         hours[hour] = (float(own.bad_units), float(max(every, own.units)))
     exposed = max(sum(each.now.units for each in traffic), now.units)
     return Exposure(now.bad_units, exposed, hours)
+
+
+def calls_of(
+    reading: Reading, history: Baseline, exposure: Exposure, multiplier: float
+) -> Exposure | None:
+    """The calls of a subject that fails in so many conversations that their share has no room to be
+    a multiple of what is usual; None where it has."""
+    if exposure.unit != CONVERSATIONS or not _has_own_uses(reading):
+        return None
+    usual = confidence.usual_share(exposure.hours.values())
+    if multiplier * usual.share < ROOM:
+        return None
+    now = reading.now
+    return Exposure(
+        now.k,
+        now.n,
+        {hour: (float(each.k), float(each.n)) for hour, each in history.hours.items()},
+        CALLS,
+        confidence.shrunk_design_effect(now.clusters, history.clusters),
+        history.clusters.design_effect(),
+    )
 
 
 def _has_own_uses(reading: Reading) -> bool:
@@ -91,16 +130,21 @@ class Rise(Judgement):
 
 def risen(exposure: Exposure, history: Baseline, multiplier: float, prior: float) -> Rise | None:
     """That more fail than so many times the usual share; None if they do not."""
-    usual = confidence.usual_share(exposure.hours.values())
+    usual = confidence.usual_share(exposure.hours.values(), design_effect=exposure.usual_effect)
     times = exposure.share / usual.share
     if times <= multiplier:
         return None
     line = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9)
     expected = usual.share * exposure.exposed
-    tail = confidence.negative_binomial_tail(exposure.failing, expected, 1 / usual.dispersion)
+    effect = exposure.effect
+    tail = confidence.negative_binomial_tail(
+        exposure.failing / effect, expected / effect, 1 / usual.dispersion
+    )
 
     def sure(failing: int) -> float:
-        over = confidence.risen_above(failing, exposure.exposed, line, usual, prior)
+        over = confidence.risen_above(
+            failing / effect, exposure.exposed / effect, line, usual, prior
+        )
         return capped(over, by_event=exposure.by_event)
 
     return Rise(
@@ -117,7 +161,8 @@ def risen(exposure: Exposure, history: Baseline, multiplier: float, prior: float
             "expected": expected,
             "tail": float(f"{tail:.1e}"),
             "baselineShare": usual.share,
-            "rule": f"failing share of the {exposure.unit} that used it, against its own baseline"
+            **({"designEffect": effect} if exposure.unit == CALLS else {}),
+            "rule": f"failing share of the {exposure.population}, against its own baseline"
             " (beta-binomial, with the baseline's variation from hour to hour)",
         },
         sure=sure,

@@ -8,6 +8,13 @@ FAILURE = Signal("failure", where="actor <> 'user'", counted="failed")
 TRAFFIC = Signal("traffic", where=FAILURE.where, counted=FAILURE.counted, by="'traffic'")
 """Failures of everything together: whatever a conversation used, it is one of the population."""
 
+SOFT_FAILURE = Signal(
+    "soft failure",
+    where="actor <> 'user' AND act = 'tool_call' AND failed IS NOT NULL AND NOT failed",
+    counted="coalesce(soft_failed, false)",
+)
+"""Calls that succeeded as such, and say that what was asked for did not."""
+
 TRUNCATION = Signal(
     "truncation", where="actor <> 'user' AND truncated IS NOT NULL", counted="truncated"
 )
