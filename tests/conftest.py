@@ -287,6 +287,8 @@ class Loaded:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
+    """A world with a place for documentation: where there is none nothing is undocumented."""
+    (tmp_path / "docs").mkdir()
     return World(tmp_path)
 
 

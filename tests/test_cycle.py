@@ -42,7 +42,7 @@ class SingleCalls(World):
 def documented(tmp_path: Path) -> World:
     """A world in which every tool is documented, so that docs_gap has nothing to say."""
     docs = tmp_path / "docs"
-    docs.mkdir()
+    docs.mkdir(exist_ok=True)
     (docs / "tools.md").write_text(" ".join(("read_file", *TOOLS)))
     return SingleCalls(tmp_path)
 

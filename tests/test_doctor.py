@@ -117,6 +117,13 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "settings",
         "TASKGEN_MAX_TASK",
     ),
+    "documentation that is not there": (
+        lambda place, logs: None,
+        {"TASKGEN_DOCS_PATHS": "/nowhere,manual.md"},
+        "fail",
+        "documentation",
+        "/nowhere, manual.md is not there",
+    ),
     "a directory that others may enter": (
         lambda place, logs: place.tasks.chmod(0o755),
         {},

@@ -22,14 +22,6 @@ Judge = Callable[..., Analysis]
 ANALYZER = DocsGapAnalyzer()
 
 
-@pytest.fixture(autouse=True)
-def documentation(world: World) -> Path:
-    """There is some: where there is none nothing is judged."""
-    directory = world.path / "docs"
-    directory.mkdir()
-    return directory
-
-
 def _calls(n: int, conversations: int = 10, name: str = "read_file") -> list[Line]:
     return [call(55 * (i + 0.5) / n, f"c{i % conversations}", name) for i in range(n)]
 

@@ -96,6 +96,7 @@ def test_names_and_texts_from_telemetry_are_only_ever_shown(
         "TASKGEN_MIN_CONFIDENCE": "0",
         "TASKGEN_DOCS_GAP_MIN_USAGE": "6",
     }
+    (workplace.path / "docs").mkdir()
     run = workplace.tgt("run", "--now", NOW, **generous)
     assert (run.status, run.err) == (0, "")
 

@@ -166,6 +166,7 @@ def test_an_analyzer_that_fails_is_named_with_the_reason_and_the_others_go_on(
     workplace: Workplace, run: Tgt
 ) -> None:
     """On import, by ending the program, when asked, before, and by declaring nonsense."""
+    (workplace.path / "docs").mkdir()
     result = run(
         *("run", "--json"),
         TASKGEN_SOURCE=_write(workplace, *LOOPS),

@@ -358,7 +358,7 @@ def test_a_directory_that_may_not_be_written_is_one_clear_error(tmp_path: Path) 
 @pytest.mark.parametrize("mode", ["EIO", "killed after"])
 def test_a_whole_run_is_done_or_is_done_by_the_next(world: World, mode: str) -> None:
     """One problem: whatever call of a run fails, there is one card, counted once, afterwards."""
-    (world.path / "docs").mkdir()
+    (world.path / "docs").mkdir(exist_ok=True)
     (world.path / "docs" / "tools.md").write_text("read_file")
     now = [call(n + 1, f"now{n}", status="error" if n % 2 else "ok") for n in range(40)]
     world.write(*hours_of(calls_of("read_file"), hours=30), *now)
