@@ -17,6 +17,7 @@ TOO_MANY = "too many values"
 _STRINGS = re.compile(rb'"[^"]*+"?')
 _ALL = bytes(range(256))
 _BRACKETS_AND_QUOTES = _ALL.translate(None, b'"[]{}')
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 _SEPARATORS_AND_QUOTES = _ALL.translate(None, b'"[{,')
 
 
@@ -34,9 +35,9 @@ def refusal(text: bytes | bytearray) -> str:
 
 def is_deeper(text: bytes | bytearray, limit: int) -> bool:
     """Whether brackets are nested deeper than the limit."""
-    brackets = _STRINGS.sub(b"", _kept(text, _BRACKETS_AND_QUOTES))
+    brackets = _STRINGS.sub(b"", _kept(text, _BRACKETS_AND_QUOTES)).translate(_ALIKE)
     for _ in range(limit):
-        inner = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        inner = brackets.replace(b"[]", b"")
         if len(inner) == len(brackets):
             # What is left has no pair: a parser stops there, but may go as deep before.
             return len(brackets) > limit
