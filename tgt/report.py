@@ -15,6 +15,7 @@ from functools import cache
 from tgt.analyzers.base import Context
 from tgt.analyzers.outlook import EVERYTHING, Outlook, outlooks
 from tgt.analyzers.registry import Chosen, chosen
+from tgt.analyzers.retry_loop import MIN_CALLS
 from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, USAGE, long_waits
 from tgt.analyzers.ux_issue import LONG_WAIT
 from tgt.config import Settings
@@ -30,7 +31,6 @@ MOST = 100
 """Of tools, models, error texts and so on at most so many are told, and how many are left."""
 MOST_LOOKED_AT = 40
 """Of how many subjects an analyzer says how far it sees: those that are used most."""
-MIN_LOOP_CALLS = 6
 
 _MOST_STEPS = 96
 _STEPS = tuple(
@@ -112,7 +112,7 @@ def report(
         earlier = _conversations(settings, before, Interval(since - length, since))
         snapshot = timeline.at(_window(settings, now))
         summary = timeline.summary(period, step_of(length), MOST)
-        runs = _runs(snapshot, period)
+        runs = snapshot.runs(period, settings.option(MIN_CALLS))
         coverage, problems = _coverage(settings, analyzers, timeline, snapshot)
         return Report(
             sources=tuple(map(mask, _sources(settings, telemetry))),
@@ -159,10 +159,6 @@ def _conversations(settings: Settings, snapshot: Snapshot, period: Interval) -> 
     finished = [sum(reading.now.n for reading in readings) for readings in told]
     bad = [sum(reading.now.k for reading in readings) for readings in told]
     return Conversations(0, finished[0], *bad)
-
-
-def _runs(snapshot: Snapshot, period: Interval) -> tuple[Run, ...]:
-    return snapshot.runs(period, MIN_LOOP_CALLS)
 
 
 def _loops(timeline: Timeline, runs: tuple[Run, ...], mask: Callable[[str], str]) -> Iterator[Loop]:

@@ -32,14 +32,14 @@ def document(report: Report) -> str:
 
 def _blocks(report: Report) -> Iterator[str]:
     yield "# What the telemetry says"
-    yield inline(report_content.heading(report))
+    yield report_content.heading(report)
     yield "\n".join(f"- {code(source, limit=_LIMIT)}" for source in report.sources[:MOST])
-    yield inline(report_content.comparison(report)) + "."
+    yield report_content.comparison(report) + "."
     yield "\n".join(f"- **Warning:** {inline(each)}" for each in report.warnings[:MOST])
     yield "\n".join(
-        f"- **{fact.label.capitalize()}:** {inline(fact.value)}"
-        + (f" ({inline(fact.before)})" if fact.before else "")
-        + (f", {inline(fact.beside)}" if fact.beside else "")
+        f"- **{fact.label.capitalize()}:** {fact.value}"
+        + (f" ({fact.before})" if fact.before else "")
+        + (f", {fact.beside}" if fact.beside else "")
         for fact in report_content.facts(report)
     )
     if report.summary.total.events:
@@ -47,7 +47,7 @@ def _blocks(report: Report) -> Iterator[str]:
     for section in report_content.sections(report, MOST):
         yield f"## {section.title}"
         yield "\n".join(_table(section)) if section.rows else ""
-        yield " ".join(f"{inline(each)}" for each in (section.more, section.note) if each)
+        yield " ".join(filter(None, (section.more, section.note)))
 
 
 def _charts(report: Report) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    shown = inline(cell.text, limit=_LIMIT)
-    if cell.is_bad:
-        shown = f"**{shown}**" if shown else ""
-    return f"{shown} ({inline(cell.before)})" if cell.before else shown
+    shown = inline(cell.text, limit=_LIMIT) if cell.is_foreign else cell.text
+    if cell.is_bad and shown:
+        shown = f"**{shown}**"
+    return f"{shown} ({cell.before})" if cell.before else shown
