@@ -73,8 +73,11 @@ class Surveyed:
         return self.inventory.events + self.inventory.malformed + sum(others)
 
 
-def survey(settings: Settings) -> tuple[Surveyed, ...]:
-    """What lies at each place of TASKGEN_SOURCE. Raises SettingsError for a bad mapping."""
+def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed, ...]:
+    """What lies at each place of TASKGEN_SOURCE, or what of it is of a time ``since`` which.
+
+    Raises SettingsError for a bad mapping.
+    """
     analyzers = chosen(settings).analyzers
     surveyed: list[Surveyed] = []
     specs = settings.source or usual(settings.contextlog_dir)
@@ -85,7 +88,7 @@ def survey(settings: Settings) -> tuple[Surveyed, ...]:
         is_usual = spec.kind == CONTEXTLOG and not spec.place
         place = f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
         sources = open_sources([spec], settings.contextlog_dir)
-        surveyed += [_look(settings, place, source, analyzers) for source in sources]
+        surveyed += [_look(settings, place, source, analyzers, since) for source in sources]
         with suppress(TelemetryError):  # which was told already
             surveyed += _unrecognised(spec, place)
     return tuple(surveyed)
@@ -100,7 +103,11 @@ def _unrecognised(spec: Spec, place: str) -> Iterator[Surveyed]:
 
 
 def _look(
-    settings: Settings, place: str, source: Source, analyzers: Sequence[Analyzer]
+    settings: Settings,
+    place: str,
+    source: Source,
+    analyzers: Sequence[Analyzer],
+    since: datetime | None,
 ) -> Surveyed:
     result = Surveyed(source.kind, place)
     try:
@@ -114,7 +121,7 @@ def _look(
         settings.model_copy(update={"tasks_dir": settings.tasks_dir / "none"}),
         telemetry,
         (),
-        _ALL_TIME,
+        _ALL_TIME if since is None else Interval(since, since + timedelta(hours=1)),
         baseline=timedelta(0),
     ) as timeline:
         inventory = timeline.inventory([need.where for need in needs])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cli.request import parse_now
+from tgt.cli.telemetry import OPTIONS, Source, Window
+from tgt.cli.telemetry import chosen as telemetry
 from tgt.durations import parse_duration
 from tgt.errors import ExitStatus, SettingsError
 from tgt.tasks.card import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tgt.cli.request import Request
@@ -42,6 +44,8 @@ def backtest(
             "--set", metavar="NAME=VALUE", help="Replay with another setting; may be repeated."
         ),
     ] = None,
+    source: Source = None,
+    window: Window = None,
     diff: Annotated[
         bool, typer.Option("--diff", help="What --set would gain, lose or move.")
     ] = False,
@@ -60,11 +64,12 @@ def backtest(
         raise SettingsError("--diff is not usable alone: name other settings with --set NAME=VALUE")
     last = _until(until, request.now)
     first = _since(since, last)
-    present = request.settings()
+    options = telemetry(source, window, None, request.now)
+    present = request.settings(options, OPTIONS)
     step = parse_duration(every, "--every") if every else timedelta(minutes=present.interval_min)
     if step < _SHORTEST:
         raise SettingsError(f"--every={every!r} is not usable: accepted is 1m or longer")
-    settings = request.settings(chosen)
+    settings = request.settings({**options, **chosen}, _not_set(chosen)) if chosen else present
     variants = [settings, present] if diff else [settings]
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         replays = core.replay(variants, first, last, step, progress=show)
@@ -79,6 +84,11 @@ def backtest(
 
         request.reply(backtest_view.backtest(request.screen, told, step, chosen, moved))
     return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+
+
+def _not_set(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The options, without those whose settings ``--set`` names."""
+    return {name: option for name, option in OPTIONS.items() if name not in chosen}
 
 
 def _assignments(words: Sequence[str]) -> dict[str, str]:

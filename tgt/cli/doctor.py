@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.telemetry import OPTIONS, Since, Source, Window, chosen
 from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend what is safe to mend, and say what was done.")
     ] = False,
+    source: Source = None,
+    window: Window = None,
+    since: Since = None,
 ) -> ExitStatus:
     """Check settings, files, schedule, clock and telemetry.
 
@@ -27,7 +31,7 @@ def doctor(
     from tgt import doctor as doctor_of  # noqa: PLC0415
     from tgt.output import doctor_document  # noqa: PLC0415
 
-    settings = request.settings()
+    settings = request.settings(chosen(source, window, since, request.now), OPTIONS)
     repaired = doctor_of.repair(settings) if repair else ()
     misspelled = config.misspelled(config.names(request.env_file))
     checks = doctor_of.examine(settings, request.now, misspelled)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tgt.cli.completion import analyzers as analyzer_names
-from tgt.cli.completion import complete_list, kinds_of_source
+from tgt.cli.completion import complete_list
+from tgt.cli.telemetry import OPTIONS, Since, Source, Window, chosen
 from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
 # Values are checked with all other settings, so that one message serves options and variables.
 Value = str | None
-_OPTIONS = {
-    "TASKGEN_SOURCE": "--source",
-    "TASKGEN_WINDOW_MIN": "--window",
+_OPTIONS = OPTIONS | {
     "TASKGEN_MIN_CONFIDENCE": "--min-confidence",
     "TASKGEN_MAX_TASKS": "--max-tasks",
     "TASKGEN_ANALYZERS": "--analyzers",
@@ -32,21 +29,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing at all; say what would be saved.")
     ] = False,
-    source: Annotated[
-        Value,
-        typer.Option(
-            metavar="KIND:PLACE,…",
-            help="Telemetry to read (TASKGEN_SOURCE).",
-            autocompletion=complete_list(kinds_of_source),
-        ),
-    ] = None,
-    window: Annotated[
-        Value,
-        typer.Option(
-            metavar="MIN",
-            help="Minutes to analyze, or a length such as 2h (TASKGEN_WINDOW_MIN, default 60).",
-        ),
-    ] = None,
+    source: Source = None,
+    window: Window = None,
+    since: Since = None,
     min_confidence: Annotated[
         Value,
         typer.Option(metavar="X", help="0 to 1 (TASKGEN_MIN_CONFIDENCE, default 0.7)."),
@@ -69,8 +54,7 @@ def run(
     """
     settings = request.settings(
         {
-            "TASKGEN_SOURCE": source,
-            "TASKGEN_WINDOW_MIN": _minutes(window),
+            **chosen(source, window, since, request.now),
             "TASKGEN_MIN_CONFIDENCE": min_confidence,
             "TASKGEN_MAX_TASKS": max_tasks,
             "TASKGEN_ANALYZERS": analyzers,
@@ -93,12 +77,3 @@ def run(
         known = request.journal().ids() if report.decisions else ()
         request.reply(run_view.run(request.screen, report, known))
     return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK
-
-
-def _minutes(window: str | None) -> str | None:
-    """The minutes of a length of time; whatever else there is stays to be checked."""
-    from tgt.durations import parse_duration  # noqa: PLC0415 not needed by --help
-
-    if window is None or not window.strip()[-1:].isalpha():
-        return window
-    return str(math.ceil(parse_duration(window, "--window") / timedelta(minutes=1)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tgt.cli.completion import complete_list, kinds_of_source
+from tgt.cli.telemetry import OPTIONS, Since, Source, Window, beginning, chosen
 from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -16,24 +14,20 @@ if TYPE_CHECKING:
 def sources(
     request: Request,
     *,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:PLACE,…",
-            help="Telemetry to look at (TASKGEN_SOURCE).",
-            autocompletion=complete_list(kinds_of_source),
-        ),
-    ] = None,
+    source: Source = None,
+    window: Window = None,
+    since: Since = None,
 ) -> ExitStatus:
     """Show what telemetry is found, and which analyzers can use it.
 
-    The first thing to run when cards are missing. Nothing is written.
+    The first thing to run when cards are missing: all of it, or what --window or --since name.
+    Nothing is written.
     """
-    settings = request.settings({"TASKGEN_SOURCE": source}, {"TASKGEN_SOURCE": "--source"})
+    settings = request.settings(chosen(source, window, since, request.now), OPTIONS)
     from tgt import survey  # noqa: PLC0415
     from tgt.output import sources_document  # noqa: PLC0415 not for --help
 
-    found = survey.survey(settings)
+    found = survey.survey(settings, beginning(window, since, settings, request.now))
     if request.json:
         request.reply_json(sources_document.document(found))
     else:

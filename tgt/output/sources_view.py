@@ -35,7 +35,7 @@ def sources(on: text.Screen, surveyed: Sequence[Surveyed], now: datetime) -> str
 def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
     yield "source", text.styled(one.place, limit=300)
     for problem in one.problems[:_FEW]:
-        yield "problem", text.styled(problem, "red", limit=300)
+        yield "problem", text.styled(problem, "red", limit=500)
     read = "" if one.files_read == one.files else f", the newest {words.count(one.files_read)} read"
     size = f"{one.size / 1e6:,.1f} MB"
     yield "files", Text(f"{words.plural(one.files, 'file')}, {size}{read}")

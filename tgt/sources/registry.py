@@ -25,7 +25,7 @@ from tgt.sources.spec import AGENTS, AUTO, CLAUDE, CODEX, CONTEXTLOG, NDJSON, OT
 from tgt.sources.sqlite_documents import Document, DocumentSource, database_file
 
 UNRECOGNISED = "unknown"
-_LOOKED_AT = 20
+_LOOKED_AT, _FEW = 20, 3
 _SETTING = "TASKGEN_SOURCE"
 _MODULES: Mapping[str, str] = {
     OTLP: "tgt.sources.otlp:Otlp",
@@ -104,11 +104,12 @@ def usual_places(kind: str, environ: Mapping[str, str] = os.environ) -> tuple[Pa
 def nothing_there(contextlog: Path) -> TelemetryError:
     """What to say where nothing is set and no telemetry lies in any usual place."""
     home = os.path.expanduser("~")  # noqa: PTH111 never raises
-    first = [os.fspath(places[0]) for kind in AGENTS if (places := usual_places(kind))]
+    each = [usual_places(kind) for kind in AGENTS]
+    first = [os.fspath(places[0]) for places in each if 0 < len(places) <= _FEW]
     shown = (f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path for path in first)
     return TelemetryError(
         f"cannot read the telemetry directory {contextlog}: No such file or directory,"
-        f" and no agent has written into {', '.join(shown)} or the like",
+        f" and no agent has written into {', '.join(shown)} or where editors keep theirs",
         hint="name telemetry with --source, or ContextLog's directory with FGK_CONTEXTLOG_DIR;"
         " tgt init looks for it and writes the settings",
     )
