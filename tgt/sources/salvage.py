@@ -7,6 +7,7 @@ the rest is handed over in pieces that lie in memory only. Every line keeps its 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -67,13 +68,15 @@ class CleanPieces:
         place = self.end
         kept = bytearray()
         skips = False
-        for block in self._bounded():
+        for whole in self._bounded():
+            # Nulls are what a crash leaves of a block: what was being written ends there.
+            block = whole.replace(b"\0", b"\n")
             last = block.rfind(b"\n") + 1
             if skips and last:
                 first = block.find(b"\n") + 1
                 place, skips = place + first, False
                 self.left_out += 1
-                block, last = block[first:], last - first  # noqa: PLW2901 the rest of it
+                block, last = block[first:], last - first
             if skips:
                 place += len(block)
             elif last:
@@ -122,6 +125,8 @@ class CleanPieces:
 
     def _are_good(self, lines: bytearray) -> bool:
         """Whether all lines are good, told of them together."""
+        if len(lines) > LINE_BYTES:
+            return False
         if not lines.isascii():
             try:
                 lines.decode()
@@ -143,7 +148,12 @@ def _is_good(line: bytearray) -> bool:
 
 
 def _is_object(line: bytearray) -> bool:
-    return line.lstrip()[:1] == b"{" and line.rstrip(b" \t\r\0")[-1:] == b"}" and _is_good(line)
+    if not _is_good(line):
+        return False
+    try:
+        return isinstance(json.loads(line.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _write(descriptor: int, data: bytes) -> None:
