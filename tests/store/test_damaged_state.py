@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from conftest import END, NOW, Workplace, World, call
 
+from tgt.engine.duckdb.store import FILE_NAME as CACHE
 from tgt.store.state_file import Sidecar
 from tgt.tasks.state import SchedulerState
 
@@ -28,6 +29,8 @@ LATER = "2025-11-03T16:05:00Z"
 @pytest.fixture
 def logs(workplace: Workplace) -> Path:
     """An hour with three tools that nobody documents: three cards."""
+    (workplace.path / "docs").mkdir(exist_ok=True)
+    (workplace.path / "docs" / "tools.md").write_text("Tools of other names.\n")
     directory = workplace.path / ".forgekeeper" / "context_log"
     directory.mkdir(parents=True)
     lines = [
@@ -120,14 +123,14 @@ def _file(path: Path) -> None:
 
 
 CACHES: dict[str, Callable[[Path], Any]] = {
-    "garbage": lambda cache: (cache / "partials.duckdb").write_bytes(b"garbage" * 5000),
-    "truncated": lambda cache: os.truncate(cache / "partials.duckdb", 5000),
-    "empty": lambda cache: os.truncate(cache / "partials.duckdb", 0),
-    "a directory in its place": lambda cache: _directory(cache / "partials.duckdb"),
-    "a link out of the directory": lambda cache: _link(cache / "partials.duckdb"),
-    "a pipe in its place": lambda cache: _pipe(cache / "partials.duckdb"),
+    "garbage": lambda cache: (cache / CACHE).write_bytes(b"garbage" * 5000),
+    "truncated": lambda cache: os.truncate(cache / CACHE, 5000),
+    "empty": lambda cache: os.truncate(cache / CACHE, 0),
+    "a directory in its place": lambda cache: _directory(cache / CACHE),
+    "a link out of the directory": lambda cache: _link(cache / CACHE),
+    "a pipe in its place": lambda cache: _pipe(cache / CACHE),
     "a file in the place of its directory": _file,
-    "a log of its own left over": lambda cache: (cache / "partials.duckdb.wal").write_bytes(b"x"),
+    "a log of its own left over": lambda cache: (cache / f"{CACHE}.wal").write_bytes(b"x"),
     "gone": shutil.rmtree,
 }
 
