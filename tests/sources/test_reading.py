@@ -247,6 +247,14 @@ def test_without_a_state_that_can_be_kept_the_file_is_read_from_its_beginning(
     assert reading.state is None
 
 
+def test_a_state_that_a_reader_cannot_use_is_as_none(log: Callable[..., LogFile]) -> None:
+    """As one that another version of tgt has left."""
+    source = Fake(one, lambda answer, state: Reader(answer, int(state.get("count", 0))))
+    reading = FileReading(source, log({}, {}), 3, {"count": "many"})
+    assert len(records(reading)) == 1
+    assert reading.state == {"count": 1}
+
+
 # --- values --------------------------------------------------------------------------------------
 
 

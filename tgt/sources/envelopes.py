@@ -8,8 +8,6 @@ from tgt.sources.files import LogFile, stream_of
 from tgt.sources.scanner import Document, Scanner
 from tgt.sources.wrappers import PREFIX, unwrapped
 
-MALFORMED = object()
-
 __all__ = ["Document", "Documents", "documents"]
 
 

@@ -122,11 +122,3 @@ def _at(stream: RawIOBase, start: int, end: int) -> bytes:
 
 def _hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True)
-class Part:
-    file: LogFile
-    offset: int
-    length: int
-    identity: str

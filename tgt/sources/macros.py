@@ -101,6 +101,3 @@ MACROS = (
 )
 """Those of words (truth, outcome, is_abort, is_refusal, finish) are given what ``word`` leaves; a
 finish reason may be an array, too."""
-
-OUTCOME_WORDS, FINISH_WORDS = OUTCOMES, FINISHES
-__all__ = ["ABORTS", "FINISH_WORDS", "MACROS", "OUTCOME_WORDS", "REFUSALS", "constant_map"]

@@ -16,7 +16,15 @@ from typing import Any
 
 from tgt.events import RECORD
 from tgt.sources import coerce
-from tgt.sources.base import Outcome, PassedOver, Reason, Record, RecordSource, malformed
+from tgt.sources.base import (
+    Outcome,
+    PassedOver,
+    Reader,
+    Reason,
+    Record,
+    RecordSource,
+    malformed,
+)
 from tgt.sources.bounds import (
     DISTINCT_KINDS,
     RECORDS_PER_DOCUMENT,
@@ -62,7 +70,7 @@ class FileReading:
         self._size, self._before = file.size, state
         self._rows = source.documents(file, state) if isinstance(source, DocumentSource) else None
         self._documents = Documents(file, offset, wrappers_of(source))
-        self._reader = source.reader(file, state)
+        self._reader = _reader(source, file, state)
 
     def outcomes(self) -> Iterator[Outcome]:
         """What the objects of the file come to, in their order. Once."""
@@ -119,6 +127,16 @@ class FileReading:
         except Exception:  # noqa: BLE001 without a state the file is read anew, which is right, too
             return None
         return state
+
+
+def _reader(source: RecordSource, file: LogFile, state: Mapping[str, Any] | None) -> Reader:
+    """A reader with the state, or without it where it is one that the reader cannot use."""
+    try:
+        return source.reader(file, state)
+    except Exception:
+        if state is None:
+            raise
+        return source.reader(file, None)
 
 
 def wrappers_of(source: RecordSource) -> frozenset[str]:

@@ -22,7 +22,6 @@ PIECE_BYTES = 16 * 1024 * 1024
 # for first, so that each line is looked at once.
 _MANY_BRACKETS = re.compile(rb"\n[^\[{\n]*+(?:[\[{][^\[{\n]*+){%d}" % (NESTING + 1))
 _BOM = b"\xef\xbb\xbf"
-_PROBED = 64
 
 
 class CleanPieces:
