@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from tgt import subjects
 from tgt.analyzers.base import Analysis, Analyzer, Context
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Detail, Judgement
@@ -21,6 +22,8 @@ MAX_SAMPLES = 3
 _SURER = 0.01
 """How much surer a longer window must be to be told instead of a shorter one."""
 _LONGEST_ID = 80
+MANY = 2
+"""So many services are several."""
 _LONGEST_ASKED = 80
 """Of what was asked, where what came of it follows."""
 
@@ -62,13 +65,14 @@ class Builder:
         """
         measure, hours = judgement.measure, judgement.hours
         samples, median = examples.samples, examples.median_us
+        carrier = self._carrier(examples.services)
         return Finding(
             analyzer=self.analyzer.name,
             type=self.analyzer.task_type,
             subject=self.subject,
             severity=severity,
             title=title,
-            description=description,
+            description=f"{description}{self._carried(carrier)}",
             evidence=Evidence(
                 metric=measure.metric,
                 current=measure.current_text,
@@ -81,6 +85,7 @@ class Builder:
                     **{name: _json(value) for name, value in judgement.details.items()},
                     **{name: _json(value) for name, value in (details or {}).items()},
                     **self._enough(judgement),
+                    **({} if carrier is None else {"carrier": carrier[0]}),
                     **({} if hours is None else _chart(hours, self.window, measure)),
                 },
             ),
@@ -94,6 +99,24 @@ class Builder:
             shows_asked=shows_asked,
             shows_both=shows_both,
         )
+
+    def _carrier(self, services: Mapping[str, int]) -> tuple[str, int, int] | None:
+        """The service of most of what counts, in how many of how many conversations, if the subject
+        does not say it already and there are others."""
+        total = sum(services.values())
+        if len(self.context.snapshot.coverage.services) < MANY or not total:
+            return None
+        service, many = max(services.items(), key=lambda each: each[1])
+        is_named = subjects.parse(self.subject).service == service
+        return None if is_named or many * 2 <= total else (service, many, total)
+
+    @staticmethod
+    def _carried(carrier: tuple[str, int, int] | None) -> str:
+        if carrier is None:
+            return ""
+        service, many, total = carrier
+        share = "All of it is" if many == total else f"Most of it, {many} of {total}, is"
+        return f" {share} of {service}."
 
     def _enough(self, judgement: Judgement) -> dict[str, str]:
         """How few would have been believed; nothing if not even all."""

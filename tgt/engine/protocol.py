@@ -113,11 +113,14 @@ class DistributionReading:
 @dataclass(frozen=True)
 class Examples:
     """Counted events of a subject: some to show, their median time in microseconds, and in how
-    many conversations of the window the subject's population was."""
+    many conversations of the window the subject's population was. ``services`` says in how many
+    conversations of which service there were any (how many events, where those have none), most
+    first."""
 
     samples: tuple[Sample, ...] = ()
     median_us: int | None = None
     conversations: int = 0
+    services: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class Coverage:
     it. ``hours_observed`` are the whole clock hours of the baseline with any event. ``columns``
     are the canonical ones that any event of baseline or window fills. ``newest`` is when the last
     event was, in the window or, if that has none, before it; then ``older`` says how many those
-    before it are.
+    before it are. ``services`` are those of baseline and window.
     """
 
     window: Interval
@@ -141,6 +144,7 @@ class Coverage:
     tells_continuation: bool = False
     newest: datetime | None = None
     older: int = 0
+    services: frozenset[str] = frozenset()
 
 
 class Snapshot(Protocol):
@@ -188,7 +192,8 @@ class Snapshot(Protocol):
         beyond: float | None = None,
     ) -> Examples:
         """The newest counted events from as many conversations as possible; of a distribution
-        those whose value exceeds ``beyond``."""
+        those whose value exceeds ``beyond``. A subject without a service that no event has is that
+        subject of all services."""
         ...
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:

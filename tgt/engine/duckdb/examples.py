@@ -86,20 +86,27 @@ class Finder:
     ) -> Examples:
         rows = self._db.run(
             "WITH examined AS MATERIALIZED (SELECT us, row, key, conv_id, file, place, wording,"
-            f" asked_file, asked_place, {', '.join(_SHOWN)}, ({counts}) AS counts FROM {events}"
+            f" asked_file, asked_place, {', '.join(_SHOWN)}, service, ({counts}) AS counts"
+            f" FROM {events}"
             f" WHERE {population}),"
             " sums AS (SELECT quantile_disc(us, 0.5) FILTER (counts) AS median,"
             " count(DISTINCT conv_id) AS conversations FROM examined),"
+            " carrying AS (SELECT service, CASE WHEN count(conv_id) > 0"
+            " THEN count(DISTINCT conv_id) ELSE count(*) END AS many FROM examined"
+            " WHERE counts AND service IS NOT NULL GROUP BY service),"
+            " carriers AS (SELECT list(service ORDER BY many DESC, service) AS services,"
+            " list(many ORDER BY many DESC, service) AS manies FROM carrying),"
             f" newest AS (SELECT *, row_number() OVER (ORDER BY nth, {_NEWEST}) AS place_of FROM"
             f" (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST}) AS nth"
             f" FROM examined WHERE counts) ORDER BY nth, {_NEWEST} LIMIT {int(most)})"
-            f" SELECT median, conversations, {', '.join(LOCATED)} FROM sums"
-            " LEFT JOIN newest ON true ORDER BY place_of",
+            f" SELECT median, conversations, services, manies, {', '.join(LOCATED)}"
+            " FROM sums CROSS JOIN carriers LEFT JOIN newest ON true ORDER BY place_of",
             **parameters,
         )
-        median, conversations = rows[0][:2]
-        samples = tuple(sample_of(row[2:]) for row in rows if row[2] is not None)
-        return Examples(samples, median, conversations)
+        median, conversations, services, manies = rows[0][:4]
+        samples = tuple(sample_of(row[4:]) for row in rows if row[4] is not None)
+        carriers = dict(zip(services or (), manies or (), strict=True))
+        return Examples(samples, median, conversations, carriers)
 
 
 def sample_of(row: Sequence[Any]) -> Sample:

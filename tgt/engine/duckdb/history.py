@@ -13,6 +13,7 @@ from typing import Any
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
 from tgt.engine.protocol import Counts, Signal
+from tgt.engine.services import IS_AGENT, is_agent
 from tgt.stats.distributions import Histogram
 
 _USUAL_HOURS = 24
@@ -20,13 +21,29 @@ _USUAL_HOURS = 24
 
 @dataclass(frozen=True)
 class Names:
-    """How subjects are called: ``subject@service`` where there are several services."""
+    """How subjects are called: ``subject@service`` where there are several services that are told
+    apart (``tgt.engine.services``)."""
 
     several: bool
 
     @property
     def sql(self) -> str:
-        return "concat_ws('@', subject, service)" if self.several else "subject"
+        return self.called("subject")
+
+    @property
+    def service(self) -> str:
+        """SQL for the service that a subject carries, if any."""
+        none = "NULL::VARCHAR"
+        return f"CASE WHEN {IS_AGENT} THEN {none} ELSE service END" if self.several else none
+
+    def called(self, subject: str) -> str:
+        """SQL for the name of a subject, given SQL for the subject."""
+        return f"concat_ws('@', {subject}, {self.service})" if self.several else f"({subject})"
+
+    def of(self, subject: str, service: str | None) -> str:
+        """The name of a subject."""
+        is_named = self.several and service and not is_agent(service)
+        return f"{subject}@{service}" if is_named else subject
 
 
 class Past:

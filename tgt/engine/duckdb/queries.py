@@ -27,6 +27,7 @@ from tgt.engine.protocol import (
     Signal,
 )
 from tgt.engine.sequences import Recurrence, Run
+from tgt.engine.services import are_told_apart
 from tgt.events import HOUR_US, Interval, from_us, to_us
 from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
@@ -131,7 +132,7 @@ class DuckDBSnapshot:
         rows += [(row[1], row[0], row[4]) for row in self._recent.get(observed, ())]
         services = {service for service, _, _ in rows}
         self._tellers = sorted({service for service, _, k in rows if k})
-        self._names = Names(several=len(services) > 1)
+        self._names = Names(several=are_told_apart(services))
         cuts = (hour for _, hour, _ in self._past.hours_of(CUT))
         is_cut = bool(self._recent.get(cut)) or any(since <= h < self._raw_hour for h in cuts)
         start, older = to_us(self._window.start), 0
@@ -151,6 +152,7 @@ class DuckDBSnapshot:
             tells_continuation=is_cut,
             newest=None if newest is None else from_us(newest),
             older=older,
+            services=frozenset(service for service in services if service),
         )
 
     def _hours_before(self, window: Interval) -> tuple[int, int]:
@@ -223,8 +225,8 @@ class DuckDBSnapshot:
     def _named(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Rows (hour, subject, service, …) as (name, hour, …), in the order of name and hour."""
         named = [
-            ("@".join(filter(None, row[1:3])) if self._names.several else row[1], row[0], *row[3:])
-            for row in rows
+            (self._names.of(subject, service), hour, *sums)
+            for hour, subject, service, *sums in rows
         ]
         return sorted(named, key=lambda row: row[:2])
 
@@ -268,8 +270,6 @@ class DuckDBSnapshot:
     ) -> list[tuple[Any, ...]]:
         """For each signal and subject how many conversations were bad at last in which hour: rows
         (signal, subject, service, hour, conversations)."""
-        names = "subject, service" if self._names.several else "subject, NULL::VARCHAR AS service"
-        by = "subject, service" if self._names.several else "subject"
         asked = [(n, s) for n, s in enumerate(signals) if s.key not in (OBSERVED.key, CUT.key)]
         if not asked:
             return []
@@ -283,8 +283,9 @@ class DuckDBSnapshot:
         return self._db.run(
             f"WITH counting AS MATERIALIZED (SELECT * FROM {events} WHERE {condition}"
             f" AND conv_id IS NOT NULL AND ({any_of})),"
-            f" latest AS (SELECT signal, {names}, conv_id, max(hour) AS hour"
-            f" FROM ({' UNION ALL '.join(parts)}) GROUP BY signal, {by}, conv_id)"
+            f" latest AS (SELECT signal, subject, {self._names.service} AS service, conv_id,"
+            " max(hour) AS hour"
+            f" FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL)"
             " SELECT signal, subject, service, hour, count(*) FROM latest GROUP BY ALL"
         )
 
@@ -301,9 +302,7 @@ class DuckDBSnapshot:
         return by_signal
 
     def _name(self, subject: str, service: str | None) -> str:
-        if self._names.several and service:
-            return f"{subject}@{service}"
-        return subject
+        return self._names.of(subject, service)
 
     # --- distributions ---------------------------------------------------------------------------
 
@@ -413,8 +412,7 @@ class DuckDBSnapshot:
 
     def _called(self, signal: Signal) -> str:
         """SQL for the name of an event's subject."""
-        is_named = self._names.several and signal.is_by_service
-        return f"concat_ws('@', {signal.by}, service)" if is_named else f"({signal.by})"
+        return self._names.called(signal.by) if signal.is_by_service else f"({signal.by})"
 
     # --- conversations ---------------------------------------------------------------------------
 
@@ -458,7 +456,10 @@ class DuckDBSnapshot:
         if signal.of is Of.CONVERSATIONS:
             self._judge()
         finder = Finder(self._db, window, self._raw_hour * HOUR_US)
-        return finder.examples(signal, subject, self._called(signal), most, beyond)
+        examples = finder.examples(signal, subject, self._called(signal), most, beyond)
+        if examples.samples or not (self._names.several and signal.is_by_service):
+            return examples
+        return finder.examples(signal, subject, f"({signal.by})", most, beyond)  # of all services
 
     # --- the order of events ---------------------------------------------------------------------
 

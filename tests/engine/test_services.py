@@ -1,0 +1,111 @@
+"""Which services are told apart, and which are one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Line, Loaded, World, call, hours_of
+
+from tgt.analyzers.base import Analysis
+from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+from tgt.analyzers.signals import FAILURE, LATENCY
+from tgt.engine.services import are_told_apart, is_agent
+
+CLAUDE, CODEX = "claude-code:website", "codex:website"
+
+
+@pytest.mark.parametrize(
+    ("service", "agent"),
+    [
+        ("claude-code:website", True),
+        ("codex:a:b", True),
+        ("opencode", True),
+        ("website", False),
+        ("website:codex", False),
+        ("claude-codes:x", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_coding_agents_are_known_by_their_services(service: str | None, agent: bool) -> None:
+    assert is_agent(service) is agent
+
+
+@pytest.mark.parametrize(
+    ("services", "apart"),
+    [
+        ((), False),
+        (("billing",), False),
+        (("billing", "search"), True),
+        (("", "search"), True),
+        ((CLAUDE, CODEX), False),
+        ((CLAUDE, "claude-code:other", CODEX), False),
+        ((CLAUDE, "billing"), True),
+    ],
+)
+def test_services_are_told_apart_if_there_are_several(
+    services: tuple[str, ...], apart: bool
+) -> None:
+    assert are_told_apart(services) is apart
+
+
+def _calls(service: str, conv: str, failing: int, n: int = 20) -> list[Line]:
+    keys: dict[str, Any] = {"name": "Bash", "service": service, "elapsed_ms": 50}
+    return [
+        call(50 * (i + 0.5) / n, f"{conv}{i}", **keys, status="error" if i < failing else "ok")
+        for i in range(n)
+    ]
+
+
+def test_subjects_of_agents_carry_no_service_and_others_do(
+    world: World, load: Callable[..., Loaded]
+) -> None:
+    world.write(
+        *_calls(CLAUDE, "a", 5), *_calls("claude-code:shop", "b", 2), *_calls("billing", "c", 1)
+    )
+    world.write(*_calls("search", "d", 0))
+    read = load()
+    readings = {r.subject: r.now for r in read.snapshot.counts(FAILURE, read.window)}
+    assert {name: (now.k, now.n, now.bad_conversations) for name, now in readings.items()} == {
+        "tool_call/Bash": (7, 40, 7),
+        "tool_call/Bash@billing": (1, 20, 1),
+        "tool_call/Bash@search": (0, 20, 0),
+    }
+    latencies = read.snapshot.distribution(LATENCY, read.window)
+    assert [r.subject for r in latencies] == sorted(readings)
+    beyond = read.snapshot.beyond(LATENCY, "tool_call/Bash", read.window, 10)
+    assert beyond.n == 33
+    examples = read.snapshot.examples(FAILURE, "tool_call/Bash", read.window, 3)
+    assert dict(examples.services) == {CLAUDE: 5, "claude-code:shop": 2}
+    assert len(examples.samples) == 3
+
+
+Judge = Callable[..., Analysis]
+
+
+def test_projects_of_agents_are_judged_together_and_the_one_that_has_it_is_told(
+    world: World, judge: Judge
+) -> None:
+    """Ten projects, each with too few sessions to be judged alone."""
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        service = f"codex:p{int(minutes) % 10}"
+        return [call(minutes, conv, "Bash", service=service, status="error" if bad else "ok")]
+
+    world.write(*hours_of(make), *_calls("codex:p3", "now", 15), *_calls("codex:p4", "also", 2, 10))
+    (finding,) = judge(ErrorSpikeAnalyzer()).findings
+    assert finding.subject == "tool_call/Bash"
+    assert finding.evidence.details["carrier"] == "codex:p3"
+    assert finding.description.endswith(" Most of it, 15 of 17, is of codex:p3.")
+
+
+def test_a_single_service_needs_no_telling(world: World, judge: Judge) -> None:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return [call(minutes, conv, "Bash", service="s", status="error" if bad else "ok")]
+
+    world.write(*hours_of(make), *_calls("s", "now", 15))
+    (finding,) = judge(ErrorSpikeAnalyzer()).findings
+    assert "carrier" not in finding.evidence.details
+    assert "is of" not in finding.description

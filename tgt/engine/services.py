@@ -1,0 +1,27 @@
+"""Which services are told apart.
+
+Subjects of several services are several: ``tool_call/search@billing``. Coding agents are one,
+whatever the projects are that they work in: a tool of theirs is the same program everywhere, and
+the sessions of one project alone are too few to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tgt.sources.spec import AGENTS
+
+IS_AGENT = f"split_part(service, ':', 1) IN ({', '.join(repr(kind) for kind in AGENTS)})"
+"""SQL for whether a service is a coding agent in some project, ``codex:website``."""
+
+
+def is_agent(service: str | None) -> bool:
+    """The same of one service."""
+    return service is not None and service.partition(":")[0] in AGENTS
+
+
+def are_told_apart(services: Iterable[str]) -> bool:
+    """Whether subjects carry their service: there are several, all coding agents being one."""
+    known = set(services)
+    others = {service for service in known if not is_agent(service)}
+    return len(others) + (others != known) > 1
