@@ -83,8 +83,10 @@ class DuckDBSnapshot:
         window: Interval,
         baseline: Interval,
         warnings: tuple[str, ...],
+        complete: sequences.Complete,
     ) -> None:
         self._db = database
+        self._complete = complete
         self._past = past
         self._warnings = warnings
         self._window = window
@@ -466,7 +468,7 @@ class DuckDBSnapshot:
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
         inside = f"us > {to_us(window.start)} AND us <= {self._end}"
         events = "recent" if self._is_own(window) else f"({canonical(inside)})"
-        return sequences.runs(self._db, events, window, least)
+        return sequences.runs(self._db, events, window, least, self._complete)
 
     def recurrences(
         self, where: str, window: Interval, least: int, most: int, *, newest: datetime

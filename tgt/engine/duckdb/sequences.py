@@ -6,19 +6,22 @@ where the difference stays the same nothing else stood in between.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import LOCATED, sample_of
 from tgt.engine.sequences import LOOK_BACK, Repetition, Run
-from tgt.events import Interval, to_us
+from tgt.events import Interval, Sample, to_us
 
 CALL = "act = 'tool_call' AND actor IS DISTINCT FROM 'user'"
 BAD = "(coalesce(failed, false) OR coalesce(soft_failed, false)) AND NOT coalesce(cancelled, false)"
 ORDER = "us, file, place, row"
 _LOCATED = ", ".join(LOCATED)
-_MOST_RUNS = 1000
+_MOST_RUNS = 200
+_MOST_COMPARED = 8
+"""Of how many calls of a run the answers are read again."""
 
 # An order of its own (``lane``) has a trace with enough calls of its conversation.
 _MOMENTS = f"""
@@ -53,13 +56,13 @@ _WHERE_AND_WHEN = """
     count(DISTINCT step) AS steps, min(subject) AS subject, CAST(NULL AS VARCHAR) AS partner"""
 
 _IDENTICAL = f"""
-SELECT 'identical' AS kind, {_WHERE_AND_WHEN} FROM calls WHERE args_hash IS NOT NULL
+SELECT 'identical' AS kind, {_WHERE_AND_WHEN} FROM in_order WHERE args_hash IS NOT NULL
 GROUP BY conv_id, lane, part, subject, args_hash, same
 HAVING count(DISTINCT step) >= $least AND count(DISTINCT outcome) = 1
 """
 
 _FAILING = f"""
-SELECT 'failing' AS kind, {_WHERE_AND_WHEN} FROM calls WHERE is_bad
+SELECT 'failing' AS kind, {_WHERE_AND_WHEN} FROM in_order WHERE is_bad
 GROUP BY conv_id, lane, part, successes, subject HAVING count(DISTINCT step) >= $least
 """
 
@@ -72,10 +75,10 @@ FROM (
     SELECT *, nth - row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY nth) AS island
     FROM (
         SELECT a.*, a.outcome = c.outcome AS is_unchanged
-        FROM calls a
-        JOIN calls b ON a.conv_id = b.conv_id AND a.lane IS NOT DISTINCT FROM b.lane
+        FROM in_order a
+        JOIN in_order b ON a.conv_id = b.conv_id AND a.lane IS NOT DISTINCT FROM b.lane
             AND a.part = b.part AND a.nth = b.nth + 1
-        JOIN calls c ON a.conv_id = c.conv_id AND a.lane IS NOT DISTINCT FROM c.lane
+        JOIN in_order c ON a.conv_id = c.conv_id AND a.lane IS NOT DISTINCT FROM c.lane
             AND a.part = c.part AND a.nth = c.nth + 2
         WHERE a.subject = c.subject AND a.args_hash = c.args_hash AND b.args_hash IS NOT NULL
             AND (a.subject <> b.subject OR a.args_hash <> b.args_hash)))
@@ -92,7 +95,7 @@ SELECT l.number, l.kind, l.conv_id, l.conv_id AS conversation, l.lane, l.subject
     count(CASE WHEN c.is_bad THEN 1 END) AS failures,
     coalesce(sum(c.elapsed_ms), 0) AS elapsed_ms, min(c.service) AS service,
     arg_max(c.error, c.nth) AS error, min(c.nth) AS first_nth, max(c.nth) AS last_nth
-FROM loops l JOIN calls c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > $start
+FROM loops l JOIN in_order c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > $start
 """
 _TOKENS = """
 SELECT f.number, coalesce(sum(coalesce(m.input_tokens, 0) + coalesce(m.output_tokens, 0)), 0)
@@ -103,37 +106,53 @@ WHERE m.act = 'assistant_response' GROUP BY f.number
 _ENDS = f"""
 SELECT l.number, {", ".join(f"c.{name}" for name in LOCATED)} FROM loops l
 JOIN located f ON f.number = l.number
-JOIN calls c ON {_INSIDE} AND (c.nth = f.first_nth OR c.nth = f.last_nth) ORDER BY l.number, c.nth
+JOIN in_order c ON {_INSIDE} AND (c.nth = f.first_nth OR c.nth = f.last_nth)
+ORDER BY l.number, c.nth
+"""
+# Of calls that went well it is known how much they answered, and not what.
+_ANSWERS = f"""
+SELECT number, subject, args_hash, {", ".join(LOCATED)} FROM (
+    SELECT l.number, c.*, row_number() OVER (PARTITION BY l.number ORDER BY c.nth) AS place_of,
+        c.nth = f.last_nth AS is_last
+    FROM loops l JOIN located f ON f.number = l.number AND f.failures = 0
+    JOIN in_order c ON {_INSIDE})
+WHERE is_last OR place_of < {_MOST_COMPARED} ORDER BY number, place_of
 """
 _FIGURES = (
     *("subject", "conversation", "calls", "steps", "first_us", "last_us", "failures"),
     *("elapsed_ms", "partner", "service", "error"),
 )
 """The columns of what is located that are fields of Run."""
-_TABLES = ("touched", "moments", "calls", "loops", "located")
+_TABLES = ("busy", "moments", "in_order", "loops", "located")
 
 
-def runs(db: Database, events: str, window: Interval, least: int) -> tuple[Run, ...]:
+Complete: TypeAlias = Callable[[Sequence[Sample]], Sequence[Sample]]
+"""Reads the texts of samples."""
+
+
+def runs(
+    db: Database, events: str, window: Interval, least: int, complete: Complete
+) -> tuple[Run, ...]:
     """As ``Snapshot.runs``. ``events`` is a FROM item with the events of the window at least."""
     start, end = to_us(window.start), to_us(window.end)
     since = to_us(window.start - LOOK_BACK)
     db.table(
-        "touched",
+        "busy",
         f"SELECT DISTINCT conv_id AS conv FROM {events} WHERE us > {start} AND us <= {end}"
         f" AND {CALL} AND conv_id IS NOT NULL",
     )
-    back = f"us > {since} AND us <= {end} AND conv IN (SELECT conv FROM touched)"
+    back = f"us > {since} AND us <= {end} AND conv IN (SELECT conv FROM busy)"
     # Most conversations have too few calls, and need not be put into their order.
     db.table(
-        "touched",
+        "busy",
         f"SELECT conv_id AS conv FROM ({canonical(back)}) WHERE {CALL} GROUP BY conv_id"
         f" HAVING count(*) >= {least}",
     )
     try:
-        if not db.value("SELECT count(*) FROM touched"):
+        if not db.value("SELECT count(*) FROM busy"):
             return ()
         db.table("moments", _MOMENTS.format(events=f"({canonical(back)})"), least=least)
-        db.table("calls", _CALLS)
+        db.table("in_order", _CALLS)
         db.table(
             "loops",
             "SELECT row_number() OVER () AS number, * FROM"
@@ -142,24 +161,45 @@ def runs(db: Database, events: str, window: Interval, least: int) -> tuple[Run, 
             least=least,
         )
         db.table("located", _FOUND, start=start)
-        return _apart(_found(db))
+        return _apart(_found(db, complete))
     finally:
         db.drop(*_TABLES)
 
 
-def _found(db: Database) -> list[Run]:
+def _found(db: Database, complete: Complete) -> list[Run]:
     tokens = dict(db.run(_TOKENS))
     ends: dict[int, list[Any]] = {}
     for number, *located in db.run(_ENDS):
         ends.setdefault(number, []).append(sample_of(located))
+    polls = _polls(db, complete)
     names = ", ".join(_FIGURES)
     found = []
     for number, kind, *values in db.run(f"SELECT number, kind, {names} FROM located"):
-        figures: dict[str, Any] = dict(zip(_FIGURES, values, strict=True))
-        first, last = ends[number][0], ends[number][-1]
-        spent = tokens.get(number, 0.0)
-        found.append(Run(Repetition(kind), first=first, last=last, tokens=spent, **figures))
+        if number not in polls:
+            figures: dict[str, Any] = dict(zip(_FIGURES, values, strict=True))
+            first, last = ends[number][0], ends[number][-1]
+            spent = tokens.get(number, 0.0)
+            found.append(Run(Repetition(kind), first=first, last=last, tokens=spent, **figures))
     return found
+
+
+def _polls(db: Database, complete: Complete) -> set[int]:
+    """The runs in which a call was answered with another text of the same length."""
+    answers: dict[tuple[int, str, int], list[Sample]] = {}
+    for number, subject, asked, *located in db.run(_ANSWERS):
+        answers.setdefault((number, subject, asked), []).append(sample_of(located))
+    return {run for (run, _, _), samples in answers.items() if _differ(samples, complete)}
+
+
+def _differ(samples: Sequence[Sample], complete: Complete) -> bool:
+    """Whether the texts of samples differ; they are read as long as they do not."""
+    first: str | None = None
+    for sample in samples:
+        (completed,) = complete([sample])
+        first = first or completed.text
+        if completed.text != first:
+            return True
+    return False
 
 
 def _apart(found: list[Run]) -> tuple[Run, ...]:

@@ -135,7 +135,13 @@ class DuckDBTimeline:
         self._steps += 1
         baseline = Interval(window.start - self._baseline, window.start)
         return DuckDBSnapshot(
-            self.database, self.signals, self.past, window, baseline, self.warnings
+            self.database,
+            self.signals,
+            self.past,
+            window,
+            baseline,
+            self.warnings,
+            self.complete,
         )
 
     def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
