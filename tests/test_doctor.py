@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +247,14 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         {},
         "warn",
         "telemetry's clock",
-        "1 event of the next day",
+        "1 event of the next days, up to 2h ahead",
+    ),
+    "a writer whose clock is behind": (
+        lambda place, logs: _written_now(logs / "ctx-20251103-15.jsonl", call(27 * 60, id="old")),
+        {},
+        "warn",
+        "telemetry's clock",
+        "a file was written 2025-11-03T15:50:00.000Z, its newest event is 27h behind",
     ),
     "telemetry that is half nonsense": (
         lambda place, logs: (logs / "b.jsonl").write_text("nonsense\n" * 30),
@@ -262,6 +271,12 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "b.jsonl.gz",
     ),
 }
+
+
+def _written_now(path: Path, line: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(line) + "\n")
+    at = datetime(2025, 11, 3, 15, 50, tzinfo=timezone.utc).timestamp()
+    os.utime(path, (at, at))
 
 
 def _append(place: Workplace, data: bytes) -> None:

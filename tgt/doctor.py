@@ -19,8 +19,11 @@ from pathlib import Path
 
 from tgt import schedule
 from tgt.config import Settings
+from tgt.durations import spelt
+from tgt.engine.protocol import Coverage
 from tgt.errors import StoreError, TgtError
 from tgt.events import Interval
+from tgt.lookback import Older
 from tgt.store import fsio
 from tgt.store.journal import Journal, decode_card
 from tgt.store.state_file import Sidecar
@@ -31,7 +34,8 @@ TIMER = "tgt.timer"
 _PROBE_SECONDS = 2.0
 _SLACK = timedelta(minutes=5)
 """Clocks of machines differ a little."""
-_DAY = timedelta(days=1)
+_DAY, _FAR = timedelta(days=1), timedelta(days=3)
+_BEHIND = timedelta(minutes=30)
 _MANY_BAD = 0.05
 _REPAIR = "run tgt doctor --repair"
 
@@ -228,7 +232,7 @@ def timer() -> Check:
     if any(_runs_tgt(words) for words in jobs if words and not words[0].startswith("#")):
         return Check("timer", State.OK, "a crontab of this account has it")
     message = f"neither {TIMER} nor a line of this account's crontab was found"
-    remedy = "set one up as systemd/ or crontab.example say, unless another scheduler runs tgt"
+    remedy = "run tgt init --timer, unless another scheduler runs tgt"
     return Check("timer", State.WARN, message, remedy)
 
 
@@ -270,39 +274,41 @@ def _clock(state: SchedulerState, cards: Mapping[str, Card], now: datetime) -> C
 
 
 def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
-    """Reads a day before and after now, with what earlier runs know of it; keeps nothing."""
+    """Reads some days before and after now, with what earlier runs know of it; keeps nothing."""
     from tgt.engine.registry import open_timeline, telemetry_of  # noqa: PLC0415 only needed here
 
-    day, coming = Interval(now - _DAY, now), Interval(now + _SLACK, now + _DAY)
+    day, coming = Interval(now - _DAY, now), Interval(now + _SLACK, now + _FAR)
     window = Interval(now - timedelta(minutes=settings.window_min), now)
+    first = Interval(min(now - _FAR, window.start), now)
     try:
         telemetry = telemetry_of(settings)
-        with open_timeline(settings, telemetry, (), day, coming, baseline=timedelta(0)) as timeline:
-            future = timeline.at(coming).coverage.events
+        with open_timeline(
+            settings, telemetry, (), first, coming, baseline=timedelta(0)
+        ) as timeline:
+            future = timeline.at(coming).coverage
             last_day = timeline.at(day).coverage
-            recent = timeline.at(window).coverage.events
+            recent = timeline.at(window).coverage
             warnings = (*telemetry.warnings, *timeline.warnings)
     except TgtError as failure:
         yield Check("telemetry", State.FAIL, failure.message, failure.hint)
         return
-    files = [file for _, listing in telemetry.listed for file in listing.files]
-    newest = max((file.modified_ns for file in files), default=None)
-    if newest is None:
+    written = telemetry.last_written
+    if written is None and telemetry.engine is None:
         remedy = "is it the right directory? tgt sources says what is found where"
         yield Check("telemetry", State.WARN, "there are no telemetry files", remedy)
         return
-    written = format_time(datetime.fromtimestamp(newest / 1e9, now.tzinfo))
-    if recent:
-        message = f"{_plural(recent, 'event')} in the last {settings.window_min} minutes"
+    minutes = settings.window_min
+    if recent.events:
+        message = f"{_plural(recent.events, 'event')} in the last {minutes} minutes"
         yield Check("telemetry", State.OK, message)
     else:
-        message = f"no events in the last {settings.window_min} minutes; last written {written}"
+        last = f"; last written {format_time(written)}" if written else ""
         remedy = "does the agent still run, and still write there?"
+        if shown := Older(recent.older, recent.newest).command(now):
+            remedy += f" {shown} shows the newest events"
+        message = f"no events in the last {minutes} minutes{last}"
         yield Check("telemetry", State.WARN, message, remedy)
-    if future:
-        message = f"{_plural(future, 'event')} of the next day"
-        remedy = "set the clocks right: events count when their time has come"
-        yield Check("telemetry's clock", State.WARN, message, remedy)
+    yield from _telemetry_clock(recent, future, written, now)
     yield from (
         Check("telemetry file", State.FAIL, settings.masked(warning), "see tgt sources")
         for warning in warnings
@@ -315,6 +321,23 @@ def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
     else:
         message = f"{last_day.malformed_lines} malformed of {lines} in the last day"
         yield Check("telemetry lines", State.OK, message)
+
+
+def _telemetry_clock(
+    recent: Coverage, future: Coverage, written: datetime | None, now: datetime
+) -> Iterator[Check]:
+    """Events that are of another time than the file in which they were just written."""
+    name, remedy = "telemetry's clock", "set the clock or the time zone of what writes it right"
+    if future.events and future.newest:
+        ahead = spelt(future.newest - now)
+        message = f"{_plural(future.events, 'event')} of the next days, up to {ahead} ahead"
+        yield Check(name, State.WARN, message, f"{remedy}: events count when their time has come")
+    newest = recent.newest
+    is_fresh = written is not None and recent.window.start < written <= now + _SLACK
+    if is_fresh and written and newest and not recent.events and written - newest > _BEHIND:
+        behind = spelt(written - newest)
+        message = f"a file was written {format_time(written)}, its newest event is {behind} behind"
+        yield Check(name, State.WARN, message, f"if those events are of now, {remedy}")
 
 
 def _documentation(settings: Settings) -> Iterator[Check]:

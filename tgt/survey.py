@@ -74,7 +74,7 @@ class Surveyed:
 
 
 def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed, ...]:
-    """What lies at each place of TASKGEN_SOURCE, or what of it is of a time ``since`` which.
+    """What lies at each place of TASKGEN_SOURCE, or what of it lies after ``since``.
 
     Raises SettingsError for a bad mapping.
     """

@@ -201,14 +201,29 @@ def test_config_json(workplace: Workplace) -> None:
     assert isinstance(told["description"], str)
 
 
-def test_config_shows_every_setting_and_marks_changed_ones(workplace: Workplace) -> None:
+def test_config_shows_every_setting_and_where_it_comes_from(workplace: Workplace) -> None:
     (workplace.path / "my.env").write_text("TASKGEN_MAX_TASKS=3\n")
-    out = workplace.tgt("config", "--env-file", "my.env", COLUMNS="250").out
+    words = ("config", "--env-file", "my.env")
+    out = workplace.tgt(*words, COLUMNS="250").out
     rows = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ")}
     assert list(rows) == list(variables())
-    assert rows["TASKGEN_MAX_TASKS"].split()[1:3] == ["3", "(changed)"]
-    assert [name for name, row in rows.items() if "(changed)" in row] == ["TASKGEN_MAX_TASKS"]
+    assert rows["TASKGEN_MAX_TASKS"].split()[1:3] == ["3", "(file)"]
+    assert [name for name, row in rows.items() if "(file)" in row] == ["TASKGEN_MAX_TASKS"]
     assert rows["TASKGEN_WINDOW_MIN"].split()[1] == default_text("TASKGEN_WINDOW_MIN")
+    assert "Settings file: my.env" in out
+    told = workplace.tgt(*words, "--json", TASKGEN_MAX_TASKS="4", TASKGEN_REDACT="strict").json
+    origins = told["tgt"]["origins"]
+    names = ("TASKGEN_MAX_TASKS", "TASKGEN_REDACT", "TASKGEN_WINDOW_MIN")
+    assert [origins[name] for name in names] == ["environment", "environment", "default"]
+
+
+def test_config_says_what_no_setting_of_sources_comes_to(workplace: Workplace) -> None:
+    assert "nothing  (what there is)" in workplace.tgt("config").out
+    assert workplace.tgt("config", "--json").json["tgt"]["sources"] == []
+    for place in (".claude/projects", ".codex/sessions"):
+        (workplace.path / "home" / place).mkdir(parents=True)
+    assert "claude-code,codex  (what there is)" in workplace.tgt("config").out
+    assert workplace.tgt("config", "--json").json["tgt"]["sources"] == ["claude-code", "codex"]
 
 
 def test_a_misspelled_setting_is_a_warning(workplace: Workplace) -> None:

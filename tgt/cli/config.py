@@ -9,16 +9,20 @@ if TYPE_CHECKING:
 
 
 def config(request: Request) -> None:
-    """Show the effective configuration.
+    """Show the effective configuration, and where each value comes from.
 
     With --json also what tgt is and which commands an LLM agent may call.
     """
     settings = request.settings()
+    from tgt import config as settings_of  # noqa: PLC0415 pydantic stays out of --help
+
+    origins = settings_of.origins(settings, request.env_file)
+    file = settings_of.file_in_force(request.env_file)
     if request.json:
         from tgt.output import agent  # noqa: PLC0415 only what the answer needs
 
-        request.reply_json(agent.document(settings))
+        request.reply_json(agent.document(settings, origins, file))
         return
     from tgt.output import config_view  # noqa: PLC0415 rich stays out of --json
 
-    request.reply(config_view.config(request.screen, settings))
+    request.reply(config_view.config(request.screen, settings, origins, file))

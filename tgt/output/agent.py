@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tgt.config import effective
+from tgt.sources.registry import usual
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from tgt.config import Settings
 
 COMMANDS = {
@@ -32,7 +36,10 @@ DESCRIPTION = (
 )
 
 
-def document(settings: Settings) -> dict[str, Any]:
+def document(
+    settings: Settings, origins: Mapping[str, str], file: Path | None = None
+) -> dict[str, Any]:
+    """``origins`` says of each setting where its value comes from, ``file`` which file counts."""
     return {
         "tgt": {
             "enabled": settings.enabled,
@@ -45,5 +52,8 @@ def document(settings: Settings) -> dict[str, Any]:
             "commands": dict(COMMANDS),
             "description": DESCRIPTION,
             "settings": effective(settings),
+            "origins": dict(origins),
+            "settingsFile": str(file) if file else None,
+            "sources": [str(spec) for spec in settings.source or usual(settings.contextlog_dir)],
         }
     }
