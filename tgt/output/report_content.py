@@ -281,6 +281,7 @@ def _errors(report: Report, most: int) -> Section:
     return Section("errors", "Commonest errors", titles, tuple(rows), _more(left), note)
 
 
+_THOUSAND = 999.5
 _KINDS = {
     "identical": "the same call again and again",
     "failing": "failing again and again",
@@ -297,7 +298,7 @@ def _loops(report: Report, most: int) -> Section:
         Row(
             (
                 Cell(named(each.subject, each.partner), is_foreign=True),
-                Cell(_KINDS.get(each.kind, each.kind)),
+                Cell(_KINDS.get(each.kind, each.kind), is_foreign=True),
                 Cell(words.count(each.calls)),
                 Cell(words.length(timedelta(minutes=each.minutes))),
                 Cell(amount(each.tokens) if each.tokens else ""),
@@ -325,10 +326,9 @@ def _loops(report: Report, most: int) -> Section:
 def amount(value: float) -> str:
     """A large number to three digits: ``950``, ``12.3k``, ``45.9M``."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return (
-                f"{value / size:.3g}{unit}" if value < 1000 * size else f"{value / size:,.0f}{unit}"
-            )
+        if value >= 0.9995 * size:  # what rounds to a thousand is one of the next unit
+            scaled = value / size
+            return f"{scaled:.3g}{unit}" if scaled < _THOUSAND else f"{scaled:,.0f}{unit}"
     return f"{value:.0f}"
 
 
