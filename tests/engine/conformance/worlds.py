@@ -1,0 +1,250 @@
+"""Worlds of a few canonical events, and the engines that are asked about them.
+
+A world says what happened; how an engine comes to read it is the business of its *opener*: a
+context manager like ``duckdb_timeline``. A further engine is one more opener in ENGINES, and every
+module of this suite then holds it to the same promises.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import pytest
+
+from tgt.engine.duckdb.store import Workspace
+from tgt.engine.duckdb.timeline import DuckDBTimeline
+from tgt.engine.protocol import (
+    Counts,
+    DistributionReading,
+    Examples,
+    Of,
+    Reading,
+    Signal,
+    Snapshot,
+    Timeline,
+)
+from tgt.events import Interval, to_us
+from tgt.sources.base import Listing, Outcome
+from tgt.sources.discover import listed
+from tgt.sources.files import LogFile
+
+END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
+WEEK = timedelta(days=7)
+
+Event: TypeAlias = dict[str, Any]
+"""Columns of RECORD by name: those that are canonical, ids as text, and ``continuation``; and, of
+records, ``key``, ``phase`` and in which ``file`` they stand, if that is not the usual one."""
+
+USE = Signal("use", where="actor <> 'user'", counted="failed")
+TOGETHER = Signal("together", where="actor <> 'user'", counted="failed", by="'together'")
+CUT = Signal("cut", where="truncated IS NOT NULL", counted="truncated")
+LATENCY = Signal("latency", where="NOT coalesce(failed, false)", value="elapsed_ms")
+ABORTED = Signal("aborted", of=Of.CONVERSATIONS, counted="is_aborted", by="'aborted'")
+WAITED = Signal("waited", of=Of.CONVERSATIONS, counted="longest_wait_ms > 8000", by="'waited'")
+SIGNALS = (USE, TOGETHER, CUT, LATENCY, ABORTED, WAITED)
+
+
+# --- what happens --------------------------------------------------------------------------------
+
+
+def event(minutes: float, conv: str | None = None, **columns: Any) -> Event:
+    """Something that happened so many minutes before END."""
+    us = to_us(END) - round(minutes * 60_000_000)
+    made: Event = {"us": us, "actor": "system", "act": "event", "subject": "event", **columns}
+    return made if conv is None else {**made, "conv_id": conv}
+
+
+def call(minutes: float, conv: str | None = None, name: str = "grep", **columns: Any) -> Event:
+    """One call of a tool, which went well if nothing else is said."""
+    made = {"actor": "tool", "act": "tool_call", "phase": "call", "name": name, "failed": False}
+    return event(minutes, conv, **{**made, "subject": f"tool_call/{name}", **columns})
+
+
+def answer(
+    minutes: float, conv: str | None = None, finish: str | None = "stop", **columns: Any
+) -> Event:
+    """One answer of a model, which ended by itself if nothing else is said."""
+    made = {"actor": "assistant", "act": "assistant_response", "subject": "assistant_response"}
+    return event(minutes, conv, **{**made, "finish_reason": finish, **columns})
+
+
+def message(minutes: float, conv: str | None = None, act: str = "message") -> Event:
+    """A user's message, or a prompt."""
+    return event(minutes, conv, actor="user", act=act, subject=act)
+
+
+def cancel(minutes: float, conv: str | None = None) -> Event:
+    """An explicit abort by the user."""
+    return event(minutes, conv, actor="user", act="abort", subject="abort", cancelled=True)
+
+
+# --- who is asked --------------------------------------------------------------------------------
+
+
+class Opener(Protocol):
+    """Makes what an engine reads of some events, and opens a timeline of it.
+
+    ``kept`` is a directory in which the engine may keep what it has worked out from one opening
+    to the next; the world is then the same one, or a larger one.
+    """
+
+    def __call__(
+        self,
+        events: Sequence[Event],
+        signals: Sequence[Signal],
+        first: Interval,
+        last: Interval,
+        baseline: timedelta,
+        kept: Path | None,
+    ) -> AbstractContextManager[Timeline]: ...
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A source whose lines are records, as they are."""
+
+    directory: Path
+    kind: str = "records"
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.directory}"
+
+    def listing(self) -> Listing:
+        return listed(self.directory, (".jsonl",), "RECORDS")
+
+    def reader(self, file: LogFile, state: Mapping[str, Any] | None = None) -> LinesReader:
+        del file, state
+        return LinesReader()
+
+
+class LinesReader:
+    def take(self, document: Mapping[str, Any], place: int) -> Iterable[Outcome]:
+        del place
+        return [dict(document)]
+
+    def finish(self) -> Iterable[Outcome]:
+        return ()
+
+    def state(self) -> Mapping[str, Any]:
+        return {}
+
+
+@contextmanager
+def duckdb_timeline(
+    events: Sequence[Event],
+    signals: Sequence[Signal],
+    first: Interval,
+    last: Interval,
+    baseline: timedelta,
+    kept: Path | None,
+) -> Iterator[Timeline]:
+    """A file of the records of each name, which grows as a kept world does."""
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = (kept or Path(temporary)) / "logs"
+        directory.mkdir(exist_ok=True)
+        lines: dict[str, list[str]] = {"usual": []}
+        for each in events:
+            record = dict(each)
+            lines.setdefault(record.pop("file", "usual"), []).append(json.dumps(record) + "\n")
+        for name, some in lines.items():
+            (directory / f"{name}.jsonl").write_text("".join(some), encoding="utf-8")
+        source = Lines(directory)
+        workspace = Workspace(kept and kept / "cache", writable=kept is not None)
+        with DuckDBTimeline(
+            [(source, source.listing())], signals, first, last, baseline, workspace
+        ) as timeline:
+            yield timeline
+
+
+# --- how it is asked -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A timeline, and its answers as of the window that ends at ``end``."""
+
+    timeline: Timeline
+    snapshot: Snapshot
+    window: Interval
+
+    def longer(self, hours: float | None) -> Interval:
+        if hours is None:
+            return self.window
+        return Interval(self.window.end - timedelta(hours=hours), self.window.end)
+
+    def readings(
+        self, signal: Signal, hours: float | None = None, *, history: bool = True
+    ) -> dict[str, Reading]:
+        readings = self.snapshot.counts(
+            signal, self.longer(hours), history=(lambda _: True) if history else None
+        )
+        return {reading.subject: reading for reading in readings}
+
+    def counts(self, signal: Signal, hours: float | None = None) -> dict[str, Counts]:
+        readings = self.readings(signal, hours, history=False)
+        return {subject: reading.now for subject, reading in readings.items()}
+
+    def shares(self, signal: Signal, hours: float | None = None) -> dict[str, tuple[int, int]]:
+        """How many are the population and how many of it count, by subject."""
+        return {name: (now.n, now.k) for name, now in self.counts(signal, hours).items()}
+
+    def values(
+        self, signal: Signal, hours: float | None = None, *, least: int = 0
+    ) -> dict[str, DistributionReading]:
+        readings = self.snapshot.distribution(signal, self.longer(hours), least=least)
+        return {reading.subject: reading for reading in readings}
+
+    def examples(
+        self, signal: Signal, subject: str, most: int = 9, *, beyond: float | None = None
+    ) -> Examples:
+        return self.snapshot.examples(signal, subject, self.window, most, beyond=beyond)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``joins``: it is given records, and makes events of them, instead of whole events."""
+
+    name: str
+    open: Opener
+    joins: bool
+
+    @contextmanager
+    def timeline(
+        self,
+        *events: Event,
+        signals: Sequence[Signal] = SIGNALS,
+        first: datetime = END,
+        end: datetime = END,
+        minutes: float = 60,
+        baseline: timedelta = WEEK,
+        kept: Path | None = None,
+    ) -> Iterator[Timeline]:
+        """A timeline of a world, for windows that end from ``first`` to ``end``."""
+        length = timedelta(minutes=minutes)
+        windows = Interval(first - length, first), Interval(end - length, end)
+        with self.open(events, signals, *windows, baseline, kept) as timeline:
+            yield timeline
+
+    @contextmanager
+    def asked(
+        self, *events: Event, end: datetime = END, minutes: float = 60, **how: Any
+    ) -> Iterator[Answers]:
+        """The answers as of one window of a world."""
+        window = Interval(end - timedelta(minutes=minutes), end)
+        with self.timeline(*events, first=end, end=end, minutes=minutes, **how) as timeline:
+            yield Answers(timeline, timeline.at(window), window)
+
+
+ENGINES = (Engine("duckdb", duckdb_timeline, joins=True),)
+
+every_engine = pytest.mark.parametrize("engine", ENGINES, ids=[e.name for e in ENGINES])
+_JOINING = [e for e in ENGINES if e.joins]
+every_joining_engine = pytest.mark.parametrize("engine", _JOINING, ids=[e.name for e in _JOINING])
