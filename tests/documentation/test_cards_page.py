@@ -1,0 +1,86 @@
+"""docs/cards.md has the keys of a card, the reasons of decisions and the files, as they are."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from invented_problem import NOW, a_finding, write_log
+from pages import Page, coded
+
+from tgt import config, cycle, triage
+from tgt.output import words
+from tgt.store import fsio, journal, state_file
+from tgt.tasks import ledger
+from tgt.tasks.card import Card, Severity, Status, new_card, priority
+from tgt.tasks.ledger import Action, Decision
+
+PAGE = Page("docs/cards.md")
+
+
+def test_the_keys_of_a_card(tmp_path: Path) -> None:
+    """Those that a card has by the time that everything was done to it."""
+    store = journal.Journal(tmp_path)
+    card = new_card(a_finding(), NOW)
+    with store.writing() as writer:
+        writer.append([card])
+    triage.approve(store, [card.id], NOW, note="yes")
+    until = NOW + timedelta(days=1)
+    triage.dismiss(store, [card.id], NOW, reason="no", until=until)
+    triage.complete(store, [card.id], NOW, note="done")
+    triage.reopen(store, [card.id], NOW, note="not done")
+    triage.annotate(store, [card.id], NOW, owner="ada", links=["https://a.example"], note="well")
+    whole = store.read().cards[card.id].data
+
+    rows = PAGE.table("card")
+    assert sorted(key for row in rows for key in coded(row[0])) == sorted(whole)
+    quoted = {key: set(coded(row[1])) for row in rows for key in coded(row[0])}
+    assert quoted["evidence"] == set(whole["evidence"])
+    assert quoted["suggestedFix"] == set(whole["suggestedFix"])
+    assert quoted["status"] == set(Status)
+    assert quoted["severity"] == set(Severity)
+    came_back = Decision(a_finding(), Action.REOPEN, ledger.CAME_BACK, Card(whole))
+    reopened = ledger.apply(came_back, NOW)
+    assert reopened is not None
+    assert quoted["metadata"] < set(reopened.data["metadata"])
+    assert set(reopened.data) == set(whole)
+
+
+def test_the_priority() -> None:
+    weights = ", ".join(str(priority(s, 1.0, 0.0)) for s in list(Severity)[:-1])
+    lowest = priority(Severity.LOW, 1.0, 0.0)
+    most = priority(Severity.LOW, 1.0, 1.0) - lowest
+    sentence = f"severity ({weights} or {lowest}), plus up to {most} for the share"
+    assert sentence in PAGE.section("The card")
+
+
+def test_the_reasons_of_decisions() -> None:
+    rows = [(coded(action)[0], coded(reason)[0]) for action, reason, _ in PAGE.table("reasons")]
+    assert {action for action, _ in rows} == set(Action)
+    reasons = [reason for _, reason in rows]
+    assert sorted(reasons) == sorted(words.REASONS)
+    tree = ast.parse(inspect.getsource(ledger))
+    constants = {
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    assert {c for c in constants if isinstance(c, str)} == set(reasons)
+
+
+def test_the_files_are_those_that_a_run_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_log(tmp_path, conversations=4, calls=15)
+    monkeypatch.chdir(tmp_path)
+    settings = config.load(environ={})
+    assert cycle.run(settings, NOW).tasks
+    written = {p.name + "/" * p.is_dir() for p in settings.tasks_dir.iterdir()}
+    constant = {journal.FILE_NAME, state_file.FILE_NAME, fsio.RUN_LOCK, fsio.WRITE_LOCK}
+    assert {name for row in PAGE.table("files") for name in coded(row[0])} == written
+    assert constant < written
+    kinds = {oct(path.stat().st_mode & 0o777) for path in settings.tasks_dir.rglob("*")}
+    assert kinds == {"0o600", "0o700"}
