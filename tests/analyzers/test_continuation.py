@@ -163,3 +163,50 @@ def test_a_finding_carries_its_evidence(world: World, judge: Judge) -> None:
     assert {sample["finishReason"] for sample in finding.evidence.samples} == {"length"}
     assert set(finding.related_events) <= {f"e{n}" for n in range(20)}
     assert finding.centre is not None
+
+
+def _turns(n: int, cut: int, calls: int, **keys: str) -> list[Line]:
+    """Turns of an agent: answers that only call tools, and one that ends the turn."""
+    lines: list[Line] = []
+    for turn in range(n):
+        minutes, conv = 50 * (turn + 0.9) / n, f"c{turn}"
+        lines += [response(minutes + i / 50, conv, "tool_calls", **keys) for i in range(1, calls)]
+        lines.append(response(minutes, conv, "length" if turn < cut else "stop", **keys))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("cut", "calls", "value"),
+    [(24, 6, 0.8), (24, 1, 0.8), (10, 6, 10 / 30), (4, 6, None), (0, 6, None)],
+)
+def test_of_turns_of_an_agent_only_the_ends_are_counted(
+    world: World, judge: Judge, cut: int, calls: int, value: float | None
+) -> None:
+    world.write(*_turns(30, cut, calls))
+    found = [f.evidence.details["value"] for f in judge(ANALYZER).findings]
+    assert found == ([pytest.approx(value, abs=0.001)] if value else [])
+
+
+def test_an_answer_that_calls_tools_and_was_cut_off_is_counted(world: World, judge: Judge) -> None:
+    lines = _turns(30, 0, 1)
+    cut = ({**line, "finish_reason": "tool_calls", "continuation": True} for line in lines[:12])
+    world.write(*cut, *lines[12:])
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["k"] == 12
+
+
+@pytest.mark.parametrize(
+    ("service", "said", "files"),
+    [
+        ("claude-code:website", "CLAUDE_CODE_MAX_OUTPUT_TOKENS", ("~/.claude/settings.json",)),
+        ("codex:website", "(max_tokens)", ()),
+        ("website", "(max_tokens)", (".env",)),
+    ],
+)
+def test_the_advice_is_of_the_agent_that_has_it(
+    world: World, judge: Judge, service: str, said: str, files: tuple[str, ...]
+) -> None:
+    world.write(*_answers(40, 20, service=service))
+    (finding,) = judge(ANALYZER).findings
+    assert said in finding.fix.changes[0]
+    assert finding.fix.files == files

@@ -1,4 +1,7 @@
-"""Truncated answers: too large a share of responses is cut off before it ends."""
+"""Truncated answers: too large a share of responses is cut off before it ends.
+
+Responses that only call tools are left out: who works with tools ends a turn with one of many.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import above, severity_of, share_above
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
 from tgt.config import Settings
-from tgt.engine.protocol import Reading, Signal
+from tgt.engine.protocol import Examples, Reading, Signal
+from tgt.engine.services import is_agent
 from tgt.events import Interval
 from tgt.outcome import Abstention
+from tgt.sources.spec import CLAUDE
 from tgt.tasks.card import Finding, Fix, TaskType
 
 MIN_RESPONSES = 20
@@ -105,9 +110,9 @@ class ContinuationAnalyzer:
             ),
             fix=Fix(
                 approach="raise_output_limit",
-                files=(".env",),
+                files=_files(examples),
                 changes=(
-                    f"Raise the output token limit of {who} (max_tokens) and watch its latency",
+                    _limit(who, examples),
                     "Ask for shorter answers, or split the tasks that produce the long ones",
                     "Look at the samples: a fence or list left open points to the limit, a"
                     " sentence broken off to a time-out or a filter",
@@ -125,3 +130,26 @@ class ContinuationAnalyzer:
                 " in conversations taken into account",
             },
         )
+
+
+def _agents(examples: Examples) -> set[str]:
+    """The coding agents, if nothing else has it."""
+    services = list(examples.services)
+    return {s.partition(":")[0] for s in services} if all(map(is_agent, services)) else set()
+
+
+def _files(examples: Examples) -> tuple[str, ...]:
+    """Where the limit is set: of a service in its environment, of a coding agent in none of its
+    files."""
+    if CLAUDE in _agents(examples):
+        return ("~/.claude/settings.json",)
+    return () if _agents(examples) else (".env",)
+
+
+def _limit(who: str, examples: Examples) -> str:
+    if CLAUDE in _agents(examples):
+        return (
+            "Raise CLAUDE_CODE_MAX_OUTPUT_TOKENS (in the environment, or under env in"
+            " settings.json) and watch the latency"
+        )
+    return f"Raise the output token limit of {who} (max_tokens) and watch its latency"

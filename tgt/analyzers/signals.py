@@ -15,12 +15,15 @@ SOFT_FAILURE = Signal(
 )
 """Calls that succeeded as such, and say that what was asked for did not."""
 
+_ENDS_TURN = "actor <> 'user' AND (truncated OR finish_reason IS DISTINCT FROM 'tool_calls')"
+"""Of a turn of an agent most answers are calls of tools, which say nothing of whether its answer is
+cut off: of ten turns that are, one in ten answers would be."""
 TRUNCATION = Signal(
-    "truncation", where="actor <> 'user' AND truncated IS NOT NULL", counted="truncated"
+    "truncation", where=f"{_ENDS_TURN} AND truncated IS NOT NULL", counted="truncated"
 )
 CONTINUATION = Signal(
     "continuation",
-    where="actor <> 'user' AND (truncated IS NOT NULL OR is_untold)",
+    where=f"{_ENDS_TURN} AND (truncated IS NOT NULL OR is_untold)",
     counted="truncated",
 )
 """The same where no telemetry tells how answers end: only that one was continued."""
