@@ -67,6 +67,11 @@ def beginning(file: LogFile) -> tuple[int, str]:
     return len(data), _hash(data)
 
 
+def first_bytes(file: LogFile) -> bytes:
+    """The bytes, unpacked, that ``beginning`` hashes. Raises OSError."""
+    return _first(file, _IDENTITY_BYTES)
+
+
 def head(file: LogFile, length: int) -> str:
     """The hash of so many bytes of the beginning, unpacked. Raises OSError."""
     return _hash(_first(file, length))
@@ -118,6 +123,11 @@ def _at(stream: RawIOBase, start: int, end: int) -> bytes:
             break
         data += block
     return data
+
+
+def hashed(data: bytes) -> tuple[int, str]:
+    """How many bytes these are, and their hash as those of beginnings and tails."""
+    return len(data), _hash(data)
 
 
 def _hash(data: bytes) -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
 import duckdb
 
+from tgt.engine.duckdb.bundles import SmallFile, bundled, small_file
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
 from tgt.engine.duckdb.pieces import Piece, pieces, stretch
@@ -35,13 +36,17 @@ from tgt.sources.base import (
     Source,
     SqlSource,
 )
+from tgt.sources.files import LogFile
 from tgt.sources.reading import FileReading
 from tgt.sources.salvage import CleanPieces
-from tgt.sources.sqlite_documents import is_database
+from tgt.sources.sqlite_documents import DocumentSource, is_database
 from tgt.templates import template
 
 _BATCH_BYTES = 128 * 1024 * 1024
 _BATCH_FILES = 256
+_BUNDLE_FILES = 5000
+_FEW_FILES = 16
+"""So few small files are read as fast one by one, and their lines as they are."""
 _RECORDS_BYTES = 8 * 1024 * 1024
 _LONGEST_ERROR = 8192
 
@@ -93,6 +98,8 @@ class _Progress:
     damage: str = ""
     passed_over: Counter[str] = field(default_factory=Counter)
     state: Mapping[str, Any] | None = None
+    identity: tuple[tuple[int, str], str] | None = None
+    """The beginning and the tail of the file, where they were hashed already."""
 
     def add(self, records: int, malformed: int, first: int | None, last: int | None) -> None:
         self.records += records
@@ -146,7 +153,7 @@ class Ingest:
         plans: list[tuple[Source, Plan]] = []
         for source, listing in sources:
             own = (k for k in known if k.source == source.key)
-            planner = Planner(source.key, own, next_file, partial(is_database, source))
+            planner = Planner(source.key, own, next_file, _databases_of(source))
             plan = planner.plan(
                 listing.files,
                 resumes=isinstance(source, SqlSource),
@@ -175,14 +182,54 @@ class Ingest:
         for macro in source.macros:
             self._db.run(macro)
         projection = source.projection()
-        for batch in _batches(readings):
+        for batch in _batches(self._read_small(projection, readings)):
             progress = [_Progress(reading, reading.offset) for reading in batch]
             self._read_batch(projection, progress)
             self._finish(progress)
 
+    def _read_small(self, projection: Projection, readings: Sequence[Reading]) -> list[Reading]:
+        """Read small files many at a time; those that are left are to be read as they are."""
+        left: list[Reading] = []
+        bundle: list[tuple[_Progress, SmallFile]] = []
+        for reading in readings:
+            try:
+                content = None if reading.offset else small_file(reading.file, reading.known.file)
+            except OSError:
+                content = None
+            if content is None:
+                left.append(reading)
+                continue
+            bundle.append((_Progress(reading), content))
+            if len(bundle) >= _BUNDLE_FILES:
+                left += self._read_bundle(projection, bundle)
+                bundle = []
+        if len(bundle) < _FEW_FILES:
+            return [*left, *(file.reading for file, _ in bundle)]
+        return [*left, *self._read_bundle(projection, bundle)]
+
+    def _read_bundle(
+        self, projection: Projection, bundle: Sequence[tuple[_Progress, SmallFile]]
+    ) -> list[Reading]:
+        """Read files together; where that fails all of them are left."""
+        with _Memory() as memory:
+            for _, content in bundle:
+                memory.write(content.lines)
+            parts = [(file, memory.piece(file.reading.file.size)) for file, _ in bundle]
+            names = [str(file.reading.known.file) for file, _ in bundle]
+            try:
+                self._stage(bundled(projection), parts, names)
+            except duckdb.Error:
+                return [file.reading for file, _ in bundle]
+        for file, content in bundle:
+            file.read_to, file.is_torn = content.end, content.is_torn
+            file.identity = (content.head, content.tail)
+        self._finish([file for file, _ in bundle])
+        return []
+
     def _read_batch(self, projection: Projection, batch: Sequence[_Progress]) -> None:
         """Read files together; where that fails, each by itself, and what is good of it."""
         waiting: list[tuple[_Progress, Piece]] = []
+        size = 0
         try:
             for file in batch:
                 if file.reading.file.compression != "uncompressed":
@@ -192,8 +239,10 @@ class Ingest:
                     lines = stretch(file.reading.file, file.reading.offset)
                     for piece in pieces(file.reading.file, lines):
                         waiting.append((file, piece))
-                        if sum(p.length for _, p in waiting) >= _BATCH_BYTES:
+                        size += piece.length
+                        if size >= _BATCH_BYTES:
                             self._read_pieces(projection, waiting)
+                            size = 0
                     file.read_to, file.is_torn = lines.end, lines.is_torn
                 except OSError as failure:
                     self._fail(file, failure)
@@ -238,15 +287,22 @@ class Ingest:
         if not isinstance(failure, FileNotFoundError):  # it was removed since it was listed
             file.damage = failure.strerror or type(failure).__name__
 
-    def _stage(self, projection: Projection, parts: Sequence[tuple[_Progress, Piece]]) -> None:
-        """Read pieces into the table ``staged`` and absorb it."""
+    def _stage(
+        self,
+        projection: Projection,
+        parts: Sequence[tuple[_Progress, Piece]],
+        names: Sequence[str] | None = None,
+    ) -> None:
+        """Read pieces into the table ``staged`` and absorb it; ``names`` are what the reader calls
+        them, if it is not their paths."""
         if not parts:
             return
+        paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
         self._db.table(
             "pieces",
             "SELECT unnest($paths) AS path, unnest($numbers) AS piece, unnest($files) AS file,"
             " unnest($places) AS place",
-            paths=[piece.path for _, piece in parts],
+            paths=list(names or paths.values()),
             numbers=list(range(len(parts))),
             files=[file.reading.known.file for file, _ in parts],
             places=[piece.start for _, piece in parts],
@@ -258,9 +314,8 @@ class Ingest:
             "staged",
             f"SELECT piece, {_STAGED} FROM (SELECT path, {columns}, {wording(projection)}"
             f" FROM ({projection.statement})) JOIN pieces USING (path)",
-            **{**projection.parameters, "paths": [piece.path for _, piece in parts]},
+            **{**projection.parameters, "paths": list(dict.fromkeys(paths.values()))},
         )
-        paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
         learn(self._store, projection, "staged", paths)
         for number, *extent in self._db.run(
             "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged"
@@ -297,7 +352,7 @@ class Ingest:
                 us = outcome["us"]
                 file.add(1, 0, us, us)
                 if us >= self._since:
-                    records.write({**outcome, "file": known.file})
+                    records.add({**outcome, "file": known.file})
                 if records.size >= _RECORDS_BYTES:
                     self._stage_records(records)
         except OSError as failure:
@@ -380,6 +435,11 @@ class Ingest:
         self._store.insert("files", f"SELECT {selected}", **values)
 
 
+def _databases_of(source: Source) -> Callable[[LogFile], bool]:
+    """What tells which files of a source are databases; of most none is."""
+    return partial(is_database, source) if isinstance(source, DocumentSource) else lambda _: False
+
+
 def _identified(file: _Progress) -> Known | None:
     """The file's row of the manifest; None where nothing could be read of it."""
     log, known = file.reading.file, file.reading.known
@@ -390,6 +450,8 @@ def _identified(file: _Progress) -> Known | None:
         return file.known("", (0, ""))
     if not file.read_to and not file.malformed and file.damage:
         return None
+    if file.identity is not None:
+        return file.known(file.identity[1], file.identity[0])
     try:
         length, head = identity.beginning(log)
         is_plain = log.compression == "uncompressed"
@@ -413,13 +475,11 @@ def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
         yield batch
 
 
-class _RecordFile:
-    """Records as lines of JSON in a file that exists in memory only."""
+class _Memory:
+    """A file that exists in memory only, as long as the block that it is opened for."""
 
     def __init__(self) -> None:
-        self._descriptor = os.memfd_create("tgt-records", os.MFD_CLOEXEC)
-        self._lines: list[str] = []
-        self.size = 0
+        self._descriptor = os.memfd_create("tgt-lines", os.MFD_CLOEXEC)
 
     def __enter__(self) -> Self:
         return self
@@ -427,19 +487,11 @@ class _RecordFile:
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
-    @property
-    def path(self) -> str:
-        return f"/proc/self/fd/{self._descriptor}"
+    def piece(self, length: int) -> Piece:
+        """The file as a piece to be read, of which so many bytes count."""
+        return Piece(self._descriptor, 0, length)
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        line = _write(record)
-        self._lines.append(line)
-        self.size += len(line)
-
-    def flush(self) -> None:
-        # Half of a surrogate pair is valid JSON but no valid UTF-8.
-        data = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "replace")
-        self._lines.clear()
+    def write(self, data: bytes) -> None:
         with memoryview(data) as view:
             written = 0
             while written < len(view):
@@ -448,4 +500,30 @@ class _RecordFile:
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+
+class _RecordFile(_Memory):
+    """Records as lines of JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self.size = 0
+
+    @property
+    def path(self) -> str:
+        return self.piece(0).path
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        line = _write(record)
+        self._lines.append(line)
+        self.size += len(line)
+
+    def flush(self) -> None:
+        # Half of a surrogate pair is valid JSON but no valid UTF-8.
+        self.write("".join(f"{line}\n" for line in self._lines).encode("utf-8", "replace"))
+        self._lines.clear()
+
+    def clear(self) -> None:
+        super().clear()
         self.size = 0

@@ -24,6 +24,10 @@ _SLACK_US = 26 * HOUR_US
 """A clock of another machine, or a time zone, may be off by this much."""
 
 
+_MOST_ALIKE = 16
+"""Of files that begin alike so many are compared with a new one."""
+
+
 @dataclass(frozen=True)
 class Known:
     """A file as the manifest has it: a row of the table ``files``.
@@ -135,6 +139,7 @@ class Planner:
         self._kept: list[Known] = []
         self._warnings: list[str] = []
         self._heads: dict[tuple[int, str], list[LogFile]] = {}
+        self._by_head: dict[int, dict[str, list[Known]]] | None = None
 
     def plan(self, present: Sequence[LogFile], *, resumes: bool, since_us: int) -> Plan:
         """``resumes``: any file that grew can be read on from where its reading ended, and not only
@@ -207,12 +212,8 @@ class Planner:
         if self._is_database(file):
             self._readings.append(Reading(file, self._new(file), is_database=True))
             return
-        length, head = identity.beginning(file)
-        replaced = self._by_path.get(os.fsencode(file.path))
-        candidates = [k for k in self._known if k.head_bytes and k.copy_of is None]
-        for known in sorted(candidates, key=lambda k: k is not replaced):
-            if known.head_bytes > length or not self._has_head(file, known, length, head):
-                continue
+        data = identity.first_bytes(file)
+        for known in self._beginning_alike(file, data):
             if known.file in self._claimed:
                 if self._is_copy(file, known):
                     self._kept.append(replace(self._new(file), copy_of=known.path))
@@ -221,18 +222,29 @@ class Planner:
                 is_grown = file.compression == "uncompressed" and file.size > known.read_to
                 self._claim(file, known, resumes=resumes, changed=is_grown)
                 return
-        for other in self._heads.get((length, head), ()):
+        beginning = identity.hashed(data)
+        for other in self._heads.get(beginning, ())[:_MOST_ALIKE]:
             if self._is_twin(file, other):
                 path = os.fsencode(other.path)
                 self._kept.append(replace(self._new(file), copy_of=path))
                 return
-        self._heads.setdefault((length, head), []).append(file)
+        self._heads.setdefault(beginning, []).append(file)
         self._readings.append(Reading(file, self._new(file)))
 
-    def _has_head(self, file: LogFile, known: Known, length: int, head: str) -> bool:
-        if known.head_bytes == length:
-            return known.head == head
-        return identity.head(file, known.head_bytes) == known.head
+    def _beginning_alike(self, file: LogFile, data: bytes) -> list[Known]:
+        """Files that begin as this one does, the one that had its name first."""
+        if self._by_head is None:
+            self._by_head = {}
+            for known in self._known:
+                if known.head_bytes and known.copy_of is None:
+                    of_length = self._by_head.setdefault(known.head_bytes, {})
+                    of_length.setdefault(known.head, []).append(known)
+        alike: list[Known] = []
+        for length, of_length in self._by_head.items():
+            if length <= len(data):
+                alike += of_length.get(identity.hashed(data[:length])[1], ())
+        replaced = self._by_path.get(os.fsencode(file.path))
+        return sorted(alike[:_MOST_ALIKE], key=lambda known: known is not replaced)
 
     def _is_copy(self, file: LogFile, known: Known) -> bool:
         """Whether the file holds just what was read of one that is still there."""

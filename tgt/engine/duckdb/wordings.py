@@ -62,7 +62,7 @@ def learn(
         f"SELECT wording, {', '.join(projection.words)}"
         f" FROM (SELECT *, {wording(projection)} FROM ({projection.statement}))"
         " SEMI JOIN unknown USING (wording, us)",
-        paths=[pieces[piece] for piece in chosen],
+        paths=list(dict.fromkeys(pieces[piece] for piece in chosen)),
         **projection.parameters,
         **parameters,
     )
