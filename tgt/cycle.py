@@ -160,6 +160,7 @@ def _read_and_judge(
             malformed_lines=coverage.malformed_lines,
             newest_event=coverage.newest,
             warnings=tuple(settings.masked(w) for w in (*telemetry.warnings, *timeline.warnings)),
+            notices=tuple(map(settings.masked, coverage.notices)),
         )
         if coverage.events == 0:
             older = Older(coverage.older, coverage.newest)
@@ -169,7 +170,9 @@ def _read_and_judge(
             stored = journal.brief(_is_found(judged))
             judged = completed(settings, timeline, judged, stored, state, now)
     return judged, replace(
-        report, warnings=(*report.warnings, *judged.warnings), notices=judged.notices
+        report,
+        warnings=(*report.warnings, *judged.warnings),
+        notices=(*report.notices, *judged.notices),
     )
 
 

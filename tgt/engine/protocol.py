@@ -131,7 +131,8 @@ class Coverage:
     it. ``hours_observed`` are the whole clock hours of the baseline with any event. ``columns``
     are the canonical ones that any event of baseline or window fills. ``newest`` is when the last
     event was, in the window or, if that has none, before it; then ``older`` says how many those
-    before it are. ``services`` are those of baseline and window.
+    before it are. ``services`` are those of baseline and window. ``warnings`` are failures,
+    ``notices`` what people should know although nothing failed.
     """
 
     window: Interval
@@ -145,6 +146,7 @@ class Coverage:
     newest: datetime | None = None
     older: int = 0
     services: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
 
 
 class Snapshot(Protocol):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from tgt.engine.duckdb import understanding
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
 from tgt.engine.protocol import Counts, Signal
@@ -70,6 +72,11 @@ class Past:
                 f" WHERE signal = {signal.key} GROUP BY ALL"
             )
         return self._hours[signal.key]
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What of the files was not understood."""
+        return understanding.notices(self._db)
 
     def malformed_lines(self, start_us: int, end_us: int) -> int:
         """The malformed lines of the files that have events of the time, or none at all."""

@@ -155,6 +155,7 @@ class DuckDBSnapshot:
             newest=None if newest is None else from_us(newest),
             older=older,
             services=frozenset(service for service in services if service),
+            notices=self._past.notices,
         )
 
     def _hours_before(self, window: Interval) -> tuple[int, int]:
