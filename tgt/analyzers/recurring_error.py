@@ -56,8 +56,9 @@ class RecurringErrorAnalyzer:
         Need(f"{CALL} AND conv_id IS NOT NULL", "tool calls have no conversation"),
     )
 
-    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:  # noqa: ARG002 always the same
-        return ()
+    def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
+        # Those of the spikes that it leaves to another analyzer; its own have no history.
+        return ErrorSpikeAnalyzer().signals(settings) if _seeks_spikes(settings) else ()
 
     def analyze(self, context: Context) -> Analysis:
         end = context.window.end
@@ -195,6 +196,10 @@ def _used(context: Context, window: Interval) -> Mapping[str, int]:
     }
 
 
+def _seeks_spikes(settings: Settings) -> bool:
+    return ErrorSpikeAnalyzer.name in settings.analyzers
+
+
 def _onsets(context: Context, texts: list[Recurrence]) -> Mapping[str, datetime]:
     """When the error spike of a tool began, if it has one now or had one within a day."""
     onsets: dict[str, datetime] = {}
@@ -205,7 +210,7 @@ def _onsets(context: Context, texts: list[Recurrence]) -> Mapping[str, datetime]
                 if spike.end > context.window.start - SPIKE_LOOK_BACK:
                     earlier = onsets.get(each.subject, spike.start)
                     onsets[each.subject] = min(earlier, spike.start)
-    if ErrorSpikeAnalyzer.name in context.settings.analyzers:
+    if _seeks_spikes(context.settings):
         for finding in ErrorSpikeAnalyzer().analyze(context).findings:
             if finding.confidence >= context.settings.min_confidence:
                 parsed = subjects.parse(finding.subject)
