@@ -1,173 +1,175 @@
-"""Whatever a transcript, a rollout or a mapped line holds, it is read or counted, never fatal."""
+"""Whatever a line of any agent's log holds, it is read or counted, never fatal.
+
+The lines are those of the cases in ``truth``; in each one value after another is broken.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tgt.sources import claude_code, codex
-from tgt.sources.mapping import Column, Mapped
-from tgt.sources.ndjson import Translator
-from tgt.sources.otlp import decode as otlp
+from tgt.events import RECORD
+from tgt.sources import bounds
+from tgt.sources.base import PassedOver, RecordSource
+from tgt.sources.envelopes import documents
+from tgt.sources.reading import FileReading
+from tgt.sources.registry import open_sources
+from tgt.sources.spec import Spec
 
-AT = "2025-11-03T16:00:00.000Z"
-_WRONG: tuple[Any, ...] = (
-    None,
-    17,
-    -1,
-    1.5,
-    "x",
-    "",
-    [],
-    {},
-    [None],
-    [[]],
-    True,
-    1e400,
-    float("nan"),
-    "\ud800",
+TRUTH = Path(__file__).parent / "truth"
+Objects = list[dict[str, Any]]
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+WRONG: tuple[Any, ...] = (
+    *(None, 17, -1, 1.5, "x", "", [], {}, [None], [[]], True, 1e400, float("nan"), "\ud800"),
+    *({"type": "tool_use", "id": []}, [{"type": {}}], {"a": {"b": []}}, "1e999", "9" * 400),
+    *({"type": ["tool_use"]}, [17, "x"], {"": 1}, "\0", nested(150), nested(400)),
+    *(10**400, -(10**400), 2**63, "x" * 5000, "[" * 5000, {"$set": 1}, ["\ud800"]),
 )
-_WRONG_DEEP: tuple[Any, ...] = (
-    {"type": "tool_use", "id": []},
-    [{"type": {}}],
-    {"a": {"b": []}},
-    "1e999",
-    "9" * 400,
-)
+KINDS = {
+    bool: "BOOLEAN",
+    str: "VARCHAR",
+    float: "DOUBLE",
+}
 
 
-def claude_lines() -> list[dict[str, Any]]:
-    use: dict[str, Any] = {
-        "type": "tool_use",
-        "id": "k",
-        "name": "Bash",
-        "input": {"command": "ls"},
-    }
-    done: dict[str, Any] = {
-        "type": "tool_result",
-        "tool_use_id": "k",
-        "is_error": True,
-        "content": "Exit code 1",
-    }
-    common: dict[str, Any] = {
-        "timestamp": AT,
-        "sessionId": "s",
-        "uuid": "u",
-        "cwd": "/a/b",
-        "parentUuid": "p",
-    }
-    answer: dict[str, Any] = {"id": "m", "model": "x", "content": [use], "stop_reason": "tool_use"}
-    answer["usage"] = {"input_tokens": 1, "output_tokens": 2}
-    return [
-        {"type": "assistant", "message": answer, **common},
-        {"type": "user", "message": {"content": [done]}, "toolUseResult": {"durationMs": 1}}
-        | {"permissionDecision": {"source": "config"}, **common},
-        {"type": "user", "message": {"content": "please"}, "isMeta": False, **common},
-        {"type": "system", "subtype": "api_error", "error": {"status": 529}, **common},
-        {"type": "assistant", "isApiErrorMessage": True, "message": answer, **common},
-    ]
+def logs() -> Iterator[tuple[str, Path, Path]]:
+    """The kind of source, the case and the file of every log there is an example of."""
+    for place in sorted(TRUTH.glob("*/*/input")):
+        for path in sorted(place.rglob("*.json*")):
+            yield place.parent.parent.name, place.parent, path
 
 
-def codex_lines() -> list[dict[str, Any]]:
-    output = json.dumps({"output": "no", "metadata": {"exit_code": 1, "duration_seconds": 0.5}})
-    usage = {"total_token_usage": {"total_tokens": 1}, "last_token_usage": {"input_tokens": 1}}
-    payloads: list[tuple[str, dict[str, Any]]] = [
-        ("session_meta", {"id": "c", "cwd": "/a/b"}),
-        ("turn_context", {"model": "m"}),
-        ("event_msg", {"type": "task_started", "turn_id": "t"}),
-        ("response_item", {"type": "message", "role": "user", "content": [{"text": "x"}]}),
-        ("response_item", {"type": "function_call", "name": "f", "call_id": "k"}),
-        ("response_item", {"type": "function_call_output", "call_id": "k", "output": output}),
-        ("response_item", {"type": "message", "role": "assistant", "content": []}),
-        ("event_msg", {"type": "token_count", "info": usage}),
-        ("event_msg", {"type": "task_complete", "error": {"message": "status 503"}}),
-        ("event_msg", {"type": "turn_aborted"}),
-        ("token_usage_record", {"usage": {}, "thread_token_usage": {}}),
-    ]
-    return [{"timestamp": AT, "type": kind, "payload": told} for kind, told in payloads]
+LOGS = list(logs())
 
 
-def plain_lines() -> list[dict[str, Any]]:
-    resource = {"_rawAttributes": [["service.name", "a"]], "attributes": {"session.id": "s"}}
-    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "x"}
-    return [
-        {"hrTime": [1762185600, 1], "_body": "x", "attributes": attributes, "resource": resource},
-        {"_spanContext": {"traceId": "a", "spanId": "b"}, "name": "n", "startTime": [1762185600, 0]}
-        | {"endTime": [1762185600, 9], "status": {"code": 2}, "attributes": attributes}
-        | {"events": [{"name": "exception", "attributes": {"exception.type": "E"}}]},
-        {"name": "n", "context": {"trace_id": "0xa"}, "start_time": AT, "end_time": AT}
-        | {"attributes": attributes, "status": {"status_code": "ERROR"}, "span_kind": "TOOL"},
-    ]
+def source_over(kind: str, case: Path, place: Path) -> RecordSource:
+    mapping = case / "map.toml"
+    (source,) = open_sources([Spec(kind, place, mapping if mapping.exists() else None)], place)
+    assert isinstance(source, RecordSource)
+    return source
 
 
-def mapped(documents: Iterator[Any]) -> Iterator[Any]:
-    names = (
-        "ts",
-        "act",
-        "name",
-        "status",
-        "elapsed_s",
-        "finish_reason",
-        "iter",
-        "conv_id",
-        "error",
-    )
-    columns = tuple((name, Column(paths=((name,),))) for name in names)
-    translator = Translator(Mapped(columns))
-    return (translator.record(document) for document in documents)
+def objects_of(path: Path) -> Objects:
+    from tgt.sources.files import LogFile  # noqa: PLC0415 only here
+
+    file = LogFile.of(str(path), path.stat())
+    return [document.value for document in documents(file) if document.value is not None]
 
 
-def mapped_lines() -> list[dict[str, Any]]:
-    return [
-        {"ts": AT, "act": "tool_call", "name": "x", "status": "ok", "elapsed_s": 1, "iter": 2}
-        | {"finish_reason": "stop", "conv_id": "c", "error": "e"}
-    ]
+def written(case: Path, path: Path, place: Path, objects: Objects) -> None:
+    """The objects as lines, in a file of the same name in another place."""
+    target = place / path.relative_to(case / "input")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(json.dumps(each) + "\n" for each in objects), encoding="utf-8")
+
+
+def read(source: RecordSource) -> tuple[int, int]:
+    """How many records there are, each with values of the right types, and malformed objects."""
+    records = malformed = 0
+    for file in source.listing().files:
+        reading = FileReading(source, file)
+        for outcome in reading.outcomes():
+            if isinstance(outcome, PassedOver):
+                continue
+            records += 1
+            assert isinstance(outcome["us"], int)
+            for name, value in outcome.items():
+                if value is not None:
+                    kind = "BIGINT" if type(value) is int else KINDS[type(value)]
+                    assert kind == RECORD[name].replace("UBIGINT", "BIGINT"), name
+            json.dumps(outcome, allow_nan=False, ensure_ascii=False).encode()
+        json.dumps(reading.state, allow_nan=False)
+        malformed += reading.malformed.total()
+    return records, malformed
 
 
 def broken(value: Any, chance: random.Random) -> Any:
+    """The value with something in it left out or replaced."""
     if isinstance(value, dict) and value:
-        copy, key = dict(value), chance.choice(list(value))
-        draw = chance.random()
+        key, draw = chance.choice(list(value)), chance.random()
         if draw < 0.15:
-            del copy[key]
-        elif draw < 0.5:
-            copy[key] = chance.choice((*_WRONG, *_WRONG_DEEP))
+            del value[key]
         else:
-            copy[key] = broken(copy[key], chance)
-        return copy
+            value[key] = chance.choice(WRONG) if draw < 0.5 else broken(value[key], chance)
+        return value
     if isinstance(value, list) and value:
         at = chance.randrange(len(value))
-        return [broken(one, chance) if i == at else one for i, one in enumerate(value)]
-    return chance.choice((*_WRONG, *_WRONG_DEEP))
+        value[at] = broken(value[at], chance)
+        return value
+    return chance.choice(WRONG)
 
 
 @pytest.mark.parametrize(
-    ("name", "translate", "whole"),
-    [
-        ("Claude Code", lambda found: claude_code.translate(found, "project"), claude_lines),
-        ("Codex", lambda found: codex.translate(found, "rollout"), codex_lines),
-        ("SDK objects", otlp.translate, plain_lines),
-        ("a mapping", mapped, mapped_lines),
-    ],
+    ("kind", "case", "path"),
+    LOGS,
+    ids=[f"{kind}-{case.name}-{n}" for n, (kind, case, _) in enumerate(LOGS)],
 )
-def test_a_session_with_one_broken_line_is_read(
-    name: str,
-    translate: Callable[[Iterator[Any]], Iterator[Any]],
-    whole: Callable[[], list[dict[str, Any]]],
+def test_a_log_with_a_broken_object_is_read(
+    tmp_path: Path, kind: str, case: Path, path: Path
 ) -> None:
     chance = random.Random(11)
-    lines = whole()
-    usual = sum(isinstance(record, dict) for record in translate(iter(lines)))
+    objects = objects_of(path)
+    if not objects:
+        pytest.skip("there is no object in it")
+    source = source_over(kind, case, tmp_path)
+    written(case, path, tmp_path, objects)
+    usual, malformed = read(source)
+    for _ in range(12):
+        changed = copy.deepcopy(objects)
+        at = chance.randrange(len(changed))
+        changed[at] = broken(changed[at], chance)
+        written(case, path, tmp_path, changed)
+        records, more = read(source)
+        assert more <= malformed + bounds.RECORDS_PER_DOCUMENT
+        if len(objects) > 3:
+            assert records >= min(1, usual - 1)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"type": ["assistant"], "message": {"content": [{"type": ["tool_use"]}]}}',
+        '{"type": "assistant", "stop_reason": ' + "[" * 486 + "]" * 486 + "}",
+        '{"type": "assistant", "message": {"stop_reason": ' + "[" * 150 + "]" * 150 + "}}",
+        '{"any": ' + "[" * 967 + "]" * 967 + "}",
+        '{"any": ' + "9" * 5001 + "}",
+        '{"any": "\\ud800"}',
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "\udcff",
+        "no JSON",
+        "[]",
+        "17",
+    ],
+    ids=lambda bad: bad[:30],
+)
+@pytest.mark.parametrize("kind", sorted({kind for kind, *_ in LOGS}))
+def test_a_line_that_kills_costs_none_of_the_others(tmp_path: Path, kind: str, bad: str) -> None:
+    """Each was once the end of a run; the lines around it are read as they were without it."""
+    _, case, path = max(
+        (log for log in LOGS if log[0] == kind and log[2].suffix == ".jsonl"),
+        key=lambda log: (len(objects_of(log[2])), log[2]),
+        default=max(log for log in LOGS if log[0] == kind),
+    )
+    source = source_over(kind, case, tmp_path)
+    written(case, path, tmp_path, objects_of(path))
+    usual, _ = read(source)
     assert usual
-    for _ in range(3000):
-        at = chance.randrange(len(lines))
-        session = [broken(line, chance) if i == at else line for i, line in enumerate(lines)]
-        for record in translate(iter(line for line in session if isinstance(line, dict))):
-            if isinstance(record, dict) and record.get("us") is not None:
-                assert isinstance(record["us"], int)
-                assert isinstance(record["act"], str)
-                json.dumps(record, allow_nan=False)
+    target = tmp_path / path.relative_to(case / "input")
+    line = bad.encode("utf-8", "surrogateescape") + b"\n"
+    target.write_bytes(line + target.read_bytes() + line)
+    assert read(source)[0] >= usual

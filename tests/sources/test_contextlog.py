@@ -34,7 +34,7 @@ def project_lines(world: World, *lines: Row | str | bytes) -> list[Row]:
         connection.execute("SET threads = 1")
         for macro in source.macros:
             connection.execute(macro)
-        projection = source.records()
+        projection = source.projection()
         cursor = connection.execute(
             projection.whole(), {"paths": [str(path)], **projection.parameters}
         )

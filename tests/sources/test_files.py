@@ -218,6 +218,25 @@ def test_blocks_of_one_size(tmp_path: Path) -> None:
         assert sizes == [BLOCK_BYTES, BLOCK_BYTES, 7]
 
 
+def test_a_file_that_is_written_faster_than_it_is_read_has_an_end(tmp_path: Path) -> None:
+    file = log(tmp_path / "x.jsonl", LINES)
+    total = 0
+    with Path(file.path).open("ab") as writer:
+        for block in stream_of(file).of(1000):
+            total += len(block)
+            writer.write(LINES)
+            writer.flush()
+    assert total == len(LINES)
+
+
+def test_a_file_that_was_cut_while_it_is_read_ends_there(tmp_path: Path) -> None:
+    file = log(tmp_path / "x.jsonl", LINES)
+    blocks = stream_of(file).of(1000)
+    assert next(blocks) == LINES[:1000]
+    os.truncate(file.path, 1500)
+    assert list(blocks) == [LINES[1000:1500]]
+
+
 @pytest.mark.parametrize("kind", ["fifo", "device", "directory", "absent", "dangling"])
 def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, kind: str) -> None:
     """A named pipe without a writer would keep whoever opens it waiting for ever."""

@@ -268,7 +268,7 @@ def test_a_state_that_a_reader_cannot_use_is_as_none(log: Callable[..., LogFile]
         ("name", {"x": 1}, None),
         ("name", "half \ud800", "half ?"),
         ("name", "nul\0l", "nul�l"),
-        ("error", "é" * 3000, "é" * bounds.TEXT_CHARS),
+        ("error", "é" * 9000, "é" * bounds.TEXT_CHARS),
         ("failed", True, True),
         ("failed", "false", False),
         ("failed", [], None),

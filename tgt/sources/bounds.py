@@ -17,7 +17,7 @@ VALUES = 1_000_000
 
 RECORDS_PER_DOCUMENT = 100_000
 
-TEXT_CHARS = 2_000
+TEXT_CHARS = 8_192
 """Of one text of a record; previews are shorter by themselves."""
 
 WORD_CHARS = 500

@@ -79,14 +79,17 @@ class Blocks:
             yield bytes(kept)
 
     def _raw(self, stream: RawIOBase, size: int) -> Iterator[bytes]:
-        while True:
+        # What is written meanwhile is left for the next reading, or this one might never end.
+        left = os.fstat(stream.fileno()).st_size - stream.tell()
+        while left > 0:
             try:
-                block = stream.read(size)
+                block = stream.read(min(size, left))
             except OSError as failure:
                 self.damage = failure.strerror or "it cannot be read"
                 return
             if not block:
                 return
+            left -= len(block)
             yield block
 
     def _gunzipped(self, packed: Iterator[bytes], size: int) -> Iterator[bytes]:
