@@ -19,11 +19,11 @@ from tgt.events import to_us
 from tgt.sources.words import ABORTS, FINISH_PREFIX, FINISHES, OUTCOMES, REFUSALS, TRUTHS
 
 PREVIEW = 400
-EARLIEST_YEAR = 1990
 EARLIEST_US = 631_152_000_000_000
 LATEST_US = 253_402_300_799_999_999
 
 _LONGEST_PAIR = 80
+_LONGEST_WORD = 4096
 _BLANKS = " \t\r\n"
 _FINISH_PREFIX = re.compile(FINISH_PREFIX)
 _SEVERAL_WORDS = re.compile(r"[a-z][a-z_.-]*")
@@ -43,13 +43,17 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         trimmed = value.strip(_BLANKS)
-        is_json = trimmed[:1] in {"{", "["} and _parsed(trimmed) is not None
-        return None if is_json else trimmed or None
+        return None if trimmed[:1] in {"{", "["} and _is_json(trimmed) else trimmed or None
     if isinstance(value, dict | list):
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_json(value: str) -> bool:
+    # One that is longer is no word, whatever it is, and to parse it might take much memory.
+    return len(value) > _LONGEST_WORD or _parsed(value) is not None
 
 
 def _parsed(value: str) -> Any:
@@ -177,7 +181,11 @@ def _of_written(value: str) -> int | None:
         clock = timedelta(days=1) if is_end else _time_of_day(hour, minute, second, micros)
     except ValueError:
         return None
-    return to_us(day + clock) + offset * (60_000_000 if written[15] == "-" else -60_000_000)
+    return (
+        to_us(day)
+        + clock // timedelta(microseconds=1)
+        + offset * (60_000_000 if written[15] == "-" else -60_000_000)
+    )
 
 
 def _time_of_day(hour: int, minute: int, second: int, micros: int) -> timedelta:
