@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tgt.sources.agents import identity, is_added_tool, project_name
+from tgt.sources.agents import identity, is_added_tool
 from tgt.sources.base import Record
 from tgt.sources.bounds import WORD_CHARS
 from tgt.sources.coerce import (
@@ -24,6 +24,7 @@ from tgt.sources.coerce import (
     text,
     upstream,
 )
+from tgt.sources.projects import project_name
 
 Columns = Mapping[str, Any]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from tgt.sources.coerce import number, truth
@@ -45,15 +44,6 @@ def identity(kind: str, name: str, scope: str | None) -> str:
     """The key of what is called ``name``. Ids that a provider made are unique everywhere, so a copy
     of a history has the same keys; short ones are only within their conversation."""
     return f"{kind}:{name}" if len(name) >= _UNIQUE else f"{kind}:{scope}:{name}"
-
-
-def project_name(directory: str | None) -> str | None:
-    """The name of the directory in which an agent works, on any system; None for a root."""
-    if not directory:
-        return None
-    is_windows = directory[1:2] == ":" or ("\\" in directory and not directory.startswith("/"))
-    path = PureWindowsPath(directory) if is_windows else PurePosixPath(directory)
-    return path.name or None
 
 
 def is_added_tool(name: str) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tgt.sources.agents import Recent, full_text, identity, project_name
+from tgt.sources.agents import Recent, full_text, identity
 from tgt.sources.base import SKIPPED, Outcome, Record, malformed, unknown
 from tgt.sources.claude_code.api_errors import ABORTED, LENGTH, message_error, request_error
 from tgt.sources.claude_code.calls import Calls
 from tgt.sources.claude_code.lines import TOKENS, Line, is_injected, said_in, tokens
 from tgt.sources.coerce import finish, moment, preview, text, upstream
+from tgt.sources.projects import project_name
 
 BOOKKEEPING = frozenset(
     (

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tgt.sources.agents import COPY, identity, project_name
+from tgt.sources.agents import COPY, identity
 from tgt.sources.coerce import moment, number, text
+from tgt.sources.projects import project_name
 
 _BURST_US = 2_000_000
 """A copy is written at once, long before a person could type."""
