@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tgt import options, subjects
+from tgt.analyzers import spikes
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import MAX_SAMPLES, Builder
 from tgt.analyzers.docs_gap import confidence
-from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
 from tgt.analyzers.figures import Measure, Unit, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Examples, Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import Interval, from_us
-from tgt.tasks.card import Finding, Fix, Severity, TaskType, fingerprint, format_time
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
 from tgt.templates import family
 
 MIN_CONVERSATIONS = 3
 CHEAP_CALLS, CHEAP_S = 2, 60
 """An error that cost less than both each time is a small one, however often it comes."""
-WHOLE = 0.9
-"""Share of a tool's errors since the onset of a spike that is the whole of it."""
-SPIKE_LOOK_BACK = timedelta(days=1)
 NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
 """Families that say nothing about what is wrong with the agent's surroundings."""
 CALL = "act = 'tool_call' AND actor <> 'user'"
@@ -58,7 +55,7 @@ class RecurringErrorAnalyzer:
 
     def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
         # Those of the spikes that it leaves to another analyzer; its own have no history.
-        return ErrorSpikeAnalyzer().signals(settings) if _seeks_spikes(settings) else ()
+        return spikes.signals(settings)
 
     def analyze(self, context: Context) -> Analysis:
         end = context.window.end
@@ -70,8 +67,7 @@ class RecurringErrorAnalyzer:
             )
             if _family(each.text) not in NO_ERRORS
         ]
-        onsets = _onsets(context, texts) if texts else {}
-        left = [each for each in texts if not _is_told(context, each, onsets.get(each.subject))]
+        left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
         used = _used(context, window) if left else {}
         return Analysis(
             tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left)
@@ -194,40 +190,3 @@ def _used(context: Context, window: Interval) -> Mapping[str, int]:
         reading.subject: reading.now.bad_conversations
         for reading in context.snapshot.counts(USED, window)
     }
-
-
-def _seeks_spikes(settings: Settings) -> bool:
-    return ErrorSpikeAnalyzer.name in settings.analyzers
-
-
-def _onsets(context: Context, texts: list[Recurrence]) -> Mapping[str, datetime]:
-    """When the error spike of a tool began, if it has one now or had one within a day."""
-    onsets: dict[str, datetime] = {}
-    for each in texts:
-        names = (each.subject, *(f"{each.subject}@{service}" for service in each.services))
-        for name in names:
-            for spike in context.incidents.get(fingerprint(TaskType.ERROR_SPIKE, name), ()):
-                if spike.end > context.window.start - SPIKE_LOOK_BACK:
-                    earlier = onsets.get(each.subject, spike.start)
-                    onsets[each.subject] = min(earlier, spike.start)
-    if _seeks_spikes(context.settings):
-        for finding in ErrorSpikeAnalyzer().analyze(context).findings:
-            if finding.confidence >= context.settings.min_confidence:
-                parsed = subjects.parse(finding.subject)
-                name = str(subjects.Subject(parsed.act, parsed.name))
-                onsets.setdefault(name, context.window.end - SPIKE_LOOK_BACK)
-    return onsets
-
-
-def _is_told(context: Context, each: Recurrence, onset: datetime | None) -> bool:
-    """Whether an error spike is made of this text, and before it there were too few."""
-    if onset is None:
-        return False
-    since = context.snapshot.recurrences(
-        CALL, Interval(onset, context.window.end), 1, 0, newest=onset
-    )
-    same = [other for other in since if other.subject == each.subject]
-    mine = next((other.counted for other in same if other.text == each.text), None)
-    if mine is None or mine.events < WHOLE * sum(other.counted.events for other in same):
-        return False
-    return each.counted.conversations - mine.conversations < MIN_CONVERSATIONS

@@ -56,11 +56,14 @@ def recurrences(
     db: Database, where: str, window: Interval, least: int, most: int, newest_us: int
 ) -> tuple[Recurrence, ...]:
     """As ``Snapshot.recurrences``."""
-    inside = f"us > {to_us(window.start)} AND us <= {to_us(window.end)}"
+    end = to_us(window.end)
+    inside = f"us > {to_us(window.start)} AND us <= {end}"
+    # What did not come again need not be looked for in all the days before.
+    again = f"SELECT error FROM events WHERE us > {newest_us} AND us <= {end} AND error IS NOT NULL"
     db.table(
         "failing",
         f"SELECT conv_id, row, subject, service, error, {_LOCATED}"
-        f" FROM ({canonical(f'{inside} AND error IS NOT NULL AND conv IS NOT NULL')})"
+        f" FROM ({canonical(f'{inside} AND conv IS NOT NULL AND error IN ({again})')})"
         f" WHERE {BAD} AND ({where})",
     )
     db.table("texts", _TEXTS, least=least, newest=newest_us)
