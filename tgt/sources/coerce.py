@@ -22,7 +22,7 @@ PREVIEW = 400
 EARLIEST_US = 631_152_000_000_000
 LATEST_US = 253_402_300_799_999_999
 
-_LONGEST_PAIR = 80
+# What is longer is no word, whatever it is, and to look into it might take much memory.
 _LONGEST_WORD = 4096
 _BLANKS = " \t\r\n"
 _FINISH_PREFIX = re.compile(FINISH_PREFIX)
@@ -52,7 +52,6 @@ def text(value: Any) -> str | None:
 
 
 def _is_json(value: str) -> bool:
-    # One that is longer is no word, whatever it is, and to parse it might take much memory.
     return len(value) > _LONGEST_WORD or _parsed(value) is not None
 
 
@@ -81,7 +80,7 @@ def number(value: Any) -> float | None:
     """A finite number that is not negative, also as text; a boolean is none."""
     if value is None or isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str) and not value.isascii():
+    if isinstance(value, str) and (len(value) > _LONGEST_WORD or not value.isascii()):
         return None
     try:
         found = float(value)
@@ -122,7 +121,7 @@ def is_refusal(value: Any) -> bool:
 def _plain(value: Any) -> str:
     if not isinstance(value, str | int | float):
         return ""
-    word = value if isinstance(value, str) else str(value)
+    word = value[:_LONGEST_WORD] if isinstance(value, str) else str(value)
     return word.strip(_BLANKS).lower().replace("-", "_").replace(" ", "_")
 
 
@@ -138,7 +137,7 @@ def moment(value: Any) -> int | None:
     """
     us: int | None
     if isinstance(value, str):
-        us = _of_text(value.strip(_BLANKS))
+        us = _of_text(value.strip(_BLANKS)) if len(value) <= _LONGEST_WORD else None
     elif isinstance(value, bool):
         return None
     elif isinstance(value, int):
@@ -160,7 +159,7 @@ def _of_text(value: str) -> int | None:
     if _WHOLE_TIME.fullmatch(value):
         return _of_whole(int(value))
     if value[:1] == "[":
-        return _of_pair(_parsed(value) if len(value) <= _LONGEST_PAIR else None)
+        return _of_pair(_parsed(value))
     us = _of_written(value)
     amount = number(value) if us is None else None
     return us if amount is None else _of_real(amount)
@@ -243,7 +242,7 @@ def finish(value: Any) -> str | None:
 
 
 def _finish_of_several(words: str) -> str | None:
-    found = [_finish(word) for word in _SEVERAL_WORDS.findall(words.lower())]
+    found = [_finish(word) for word in _SEVERAL_WORDS.findall(words[:_LONGEST_WORD].lower())]
     return next((word for word in found if word != "stop"), found[0] if found else None)
 
 
