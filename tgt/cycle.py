@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
@@ -205,15 +206,16 @@ def completed(
         for decision in decide(settings, judged, stored, state, now)
         if decision.action in {Action.SAVE, Action.RENEW, Action.REOPEN}
     }
-    sure = tuple(
-        masked(
-            with_samples(finding, timeline.complete(finding.examples), settings.masked),
+    chosen_findings = [f for f in judged.sure if f.fingerprint in written]
+    samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
+    told = {
+        id(finding): masked(
+            with_samples(finding, tuple(islice(samples, len(finding.examples))), settings.masked),
             settings.masked,
         )
-        if finding.fingerprint in written
-        else finding
-        for finding in judged.sure
-    )
+        for finding in chosen_findings
+    }
+    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
     return replace(judged, sure=sure)
 
 

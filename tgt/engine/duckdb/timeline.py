@@ -9,7 +9,7 @@ from typing import Self
 
 import duckdb
 
-from tgt.engine.duckdb import conversations, examples, inventory, limits, rollups
+from tgt.engine.duckdb import conversations, inventory, limits, rollups, texts
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.history import Past
@@ -154,4 +154,4 @@ class DuckDBTimeline:
 
     def complete(self, samples: Sequence[Sample]) -> tuple[Sample, ...]:
         """The samples with what their records say, as far as their files still say it."""
-        return examples.complete(self.database, self._sources, samples)
+        return texts.complete(self.database, self._sources, samples)
