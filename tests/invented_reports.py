@@ -26,6 +26,7 @@ HOSTILE = (
     "&lt;b&gt; &amp; <b>bold</b> <img src=x onerror=alert(1)>",
     "<meta http-equiv=refresh content=0> <base href=//evil.example>",
     "{{7*7}} ${7*7} %0d%0a \x00",
+    "\U0001f600\u6f22\u5b57 \u0635\u0644\u0649\u0301\u0301\u0301\u0301\u0301\u0301\u0301" * 9,
 )
 """What may not act on a terminal, in Markdown or in a browser."""
 

@@ -24,7 +24,7 @@ from tgt.engine.registry import Telemetry, open_timeline, telemetry_of
 from tgt.engine.sequences import Run
 from tgt.engine.summary import Summary
 from tgt.events import Interval
-from tgt.sources.registry import usual
+from tgt.sources import registry
 from tgt.sources.spec import CONTEXTLOG, Spec
 
 MOST = 100
@@ -96,15 +96,19 @@ def report(
     """What happened in (since, now]. Raises TelemetryError if no telemetry can be read."""
     period = Interval(since, now)
     length = period.end - period.start
+    baseline = max(length, timedelta(days=settings.baseline_days))
+    # What runs have kept is enough unless the time before reaches further back than they do.
+    usual = _window(settings, now).start - timedelta(days=settings.baseline_days)
+    reach = min(since - length, usual) + baseline
     telemetry = telemetry_of(settings)
     analyzers = chosen(settings)
     with open_timeline(
         settings,
         telemetry,
         (*analyzers.signals, USAGE),
-        _window(settings, since),
+        Interval(reach, max(reach, now)),
         _window(settings, now),
-        baseline=max(length, timedelta(days=settings.baseline_days)),
+        baseline=baseline,
         progress=progress,
     ) as timeline:
         mask = cache(settings.masked)
@@ -147,7 +151,7 @@ def _sources(settings: Settings, telemetry: Telemetry) -> Iterator[str]:
     if telemetry.engine is not None:
         yield telemetry.engine.kind
         return
-    for spec in settings.source or usual(settings.contextlog_dir):
+    for spec in settings.source or registry.usual(settings.contextlog_dir):
         is_usual = spec == Spec(CONTEXTLOG)
         yield f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import END, Line, World, call, calls_of, hours_of, response
+from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
 from tgt.analyzers import error_spike
 from tgt.analyzers.base import Analysis, Analyzer, Context, Need
@@ -203,6 +203,27 @@ def test_conversations_need_enough_in_a_window(world: World) -> None:
     assert aborted.judgeable
     assert aborted.smallest_change is not None
     assert 0.2 < aborted.smallest_change < 0.5
+
+
+def test_long_waits_must_be_more_than_usual(world: World) -> None:
+    """Where half of the conversations wait long, the smallest change lies beyond that half."""
+
+    def slow(minutes: float, conv: str, bad: bool) -> list[Line]:
+        asked = {"ts": before(minutes + (1 if bad else 0.05)), "act": "message", "actor": "user"}
+        return [{**asked, "conv_id": conv}, response(minutes, conv)]
+
+    world.write(*hours_of(slow, hours=40, per_hour=40, bad_of=2))
+    told = outlook(world, "ux_issue")["conversations/long_wait"]
+    assert told.usual == pytest.approx(0.5, abs=0.02)
+    assert told.smallest_change is not None
+    assert 0.5 < told.smallest_change <= 0.95
+
+
+def test_where_no_conversation_has_ended_none_can_be_judged(world: World) -> None:
+    world.write(response(5, "c"), call(6, "c"))
+    (told,) = outlook(world, "ux_issue").values()
+    assert told.subject == "conversations"
+    assert told.missing == "0 of 10 finished conversations in 60 minutes"
 
 
 # --- what all have in common ---------------------------------------------------------------------

@@ -112,9 +112,9 @@ def facts(report: Report) -> tuple[Fact, ...]:
         if count(now) or count(earlier):
             told.append(fact(label, "", _written(count)))
     if now.input_tokens or now.output_tokens:
-        cached = f"{_share(now.cached_tokens, now.input_tokens)} from a cache"
+        cached = now.cached_tokens and f"{_share(now.cached_tokens, now.input_tokens)} from a cache"
         told += [
-            fact("input tokens", cached, lambda s: amount(s.input_tokens)),
+            fact("input tokens", cached or "", lambda s: amount(s.input_tokens)),
             fact("output tokens", "", lambda s: amount(s.output_tokens)),
         ]
     return tuple(told)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _EVERYTHING = "all"
 _FEW = 4
 """Subjects of one analyzer that have a line of their own, and reasons of which each has one."""
+_HARDLY_EVER = 0.0005
+"""A usual share of which a multiple says nothing."""
 _COLUMNS = (
     Column("", is_number=False),
     Column("about", is_number=False),
@@ -87,6 +89,8 @@ def _sees(each: Outlook) -> str:
     if each.unit is Unit.SHARE:
         beside = f" (usually {usual})" if usual else ""
         return f"{words.percent(each.smallest_change)} or more{beside}{basis}"
+    if each.usual_unit is Unit.SHARE and each.usual is not None and each.usual < _HARDLY_EVER:
+        return f"{words.percent(each.smallest_change * each.usual)} or more (usually none){basis}"
     return f"{each.smallest_change:.3g}× the usual {usual} or more{basis}"
 
 

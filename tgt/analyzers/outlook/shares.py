@@ -20,67 +20,72 @@ from tgt.stats import confidence
 
 def of_answers(look: Look) -> Iterator[Outlook]:
     """Of each model, the share of answers that are cut off."""
-    context = look.context
-    signal, length = truncation(context.snapshot.coverage), max(continuation.WINDOWS_H)
-    threshold = context.option(continuation.THRESHOLD)
+    signal = truncation(look.context.snapshot.coverage)
     for reading in look.readings(signal, look.day):
-        if subjects.parse(reading.subject).act != subjects.RESPONSE:
-            continue
-        history = look.baseline(reading)
-        n = _expected(look, reading, length, lambda each: each.n)
-        of = f"responses in {length} hours"
-        if n < continuation.MIN_RESPONSES:
-            missing = f"{n} of {continuation.MIN_RESPONSES} {of} of a typical day"
-            yield look.lacking(reading.subject, missing)
-            continue
-        effect = history.clusters.design_effect()
-        usual = history.usual(continuation.MIN_RESPONSES, design_effect=effect)
+        if subjects.parse(reading.subject).act == subjects.RESPONSE:
+            yield _answers(look, reading)
 
-        def is_seen(
-            k: int,
-            n: int = n,
-            effect: float = effect,
-            usual: confidence.Usual | None = usual,
-            *,
-            by_event: bool = reading.now.by_event,
-        ) -> bool:
-            sure = confidence.lies_above(
-                k / effect, n / effect, threshold, usual, continuation.PRIOR
-            )
-            return capped(sure, by_event=by_event) >= look.minimum
 
-        low = max(continuation.MIN_CONVERSATIONS, math.floor(threshold * n) + 1)
-        k = smallest(low, n, is_seen)
-        share = usual.share if usual else None
-        yield look.seeing(reading.subject, k and k / n, Unit.SHARE, share, n, of)
+def _answers(look: Look, reading: Reading) -> Outlook:
+    history, length = look.baseline(reading), max(continuation.WINDOWS_H)
+    threshold = look.context.option(continuation.THRESHOLD)
+    n = _expected(look, reading, length, lambda each: each.n)
+    of = f"responses in {length} hours"
+    if n < continuation.MIN_RESPONSES:
+        missing = f"{n} of {continuation.MIN_RESPONSES} {of} of a typical day"
+        return look.lacking(reading.subject, missing)
+    effect = history.clusters.design_effect()
+    usual = history.usual(continuation.MIN_RESPONSES, design_effect=effect)
+
+    def is_seen(k: int) -> bool:
+        sure = confidence.lies_above(k / effect, n / effect, threshold, usual, continuation.PRIOR)
+        return capped(sure, by_event=reading.now.by_event) >= look.minimum
+
+    low = max(continuation.MIN_CONVERSATIONS, math.floor(threshold * n) + 1)
+    k = smallest(low, n, is_seen)
+    known = usual.share if usual else None
+    return look.seeing(reading.subject, None if k is None else k / n, Unit.SHARE, known, n, of)
 
 
 def of_conversations(look: Look) -> Iterator[Outlook]:
     """The shares of conversations that go badly."""
     context = look.context
     length = max(1, round(context.window.minutes / 60))
+    of = f"finished conversations in {duration(context.window)}"
     for question in ux_issue.questions(context.settings):
-        for reading in context.snapshot.counts(question.signal, context.window):
+        readings = context.snapshot.counts(question.signal, context.window)
+        if not readings:
+            missing = f"0 of {ux_issue.MIN_CONVERSATIONS} {of}"
+            yield look.lacking(subjects.CONVERSATIONS, missing)
+            return
+        for reading in readings:
             n = _expected(look, reading, length, lambda each: each.n)
-            of = f"finished conversations in {duration(context.window)}"
             if n < ux_issue.MIN_CONVERSATIONS:
                 missing = f"{n} of {ux_issue.MIN_CONVERSATIONS} {of} of a typical day"
                 yield look.lacking(reading.subject, missing)
                 continue
-            yield _question(look, question.threshold, reading, n, of)
+            usual = look.baseline(reading).usual(ux_issue.MIN_CONVERSATIONS)
+            is_relative = question.is_relative and usual is not None
+            share = _smallest(look, question.threshold, n, usual, is_relative=is_relative)
+            known = usual.share if usual else None
+            yield look.seeing(reading.subject, share, Unit.SHARE, known, n, of)
 
 
-def _question(look: Look, threshold: float, reading: Reading, n: int, of: str) -> Outlook:
-    usual = look.baseline(reading).usual(ux_issue.MIN_CONVERSATIONS)
+def _smallest(
+    look: Look, threshold: float, n: int, usual: confidence.Usual | None, *, is_relative: bool
+) -> float | None:
+    """The smallest share of ``n`` that is found; a relative one must be more than usual, too."""
+    line = max(threshold, usual.share) if is_relative and usual else threshold
 
     def is_seen(k: int) -> bool:
-        sure = confidence.lies_above(k, n, threshold, usual, ux_issue.PRIOR)
+        if is_relative and usual:
+            sure = confidence.risen_above(k, n, line, usual, ux_issue.PRIOR)
+        else:
+            sure = confidence.lies_above(k, n, line, usual, ux_issue.PRIOR)
         return sure >= look.minimum
 
-    low = max(ux_issue.MIN_BAD, math.floor(threshold * n) + 1)
-    k = smallest(low, n, is_seen)
-    share = usual.share if usual else None
-    return look.seeing(reading.subject, k and k / n, Unit.SHARE, share, n, of)
+    k = smallest(max(ux_issue.MIN_BAD, math.floor(line * n) + 1), n, is_seen)
+    return None if k is None else k / n
 
 
 def _expected(look: Look, reading: Reading, length: int, count: Callable[[Counts], int]) -> int:
