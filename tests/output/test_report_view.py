@@ -117,7 +117,7 @@ def test_nothing_of_telemetry_acts(width: int) -> None:
     text = report_view.report(Screen(width, colour=False), hostile())
     assert not any(character in text for character in "\x1b\x07\x00\u202e\u200b")
     assert len(text) < 200_000
-    assert all(len(line) <= width for line in text.splitlines())
+    assert all(cell_len(line) <= width for line in text.splitlines())
     assert HOSTILE[0][:10] in text, "what is harmless on a terminal is told as it is"
 
 
