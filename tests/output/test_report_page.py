@@ -138,6 +138,18 @@ def test_every_bar_lies_within_its_chart() -> None:
                     assert start + length <= most
 
 
+@pytest.mark.parametrize("steps", [1, 2, 48, 96])
+def test_small_charts_reach_from_one_end_to_the_other(steps: int) -> None:
+    drawn = charts.sparkline([(9, 1)] * steps, "title")
+    paths = re.findall(r' d="([^"]*)"', drawn)
+    assert len(paths) == 2, "of events and of failures"
+    for path in paths:
+        starts = [float(each) for each in re.findall(r"M([\d.]+) ", path)]
+        assert len(starts) == steps == path.count("z")
+        assert starts[0] == 0
+        assert starts[-1] == pytest.approx(168 - 168 / steps, abs=0.1)
+
+
 def test_nothing_happened() -> None:
     read = Reader(report_page.page(empty()))
     assert "svg" not in read.tags

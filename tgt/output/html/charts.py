@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from tgt.events import EPOCH, Interval
 from tgt.output import words
 from tgt.output.html.markup import Html, element, joined
+from tgt.output.report_content import amount
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -41,7 +42,7 @@ def by_time(values: Pairs, period: Interval, step: timedelta, title: str, *, bad
     parts: list[Html] = [element("title", title)]
     for level in (0, top / 2, top):
         parts.append(_line(_LEFT, y(level), _WIDTH - _RIGHT, y(level)))
-        parts.append(_label(_LEFT - 6, y(level) + 4, _count(level), "end"))
+        parts.append(_label(_LEFT - 6, y(level) + 4, _level(level), "end"))
     for place, (events, failures) in enumerate(values):
         if not numbers[place]:
             continue
@@ -83,8 +84,8 @@ def sparkline(values: Pairs, title: str) -> Html:
                 paths.append(_box(place * wide, _SPARK_HEIGHT - tall, max(1.0, wide - 0.5), tall))
     parts = [
         element("title", title),
-        element("path", d="".join(bars), class_="bar"),
-        *([element("path", d="".join(failed), class_="bad")] if failed else []),
+        element("path", d=Html("".join(bars)), class_="bar"),
+        *([element("path", d=Html("".join(failed)), class_="bad")] if failed else []),
     ]
     return _svg(_SPARK_WIDTH, _SPARK_HEIGHT, title, "spark", parts)
 
@@ -120,8 +121,8 @@ def _short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _count(value: float) -> str:
-    return words.count(value) if value == int(value) else f"{value:.1f}"
+def _level(value: float) -> str:
+    return amount(value) if value == int(value) else f"{value:.1f}"
 
 
 def _nice(highest: float) -> float:

@@ -15,7 +15,7 @@ LIMIT = 200
 
 
 class Html(str):
-    """Markup: of this module, and of nothing else."""
+    """Markup, or a value of an attribute, that holds nothing of telemetry which is not escaped."""
 
     __slots__ = ()
 
@@ -31,10 +31,10 @@ def escaped(text: object, limit: int = LIMIT) -> Html:
 
 
 def element(name: str, /, *children: str, **attributes: object) -> Html:
-    """An element; children that are no markup are escaped. An attribute that is None is left out; a
-    name may end with an underscore, and others in it are hyphens."""
+    """An element; children and values of attributes that are no Html are escaped. An attribute that
+    is None is left out; a name may end with an underscore, and others in it are hyphens."""
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{joined([value])}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -43,6 +43,6 @@ def element(name: str, /, *children: str, **attributes: object) -> Html:
     return Html(f"<{name}{written}>{joined(children)}</{name}>")
 
 
-def joined(parts: Iterable[str]) -> Html:
-    """Parts one after another, each escaped if it is no markup."""
+def joined(parts: Iterable[object]) -> Html:
+    """Parts one after another, each escaped (and cut) if it was not made here."""
     return Html("".join(part if isinstance(part, Html) else escaped(part) for part in parts))
