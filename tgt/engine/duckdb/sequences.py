@@ -23,6 +23,17 @@ _MOST_RUNS = 200
 _MOST_COMPARED = 8
 """Of how many calls of a run the answers are read again."""
 
+# Most conversations have too few calls that fail or that are the same, in whatever order.
+_BUSY = f"""
+SELECT DISTINCT conv_id AS conv FROM (
+    SELECT conv_id, subject, args_hash, count(*) AS calls,
+        count(CASE WHEN {BAD} THEN 1 END) AS failures
+    FROM {{events}} WHERE {CALL} GROUP BY conv_id, subject, args_hash)
+GROUP BY conv_id, subject
+HAVING sum(failures) >= $least
+    OR 2 * max(CASE WHEN args_hash IS NOT NULL THEN calls END) >= $least - 1
+"""
+
 # An order of its own (``lane``) has a trace with enough calls of its conversation.
 _MOMENTS = f"""
 SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_id, trace_id)
@@ -142,12 +153,7 @@ def runs(
         f" AND {CALL} AND conv_id IS NOT NULL",
     )
     back = f"us > {since} AND us <= {end} AND conv IN (SELECT conv FROM busy)"
-    # Most conversations have too few calls, and need not be put into their order.
-    db.table(
-        "busy",
-        f"SELECT conv_id AS conv FROM ({canonical(back)}) WHERE {CALL} GROUP BY conv_id"
-        f" HAVING count(*) >= {least}",
-    )
+    db.table("busy", _BUSY.format(events=f"({canonical(back)})"), least=least)
     try:
         if not db.value("SELECT count(*) FROM busy"):
             return ()
