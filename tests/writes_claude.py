@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,8 +26,11 @@ def write_sessions(
     for number in range(many):
         began = end - timedelta(days=days) * (1 - number / many) - timedelta(minutes=20)
         name = f"{number:08d}-0000-4000-8000-000000000000"
-        lines = "".join(f"{json.dumps(line)}\n" for line in _session(name, began, fails(number)))
-        (project / f"{name}.jsonl").write_text(lines)
+        lines = list(_session(name, began, fails(number)))
+        path = project / f"{name}.jsonl"
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        written = datetime.fromisoformat(lines[-1]["timestamp"]).timestamp()
+        os.utime(path, (written, written))
     return many
 
 

@@ -10,6 +10,7 @@ from tgt.tasks.card import format_time
 
 LONGEST_WINDOW = timedelta(minutes=10080)
 _MINUTE = timedelta(minutes=1)
+_DAY = 1440
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Older:
 
 def no_events(window_min: int, older: Older, now: datetime) -> str:
     """The one line about a window without events."""
-    told = f"Skipped: no events in the last {window_min} minutes"
+    last = f"{window_min} minutes" if window_min < _DAY else spelt(window_min * _MINUTE)
+    told = f"Skipped: no events in the last {last}"
     if older.newest is None:
         return f"{told}, nor before: tgt sources shows what there is"
     when = f"{spelt(now - older.newest)} ago ({format_time(older.newest)})"

@@ -11,7 +11,9 @@ from tgt.errors import ExitStatus, SettingsError
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
+    from tgt.outcome import RunReport
     from tgt.setup.plan import Plan
+    from tgt.setup.prospects import Prospect
     from tgt.setup.timer import Timer
 
 
@@ -44,7 +46,7 @@ def init(
     """
     from tgt import cycle, diagnostics  # noqa: PLC0415 not needed by --help
     from tgt.output import ask, progress  # noqa: PLC0415
-    from tgt.setup.plan import planned  # noqa: PLC0415
+    from tgt.setup.plan import planned  # noqa: PLC0415 as above
 
     is_asking = not (yes or dry_run)
     if is_asking and (request.json or not ask.is_possible()):
@@ -63,20 +65,28 @@ def init(
         settings_file.write(plan.target.path, plan.text)
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         report = cycle.run(plan.first_look, request.now, dry_run=dry_run, progress=show)
+    coverage = _coverage(plan, request, report)
     started = _started(plan, dry_run=dry_run) if timer else None
     for warning in report.warnings:
         diagnostics.warn(warning)
     if request.json:
         from tgt.output import init_document  # noqa: PLC0415
 
-        request.reply_json(init_document.document(plan, report, started, dry_run=dry_run))
+        request.reply_json(init_document.document(plan, report, coverage, started, dry_run=dry_run))
     else:
         from tgt.output import init_view  # noqa: PLC0415 rich stays out of --json
 
         known = [decision.card.id for decision in report.decisions if decision.card is not None]
         request.reply(
             init_view.init(
-                request.screen, plan, report, started, request.now, known=known, dry_run=dry_run
+                request.screen,
+                plan,
+                report,
+                coverage,
+                started,
+                request.now,
+                known=known,
+                dry_run=dry_run,
             )
         )
     return _status(report.degraded, started)
@@ -92,6 +102,16 @@ def _agreed(request: Request, plan: Plan) -> bool:
         return True
     ask.show(f"\n{plan.target.path}:\n\n{plan.text}")
     return ask.confirm("Write these settings?")
+
+
+def _coverage(plan: Plan, request: Request, report: RunReport) -> tuple[Prospect, ...]:
+    """What could be judged, where there is nothing to show: no card, but telemetry."""
+    if report.skipped is not None or report.tasks or report.covered:
+        return ()
+    from tgt.setup.plan import FIRST_LOOK  # noqa: PLC0415 only where nothing was found
+    from tgt.setup.prospects import prospects  # noqa: PLC0415
+
+    return prospects(plan.settings, FIRST_LOOK, request.now)
 
 
 def _started(plan: Plan, *, dry_run: bool) -> Timer:

@@ -8,13 +8,21 @@ from tgt.output import machine
 from tgt.tasks.card import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tgt.outcome import RunReport
     from tgt.setup.plan import Plan
+    from tgt.setup.prospects import Prospect
     from tgt.setup.timer import Timer
 
 
 def document(
-    plan: Plan, report: RunReport, timer: Timer | None, *, dry_run: bool
+    plan: Plan,
+    report: RunReport,
+    coverage: Sequence[Prospect],
+    timer: Timer | None,
+    *,
+    dry_run: bool,
 ) -> dict[str, Any]:
     state = "kept" if not plan.text else "planned" if dry_run else "written"
     undo = [f"rm {plan.target.path}"] if state == "written" else []
@@ -38,6 +46,16 @@ def document(
                 "shadowedBy": str(plan.target.shadowed_by) if plan.target.shadowed_by else None,
             },
             "tasksDirectory": str(plan.settings.tasks_dir),
+            "coverage": [
+                {
+                    "analyzer": each.analyzer,
+                    "judgeable": each.judgeable,
+                    "waiting": each.waiting,
+                    "missing": each.missing or None,
+                    "judgeableAt": format_time(each.at) if each.at else None,
+                }
+                for each in coverage
+            ],
             "timer": _timer(timer),
             "undo": [*(timer.undo if timer else ()), *undo],
         },

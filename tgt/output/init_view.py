@@ -11,11 +11,14 @@ from tgt.output import run_view, text, words
 from tgt.output.safe import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    from rich.console import RenderableType
 
     from tgt.outcome import RunReport
     from tgt.setup.plan import Plan
+    from tgt.setup.prospects import Prospect
     from tgt.setup.timer import Timer
 
 
@@ -23,6 +26,7 @@ def init(
     on: text.Screen,
     plan: Plan,
     report: RunReport,
+    coverage: Sequence[Prospect],
     timer: Timer | None,
     now: datetime,
     *,
@@ -37,6 +41,11 @@ def init(
         text.render(on, Text(), text.heading("The last week")),
         *(f"  {line}\n" if line else "\n" for line in _run(on, report, known)),
     ]
+    if coverage:
+        told += [
+            text.render(on, Text(), text.heading("What could be judged")),
+            text.render(on, text.indented(_coverage(coverage, now))),
+        ]
     if timer is not None:
         told += [text.render(on, Text(), text.heading("Timer")), *_lines(_timer(timer))]
     undo = [*(timer.undo if timer else ())]
@@ -84,8 +93,22 @@ def _settings(plan: Plan, *, dry_run: bool) -> Iterator[str]:
 
 def _run(on: text.Screen, report: RunReport, known: Iterable[str]) -> list[str]:
     narrow = text.Screen(max(20, on.width - 2), on.colour, terminal=True)
-    lines = run_view.run(narrow, report, known).splitlines()
-    return [line for line in lines if "Next: tgt list" not in line]
+    shown = run_view.run(narrow, report, known).replace("Next: tgt list", "")
+    return shown.rstrip().splitlines()
+
+
+def _coverage(coverage: Sequence[Prospect], now: datetime) -> RenderableType:
+    rows = text.grid("", "")
+    for each in coverage:
+        told = [f"{words.plural(each.judgeable, 'subject')} now"] if each.judgeable else []
+        if each.waiting:
+            when = f", {words.age(each.at, now)}" if each.at else ""
+            told.append(f"{each.waiting} not yet: {each.missing}{when}")
+        rows.add_row(
+            text.styled(each.analyzer, limit=40),
+            text.styled("; ".join(told) or "nothing to look at yet", limit=300),
+        )
+    return rows
 
 
 def _timer(timer: Timer) -> Iterator[str]:
@@ -101,6 +124,7 @@ def _next(report: RunReport, timer: Timer | None) -> Iterator[str]:
         yield "tgt list            the tasks, best first"
         yield "tgt show TASK       one with its evidence"
     else:
+        yield "tgt report          what happened, beside the time before"
         yield "tgt sources         what is understood of the telemetry, and what for"
     if timer is None:
         yield "tgt init --timer    a run every 15 minutes from now on"

@@ -56,13 +56,13 @@ def install(job: Job) -> Outcome:
     Raises StoreError. Whatever goes wrong, no unit stays that was not there before.
     """
     units = rendered(job)
+    fsio.ensure_directory(directory())
     before = {name: _read(directory() / name) for name in units}
     foreign = [name for name, text in before.items() if text and not _is_ours(text)]
     if foreign:
         where = directory() / foreign[0]
         return Outcome(problem=f"{where} is not of tgt init: it was left as it is")
     try:
-        fsio.ensure_directory(directory())
         for name, text in units.items():
             if before[name] != text:
                 fsio.replace(directory() / name, [text.encode()])
