@@ -39,7 +39,7 @@ def test_coding_agents_are_known_by_their_services(service: str | None, agent: b
         ((), False),
         (("billing",), False),
         (("billing", "search"), True),
-        (("", "search"), True),
+        (("", "search"), False),
         ((CLAUDE, CODEX), False),
         ((CLAUDE, "claude-code:other", CODEX), False),
         ((CLAUDE, "billing"), True),

@@ -24,8 +24,8 @@ _SURER = 0.01
 _LONGEST_ID = 80
 MANY = 2
 """So many services are several."""
-_LONGEST_ASKED = 80
-"""Of what was asked, where what came of it follows."""
+_FIRST_ASKED, _LAST_ASKED = 40, 45
+"""Of what was asked, where what came of it follows: a path's end tells more than its middle."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,15 @@ class Builder:
     window: Interval
 
     def abstention(self, reason: str) -> Abstention:
-        return Abstention(self.analyzer.name, self.subject, reason)
+        like = self.like
+        return Abstention(self.analyzer.name, self.subject, f"{reason}; {like}" if like else reason)
+
+    @property
+    def like(self) -> str:
+        """For what the subject stands, if that is more than its name."""
+        subject = replace(subjects.parse(self.subject), service=None)
+        names = self.context.snapshot.coverage.folded.get(str(subject), 0)
+        return f"{names:,} names like {subject.name}" if names > 1 else ""
 
     def examples(self, signal: Signal, *, beyond: float | None = None) -> Examples:
         """Samples of what counts, their median time, and how many conversations there were."""
@@ -72,7 +80,7 @@ class Builder:
             subject=self.subject,
             severity=severity,
             title=title,
-            description=f"{description}{self._carried(carrier)}",
+            description=f"{description}{self._carried(carrier)}{self._told_like()}",
             evidence=Evidence(
                 metric=measure.metric,
                 current=measure.current_text,
@@ -117,6 +125,9 @@ class Builder:
         service, many, total = carrier
         share = "All of it is" if many == total else f"Most of it, {many} of {total}, is"
         return f" {share} of {service}."
+
+    def _told_like(self) -> str:
+        return f" It stands for {self.like}." if self.like else ""
 
     def _enough(self, judgement: Judgement) -> dict[str, str]:
         """How few would have been believed; nothing if not even all."""
@@ -229,8 +240,14 @@ def _json(value: Detail) -> Any:
 def _said(sample: Sample, finding: Finding, mask: Callable[[str], str]) -> str | None:
     """What an event said or was asked, or both."""
     if finding.shows_both and sample.args and sample.text not in {None, sample.args}:
-        return f"{masked_cut(sample.args, _LONGEST_ASKED, mask)} → {sample.text}"
+        return f"{_both_ends(mask(sample.args))} → {sample.text}"
     return (sample.args if finding.shows_asked else None) or sample.text
+
+
+def _both_ends(text: str) -> str:
+    if len(text) <= _FIRST_ASKED + _LAST_ASKED:
+        return text
+    return f"{text[:_FIRST_ASKED]}…{text[-_LAST_ASKED:]}"
 
 
 def _sample(sample: Sample, text: str | None, mask: Callable[[str], str]) -> dict[str, Any]:

@@ -53,14 +53,12 @@ class DocsGapAnalyzer:
     def analyze(self, context: Context) -> Analysis:
         readings = context.snapshot.counts(USAGE, context.window)
         used = [each for each in readings if each.now.n >= context.option(MIN_USAGE)]
-        wide = [each for each in used if not _is_narrow(each.now)]
+        reasons = {each.subject: self._unjudged(context, each) for each in used}
+        wide = [each for each in used if not reasons[each.subject]]
         narrow = tuple(
-            Builder(self, context, each.subject, each.window).abstention(
-                f"{each.now.n} calls in {each.now.bad_conversations} of"
-                f" {MIN_CONVERSATIONS} conversations"
-            )
+            Builder(self, context, each.subject, each.window).abstention(reasons[each.subject])
             for each in used
-            if _is_narrow(each.now)
+            if reasons[each.subject]
         )
         if not wide:
             return Analysis((), narrow)
@@ -77,6 +75,15 @@ class DocsGapAnalyzer:
             )
             return self._unknown(context, narrow, reason)
         return Analysis(tuple(self._finding(context, each) for each in gaps), narrow)
+
+    def _unjudged(self, context: Context, reading: Reading) -> str:
+        """Why a tool is not judged; empty if it is."""
+        now = reading.now
+        if Builder(self, context, reading.subject, reading.window).like:
+            return "no documentation can name each of them"
+        if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
+            return f"{now.n} calls in {now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
+        return ""
 
     def _unknown(self, context: Context, narrow: tuple[Abstention, ...], reason: str) -> Analysis:
         """Nothing can be said of what is documented, and whoever set the paths should know."""
@@ -133,10 +140,6 @@ def absent(paths: Sequence[Path]) -> str:
 
 def _tool(reading: Reading) -> str:
     return subjects.parse(reading.subject).name or reading.subject
-
-
-def _is_narrow(now: Counts) -> bool:
-    return now.bad_conversations < MIN_CONVERSATIONS and not now.by_event
 
 
 def confidence(now: Counts) -> float:

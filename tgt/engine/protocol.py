@@ -132,7 +132,8 @@ class Coverage:
     are the canonical ones that any event of baseline or window fills. ``newest`` is when the last
     event was, in the window or, if that has none, before it; then ``older`` says how many those
     before it are. ``services`` are those of baseline and window. ``warnings`` are failures,
-    ``notices`` what people should know although nothing failed.
+    ``notices`` what people should know although nothing failed. ``folded`` are
+    subjects that stand for names that differ in ids only, and how many those are.
     """
 
     window: Interval
@@ -147,6 +148,7 @@ class Coverage:
     older: int = 0
     services: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
+    folded: Mapping[str, int] = field(default_factory=dict)
 
 
 class Snapshot(Protocol):

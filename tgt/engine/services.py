@@ -21,7 +21,8 @@ def is_agent(service: str | None) -> bool:
 
 
 def are_told_apart(services: Iterable[str]) -> bool:
-    """Whether subjects carry their service: there are several, all coding agents being one."""
-    known = set(services)
+    """Whether subjects carry their service: there are several, all coding agents being one. To have
+    none is no service."""
+    known = set(filter(None, services))
     others = {service for service in known if not is_agent(service)}
     return len(others) + (others != known) > 1

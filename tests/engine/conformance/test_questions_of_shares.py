@@ -163,7 +163,6 @@ def test_a_service_that_only_the_baseline_knows_is_another_service(engine: Engin
         assert list(asked.counts(USE)) == [GREP], "the future names nothing"
 
 
-@pytest.mark.xfail(strict=True, reason="no service at all is still counted as one of several")
 def test_the_same_with_and_without_the_only_service_is_one_subject(engine: Engine) -> None:
     world = [call(5, "c", service="a"), call(4, "d"), call(100, "c", service="a"), call(99, "d")]
     with engine.asked(*world) as asked:

@@ -74,6 +74,16 @@ class Past:
         return self._hours[signal.key]
 
     @cached_property
+    def folded(self) -> dict[str, int]:
+        """Subjects that stand for many names, and for how many."""
+        return dict(
+            self._db.run(
+                "SELECT subject, count(DISTINCT name)::BIGINT FROM wordings"
+                " WHERE subject IN (SELECT family FROM folds) GROUP BY subject"
+            )
+        )
+
+    @cached_property
     def notices(self) -> tuple[str, ...]:
         """What of the files was not understood."""
         return understanding.notices(self._db)

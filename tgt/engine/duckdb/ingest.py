@@ -143,6 +143,8 @@ class Ingest:
         self._progress = progress
         self._bytes = self._bytes_read = 0
         self.warnings: list[str] = []
+        self.has_folded = False
+        """Whether events that were known are about something else now: about all of their kin."""
 
     def read(self, sources: Sequence[Listed]) -> None:
         """Read what is new in the files of sources as they were listed."""
@@ -222,6 +224,8 @@ class Ingest:
                 return [file.reading for file, _ in bundle]
         for file, content in bundle:
             file.read_to, file.is_torn = content.end, content.is_torn
+            # Of a broken line not even the file that it stands in is known.
+            file.malformed = content.count - file.records
             file.identity = (content.head, content.tail)
         self._finish([file for file, _ in bundle])
         return []
@@ -316,7 +320,7 @@ class Ingest:
             f" FROM ({projection.statement})) JOIN pieces USING (path)",
             **{**projection.parameters, "paths": list(dict.fromkeys(paths.values()))},
         )
-        learn(self._store, projection, "staged", paths)
+        self.has_folded |= learn(self._store, projection, "staged", paths)
         for number, *extent in self._db.run(
             "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged"
             " GROUP BY piece"
@@ -371,7 +375,7 @@ class Ingest:
             f" FROM ({_RECORDS.statement}))",
             **{**_RECORDS.parameters, "paths": [records.path]},
         )
-        learn(self._store, _RECORDS, "staged", {0: records.path})
+        self.has_folded |= learn(self._store, _RECORDS, "staged", {0: records.path})
         self._absorb()
         records.clear()
 

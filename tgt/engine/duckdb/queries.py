@@ -156,6 +156,7 @@ class DuckDBSnapshot:
             older=older,
             services=frozenset(service for service in services if service),
             notices=self._past.notices,
+            folded=self._past.folded,
         )
 
     def _hours_before(self, window: Interval) -> tuple[int, int]:

@@ -109,16 +109,16 @@ def roll_up(store: Store, signals: Sequence[Signal], touched: set[int], sealed: 
     if old:
         store.delete("rollups", f"hour IN ({', '.join(map(str, old))})")
     if sealed > before:
-        stale |= _hours(store, before, sealed)
+        stale |= busy_hours(store, before, sealed)
     _add(store, [s for s in signals if s.key in known], stale)
     fresh = [s for s in signals if s.key not in known]
     if fresh:
-        _add(store, fresh, _hours(store, 0, sealed))
+        _add(store, fresh, busy_hours(store, 0, sealed))
     store.set_meta("signals", json.dumps(sorted(keys)))
     store.set_meta("sealed", str(max(sealed, before)))
 
 
-def _hours(store: Store, first: int, end: int) -> set[int]:
+def busy_hours(store: Store, first: int, end: int) -> set[int]:
     """The clock hours of [first, end) with events."""
     return {
         hour

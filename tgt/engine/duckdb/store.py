@@ -75,7 +75,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "passed_over": "VARCHAR",  # JSON: how many objects for which reason and kind
         "state": "VARCHAR",  # JSON: what a reader of the bytes to come must know
     },
-    "wordings": {"wording": "UBIGINT", **MEANING},
+    # ``family`` is the form of a subject that has numbers or ids in it; ``folds`` are those forms
+    # that are the subject, since there are so many of them.
+    "wordings": {"wording": "UBIGINT", **MEANING, "family": "VARCHAR"},
+    "folds": {"family": "VARCHAR"},
     # An event is a record as it is, or what several records of one call come to: then the last
     # columns differ from what the wording says, and the records are set aside.
     "events": {

@@ -95,7 +95,10 @@ class DuckDBTimeline:
         self.warnings = tuple(ingest.warnings)
         conversations.renew(store, correlator.first_us)
         sealed = to_us(last.end) // HOUR_US
-        rollups.roll_up(store, self.signals, correlator.hours, sealed)
+        touched = correlator.hours
+        if ingest.has_folded:
+            touched = touched | rollups.busy_hours(store, 0, sealed)
+        rollups.roll_up(store, self.signals, touched, sealed)
         if since - kept_since > _DAY_HOURS * HOUR_US:
             for table in ("events", "aside"):
                 store.delete(table, f"us < {since}")

@@ -11,6 +11,7 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
+from tgt.engine.duckdb import families
 from tgt.engine.duckdb.store import Store
 from tgt.events import MEANING
 from tgt.sources.base import Projection
@@ -37,8 +38,9 @@ def wording(projection: Projection) -> str:
 
 def learn(
     store: Store, projection: Projection, staged: str, pieces: Mapping[int, str], **parameters: Any
-) -> None:
-    """Add the wordings of a table of records that are not known.
+) -> bool:
+    """Add the wordings of a table of records that are not known; whether known ones mean something
+    else because of them.
 
     ``pieces`` are what the reader is given to read, by the number that stands in the column
     ``piece``. Raises duckdb.Error, and OSError where a file no longer holds what was read of it.
@@ -51,7 +53,7 @@ def learn(
     )
     many = db.value("SELECT count(*) FROM unknown")
     if not many:
-        return
+        return False
     chosen = list(pieces)
     if many <= _MANY:
         by_piece = db.run("SELECT piece, list(wording) FROM unknown GROUP BY piece")
@@ -76,8 +78,10 @@ def learn(
     )
     if db.run("SELECT 1 FROM unknown ANTI JOIN learned USING (wording) LIMIT 1"):
         raise OSError(errno.ESTALE, "it was changed while it was read")
+    has_folded = families.fold(store, staged)
     store.insert("wordings", "SELECT * FROM learned")
     db.drop("unknown", "examples", "learned")
+    return has_folded
 
 
 def _few(wordings: Mapping[int, set[int]]) -> list[int]:
