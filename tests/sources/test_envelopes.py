@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from tgt.sources import bounds, scanner
+from tgt.sources import bounds, brackets, scanner
 from tgt.sources.envelopes import Document, Documents, documents
 from tgt.sources.files import LogFile
 
@@ -307,8 +307,8 @@ class Counting:
 def test_every_byte_is_looked_at_a_few_times_at_most(
     log: Callable[..., LogFile], monkeypatch: pytest.MonkeyPatch, hopeless: bytes
 ) -> None:
-    counting = Counting(scanner._TO_BRACKET)
-    monkeypatch.setattr(scanner, "_TO_BRACKET", counting)
+    counting = Counting(brackets._TO_BRACKET)
+    monkeypatch.setattr(brackets, "_TO_BRACKET", counting)
     data = hopeless * (400_000 // len(hopeless))
     for _ in Documents(log(data)):
         pass
