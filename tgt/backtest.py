@@ -18,6 +18,7 @@ from tgt.config import Settings, varying
 from tgt.engine.protocol import Progress, Snapshot, Timeline
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError
+from tgt.events import Interval
 from tgt.tasks import ledger
 from tgt.tasks.card import Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
@@ -27,6 +28,7 @@ QUIET = timedelta(days=1)
 """How long a problem must not have been seen for its card to be taken as completed."""
 MOST_RUNS = 100_000
 _MEMORY_MB = 1024
+_COMPARED = (timedelta(0), timedelta(days=1), timedelta(weeks=1))
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,17 @@ def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress 
             if progress:
                 progress("replaying", index / len(times))
             window = cycle.window_of(settings, now)
-            snapshot = None if timeline.is_idle(window) else timeline.at(window)
+            snapshot = None if _is_quiet(timeline, window) else timeline.at(window)
             for run in runs:
                 run.step(timeline, snapshot, now)
+
+
+def _is_quiet(timeline: Timeline, window: Interval) -> bool:
+    """Whether nothing can be found as of a window: it has no event, and had none at the same time
+    of the day and of the week before, so that this is no silence."""
+    return all(
+        timeline.is_idle(Interval(window.start - back, window.end - back)) for back in _COMPARED
+    )
 
 
 class _Run:
@@ -219,6 +229,10 @@ class _Run:
             return
         incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
         judged = cycle.judge(self.settings, snapshot, incidents, self._state.analyzers)
+        if not snapshot.coverage.events and not judged.sure:
+            self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
+            self._said = {}
+            return
         judged = cycle.completed(self.settings, timeline, judged, self._cards, self._state, now)
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}

@@ -163,10 +163,12 @@ def _read_and_judge(
             warnings=tuple(settings.masked(w) for w in (*telemetry.warnings, *timeline.warnings)),
             notices=tuple(map(settings.masked, coverage.notices)),
         )
-        if coverage.events == 0:
-            older = Older(coverage.older, coverage.newest)
-            return nobody, _without_events(report, settings, older, now)
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
+        if coverage.events == 0 and not judged.sure:
+            older = Older(coverage.older, coverage.newest)
+            report = replace(report, warnings=(*report.warnings, *judged.warnings))
+            skipped = replace(nobody, warnings=judged.warnings, health=judged.health)
+            return skipped, _without_events(report, settings, older, now)
         if judged.sure:
             stored = journal.brief(_is_found(judged))
             judged = completed(settings, timeline, judged, stored, state, now)
@@ -232,7 +234,12 @@ def judge(
     """
     context = Context(settings, snapshot, snapshot.coverage.window, incidents)
     interval = timedelta(minutes=settings.interval_min)
-    judged = analyze(chosen(settings).analyzers, context, health, interval, progress)
+    analyzers = [
+        each
+        for each in chosen(settings).analyzers
+        if snapshot.coverage.events or getattr(each, "works_without_events", False)
+    ]
+    judged = analyze(analyzers, context, health, interval, progress)
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
     sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
     return replace(judged, sure=tuple(sure))

@@ -28,6 +28,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ux_issue": "tgt.analyzers.ux_issue:UxIssueAnalyzer",
         "recurring_error": "tgt.analyzers.recurring_error:RecurringErrorAnalyzer",
         "retry_loop": "tgt.analyzers.retry_loop:RetryLoopAnalyzer",
+        "token_waste": "tgt.analyzers.token_waste:TokenWasteAnalyzer",
+        "telemetry_silence": "tgt.analyzers.telemetry_silence:TelemetrySilenceAnalyzer",
     },
     SOURCES: {},
     ENGINES: {},

@@ -53,14 +53,18 @@ class Measure:
 
     @property
     def baseline_text(self) -> str | None:
-        return None if self.usual is None else f"{_text(self.unit, self.usual)} over {self.hours} h"
+        if self.usual is None:
+            return None
+        return f"{_text(self.unit, self.usual, self.noun)} over {self.hours} h"
 
     @property
     def threshold_text(self) -> str:
         if self.tolerated or not self.times:
             return self.tolerated or _text(self.unit, self.threshold, self.noun)
         times = f"{self.times:g} × usual"
-        return times if self.unit is Unit.RATIO else f"{times} ({_text(self.unit, self.limit)})"
+        if self.unit is Unit.RATIO:
+            return times
+        return f"{times} ({_text(self.unit, self.limit, self.noun)})"
 
 
 def _text(unit: Unit, value: float, noun: str = "calls") -> str:

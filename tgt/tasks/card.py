@@ -67,6 +67,8 @@ class TaskType(StrEnum):
     UX = "ux_issue"
     RECURRING = "recurring_error"
     LOOP = "retry_loop"
+    TOKEN_WASTE = "token_waste"  # noqa: S105 no password
+    SILENCE = "telemetry_silence"
 
 
 def severity_rank(text: str) -> int:
