@@ -198,3 +198,22 @@ def test_a_chart_has_no_more_than_a_hundred_steps_or_so(length: timedelta, step:
 def test_which_telemetry_it_was(world: World, tmp_path: Path) -> None:
     world.write(call(5))
     assert told(world).sources == (f"contextlog:{tmp_path / 'context_log'}",)
+
+
+def test_what_does_not_fit_into_memory_leaves_nothing_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is put among the temporary files, of which none stays."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    seen: list[int] = []
+    world.write(*hours_of(calls_of(), hours=30))
+
+    def look(step: str, share: float | None) -> None:
+        del step, share
+        seen.append(len(list(temporary.iterdir())))
+
+    report.report(world.settings(), END - DAY, END, progress=look)
+    assert max(seen) == 1
+    assert list(temporary.iterdir()) == []

@@ -110,6 +110,7 @@ def report(
         _window(settings, now),
         baseline=baseline,
         progress=progress,
+        spills=True,
     ) as timeline:
         mask = cache(settings.masked)
         before = timeline.at(_window(settings, since))

@@ -76,10 +76,13 @@ def open_timeline(
     memory_mb: int | None = None,
     baseline: timedelta | None = None,
     progress: Progress | None = None,
+    spills: bool = False,
 ) -> Timeline:
     """Telemetry brought up to date for the windows from ``first`` to ``last``.
 
-    Without ``writable`` nothing is written anywhere. Raises TelemetryError.
+    Without ``writable`` nothing is written anywhere; but with ``spills`` what does not fit into
+    memory lies among the system's temporary files for as long as it is needed. Raises
+    TelemetryError.
     """
     days = timedelta(days=settings.baseline_days) if baseline is None else baseline
     # Importing the engine costs as much as the rest of a small command.
@@ -103,5 +106,12 @@ def open_timeline(
     from tgt.engine.duckdb.timeline import DuckDBTimeline  # noqa: PLC0415 as above
 
     return DuckDBTimeline(
-        telemetry.listed, signals, first, last or first, days, workspace, progress
+        telemetry.listed,
+        signals,
+        first,
+        last or first,
+        days,
+        workspace,
+        progress,
+        spills=spills,
     )

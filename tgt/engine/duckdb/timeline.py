@@ -30,7 +30,8 @@ class DuckDBTimeline:
 
     ``first`` and ``last`` are the windows that will be asked for, each with a baseline of
     ``baseline`` before it: one run has one window, so both are the same. A file that cannot be read
-    is left out, and named in ``warnings``.
+    is left out, and named in ``warnings``. What does not fit into memory is put into the workspace
+    or, where that may not be written and ``spills``, among the system's temporary files.
     """
 
     def __init__(
@@ -42,8 +43,11 @@ class DuckDBTimeline:
         baseline: timedelta,
         workspace: Workspace | None = None,
         progress: Progress | None = None,
+        *,
+        spills: bool = False,
     ) -> None:
         self._listed = sources
+        self._spills = spills
         self._sources = {source.key: source for source, _ in sources}
         self._baseline = baseline
         asked = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
@@ -70,7 +74,7 @@ class DuckDBTimeline:
         self, workspace: Workspace, since: int, last: Interval, progress: Progress | None
     ) -> None:
         writes = workspace.directory if workspace.writable else None
-        self._spill = limits.spill_directory(writes) if writes else None
+        self._spill = limits.spill_directory(writes) if writes or self._spills else None
         self.database = Database(workspace.memory_mb, self._spill)
         try:
             key = "\0".join((code_key(), *sorted(self._sources)))
