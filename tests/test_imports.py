@@ -80,7 +80,6 @@ APART = [
     ("engine", "tasks", "questions do not know what becomes of the answers"),
     ("sources", "tasks", "formats do not know that there are cards"),
     ("analyzers", "store", "analyzers are given what they need to know of cards"),
-    ("analyzers", "sources", "nothing after the source knows which format it came from"),
     ("store", "config", "files are told where they lie"),
 ]
 """What does not import each other, although the layers would allow it."""
