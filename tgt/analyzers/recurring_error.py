@@ -35,6 +35,7 @@ CALL = "act = 'tool_call' AND actor <> 'user'"
 USED = Signal("used", where=CALL, by="concat(act, '/', name)")
 """In how many conversations a tool was used, over all services."""
 LONGEST_TEXT = 80
+_DAY = "%Y-%m-%d at %H:%M"
 
 DAYS = options.whole(
     "TASKGEN_RECURRING_DAYS", 7, "days in which the same error of other conversations counts", 1, 90
@@ -94,8 +95,8 @@ class RecurringErrorAnalyzer:
             description=(
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"
                 f" in the last {days} days ({counted.events} times,"
-                f" first {format_time(from_us(counted.first_us))},"
-                f" last {format_time(from_us(counted.last_us))}): {each.text}. {_cost(each)}"
+                f" first on {from_us(counted.first_us):{_DAY}}, last on"
+                f" {from_us(counted.last_us):{_DAY}}): {each.text}. {_cost(each)}"
             ),
             fix=Fix(
                 approach=known.name if known else "tell_or_supply_what_is_missing",

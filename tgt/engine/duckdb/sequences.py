@@ -20,6 +20,8 @@ BAD = "(coalesce(failed, false) OR coalesce(soft_failed, false)) AND NOT coalesc
 ORDER = "us, file, place, row"
 _LOCATED = ", ".join(LOCATED)
 _MOST_RUNS = 200
+_AT_ONCE_US = 1_000_000
+"""A model takes longer than this to answer."""
 _MOST_COMPARED = 8
 """Of how many calls of a run the answers are read again."""
 
@@ -44,11 +46,15 @@ SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_
         OVER (PARTITION BY conv_id) = 1 AS tells_steps
 FROM (SELECT conv_id, trace_id, row, actor, subject, service, args_hash, result_bytes, error,
     input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad, {_LOCATED} FROM {{events}})
-WHERE is_call OR actor = 'user' OR act = 'assistant_response'
+WHERE (is_call OR actor = 'user' OR act = 'assistant_response')
+    AND coalesce(error_type, '') <> 'sibling_error'
 """
 
+# Where answers that ask for calls are told, calls with none between them and hardly any time were
+# asked for at once.
 _CALLS = f"""
-SELECT *, CASE WHEN tells_steps THEN answers ELSE nth END AS step,
+SELECT *, count(CASE WHEN is_step THEN 1 END) OVER (
+        PARTITION BY conv_id, lane, part ORDER BY nth) AS step,
     count(CASE WHEN NOT is_bad THEN 1 END) OVER (
         PARTITION BY conv_id, lane, part ORDER BY nth) AS successes,
     nth - row_number() OVER (
@@ -56,10 +62,15 @@ SELECT *, CASE WHEN tells_steps THEN answers ELSE nth END AS step,
     concat(CASE WHEN is_bad THEN '-' ELSE '+' END, coalesce(error, ''), ' ',
         coalesce(CAST(result_bytes AS VARCHAR), '')) AS outcome
 FROM (
-    SELECT *, row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY {ORDER}) AS nth
-    FROM (SELECT *, count(CASE WHEN act = 'assistant_response' THEN 1 END) OVER (
-        PARTITION BY conv_id, lane ORDER BY {ORDER}) AS answers FROM moments)
-    WHERE is_call)
+    SELECT *, NOT tells_steps OR nth = 1 OR answers > max(answers) OVER before
+        OR us - 1000 * coalesce(elapsed_ms, 0) - max(us) OVER before >= {_AT_ONCE_US} AS is_step
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY {ORDER}) AS nth
+        FROM (SELECT *, count(CASE WHEN act = 'assistant_response' THEN 1 END) OVER (
+            PARTITION BY conv_id, lane ORDER BY {ORDER}) AS answers FROM moments)
+        WHERE is_call)
+    WINDOW before AS (PARTITION BY conv_id, lane, part ORDER BY nth
+        ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING))
 """
 
 _WHERE_AND_WHEN = """

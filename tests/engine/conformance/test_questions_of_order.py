@@ -1,0 +1,255 @@
+"""What only the order of events tells: runs of calls, and errors that come again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from engine.conformance.worlds import (
+    END,
+    Answers,
+    Engine,
+    Event,
+    answer,
+    call,
+    cancel,
+    every_engine,
+    message,
+)
+
+from tgt.engine.sequences import Recurrence
+from tgt.events import Interval, to_us
+
+pytestmark = every_engine
+TOOLS = "act = 'tool_call'"
+
+
+def _runs(asked: Answers, least: int = 4) -> list[tuple[str, str, str | None, int, int]]:
+    return [
+        (str(r.kind), r.subject, r.partner, r.calls, r.failures)
+        for r in asked.snapshot.runs(asked.window, least)
+    ]
+
+
+def _row(n: int, start: float = 30, conv: str | None = "c", **columns: Any) -> list[Event]:
+    """Calls one after another, every half minute."""
+    return [call(start - i / 2, conv, **columns) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "runs", "why"),
+    [
+        ({"args_hash": 7}, [("identical", 0)], "the same call"),
+        ({"args_hash": 7, "failed": True}, [("identical", 4)], "the same call, which fails"),
+        ({"args_hash": 7, "soft_failed": True}, [("identical", 4)], "its envelope says so"),
+        ({"failed": True}, [("failing", 4)], "failures, whatever was asked"),
+        ({"soft_failed": True}, [("failing", 4)], "failures in the envelope"),
+        ({}, [], "what was asked is not told"),
+        ({"failed": True, "cancelled": True}, [], "a person stopped them"),
+        ({"failed": None}, [], "nobody tells whether they failed"),
+        ({"failed": True, "actor": "user"}, [], "a user's own calls"),
+    ],
+)
+def test_calls_in_a_row(
+    engine: Engine, columns: dict[str, Any], runs: list[tuple[str, int]], why: str
+) -> None:
+    with engine.asked(*_row(4, **columns)) as asked:
+        wanted = [(kind, "tool_call/grep", None, 4, failures) for kind, failures in runs]
+        assert _runs(asked) == wanted, why
+    with engine.asked(*_row(3, **columns)) as asked:
+        assert _runs(asked) == [], "one is missing"
+    with engine.asked(*_row(4, conv=None, **columns)) as asked:
+        assert _runs(asked) == [], "nobody knows what belongs together"
+
+
+@pytest.mark.parametrize(
+    ("between", "is_identical", "is_failing", "why"),
+    [
+        ([], True, True, "nothing"),
+        ([answer(29.3, "c", "tool_calls")], True, True, "an answer of the model"),
+        ([message(29.3, "c")], False, False, "a user's message"),
+        ([cancel(29.3, "c")], False, False, "a user's stop"),
+        ([call(29.3, "c", "read")], False, False, "another call that went well"),
+        ([call(29.3, "c", "read", failed=True)], False, True, "another call that failed"),
+        ([call(29.3, "d", "read")], True, True, "a call of another conversation"),
+    ],
+)
+def test_what_may_stand_in_between(
+    engine: Engine, between: list[Event], is_identical: bool, is_failing: bool, why: str
+) -> None:
+    with engine.asked(*_row(4, args_hash=7), *between) as asked:
+        assert bool(_runs(asked)) == is_identical, why
+    failing = [call(30 - i / 2, "c", args_hash=i, failed=True) for i in range(4)]
+    with engine.asked(*failing, *between) as asked:
+        assert bool(_runs(asked)) == is_failing, why
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ({"result_bytes": 11}, "a longer answer"),
+        ({"failed": True}, "it failed at last"),
+        ({"result_preview": "done!"}, "another answer of the same length"),
+    ],
+)
+def test_a_poll_is_no_run(engine: Engine, last: dict[str, Any], why: str) -> None:
+    same: dict[str, Any] = {"args_hash": 7, "result_bytes": 5, "result_preview": "wait!"}
+    with engine.asked(*_row(6, **same), call(20, "c", **{**same, **last})) as asked:
+        assert _runs(asked) == [], why
+    with engine.asked(*_row(6, **same), call(20, "c", **same)) as asked:
+        assert len(_runs(asked)) == 1, "the same answer to the end"
+
+
+def test_calls_that_take_turns(engine: Engine) -> None:
+    def turns(n: int, **last: Any) -> list[Event]:
+        calls = [call(30 - i / 2, "c", "ab"[i % 2], args_hash=i % 2) for i in range(n)]
+        return [*calls[:-1], {**calls[-1], **last}]
+
+    with engine.asked(*turns(5)) as asked:
+        assert _runs(asked) == [("alternating", "tool_call/a", "tool_call/b", 5, 0)]
+    with engine.asked(*turns(3)) as asked:
+        assert _runs(asked) == []
+    with engine.asked(*turns(6, failed=True)) as asked:
+        assert _runs(asked) == [], "one of them had another outcome at last"
+    with engine.asked(*turns(6, args_hash=9)) as asked:
+        assert _runs(asked) == [("alternating", "tool_call/a", "tool_call/b", 5, 0)]
+
+
+def test_calls_that_were_asked_for_at_once_are_one_step(engine: Engine) -> None:
+    at_once = [
+        answer(31, "c", "tool_calls"),
+        *(call(30 - i / 100, "c", failed=True, elapsed_ms=200) for i in range(6)),
+    ]
+    with engine.asked(*at_once) as asked:
+        assert _runs(asked) == []
+    one_by_one = (answer(30 - i / 100 + 0.005, "c", "tool_calls") for i in range(6))
+    later = _row(6, 20, failed=True)
+    for between, why in (
+        ([*at_once, *one_by_one], "each was asked for by itself"),
+        ([at_once[0], *later], "there was time to ask for each"),
+        ([answer(31, "c"), *at_once[1:]], "answers do not tell that they ask for calls"),
+    ):
+        with engine.asked(*between) as asked:
+            (run,) = asked.snapshot.runs(asked.window, 4)
+            assert (run.calls, run.steps) == (6, 6), why
+
+
+def test_a_run_ends_in_the_window_and_is_seen_whole(engine: Engine) -> None:
+    with engine.asked(*_row(80, 70, failed=True)) as asked:
+        assert _runs(asked) == [("failing", "tool_call/grep", None, 80, 80)]
+    with engine.asked(*_row(10, 70, failed=True)) as asked:
+        assert _runs(asked) == []
+    with engine.asked(*_row(10, 4, failed=True), end=END - timedelta(minutes=2)) as asked:
+        assert _runs(asked) == [("failing", "tool_call/grep", None, 5, 5)], "later ones are unseen"
+
+
+def test_a_run_says_what_it_cost_and_where_it_is(engine: Engine) -> None:
+    calls = [
+        call(30 - i / 2, "c", failed=True, id=f"e{i}", error=f"no frob {i}", elapsed_ms=100)
+        for i in range(5)
+    ]
+    answers = [
+        answer(30.1 - i / 2, "c", "tool_calls", input_tokens=100, output_tokens=10)
+        for i in range(6)
+    ]
+    with engine.asked(*calls, *answers) as asked:
+        (run,) = asked.snapshot.runs(asked.window, 4)
+        assert (run.last_us - run.first_us, run.tokens) == (120_000_000, 440)
+        assert (run.elapsed_ms, run.error) == (500, "no frob <n>")
+        assert [s.id for s in asked.timeline.complete([run.first, run.last])] == ["e0", "e4"]
+
+
+def test_no_call_is_in_two_runs(engine: Engine) -> None:
+    with engine.asked(*_row(5, args_hash=7, failed=True), *_row(6, 20, failed=True)) as asked:
+        (run,) = asked.snapshot.runs(asked.window, 4)
+        assert (str(run.kind), run.calls) == ("failing", 11)
+
+
+# --- errors that come again ----------------------------------------------------------------------
+
+
+def _again(asked: Answers, least: int = 3, hours: float = 48) -> tuple[Recurrence, ...]:
+    return asked.snapshot.recurrences(
+        TOOLS, asked.longer(hours), least, 9, newest=asked.window.start
+    )
+
+
+def _failure(minutes: float, conv: str | None, error: str = "no frob", **columns: Any) -> Event:
+    return call(minutes, conv, **{"failed": True, "error": error, **columns})
+
+
+def test_a_text_is_counted_by_conversation(engine: Engine) -> None:
+    world = [
+        *(_failure(minutes, conv) for minutes, conv in ((5, "a"), (6, "a"), (90, "b"), (900, "c"))),
+        _failure(7, "d", "disk quota exceeded"),
+        _failure(8, "e", name="find", subject="tool_call/find"),
+        _failure(9, None),
+    ]
+    with engine.asked(*world) as asked:
+        (again,) = _again(asked)
+        assert (again.subject, again.text) == ("tool_call/grep", "no frob")
+        assert (again.counted.events, again.counted.conversations) == (4, 3)
+        ends = [to_us(END - timedelta(minutes=m)) for m in (900, 5)]
+        assert [again.counted.first_us, again.counted.last_us] == ends
+        assert _again(asked, least=4) == ()
+        assert _again(asked, hours=10) == (), "one of them was before"
+        assert len(_again(asked, least=1)) == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "counts", "why"),
+    [
+        ({}, True, "failures"),
+        ({"failed": False, "soft_failed": True}, True, "failures in the envelope"),
+        ({"failed": False}, False, "no failures"),
+        ({"cancelled": True}, False, "a person stopped them"),
+        ({"error": "Exit code 1"}, False, "a text that says nothing"),
+        ({"act": "api_error"}, False, "no calls of tools"),
+    ],
+)
+def test_which_failures_count(
+    engine: Engine, columns: dict[str, Any], counts: bool, why: str
+) -> None:
+    with engine.asked(*(_failure(5 + i, f"c{i}", **columns) for i in range(3))) as asked:
+        assert bool(_again(asked)) == counts, why
+
+
+def test_only_what_came_again_in_the_window_counts(engine: Engine) -> None:
+    world = [_failure(minutes, f"c{minutes}") for minutes in (61, 70, 80, 90)]
+    with engine.asked(*world) as asked:
+        assert _again(asked) == ()
+        both = Interval(END - timedelta(hours=4), END)
+        assert len(asked.snapshot.recurrences(TOOLS, both, 3, 1, newest=both.start)) == 1
+
+
+def test_what_an_error_cost_is_the_way_to_the_next_success(engine: Engine) -> None:
+    world = []
+    for i in range(3):
+        world += [
+            _failure(30, f"c{i}"),
+            call(29.5, f"c{i}", "read"),
+            call(29, f"c{i}", failed=True),
+            call(28 - i, f"c{i}"),
+            call(10, f"c{i}"),
+        ]
+    world += [_failure(30, "lost"), call(29, "lost", "read")]
+    with engine.asked(*world) as asked:
+        (again,) = _again(asked)
+        assert (again.cost.calls, again.cost.seconds, again.cost.given_up) == (3, 180, 1)
+    with engine.asked(*(_failure(30, f"c{i}") for i in range(3))) as asked:
+        (again,) = _again(asked)
+        assert (again.cost.calls, again.cost.seconds, again.cost.given_up) == (None, None, 3)
+
+
+def test_samples_are_of_different_conversations_and_services_are_named(engine: Engine) -> None:
+    world = [
+        *(_failure(m, "a", id=f"a{m}", service="x") for m in (1, 2, 3)),
+        _failure(9, "b", id="b9", service="y"),
+        _failure(8, "c", id="c8", service="y"),
+    ]
+    with engine.asked(*world) as asked:
+        (again,) = _again(asked)
+        assert again.services == ("y", "x")
+        ids = [sample.id for sample in asked.timeline.complete(again.samples)]
+        assert ids == ["a1", "c8", "b9", "a2", "a3"]
