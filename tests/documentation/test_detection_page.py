@@ -16,6 +16,8 @@ from tgt.analyzers import (
     judgements,
     performance,
     signals,
+    telemetry_silence,
+    token_waste,
     ux_issue,
 )
 from tgt.analyzers.registry import built_in
@@ -27,7 +29,9 @@ from tgt.stats import distributions
 PAGE = Page("docs/detection.md")
 FACTS = Page("docs/analyzers.md")
 HOW = "How tgt decides"
-WINDOWS = "`continuation` at {}, `error_spike` at {} and `performance` at {} hours"
+WINDOWS = (
+    "`continuation` at {}, `error_spike` at {}, `performance` at {} and `token_waste` at {} hours"
+)
 
 
 def test_every_analyzer_has_a_section() -> None:
@@ -75,6 +79,17 @@ NUMBERS = [
     ("`ux_issue`", "seconds ({} by default)", ux_issue.LONG_WAIT.default),
     ("`ux_issue`", "Needs {} finished conversations", ux_issue.MIN_CONVERSATIONS),
     ("`ux_issue`", "conversations, {} of them bad", ux_issue.MIN_BAD),
+    ("`token_waste`", "Needs {} answers", token_waste.MIN_ANSWERS),
+    ("`token_waste`", "({} where", token_waste.MIN_TAIL_ANSWERS),
+    ("`token_waste`", "{} conversations beyond", token_waste.MIN_BEYOND),
+    ("`token_waste`", "with {} answers in it", token_waste.MIN_BASELINE_ANSWERS),
+    ("`token_waste`", "critical from {:g} times", token_waste.CRITICAL),
+    ("`token_waste`", "high from {:g} times", token_waste.HIGH),
+    ("`token_waste`", "of a tool {} results", token_waste.MIN_RESULTS),
+    ("`telemetry_silence`", "less than 1 in {:,.0f}", 1 / telemetry_silence.UNLIKELY),
+    ("`telemetry_silence`", "the {} days before", telemetry_silence.DAYS),
+    ("`telemetry_silence`", "the {} weeks before", telemetry_silence.WEEKS),
+    ("`telemetry_silence`", "as long as {} remain", telemetry_silence.MIN_LEFT),
     (HOW, "is then at most {}", judgements.LOOSE_CONFIDENCE),
 ]
 
