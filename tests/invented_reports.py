@@ -56,7 +56,7 @@ def report() -> Report:
         {Kind.TOOL: 123},
         (
             ErrorSummary(
-                "tool_call/Bash", "sudo: a terminal is required", 5, 3, END - 90 * HOUR, END
+                "tool_call/Bash", "sudo: a terminal is required", 5, 3, END - 90 * HOUR, END, 4
             ),
             ErrorSummary("tool_call/Read", "File does not exist", 3, 1, END - 9 * HOUR, END - HOUR),
         ),
@@ -72,8 +72,8 @@ def report() -> Report:
             Loop("tool_call/Bash", "identical", 7, "c-1", 4.2, 81000.0),
             Loop("tool_call/Edit", "alternating", 8, None, 1.5, 0.0, "tool_call/Read"),
         ),
-        0,
-        _coverage(),
+        coverage=_coverage(),
+        loops_before=3,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import string
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +115,8 @@ def test_a_place_that_is_not_there_is_a_failure(world: World) -> None:
 
 
 def test_many_tools_are_bounded(world: World) -> None:
-    world.write(*(call(m % 1000 / 10, f"c{m}", f"tool{m:05}") for m in range(10_000)))
+    names = ("".join(letters) for letters in itertools.product(string.ascii_lowercase, repeat=3))
+    world.write(*(call(m % 1000 / 10, f"c{m}", next(names)) for m in range(10_000)))
     of = told(world)
     assert len(of.summary.subjects) == report.MOST
     assert of.summary.left_out == {Kind.TOOL: 10_000 - report.MOST}

@@ -77,6 +77,7 @@ class Report:
     long_wait_s: float
     loops: tuple[Loop, ...] = ()
     loops_left_out: int = 0
+    loops_before: int = 0
     coverage: tuple[Outlook, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -114,10 +115,12 @@ def report(
     ) as timeline:
         mask = cache(settings.masked)
         before = timeline.at(_window(settings, since))
-        earlier = _conversations(settings, before, Interval(since - length, since))
+        before_period, least = Interval(since - length, since), settings.option(MIN_CALLS)
+        earlier = _conversations(settings, before, before_period)
+        runs_before = before.runs(before_period, least)
         snapshot = timeline.at(_window(settings, now))
         summary = timeline.summary(period, step_of(length), MOST)
-        runs = snapshot.runs(period, settings.option(MIN_CALLS))
+        runs = snapshot.runs(period, least)
         coverage, problems = _coverage(settings, analyzers, timeline, snapshot)
         return Report(
             sources=tuple(map(mask, _sources(settings, telemetry))),
@@ -129,6 +132,7 @@ def report(
             long_wait_s=settings.option(LONG_WAIT),
             loops=tuple(_loops(timeline, runs[:MOST], mask)),
             loops_left_out=max(0, len(runs) - MOST),
+            loops_before=len(runs_before),
             coverage=tuple(
                 replace(each, subject=mask(each.subject), missing=mask(each.missing))
                 for each in coverage

@@ -64,6 +64,7 @@ def test_the_document() -> None:
         "conversations": 1,
         "firstSeenAt": "2025-11-03T07:00:00.000Z",
         "lastSeenAt": "2025-11-03T15:00:00.000Z",
+        "before": {"count": 0},
     }
     assert told["loops"] == [
         {

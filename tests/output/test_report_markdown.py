@@ -35,7 +35,7 @@ def test_what_is_told() -> None:
         "- **Failures:** 93 (14), 7.5%",
         "## Commonest errors",
         "and 123 more",
-        "| sudo: a terminal is required | Bash | 5 | 3 | 3 d ago | just now |",
+        "| sudo: a terminal is required | Bash | 5 (4) | 3 | 3 d ago | just now |",
     ):
         assert line in lines, line
     (shell,) = (line for line in lines if line.startswith("| Bash | 412 (390) | **31** (12) |"))

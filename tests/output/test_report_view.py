@@ -31,7 +31,7 @@ def test_a_wide_screen_shows_everything() -> None:
         "failures 93 (14) 7.5%",
         "input tokens 9.1M (8M) 93% from a cache",
         "and 123 more",
-        "sudo: a terminal is required Bash 5 3 3 d ago just now",
+        "sudo: a terminal is required Bash 5 (4) 3 3 d ago just now",
         "and 7 more",
         "Bash the same call again and again 7 4 min 12 s 81k c-1",
         "Edit and Read taking turns 8 1 min 30 s",

@@ -64,7 +64,8 @@ class SubjectSummary:
 
 @dataclass(frozen=True)
 class ErrorSummary:
-    """One error text, reduced to what repeats: how often, in how many conversations, since when."""
+    """One error text, reduced to what repeats: how often, in how many conversations, since when;
+    and how often in the period before."""
 
     subject: str
     text: str
@@ -72,6 +73,7 @@ class ErrorSummary:
     conversations: int
     first: datetime
     last: datetime
+    before: int = 0
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,10 @@ def facts(report: Report) -> tuple[Fact, ...]:
         fact("events", "", lambda sums: words.count(sums.events)),
         fact("failures", _share(now.failures, now.told), lambda s: words.count(s.failures)),
     ]
+    loops = len(report.loops) + report.loops_left_out
+    if loops or report.loops_before:
+        before = words.count(report.loops_before) if report.has_before else ""
+        told.append(Fact("loops", words.count(loops), "", before))
     for label, count in _RARE.items():
         if count(now) or count(earlier):
             told.append(fact(label, "", _written(count)))
@@ -254,13 +258,13 @@ def _cell(measure: _Measure, each: SubjectSummary, has_before: bool) -> Cell:
 
 
 def _errors(report: Report, most: int) -> Section:
-    every, now = report.summary.errors, report.period.end
+    every, now, has_before = report.summary.errors, report.period.end, report.has_before
     rows = (
         Row(
             (
                 Cell(each.text, is_foreign=True),
                 Cell(subjects.label(each.subject), is_foreign=True),
-                Cell(words.count(each.count)),
+                Cell(words.count(each.count), words.count(each.before) if has_before else ""),
                 Cell(words.count(each.conversations)),
                 Cell(words.seen(each.first, now)),
                 Cell(words.seen(each.last, now)),

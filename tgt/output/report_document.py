@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tgt.engine.summary import Kind, SubjectSummary, Sums
+from tgt.engine.summary import ErrorSummary, Kind, SubjectSummary, Sums
 from tgt.tasks.json_form import json_form
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ def document(report: Report) -> dict[str, Any]:
             "models": [_model(each) for each in _of(report, Kind.MODEL)],
             "upstream": [_failing(each) for each in _of(report, Kind.UPSTREAM)],
             "others": [_failing(each) for each in _of(report, Kind.OTHER)],
-            "errors": [
-                json_form(each, first="firstSeenAt", last="lastSeenAt") for each in summary.errors
-            ],
+            "errors": [_error(each) for each in summary.errors],
+            "loopsBefore": report.loops_before,
             "loops": [_loop(each) for each in report.loops],
             "coverage": [_outlook(each) for each in report.coverage],
             "series": {
@@ -105,6 +104,11 @@ def _failing(each: SubjectSummary) -> dict[str, Any]:
         return {"failures": sums.failures, "conversations": sums.conversations}
 
     return {"subject": each.subject, **of(each.now), "before": of(each.before)}
+
+
+def _error(each: ErrorSummary) -> dict[str, Any]:
+    told = json_form(each, first="firstSeenAt", last="lastSeenAt")
+    return {**told, "before": {"count": each.before}}
 
 
 def _latency(sums: Sums) -> dict[str, float | None]:

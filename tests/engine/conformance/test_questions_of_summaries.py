@@ -140,13 +140,15 @@ def test_those_that_fail_most_are_told_and_how_many_are_left(engine: Engine) -> 
 def test_error_texts_with_their_conversations_and_times(engine: Engine) -> None:
     world = [
         call(m, conv, failed=True, error="tree: command not found")
-        for m, conv in ((5, "a"), (50, "a"), (90, "b"), (700, "c"))
+        for m, conv in ((5, "a"), (50, "a"), (90, "b"), (700, "c"), (710, "c"))
     ]
     world += [call(7, failed=True, error="fatal: not a git repository"), call(8)]
+    world += [call(700, failed=True, error="gone: no longer there") for _ in range(9)]
     summary = _summary(engine, *world, most=1)
     (told,) = summary.errors
     assert summary.errors_left_out == 1
     assert (told.subject, told.count, told.conversations) == ("tool_call/grep", 3, 2)
+    assert told.before == 2
     assert told.text == "tree: command not found"
     assert told.first == END - timedelta(minutes=90)
     assert told.last == END - timedelta(minutes=5)

@@ -59,7 +59,7 @@ def summarized(db: Database, period: Interval, step: timedelta, most: int) -> Su
     number = f"{steps - 1} - ({end} - us) // {step // _US}"
     subjects, left_out = _subjects(db, told, most, given)
     series = _series(db, now, number, steps, [each.subject for each in subjects])
-    errors, errors_left_out = _errors(db, now, most)
+    errors, errors_left_out = _errors(db, told, most, given)
     return Summary(
         period,
         before,
@@ -131,16 +131,22 @@ def _series(
     return {subject: tuple(series) for subject, series in by_subject.items()}
 
 
-def _errors(db: Database, events: str, most: int) -> tuple[tuple[ErrorSummary, ...], int]:
+def _errors(
+    db: Database, told: str, most: int, given: dict[str, int]
+) -> tuple[tuple[ErrorSummary, ...], int]:
     """The commonest error texts, and how many others there are."""
     rows = db.run(
-        "SELECT count(*) OVER (), * FROM (SELECT subject, error, count(*) AS many,"
-        " count(DISTINCT conv_id) AS conversations, min(us), max(us)"
-        f" FROM {events} WHERE error IS NOT NULL AND subject IS NOT NULL GROUP BY subject, error)"
-        f" ORDER BY many DESC, conversations DESC, subject, error LIMIT {int(most)}"
+        "SELECT count(*) OVER (), * FROM (SELECT subject, error,"
+        " count(*) FILTER (is_now) AS many,"
+        " count(DISTINCT conv_id) FILTER (is_now) AS conversations,"
+        " min(us) FILTER (is_now), max(us) FILTER (is_now), count(*) FILTER (NOT is_now)"
+        f" FROM {told} WHERE error IS NOT NULL AND subject IS NOT NULL GROUP BY subject, error)"
+        " WHERE many > 0"
+        f" ORDER BY many DESC, conversations DESC, subject, error LIMIT {int(most)}",
+        **given,
     )
     errors = tuple(
-        ErrorSummary(subject, text, many, conversations, from_us(first), from_us(last))
-        for _, subject, text, many, conversations, first, last in rows
+        ErrorSummary(subject, text, many, conversations, from_us(first), from_us(last), before)
+        for _, subject, text, many, conversations, first, last, before in rows
     )
     return errors, rows[0][0] - len(rows) if rows else 0
