@@ -34,7 +34,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "work": (
         (
-            *("setup", "demo", "doctor", "backtest", "report", "survey", "cycle"),
+            *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey", "cycle"),
             *("triage", "schedule", "lookback"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",

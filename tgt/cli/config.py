@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def config(request: Request) -> None:
-    """Show the effective configuration, and where each value comes from.
+    """Show the configuration, and where each value comes from.
 
     With --json also what tgt is and which commands an LLM agent may call.
     """

@@ -39,7 +39,7 @@ def init(
         bool, typer.Option("--dry-run", help="Write nothing at all; say what would be.")
     ] = False,
 ) -> ExitStatus:
-    """Find telemetry, write the settings for it, and look at the last week.
+    """Find telemetry, write settings for it, look at the last week.
 
     Settings and timers that are there already are never overwritten. Nothing is written before
     it was shown and agreed to, or --yes is given.
