@@ -62,6 +62,9 @@ _STARTS, _STARTS_BEHIND_NULLS = (
     [re.compile(end + rb"[ \t]{0,%d}+[{\[]" % column) for column in range(MOST_INDENTED + 1)]
     for end in (rb"\n", rb"\0")
 )
+_HOPELESS = (nesting.TOO_DEEP, TOO_LONG)
+_AHEAD = 16
+"""What follows on something hopeless is not believed to go on over lines for so many times more."""
 _OBJECT, _END = b"{}"
 _LAST = b"} \r"
 
@@ -260,7 +263,8 @@ class Scanner:
 
     def _pass_over(self, place: int, start: int, broken: BrokenError) -> Document | None:
         """Go on behind something broken; None if its line is not at its end yet."""
-        self._distrust_to = max(self._distrust_to, self._window.base + broken.seen)
+        ahead = _AHEAD * (broken.seen - start) if broken.reason in _HOPELESS else 0
+        self._distrust_to = max(self._distrust_to, self._window.base + broken.seen + ahead)
         if not self._next_start(start):
             return None
         return Document(place, self._window.base + self._at, None, broken.reason)
