@@ -87,14 +87,9 @@ def _placed(segment: re.Match[str]) -> str:
 def picture(cards: list[Card]) -> str:
     """An SVG of the list as a terminal of WIDTH columns shows it."""
     now = max(moment for card in cards if (moment := card.time("generatedAt")))
-    shown = list_view.task_list(
-        text.Screen(WIDTH, colour=True, terminal=True),
-        cards,
-        total=len(cards),
-        known={card.id: card for card in cards},
-        filtered=False,
-        now=now,
-    )
+    listing = list_view.Listing(cards, len(cards), {card.id: card for card in cards}, "tasks")
+    screen = text.Screen(WIDTH, colour=True, terminal=True)
+    shown = list_view.task_list(screen, listing, now)
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(f"$ tgt list\n{shown}"), end="")
