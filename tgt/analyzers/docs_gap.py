@@ -14,7 +14,7 @@ from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
 from tgt.analyzers.documentation import missing, search
 from tgt.analyzers.figures import Measure, Unit, duration
-from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
 from tgt.analyzers.signals import USAGE
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
@@ -22,8 +22,6 @@ from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, TaskType
 
 MIN_CONVERSATIONS = 3
-START = 0.7
-"""Confidence at the minimum of calls and conversations."""
 
 MIN_USAGE = options.whole(
     "TASKGEN_DOCS_GAP_MIN_USAGE", 20, "calls of one undocumented tool in the window", 1, 1_000_000
@@ -143,7 +141,5 @@ def _tool(reading: Reading) -> str:
 
 
 def confidence(now: Counts) -> float:
-    """0.7 at the minimum of three conversations, 0.85 at six, 0.95 at eighteen, never 1."""
-    if now.by_event:
-        return START
-    return max(START, min(0.99, 1.0 - (1.0 - START) * MIN_CONVERSATIONS / now.bad_conversations))
+    """That of a fact; of calls without a conversation no more than at the minimum."""
+    return FACT if now.by_event else of_conversations(now.bad_conversations)

@@ -16,11 +16,10 @@ from tgt import options, subjects
 from tgt.analyzers import spikes
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import MAX_SAMPLES, Builder
-from tgt.analyzers.docs_gap import confidence
 from tgt.analyzers.figures import Measure, Unit, seconds
-from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.config import Settings
-from tgt.engine.protocol import Counts, Examples, Signal
+from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import Interval, from_us
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
@@ -86,7 +85,7 @@ class RecurringErrorAnalyzer:
                     *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
                     noun="conversations",
                 ),
-                confidence(Counts(bad_conversations=many)),
+                of_conversations(many),
             ),
             Examples(each.samples, counted.median_us, used),
             severity=severity(each),

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tgt import options, subjects
+from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
 from tgt.analyzers.figures import Measure, Unit, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.loops import MIN_CALLS, loops, minutes
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Repetition, Run
@@ -21,23 +22,12 @@ from tgt.events import from_us
 from tgt.tasks.card import Finding, Fix, TaskType, format_time
 from tgt.templates import family
 
-WAIT_MS = 10_000
-"""Calls that go well and take so long each are waiting for something."""
-GOES_ON = (
-    *("wait", "sleep", "poll", "status", "monitor", "output", "stdin"),
-    *("scroll", "press", "click", "next", "key"),
-)
-"""In the names of tools whose calls do the same again on purpose, as long as they go well."""
 MOST_LOOPS = 5
-
-MIN_CALLS = options.whole(
-    "TASKGEN_LOOP_MIN_CALLS", 6, "identical or failing calls in a row that make a loop", 3, 1000
-)
 
 _WORDS = {
     Repetition.IDENTICAL: "is called again and again with the same arguments",
     Repetition.FAILING: "fails many times in a row",
-    Repetition.ALTERNATING: "is called in turns without getting on",
+    Repetition.ALTERNATING: "calls take turns and get nowhere",
 }
 _HOW = {
     Repetition.IDENTICAL: "with the same arguments and the same outcome each time",
@@ -67,17 +57,17 @@ class RetryLoopAnalyzer:
 
     def analyze(self, context: Context) -> Analysis:
         by_tool: dict[str, list[Run]] = {}
-        for run in context.snapshot.runs(context.window, context.option(MIN_CALLS)):
-            if not is_waiting(run):
-                by_tool.setdefault(run.subject, []).append(run)
+        for run in loops(context.snapshot.runs(context.window, context.option(MIN_CALLS))):
+            by_tool.setdefault(run.subject, []).append(run)
         return Analysis(
-            tuple(self._finding(context, tool, loops) for tool, loops in sorted(by_tool.items()))
+            tuple(self._finding(context, tool, runs) for tool, runs in sorted(by_tool.items()))
         )
 
-    def _finding(self, context: Context, subject: str, loops: Sequence[Run]) -> Finding:
-        worst, least = loops[0], context.option(MIN_CALLS)
+    def _finding(self, context: Context, subject: str, runs: Sequence[Run]) -> Finding:
+        """``runs`` are the loops of a tool, the worst first."""
+        worst, least = runs[0], context.option(MIN_CALLS)
         tool = subjects.label(subject)
-        calls = sum(run.calls for run in loops)
+        calls = sum(run.calls for run in runs)
         partner = subjects.label(worst.partner) if worst.partner else ""
         both = f"{tool} and {partner}" if partner else tool
         return Builder(self, context, subject, context.window).finding(
@@ -85,13 +75,13 @@ class RetryLoopAnalyzer:
                 Measure("calls_in_vain", Unit.COUNT, worst.calls, threshold=least),
                 confidence(calls, least),
             ),
-            Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(loops)),
+            Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(runs)),
             severity=severity_of(worst.calls, high=10, critical=20),
             impact=min(1.0, calls / 100),
-            title=f"{tool} {_WORDS[worst.kind]}",
+            title=f"{both} {_WORDS[worst.kind]}",
             description=(
-                f"In one conversation there were {worst.calls} calls of {both} in a row,"
-                f" {_HOW[worst.kind]}: {_price(worst)}.{_others(loops)}{_error(worst)}"
+                f"In one conversation{_where(worst)} there were {worst.calls} calls of {both} in a"
+                f" row, {_HOW[worst.kind]}: {_price(worst)}.{_others(runs)}{_error(worst)}"
             ),
             fix=Fix(
                 approach="end_the_loop",
@@ -107,16 +97,16 @@ class RetryLoopAnalyzer:
                 "rule": "calls of one conversation in a row whose outcome does not change",
                 "kind": str(worst.kind),
                 "partner": worst.partner,
-                "loops": len(loops),
+                "loops": len(runs),
                 "calls": calls,
-                "minutes": sum(minutes(run) for run in loops),
-                "tokens": sum(run.tokens for run in loops),
-                "conversations": len({run.conversation for run in loops}),
-                "services": sorted({run.service for run in loops if run.service}),
+                "minutes": sum(minutes(run) for run in runs),
+                "tokens": sum(run.tokens for run in runs),
+                "conversations": len({run.conversation for run in runs}),
+                "services": sorted({run.service for run in runs if run.service}),
                 "template": worst.error,
                 "others": [
                     f"{run.kind}, {run.calls} calls, {format_time(from_us(run.first_us))}"
-                    for run in loops[1 : MOST_LOOPS + 1]
+                    for run in runs[1 : MOST_LOOPS + 1]
                 ],
             },
             shows_both=True,
@@ -128,16 +118,8 @@ def confidence(calls: int, least: int) -> float:
     return min(0.99, 1.0 - 0.2 * least / calls)
 
 
-def minutes(run: Run) -> float:
-    return (run.last_us - run.first_us) / 60e6
-
-
-def is_waiting(run: Run) -> bool:
-    """Whether the calls went well and only waited, or do the same again on purpose."""
-    if run.failures:
-        return False
-    names = f"{run.subject} {run.partner or ''}".lower()
-    return run.elapsed_ms >= WAIT_MS * run.calls or any(word in names for word in GOES_ON)
+def _where(run: Run) -> str:
+    return f" of {run.service}" if run.service else ""
 
 
 def _price(run: Run) -> str:
@@ -145,11 +127,11 @@ def _price(run: Run) -> str:
     return f"{run.calls} calls, {seconds(60 * minutes(run))}{tokens}"
 
 
-def _others(loops: Sequence[Run]) -> str:
-    if len(loops) == 1:
+def _others(runs: Sequence[Run]) -> str:
+    if len(runs) == 1:
         return ""
-    conversations = len({run.conversation for run in loops})
-    return f" There were {len(loops)} such loops in {conversations} conversations."
+    conversations = len({run.conversation for run in runs})
+    return f" There were {len(runs)} such loops in {conversations} conversations."
 
 
 def _error(run: Run) -> str:

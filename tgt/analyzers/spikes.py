@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from tgt import subjects
-from tgt.analyzers.base import Context
-from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+from tgt import plugins, subjects
+from tgt.analyzers.base import Analyzer, Context
 from tgt.config import Settings
 from tgt.engine.protocol import Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import Interval
-from tgt.tasks.card import TaskType, fingerprint
+from tgt.tasks.card import Finding, TaskType, fingerprint
 
+_NAME = "error_spike"
 WHOLE = 0.9
 """Share of a tool's errors since the onset of a spike that is the whole of it."""
 LOOK_BACK = timedelta(days=1)
@@ -26,7 +26,8 @@ LOOK_BACK = timedelta(days=1)
 
 def signals(settings: Settings) -> tuple[Signal, ...]:
     """What must be known to see the spikes of a run."""
-    return ErrorSpikeAnalyzer().signals(settings) if _are_sought(settings) else ()
+    seeker = _seeker(settings)
+    return seeker.signals(settings) if seeker else ()
 
 
 def untold(
@@ -47,8 +48,12 @@ def untold(
     ]
 
 
-def _are_sought(settings: Settings) -> bool:
-    return ErrorSpikeAnalyzer.name in settings.analyzers
+def _seeker(settings: Settings) -> Analyzer | None:
+    """The analyzer that seeks spikes in this run, if it does."""
+    if _NAME not in settings.analyzers:
+        return None
+    seeker: Analyzer = plugins.analyzer(_NAME)
+    return seeker
 
 
 def _onsets(context: Context, texts: Sequence[Recurrence]) -> Iterator[tuple[str, datetime]]:
@@ -58,12 +63,19 @@ def _onsets(context: Context, texts: Sequence[Recurrence]) -> Iterator[tuple[str
             for spike in context.incidents.get(fingerprint(TaskType.ERROR_SPIKE, name), ()):
                 if spike.end > context.window.start - LOOK_BACK:
                     yield each.subject, spike.start
-    if _are_sought(context.settings):
-        for finding in ErrorSpikeAnalyzer().analyze(context).findings:
-            if finding.confidence >= context.settings.min_confidence:
-                parsed = subjects.parse(finding.subject)
-                subject = str(subjects.Subject(parsed.act, parsed.name))
-                yield subject, context.window.end - LOOK_BACK
+    for finding in _spikes(context):
+        if finding.confidence >= context.settings.min_confidence:
+            parsed = subjects.parse(finding.subject)
+            subject = str(subjects.Subject(parsed.act, parsed.name))
+            yield subject, context.window.end - LOOK_BACK
+
+
+def _spikes(context: Context) -> Sequence[Finding]:
+    seeker = _seeker(context.settings)
+    try:
+        return seeker.analyze(context).findings if seeker else ()
+    except Exception:  # noqa: BLE001 that it fails is reported where it stands itself
+        return ()
 
 
 def _is_told(context: Context, each: Recurrence, onset: datetime, where: str, least: int) -> bool:
