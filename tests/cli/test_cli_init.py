@@ -204,7 +204,13 @@ def test_a_home_that_takes_nothing_is_named(used: Account) -> None:
     assert f"{used.home}/.config" in result.err
     assert "--env-file" in result.err
     assert used.files() == {".config"}
+    (used.home / ".local").write_text("no directory")
     elsewhere = used.place.path / "mine.env"
+    result = used.tgt("init", "--yes", "--env-file", str(elsewhere))
+    assert result.status == 1
+    assert f"{used.home}/.local" in result.err
+    assert not elsewhere.exists(), "settings that name what is not possible are none"
+    (used.home / ".local").unlink()
     result = used.tgt("init", "--yes", "--env-file", str(elsewhere))
     assert result.status == 0, result.err
     assert elsewhere.is_file()

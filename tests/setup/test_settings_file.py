@@ -33,7 +33,7 @@ def written(home: Path, *specs: Spec, here: bool = False, **environ: str) -> dic
     told = settings_file.values(specs, settings, here=here)
     path = home / "written.env"
     path.unlink(missing_ok=True)
-    settings_file.write(path, settings_file.text(told, NOW))
+    settings_file.write(path, settings_file.text(told, NOW), home / "t")
     effective = config.effective(config.load(environ={}, env_file=path))
     assert {name: effective[name] for name in told} == told
     return told
@@ -72,16 +72,25 @@ def test_any_name_of_a_directory_is_read_as_it_is(home: Path, name: str) -> None
 
 def test_it_is_private_and_never_in_the_place_of_another(home: Path) -> None:
     path = home / "new/tgt.env"
-    settings_file.write(path, "FGK_TASKS_DIR=a\n")
+    settings_file.write(path, "FGK_TASKS_DIR=a\n", home / "a")
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     for _ in range(2):
         with pytest.raises(StoreError, match="is there already"):
-            settings_file.write(path, "FGK_TASKS_DIR=b\n")
+            settings_file.write(path, "FGK_TASKS_DIR=b\n", home / "b")
         assert path.read_text() == "FGK_TASKS_DIR=a\n"
         path.unlink()
         path.symlink_to(home / "nowhere")
         path.unlink()
         path.write_text("FGK_TASKS_DIR=a\n")
+
+
+def test_where_it_cannot_be_written_nothing_is_left(home: Path) -> None:
+    (home / "file").write_text("no directory")
+    before = set(home.iterdir())
+    for path, tasks in (("file/tgt.env", "state/tgt"), ("new.env", "file/tasks")):
+        with pytest.raises(StoreError, match="file"):
+            settings_file.write(home / path, "FGK_TASKS_DIR=a\n", home / tasks)
+        assert set(home.iterdir()) == before
 
 
 @pytest.mark.parametrize(

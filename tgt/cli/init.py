@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cli.completion import complete_list, kinds_of_source
-from tgt.errors import ExitStatus, SettingsError
+from tgt.errors import ExitStatus, SettingsError, TgtError
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
@@ -59,13 +59,19 @@ def init(
         agreed = _agreed(request, plan)
         timer = timer or (agreed and ask.confirm("Run tgt every 15 minutes from now on?"))
         dry_run = not agreed
-    if plan.text and not dry_run:
+    is_writing = bool(plan.text) and not dry_run
+    if is_writing:
         from tgt.setup import settings_file  # noqa: PLC0415 only where one is written
 
-        settings_file.write(plan.target.path, plan.text)
-    with progress.display(no_color=request.no_color, quiet=request.json) as show:
-        report = cycle.run(plan.first_look, request.now, dry_run=dry_run, progress=show)
-    coverage = _coverage(plan, request, report)
+        settings_file.write(plan.target.path, plan.text, plan.settings.tasks_dir)
+    try:
+        with progress.display(no_color=request.no_color, quiet=request.json) as show:
+            report = cycle.run(plan.first_look, request.now, dry_run=dry_run, progress=show)
+        coverage = _coverage(plan, request, report)
+    except (TgtError, KeyboardInterrupt):
+        if is_writing:
+            diagnostics.info(f"the settings are in {plan.target.path}, and stay there")
+        raise
     started = _started(plan, dry_run=dry_run) if timer else None
     for warning in report.warnings:
         diagnostics.warn(warning)

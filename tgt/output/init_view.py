@@ -120,7 +120,7 @@ def _timer(timer: Timer) -> Iterator[str]:
 
 
 def _next(report: RunReport, timer: Timer | None) -> Iterator[str]:
-    if report.saved and not report.dry_run:
+    if (report.saved or report.covered) and not report.dry_run:
         yield "tgt list            the tasks, best first"
         yield "tgt show TASK       one with its evidence"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -89,14 +90,21 @@ def _written(value: str) -> str:
     return f"'{escaped}'"
 
 
-def write(path: Path, content: str) -> None:
-    """Put the file there, whole and private. Raises StoreError, also if there is one already."""
+def write(path: Path, content: str, tasks: Path) -> None:
+    """Put the file there, whole and private, once the tasks have a place: one without the other is
+    of no use. Raises StoreError, also if there is a file already; nothing is left then."""
     if os.path.lexists(path):
         raise StoreError(f"{path} is there already", hint="it is not overwritten")
+    missing = [place for place in (tasks, *tasks.parents) if not os.path.lexists(place)]
+    fsio.ensure_directory(tasks)
     try:
         fsio.ensure_directory(path.parent)
         fsio.replace(path, [content.encode()])
-    except StoreError as failure:
-        raise StoreError(
-            failure.message, hint="name another place for the settings with --env-file PATH"
-        ) from failure
+    except BaseException as failure:
+        for place in missing:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+        if not isinstance(failure, StoreError):
+            raise
+        hint = "name another place for the settings with --env-file PATH"
+        raise StoreError(failure.message, hint=hint) from failure
