@@ -138,6 +138,23 @@ def test_where_no_telemetry_has_what_is_needed_nothing_is_judged(world: World) -
     assert (told.subject, told.missing) == ("all", "no record tells how long it took")
 
 
+def test_where_every_conversation_fails_the_calls_are_looked_at(world: World) -> None:
+    """A share of conversations that is 100% cannot triple; that of their calls can."""
+
+    def many(minutes: float, conv: str, bad: bool) -> list[Line]:
+        del bad
+        return [
+            call(minutes + n / 100, conv, status="error" if n == 0 else "ok") for n in range(20)
+        ]
+
+    world.write(*hours_of(many, hours=60, per_hour=8))
+    told = outlook(world, "error_spike")[READ_FILE]
+    assert told.of == "calls a day"
+    assert told.usual == pytest.approx(0.05, rel=0.1)
+    assert told.smallest_change is not None
+    assert 3 < told.smallest_change < 4
+
+
 # --- latencies -----------------------------------------------------------------------------------
 
 
@@ -174,6 +191,45 @@ def test_too_few_calls_are_too_few(world: World) -> None:
     told = outlook(world, "performance")[READ_FILE]
     assert told.missing == "12 of 20 calls in 4 hours of a typical day"
     assert told.judgeable_at is None
+
+
+def answers(tokens: Callable[[int], int]) -> Callable[[float, str, bool], list[Line]]:
+    """For hours_of: one answer a conversation, and how many tokens the nth has."""
+    number = iter(range(10**6))
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        del bad
+        return [response(minutes, conv, output_tokens=tokens(next(number)), input_tokens=9)]
+
+    return make
+
+
+def test_how_many_times_more_tokens_a_model_must_need(world: World) -> None:
+    world.write(*hours_of(answers(lambda n: 500 + n % 100), hours=60, per_hour=20))
+    told = outlook(world, "token_waste")["assistant_response"]
+    assert told.judgeable
+    assert (told.unit, told.usual_unit, told.of) == (Unit.RATIO, Unit.COUNT, "answers in 4 hours")
+    assert told.usual == pytest.approx(595, rel=0.03)
+    assert told.smallest_change is not None
+    assert 2 < told.smallest_change < 2.2
+
+
+def test_a_service_is_missed_after_a_week(world: World) -> None:
+    world.write(*hours_of(calls_of(service="billing"), hours=24 * 5))
+    told = outlook(world, "telemetry_silence")["service/billing"]
+    assert told.missing == "5 of 7 days of history"
+    assert told.judgeable_at is not None
+    assert 2 * 24 * HOUR <= told.judgeable_at - END <= 2 * 24 * HOUR + 2 * HOUR
+    world.write(*hours_of(calls_of(service="billing"), hours=24 * 8), name="older.jsonl")
+    told = outlook(world, "telemetry_silence", baseline_days=9)["service/billing"]
+    assert (told.judgeable, told.missing, told.smallest_change) == (True, "", None)
+
+
+def test_coding_agents_are_never_missed(world: World) -> None:
+    world.write(*hours_of(calls_of(service="claude-code:mine"), hours=24))
+    told = outlook(world, "telemetry_silence")["service/claude-code:mine"]
+    assert (told.judgeable, told.judgeable_at) == (False, None)
+    assert "its people" in told.missing
 
 
 # --- shares --------------------------------------------------------------------------------------

@@ -35,15 +35,15 @@ def test_a_wide_screen_shows_everything() -> None:
         "and 7 more",
         "Bash the same call again and again 7 4 min 12 s 81k c-1",
         "Edit and Read taking turns 8 1 min 30 s",
-        "continuation everything nothing: no responses of a model not at this rate",
+        "continuation everything nothing: no responses of a model not foreseeable",
         "error_spike t0 3× the usual 2% or more, of 120 conversations a day now",
         "t4 and 1 other 3.4× to 3.5× the usual or more now",
         "rare and 1 other nothing: 12 of 200 uses in 1 d at the earliest",
-        "never nothing: no record tells whether it failed not at this rate",
+        "never nothing: no record tells whether it failed not foreseeable",
         "performance Bash 1.6× the usual 9.1 s or more, of 80 calls in 4 hours now",
         "ux_issue conversations/aborted 40% or more, of 20 finished conversations in 60 minutes"
         " now",
-        "recurring_error everything what there is now",
+        "recurring_error everything any that there is now",
     ):
         assert line in lines, line
     (shell,) = (line for line in lines if line.startswith("Bash 412"))

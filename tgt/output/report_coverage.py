@@ -84,7 +84,7 @@ def _sees(each: Outlook) -> str:
     """The smallest change, and what it rests on."""
     basis = f", of {each.expected:,.0f} {each.of}" if each.expected else ""
     if each.smallest_change is None:
-        return f"what there is{basis}"
+        return f"any that there is{basis}"
     usual = words.quantity(each.usual, each.usual_unit)
     if each.unit is Unit.SHARE:
         beside = f" (usually {usual})" if usual else ""
@@ -98,7 +98,7 @@ def _range(some: Sequence[Outlook]) -> str:
     """The smallest changes of several subjects."""
     changes = sorted(each.smallest_change for each in some if each.smallest_change is not None)
     if not changes:
-        return "what there is"
+        return "any that there is"
     unit = some[0].unit
     least, most = (words.quantity(change, unit) for change in (changes[0], changes[-1]))
     of = " the usual" if unit is Unit.RATIO else ""
@@ -108,6 +108,6 @@ def _range(some: Sequence[Outlook]) -> str:
 def _when(some: Sequence[Outlook], now: datetime) -> str:
     moments = [each.judgeable_at for each in some if each.judgeable_at is not None]
     if not moments:
-        return "not at this rate"
+        return "not foreseeable"
     first = words.age(min(moments), now)
     return first if len(some) == 1 else f"{first} at the earliest"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from tgt.analyzers.base import Analyzer, Context
-from tgt.analyzers.outlook import latencies, rises, shares, usage
+from tgt.analyzers.outlook import rises, shares, shifts, silences, usage
 from tgt.analyzers.outlook.base import Look, Outlook
 
 __all__ = ["EVERYTHING", "Outlook", "outlooks"]
@@ -21,8 +21,10 @@ _OWN: Mapping[str, Callable[[Look], Iterator[Outlook]]] = {
     "continuation": shares.of_answers,
     "error_spike": rises.outlooks,
     "docs_gap": usage.outlooks,
-    "performance": latencies.outlooks,
+    "performance": shifts.latencies,
     "ux_issue": shares.of_conversations,
+    "token_waste": shifts.tokens,
+    "telemetry_silence": silences.outlooks,
 }
 
 

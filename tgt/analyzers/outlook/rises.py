@@ -16,7 +16,7 @@ from tgt.analyzers.error_spike import (
     MULTIPLIER,
     PRIOR,
 )
-from tgt.analyzers.exposure import Exposure, exposure_of
+from tgt.analyzers.exposure import Exposure, calls_of, exposure_of
 from tgt.analyzers.figures import Unit
 from tgt.analyzers.judgements import capped
 from tgt.analyzers.outlook.base import DAY_HOURS, Look, Outlook, later, smallest, typical_peak
@@ -35,29 +35,41 @@ def outlooks(look: Look) -> Iterator[Outlook]:
 
 
 def _outlook(look: Look, reading: Reading) -> Outlook:
-    history = look.baseline(reading)
+    history, multiplier = look.baseline(reading), look.context.option(MULTIPLIER)
     past = exposure_of(look.context, reading, history)
-    # The hours of the last day are not told apart, so it is spread over them.
-    spread = (past.failing / len(look.hours_of_day), past.exposed / len(look.hours_of_day))
-    exposure = replace(past, hours={**past.hours, **dict.fromkeys(look.hours_of_day, spread)})
-    a_day = typical_peak({hour: n for hour, (_, n) in exposure.hours.items()}, DAY_HOURS)
+    calls = calls_of(reading, history, past, multiplier)
+    exposure = _spread(look, past)
     failing = history.bad_units + past.failing
-    at = _when_enough(look, exposure, failing, a_day)
+    at = _when_enough(look, exposure, failing, _a_day(exposure))
     if missing := Baseline({}, look.observed_now).missing:
         return look.lacking(reading.subject, missing, later(look.when_observed(), at))
     if failing < MIN_BASELINE_FAILING and exposure.size < MIN_BASELINE_UNITS:
         missing = f"{exposure.size:.0f} of {MIN_BASELINE_UNITS} {exposure.unit} in the baseline"
         return look.lacking(reading.subject, missing, at)
-    return _smallest(look, reading.subject, exposure, round(a_day))
+    seen = [_smallest(look, reading.subject, exposure, multiplier)]
+    if calls is not None:
+        seen.append(_smallest(look, reading.subject, _spread(look, calls), multiplier))
+    return min(seen, key=lambda each: each.smallest_change or math.inf)
 
 
-def _smallest(look: Look, subject: str, exposure: Exposure, exposed: int) -> Outlook:
-    usual = confidence.usual_share(exposure.hours.values())
-    multiplier = look.context.option(MULTIPLIER)
-    line = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9)
+def _spread(look: Look, past: Exposure) -> Exposure:
+    """With the last day among the hours: it is spread over its own, which are not told apart."""
+    hours = look.hours_of_day
+    even = (past.failing / len(hours), past.exposed / len(hours))
+    return replace(past, hours={**past.hours, **dict.fromkeys(hours, even)})
+
+
+def _a_day(exposure: Exposure) -> float:
+    return typical_peak({hour: n for hour, (_, n) in exposure.hours.items()}, DAY_HOURS)
+
+
+def _smallest(look: Look, subject: str, exposure: Exposure, multiplier: float) -> Outlook:
+    usual = confidence.usual_share(exposure.hours.values(), design_effect=exposure.usual_effect)
+    line, exposed = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9), round(_a_day(exposure))
+    effect = exposure.effect
 
     def is_seen(failing: int) -> bool:
-        sure = confidence.risen_above(failing, exposed, line, usual, PRIOR)
+        sure = confidence.risen_above(failing / effect, exposed / effect, line, usual, PRIOR)
         return capped(sure, by_event=exposure.by_event) >= look.minimum
 
     fewest = MIN_ERRORS if exposure.by_event else MIN_CONVERSATIONS
