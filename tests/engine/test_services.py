@@ -109,3 +109,48 @@ def test_a_single_service_needs_no_telling(world: World, judge: Judge) -> None:
     (finding,) = judge(ErrorSpikeAnalyzer()).findings
     assert "carrier" not in finding.evidence.details
     assert "is of" not in finding.description
+
+
+def _in_services() -> Callable[[float, str, bool], list[Line]]:
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        service = f"s{int(minutes / 7) % 5}"
+        return [call(minutes, conv, "Bash", service=service, status="error" if bad else "ok")]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("failing", "found", "why"),
+    [
+        (3, ["tool_call/Bash"], "too few in each, many in all"),
+        (1, [], "hardly more than usual in all"),
+        (8, [f"tool_call/Bash@s{n}" for n in range(5)], "enough in each: five cards, not six"),
+    ],
+)
+def test_what_is_too_thin_in_each_service_is_judged_over_all(
+    world: World, judge: Judge, failing: int, found: list[str], why: str
+) -> None:
+    world.write(*hours_of(_in_services(), per_hour=40, bad_of=40))
+    for n in range(5):
+        world.write(*_calls(f"s{n}", f"now{n}-", failing, 10))
+    findings = [f for f in judge(ErrorSpikeAnalyzer()).findings if f.confidence >= 0.7]
+    assert sorted(f.subject for f in findings) == found
+    if found == ["tool_call/Bash"]:
+        assert len(findings[0].evidence.samples) == 3
+        assert (findings[0].evidence.details["k"], findings[0].evidence.details["n"]) == (15, 50)
+
+
+def test_a_service_with_too_short_a_history_is_judged_with_the_others(
+    world: World, judge: Judge
+) -> None:
+    """Six failures in each of two services, neither of which has 200 conversations before."""
+
+    def make(minutes: float, conv: str, bad: bool) -> list[Line]:
+        service = f"s{int(minutes / 7) % 2}"
+        return [call(minutes, conv, "Bash", service=service, status="error" if bad else "ok")]
+
+    world.write(*hours_of(make, per_hour=8, hours=40, bad_of=40))
+    world.write(*_calls("s0", "a", 8, 10), *_calls("s1", "b", 6, 10))
+    (finding,) = judge(ErrorSpikeAnalyzer()).findings
+    assert finding.subject == "tool_call/Bash"
+    assert finding.evidence.details["carrier"] == "s0"

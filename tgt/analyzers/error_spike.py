@@ -4,13 +4,15 @@ Conversations are counted, not errors: one bad conversation writes forty. A fail
 tool (an API, an error event) has all conversations as its exposure. A tool that fails in nearly
 every conversation anyway is judged by the share of its calls as well, and the surer of both tells.
 
+What can be judged in none of several services is judged over all of them.
+
 A call that succeeded and says itself that it did not (an exit status, ``isError``) is no error of
 the tool: such calls are a share of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tgt import options, subjects
@@ -27,6 +29,7 @@ from tgt.analyzers.exposure import (
 )
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.pooling import base, by_base, together
 from tgt.analyzers.signals import FAILURE, SOFT_FAILURE, TRAFFIC
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
@@ -69,6 +72,7 @@ class ErrorSpikeAnalyzer:
     def analyze(self, context: Context) -> Analysis:
         def judge(window: Interval) -> Iterator[Judged]:
             by_subject: dict[str, list[tuple[_Kind, Reading]]] = {}
+            settled: set[str | None] = set()
             for kind in (_HARD, _SOFT):
                 for each in context.snapshot.counts(kind.signal, window, history=_has_errors):
                     by_subject.setdefault(each.subject, []).append((kind, each))
@@ -80,9 +84,19 @@ class ErrorSpikeAnalyzer:
                     if _has_errors(reading.now)
                 ]
                 if judged:
-                    yield subject, _surest(judged)
+                    result = _surest(judged)
+                    if not isinstance(result, Abstention):
+                        settled.add(base(subject))
+                    yield subject, result
+            for reading in _thin(context, window, settled):
+                judgement = self._judge(context, _HARD, reading, {_HARD.key: reading.now.k})
+                if isinstance(judgement, Finding):
+                    yield reading.subject, judgement
 
-        return look(context.longer_windows(*WINDOWS_H), judge)
+        analysis = look(context.longer_windows(*WINDOWS_H), judge)
+        told = {base(finding.subject) for finding in analysis.findings}
+        findings = tuple(each for each in analysis.findings if each.subject not in told)
+        return replace(analysis, findings=findings)
 
     def _judge(
         self, context: Context, kind: _Kind, reading: Reading, failures: Mapping[str, int]
@@ -130,6 +144,23 @@ _HARD = _Kind(FAILURE, "errors", "errors", "Errors of {}", "fails")
 _SOFT = _Kind(
     SOFT_FAILURE, "softFailures", "reported failures", "{} reports failure", "reports failure"
 )
+
+
+def _thin(context: Context, window: Interval, settled: Collection[str | None]) -> Iterator[Reading]:
+    """Subjects that could be judged in none of several services, over all of them."""
+    now = context.snapshot.counts(FAILURE, window)
+    thin = {
+        name: some
+        for name, some in by_base(now).items()
+        if name not in settled and _has_errors(together(name, some).now)
+    }
+    if not thin:
+        return
+    wanted = {reading.now for some in thin.values() for reading in some}
+    told = context.snapshot.counts(FAILURE, window, history=wanted.__contains__)
+    for name, some in by_base(told).items():
+        if name in thin:
+            yield together(name, some)
 
 
 def _surest(judged: Sequence[Finding | Abstention | None]) -> Finding | Abstention | None:
