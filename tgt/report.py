@@ -7,15 +7,15 @@ Every text that came from telemetry is masked here, before any output sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
 from tgt.analyzers.base import Context
+from tgt.analyzers.loops import MIN_CALLS, loops
 from tgt.analyzers.outlook import EVERYTHING, Outlook, outlooks
 from tgt.analyzers.registry import Chosen, chosen
-from tgt.analyzers.retry_loop import MIN_CALLS
 from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, USAGE, long_waits
 from tgt.analyzers.ux_issue import LONG_WAIT
 from tgt.config import Settings
@@ -117,10 +117,10 @@ def report(
         before = timeline.at(_window(settings, since))
         before_period, least = Interval(since - length, since), settings.option(MIN_CALLS)
         earlier = _conversations(settings, before, before_period)
-        runs_before = before.runs(before_period, least)
+        runs_before = loops(before.runs(before_period, least))
         snapshot = timeline.at(_window(settings, now))
         summary = timeline.summary(period, step_of(length), MOST)
-        runs = snapshot.runs(period, least)
+        runs = loops(snapshot.runs(period, least))
         coverage, problems = _coverage(settings, analyzers, timeline, snapshot)
         return Report(
             sources=tuple(map(mask, _sources(settings, telemetry))),
@@ -170,7 +170,7 @@ def _conversations(settings: Settings, snapshot: Snapshot, period: Interval) -> 
     return Conversations(0, finished[0], *bad)
 
 
-def _loops(timeline: Timeline, runs: tuple[Run, ...], mask: Callable[[str], str]) -> Iterator[Loop]:
+def _loops(timeline: Timeline, runs: Sequence[Run], mask: Callable[[str], str]) -> Iterator[Loop]:
     """The runs with the ids of their conversations, as far as their files still tell them."""
     told = timeline.complete([run.last for run in runs])
     for run, last in zip(runs, told, strict=True):
