@@ -101,8 +101,8 @@ def test_since_when(used: Workplace, since: str, first: str) -> None:
     ("arguments", "said"),
     [
         (("--since", "soon"), "--since='soon' is not usable"),
-        (("--since", NOW), "it must lie before now"),
-        (("--since", "2026-01-01"), "it must lie before now"),
+        (("--since", NOW), "it must lie in the past"),
+        (("--since", "2026-01-01"), "it must lie in the past"),
         (("--since", "9999d"), "--since='9999d' is not usable"),
         (("--format", "pdf"), "accepted is text, markdown or html"),
         (("--source", "nonsense"), "--source='nonsense' is not usable"),

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cli.completion import complete_list, complete_words, kinds_of_source
-from tgt.cli.request import parse_choice, parse_now
-from tgt.durations import parse_duration
-from tgt.errors import ExitStatus, SettingsError
-from tgt.tasks.card import parse_time
+from tgt.cli.completion import complete_words
+from tgt.cli.request import parse_choice
+from tgt.cli.telemetry import OPTIONS, Source, instant
+from tgt.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from tgt.cli.request import Request
     from tgt.report import Report
 
@@ -37,14 +34,7 @@ def report(
             autocompletion=complete_words(FORMATS),
         ),
     ] = _TEXT,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:PLACE,…",
-            help="Telemetry to look at (TASKGEN_SOURCE).",
-            autocompletion=complete_list(kinds_of_source),
-        ),
-    ] = None,
+    source: Source = None,
 ) -> ExitStatus:
     """Show what happened, beside the same length of time before.
 
@@ -52,8 +42,8 @@ def report(
     and what could be judged, and what is missing for the rest. Nothing is written.
     """
     chosen = parse_choice("--format", form, FORMATS)
-    first = _since(since, request.now)
-    settings = request.settings({"TASKGEN_SOURCE": source}, {"TASKGEN_SOURCE": "--source"})
+    first = instant(since, request.now)
+    settings = request.settings({"TASKGEN_SOURCE": source}, OPTIONS)
     from tgt import diagnostics  # noqa: PLC0415 not needed by --help
     from tgt import report as core  # noqa: PLC0415
     from tgt.output import progress  # noqa: PLC0415
@@ -83,12 +73,3 @@ def _shown(request: Request, told: Report, form: str) -> str:
     from tgt.output import report_view  # noqa: PLC0415 rich stays out of the others
 
     return report_view.report(request.screen, told)
-
-
-def _since(text: str, now: datetime) -> datetime:
-    if parse_time(text.strip()) is None:
-        return now - parse_duration(text, "--since")
-    first = parse_now(text, "--since")
-    if first >= now:
-        raise SettingsError(f"--since={text!r} is not usable: it must lie before now")
-    return first
