@@ -9,7 +9,7 @@ from invented_reports import HOSTILE, empty, hostile, report, single
 from rich.cells import cell_len
 
 from tgt.output import ascii as ascii_of
-from tgt.output import report_content, report_view
+from tgt.output import report_sections, report_view
 from tgt.output.report_content import amount, grouped
 from tgt.output.text import Screen
 
@@ -155,7 +155,7 @@ def test_a_series_is_grouped_so_that_the_last_group_is_full(columns: int, sums: 
 
 
 def test_sections_come_in_one_order() -> None:
-    keys = [section.key for section in report_content.sections(report(), 9)]
+    keys = [section.key for section in report_sections.sections(report(), 9)]
     assert keys == ["tools", "models", "upstream", "others", "errors", "loops", "coverage"]
-    keys = [section.key for section in report_content.sections(empty(), 9)]
+    keys = [section.key for section in report_sections.sections(empty(), 9)]
     assert keys == ["tools", "models", "errors", "loops", "coverage"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tgt.output import report_content, words
+from tgt.output import report_content, report_sections, words
 from tgt.output.markdown import code, inline
 from tgt.output.report_content import Cell, Section, grouped
 
@@ -40,11 +40,11 @@ def _blocks(report: Report) -> Iterator[str]:
         f"- **{fact.label.capitalize()}:** {fact.value}"
         + (f" ({fact.before})" if fact.before else "")
         + (f", {fact.beside}" if fact.beside else "")
-        for fact in report_content.facts(report)
+        for fact in report_sections.facts(report)
     )
     if report.summary.total.events:
         yield "\n".join(_charts(report))
-    for section in report_content.sections(report, MOST):
+    for section in report_sections.sections(report, MOST):
         yield f"## {section.title}"
         yield "\n".join(_table(section)) if section.rows else ""
         yield " ".join(filter(None, (section.more, section.note)))

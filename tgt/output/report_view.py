@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from tgt.output import report_content, text, words
+from tgt.output import report_content, report_sections, text, words
 from tgt.output.report_content import Cell, Row, Section, grouped
 from tgt.output.safe import safe
 
@@ -48,7 +48,7 @@ def _parts(on: text.Screen, told: Report) -> Iterator[RenderableType]:
     if told.summary.total.events:
         yield Text()
         yield from _chart(on, told)
-    for section in report_content.sections(told, MOST):
+    for section in report_sections.sections(told, MOST):
         yield Text()
         yield text.heading(section.title)
         if section.key == "coverage" and on.width < _STACKED_BELOW:
@@ -62,7 +62,7 @@ def _parts(on: text.Screen, told: Report) -> Iterator[RenderableType]:
 
 def _facts(told: Report) -> Table:
     grid = text.grid("dim", "", "dim")
-    for fact in report_content.facts(told):
+    for fact in report_sections.facts(told):
         value = Text(fact.value, justify="right")
         if fact.before:
             value.append(f" ({fact.before})", style="dim")

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from tgt import __version__
-from tgt.output import report_content
+from tgt.output import report_content, report_sections
 from tgt.output.html import charts
 from tgt.output.html.markup import NOTHING, Html, element
 from tgt.output.report_content import Cell, Column, Fact, Row, Section, grouped
@@ -77,10 +77,10 @@ def _line(text: str, kind: str) -> Html:
 
 
 def _main(report: Report) -> Html:
-    parts = [element("section", element("dl", *map(_fact, report_content.facts(report))))]
+    parts = [element("section", element("dl", *map(_fact, report_sections.facts(report))))]
     if report.summary.total.events:
         parts.append(element("section", *_charts(report)))
-    parts += map(_section, report_content.sections(report, MOST))
+    parts += map(_section, report_sections.sections(report, MOST))
     return element("main", *parts)
 
 
