@@ -12,20 +12,24 @@ from pathlib import Path
 import pytest
 
 from tgt import config, cycle
-from tgt.sources.registry import open_sources
-from tgt.sources.spec import Spec
-from tgt.survey import Found, look, of_specs
+from tgt.sources.base import Reason
+from tgt.survey import Surveyed, survey
 from tgt.tasks.card import parse_time
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "telemetry-samples"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no samples beside the repository")
 
 
-def surveyed(kind: str, place: str) -> Found:
-    (found,) = look(place, open_sources([Spec(kind, SAMPLES / place)], SAMPLES))
-    events = ", ".join(f"{n} {act}" for act, n in found.acts.most_common())
-    print(f"{kind:12} {place:60} {found.records:6} records, {found.unknown} unknown: {events}")  # noqa: T201
-    return found
+def surveyed(kind: str, place: str) -> Surveyed:
+    settings = config.load({"TASKGEN_SOURCE": f"{kind}:{SAMPLES / place}"}, environ={})
+    (one,) = survey(settings)
+    acts = ", ".join(f"{n} {act}" for act, n in sorted(one.inventory.acts.items()))
+    print(f"{kind:12} {place:60} {one.records:6} records, {unknown(one)} unknown: {acts}")  # noqa: T201
+    return one
+
+
+def unknown(one: Surveyed) -> int:
+    return sum(one.passed_over(Reason.UNKNOWN).values())
 
 
 @pytest.mark.parametrize(
@@ -73,17 +77,18 @@ def surveyed(kind: str, place: str) -> Found:
 )
 def test_a_scripted_session_is_read_whole(kind: str, place: str, events: dict[str, int]) -> None:
     """The same little session, as five programs wrote it."""
-    found = surveyed(kind, place)
-    assert (found.unknown, found.malformed, found.problems) == (0, 0, [])
-    assert dict(found.acts) == events
+    one = surveyed(kind, place)
+    assert (unknown(one), one.inventory.malformed, tuple(one.problems)) == (0, 0, ())
+    assert dict(one.inventory.acts) == events
 
 
-def test_long_working_sessions(tmp_path: Path) -> None:
-    found = surveyed("claude-code", "claude-code/transcripts")
-    assert (found.unknown, found.malformed) == (0, 0)
-    assert found.acts["tool_call"] > 600
-    assert found.acts["interruption"] == 4
-    assert found.columns["elapsed_ms"] > 0.9 * sum(found.acts.values())
+def test_long_working_sessions() -> None:
+    one = surveyed("claude-code", "claude-code/transcripts")
+    acts = one.inventory.acts
+    assert (unknown(one), one.inventory.malformed) == (0, 0)
+    assert acts["tool_call"] > 600
+    assert acts["interruption"] == 4
+    assert one.inventory.columns["elapsed_ms"] > 0.9 * sum(acts.values())
 
 
 def test_logs_and_spans_of_a_session_are_one_session() -> None:
@@ -97,6 +102,8 @@ def test_logs_and_spans_of_a_session_are_one_session() -> None:
 
 
 def test_everything_is_recognised_that_is_known() -> None:
-    kinds = {one.kind: one for one in of_specs([Spec("auto", SAMPLES)], SAMPLES)}
-    assert set(kinds) == {"otlp", "claude-code", "codex", "contextlog", "unknown"}
-    assert not any(one.problems or one.malformed for one in kinds.values())
+    settings = config.load({"TASKGEN_SOURCE": f"auto:{SAMPLES}"}, environ={})
+    kinds = {one.kind: one for one in survey(settings)}
+    agents = {"claude-code", "codex", "copilot", "gemini", "qwen", "pi", "opencode"}
+    assert set(kinds) == {"otlp", "contextlog", "unknown", *agents}
+    assert not any(one.problems for one in kinds.values())

@@ -163,7 +163,7 @@ SELECT *,
         WHEN is_wait OR is_refusal(raw_status) OR is_refusal(raw_error_type)
             OR is_abort(raw_status) OR act = 'stuck_detection' THEN NULL
         WHEN names_error(raw_act) THEN true
-        WHEN failure(raw_status) IS NOT NULL THEN failure(raw_status)
+        WHEN outcome(raw_status) IS NOT NULL THEN outcome(raw_status)
         WHEN finish_reason = 'error' THEN true
         WHEN raw_act IN ('tool_execution_finish', 'tool_call_end') THEN false
         END AS failed,

@@ -16,7 +16,7 @@ _OTHERS = "MAILTO=somebody\n# a remark # by tgt init\n\n5 4 * * * backup --all\n
 _PROGRAM = """#!/bin/sh
 case "$1" in
 -l) if [ -f {table} ]; then /bin/cat {table}; else echo 'no crontab for somebody' >&2; exit 1; fi ;;
--) /bin/cat > {table} ;;
+-) /bin/cat > {table}.new && /bin/mv {table}.new {table} ;;
 esac
 """
 

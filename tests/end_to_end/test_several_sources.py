@@ -77,7 +77,7 @@ def test_a_service_that_never_tells_ends_abstains_beside_one_that_does(both: Run
     """Its answers are neither all good nor all cut off."""
     told = [a for a in both.abstained if a.analyzer == "continuation"]
     assert [(a.subject, a.reason) for a in told] == [
-        ("assistant_response/m@claude-code", "its telemetry does not tell finish reasons")
+        ("assistant_response/m", "its telemetry does not tell finish reasons")
     ]
 
 
