@@ -201,22 +201,19 @@ def _found(db: Database, complete: Complete) -> list[Run]:
 
 
 def _polls(db: Database, complete: Complete) -> set[int]:
-    """The runs in which a call was answered with another text of the same length."""
+    """The runs in which a call was answered with another text of the same length. Of most polls
+    two answers tell it, so that no more of them are read."""
     answers: dict[tuple[int, str, int], list[Sample]] = {}
     for number, subject, asked, *located in db.run(_ANSWERS):
         answers.setdefault((number, subject, asked), []).append(sample_of(located))
-    return {run for (run, _, _), samples in answers.items() if _differ(samples, complete)}
-
-
-def _differ(samples: Sequence[Sample], complete: Complete) -> bool:
-    """Whether the texts of samples differ; they are read as long as they do not."""
-    first: str | None = None
-    for sample in samples:
-        (completed,) = complete([sample])
-        first = first or completed.text
-        if completed.text != first:
-            return True
-    return False
+    polls: set[int] = set()
+    for many in (2, _MOST_COMPARED):
+        left = {key: some[:many] for key, some in answers.items() if key[0] not in polls}
+        texts = iter(complete([sample for some in left.values() for sample in some]))
+        for key, some in left.items():
+            if len({next(texts).text for _ in some} - {None}) > 1:
+                polls.add(key[0])
+    return polls
 
 
 def _apart(found: list[Run]) -> tuple[Run, ...]:
