@@ -10,7 +10,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 # Plug-ins of pydantic serve applications that have some; looking for them takes as long as a small
 # command, and none of them has business in a job that runs unattended.
@@ -105,6 +105,26 @@ def _directory(value: object) -> object:
     return Path(text).expanduser()
 
 
+class ServiceName(NamedTuple):
+    """What services are called that match a glob."""
+
+    name: str
+    glob: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.glob}"
+
+
+def _services(value: object) -> object:
+    if isinstance(value, tuple):
+        return value
+    parts = [part.strip() for part in str(value).split(",") if part.strip()]
+    pairs = [tuple(map(str.strip, part.split("=", 1))) for part in parts]
+    if not all(len(pair) == 2 and all(pair) and "@" not in pair[0] for pair in pairs):  # noqa: PLR2004 a name and a glob
+        raise ValueError("a comma-separated list of NAME=GLOB")
+    return tuple(ServiceName(*pair) for pair in pairs)
+
+
 class Settings(BaseModel):
     """Every setting; ``description`` is its one line of explanation.
 
@@ -178,6 +198,11 @@ class Settings(BaseModel):
         le=90,
         alias="TASKGEN_BASELINE_DAYS",
         description="days before the window that the baseline reaches back",
+    )
+    services: Annotated[tuple[ServiceName, ...], BeforeValidator(_services)] = Field(
+        default=(),
+        alias="TASKGEN_SERVICES",
+        description="names of services that belong together, as in shop=shop-*,shop=old-shop",
     )
     memory_mb: int = Field(
         default=256,

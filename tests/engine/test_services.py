@@ -12,6 +12,7 @@ from tgt.analyzers.base import Analysis
 from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
 from tgt.analyzers.signals import FAILURE, LATENCY
 from tgt.engine.services import are_told_apart, is_agent
+from tgt.errors import SettingsError
 
 CLAUDE, CODEX = "claude-code:website", "codex:website"
 
@@ -154,3 +155,34 @@ def test_a_service_with_too_short_a_history_is_judged_with_the_others(
     (finding,) = judge(ErrorSpikeAnalyzer()).findings
     assert finding.subject == "tool_call/Bash"
     assert finding.evidence.details["carrier"] == "s0"
+
+
+@pytest.mark.parametrize(
+    ("services", "subjects"),
+    [
+        ("", ["tool_call/Bash@shop-a", "tool_call/Bash@shop-b", "tool_call/Bash@till"]),
+        ("shop=shop-*", ["tool_call/Bash@shop", "tool_call/Bash@till"]),
+        ("shop=shop-*,shop=till", ["tool_call/Bash"]),
+        ("till=shop-a", ["tool_call/Bash@shop-b", "tool_call/Bash@till"]),
+    ],
+)
+def test_who_names_services_says_which_are_one(
+    world: World, services: str, subjects: list[str]
+) -> None:
+    for service in ("shop-a", "shop-b", "till"):
+        world.write(*_calls(service, service, 20))
+    report = world.run(services=services, analyzers="error_spike", min_confidence=0)
+    assert sorted(decision.finding.subject for decision in report.decisions) == subjects
+
+
+def test_a_named_project_stays_one_of_its_agent(world: World) -> None:
+    world.write(*_calls("codex:old-shop", "a", 20), *_calls("codex:till", "b", 20))
+    report = world.run(services="shop=old-*", analyzers="error_spike", min_confidence=0)
+    (decision,) = report.decisions
+    assert decision.finding.subject == "tool_call/Bash"
+
+
+@pytest.mark.parametrize("value", ["shop", "=x", "shop=", "a@b=c"])
+def test_names_of_services_that_are_not_usable_are_refused(world: World, value: str) -> None:
+    with pytest.raises(SettingsError, match="NAME=GLOB"):
+        world.settings(services=value)

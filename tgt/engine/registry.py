@@ -114,4 +114,5 @@ def open_timeline(
         workspace,
         progress,
         spills=spills,
+        services=settings.services,
     )

@@ -13,7 +13,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -168,6 +168,8 @@ class Store:
 
     def __init__(self, database: Database, workspace: Workspace, key: str) -> None:
         self.database = database
+        self.services: Sequence[tuple[str, str]] = ()
+        """What services are called that match a glob: names and globs."""
         self._key = key
         self._path = workspace.directory / FILE_NAME if workspace.directory else None
         self.is_kept = False

@@ -32,6 +32,7 @@ class DuckDBTimeline:
     ``baseline`` before it: one run has one window, so both are the same. A file that cannot be read
     is left out, and named in ``warnings``. What does not fit into memory is put into the workspace
     or, where that may not be written and ``spills``, among the system's temporary files.
+    ``services`` are names, each for those that match a glob.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class DuckDBTimeline:
         progress: Progress | None = None,
         *,
         spills: bool = False,
+        services: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._listed = sources
+        self._services = services
         self._spills = spills
         self._sources = {source.key: source for source, _ in sources}
         self._baseline = baseline
@@ -77,8 +80,10 @@ class DuckDBTimeline:
         self._spill = limits.spill_directory(writes) if writes or self._spills else None
         self.database = Database(workspace.memory_mb, self._spill)
         try:
-            key = "\0".join((code_key(), *sorted(self._sources)))
+            names = ("=".join(pair) for pair in self._services)
+            key = "\0".join((code_key(), *sorted(self._sources), *names))
             self.store = Store(self.database, workspace, key)
+            self.store.services = self._services
             self.past = Past(self.database)
             self._update(since, last, progress)
         except BaseException:

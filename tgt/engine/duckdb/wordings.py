@@ -13,6 +13,7 @@ from typing import Any
 
 from tgt.engine.duckdb import families
 from tgt.engine.duckdb.store import Store
+from tgt.engine.services import IS_AGENT
 from tgt.events import MEANING
 from tgt.sources.base import Projection
 
@@ -78,10 +79,25 @@ def learn(
     )
     if db.run("SELECT 1 FROM unknown ANTI JOIN learned USING (wording) LIMIT 1"):
         raise OSError(errno.ESTALE, "it was changed while it was read")
+    _name_services(store)
     has_folded = families.fold(store, staged)
     store.insert("wordings", "SELECT * FROM learned")
     db.drop("unknown", "examples", "learned")
     return has_folded
+
+
+def _name_services(store: Store) -> None:
+    """Call the services of what was learned as they are wished to be called. Of a coding agent the
+    project gets the name, and stays one of that agent."""
+    for name, glob in reversed(store.services):
+        store.database.run(
+            f"UPDATE learned SET service = CASE WHEN {IS_AGENT}"
+            " THEN split_part(service, ':', 1) || ':' || $name ELSE $name END"
+            f" WHERE service GLOB $glob OR ({IS_AGENT} AND"
+            " substr(service, strpos(service, ':') + 1) GLOB $glob)",
+            name=name,
+            glob=glob,
+        )
 
 
 def _few(wordings: Mapping[int, set[int]]) -> list[int]:
