@@ -34,7 +34,10 @@ def test_a_length_is_spelt_as_options_take_it(length: timedelta, told: str) -> N
 @pytest.mark.parametrize(
     ("older", "told"),
     [
-        (Older(), "no events in the last 60 minutes, nor before: tgt sources shows what there is"),
+        (
+            Older(),
+            "no events in the last 60 minutes, nor before: tgt doctor and tgt sources say why",
+        ),
         (
             Older(1, END - 2 * HOUR),
             "one older, of 2h ago (2025-11-03T14:00:00.000Z): tgt run --window 3h shows it",

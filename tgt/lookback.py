@@ -37,7 +37,7 @@ def no_events(window_min: int, older: Older, now: datetime) -> str:
     last = f"{window_min} minutes" if window_min < _DAY else spelt(window_min * _MINUTE)
     told = f"Skipped: no events in the last {last}"
     if older.newest is None:
-        return f"{told}, nor before: tgt sources shows what there is"
+        return f"{told}, nor before: tgt doctor and tgt sources say why"
     when = f"{spelt(now - older.newest)} ago ({format_time(older.newest)})"
     if older.events:
         what = "one older, of" if older.events == 1 else f"{older.events:,} older, the newest of"

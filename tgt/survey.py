@@ -29,7 +29,7 @@ from tgt.sources.registry import (
     recognised_files,
     usual,
 )
-from tgt.sources.spec import AUTO, CONTEXTLOG, OTLP, Spec
+from tgt.sources.spec import AGENTS, AUTO, CONTEXTLOG, OTLP, Spec
 
 MOST_BYTES = 512 * 1024 * 1024
 """How much of a source is read; a compressed file weighs what it has on disk."""
@@ -88,7 +88,10 @@ def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed,
         is_usual = spec.kind == CONTEXTLOG and not spec.place
         place = f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
         sources = open_sources([spec], settings.contextlog_dir)
-        surveyed += [_look(settings, place, source, analyzers, since) for source in sources]
+        for source in sources:
+            # Which of its usual places an agent has chosen only the source knows.
+            where = source.key if spec.kind in AGENTS and not spec.place else place
+            surveyed.append(_look(settings, where, source, analyzers, since))
         with suppress(TelemetryError):  # which was told already
             surveyed += _unrecognised(spec, place)
     return tuple(surveyed)

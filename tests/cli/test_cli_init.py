@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import END, NOW, Result, Workplace
+from conftest import END, NOW, Result, Workplace, call
 from writes_claude import write_sessions
 
 _CRONTAB = """case "$1" in
 -l) [ -f {home}/table ] && exec /bin/cat {home}/table; echo 'no crontab for x' >&2; exit 1 ;;
-*) exec /bin/cat > {home}/table ;;
+*) /bin/cat > {home}/new && exec /bin/mv {home}/new {home}/table ;;
 esac"""
 _SYSTEMCTL = """echo "$*" >> {home}/systemctl.log
 case "$2" in
@@ -187,6 +187,28 @@ def test_a_source_can_be_named(account: Account) -> None:
     assert f"TASKGEN_SOURCE=claude-code:{logs}\n" in account.env_file.read_text()
     assert account.tgt("init", "--yes", "--source", "otlp:gone", "--here").status == 1
     assert not (account.place.path / ".env").exists()
+
+
+def test_a_context_log_comes_first(used: Account) -> None:
+    logs = used.place.path / ".forgekeeper/context_log"
+    logs.mkdir(parents=True)
+    (logs / "a.jsonl").write_text(json.dumps(call(30, "c1")) + "\n")
+    told = used.tgt("init", "--yes", "--json").json
+    assert told["result"]["eventsAnalyzed"] == 1
+    text = used.env_file.read_text()
+    assert "TASKGEN_SOURCE=contextlog\n" in text
+    assert f"FGK_CONTEXTLOG_DIR={logs}\n" in text
+
+
+def test_a_file_of_another_program_is_not_touched_but_named(used: Account) -> None:
+    foreign = used.place.path / ".env"
+    foreign.write_text("DATABASE_URL=x\n")
+    result = used.tgt("init", "--yes")
+    assert foreign.read_text() == "DATABASE_URL=x\n"
+    assert used.env_file.is_file()
+    assert f"in this directory {foreign.name} comes first" in result.out.replace(
+        f"{used.place.path}/", ""
+    )
 
 
 def test_settings_can_stay_here(used: Account) -> None:

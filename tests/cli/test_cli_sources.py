@@ -47,7 +47,7 @@ def test_what_a_script_is_told(workplace: Workplace, claude: str) -> None:
     (told,) = result.json["sources"]
     assert result.json["count"] == 1
     counts = ("files", "records", "understood", "notUnderstood", "metrics", "malformed")
-    assert [told[key] for key in counts] == [1, 7, 3, 1, 2, 1]
+    assert [told[key] for key in counts] == [1, 7, 5, 1, 2, 1]
     assert told["kind"] == "otlp"
     assert told["firstAt"] == told["lastAt"] == "2025-11-03T15:50:00.000Z"
     assert told["dialects"] == ["Claude Code"]
@@ -55,13 +55,10 @@ def test_what_a_script_is_told(workplace: Workplace, claude: str) -> None:
     assert told["acts"] == {"assistant_response": 1, "tool_call": 1}
     assert told["columns"]["elapsed_ms"] == 2
     able = {name: state["able"] for name, state in told["analyzers"].items()}
-    assert able == {
-        "continuation": False,
-        "error_spike": True,
-        "docs_gap": False,
-        "performance": True,
-        "ux_issue": True,
+    assert {name for name, is_able in able.items() if not is_able} == {
+        *("continuation", "docs_gap", "token_waste")
     }
+    assert able["error_spike"] is able["performance"] is True
     reason = told["analyzers"]["continuation"]["reason"]
     assert reason == "no response tells how it ended (finish reason)"
 
@@ -71,10 +68,8 @@ def test_what_a_person_is_told(workplace: Workplace, claude: str) -> None:
     assert result.status == 0
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "otlp"
-    assert (
-        "records 7 records, 1 not understood (60% understood), 2 metrics passed over, 1 malformed"
-        in lines
-    )
+    records = "7 records, 1 not understood (60% understood), 2 metrics passed over, 1 malformed"
+    assert f"records {records}" in " ".join(lines)
     assert "in the words of Claude Code" in lines
     assert "docs_gap cannot: only the agent's own tools" in lines
     assert "error_spike can work on it" in lines

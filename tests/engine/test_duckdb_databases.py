@@ -138,5 +138,5 @@ def test_samples_of_a_card_are_fetched_from_their_rows(agent: Agent, world: Any)
     assert told
     for sample in told:
         assert sample["eventId"].startswith("toolu_")
-        assert sample["text"] == "done"
+        assert sample["text"].endswith(("done", "it said no"))
         assert "line" not in sample, "a row is in no line"

@@ -66,14 +66,24 @@ def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(tmp_path: Path
     shipped = (Path(__file__).parents[2] / "systemd/user/tgt.service").read_text()
     ours = {line for line in service.splitlines() if "=" in line and line[0] != "#"}
     theirs = {line for line in shipped.splitlines() if "=" in line and line[0] != "#"}
+    temporary = ["PrivateTmp"] if str(tmp_path).startswith("/tmp/") else []
     assert {line.split("=")[0] for line in theirs - ours} == {
-        *("ExecStart", "EnvironmentFile", "WorkingDirectory", "ReadWritePaths")
+        *("ExecStart", "EnvironmentFile", "WorkingDirectory", "ReadWritePaths", *temporary)
     }
     assert ours - theirs == {
         f"ExecStart={job(tmp_path).command[0]} --env-file {tmp_path}/config/tgt/tgt.env run",
         f"WorkingDirectory={tmp_path}/my tasks",
         f'ReadWritePaths="{tmp_path}/my tasks"',
+        *(f"{name}=no" for name in temporary),
     }
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("/home/a/.claude", "yes"), ("/var/tmp/log", "no"), ("/tmpfiles", "yes")]
+)
+def test_telemetry_among_temporary_files_stays_visible(place: str, value: str) -> None:
+    task = Job(("/opt/tgt",), Path("/home/a/tgt.env"), Path("/home/a/tasks"), 15, (place,))
+    assert f"\nPrivateTmp={value}\n" in rendered(task)["tgt.service"]
 
 
 def test_the_timer_is_started_once(log: Path, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ _HOUR, _DAY = 60, 24
 
 @dataclass(frozen=True)
 class Job:
-    """``tgt run`` with its settings file, in the task directory, every so many minutes."""
+    """``tgt run`` with its settings file, in the task directory, every so many minutes; ``reads``
+    are the places with telemetry."""
 
     command: tuple[str, ...]
     env_file: Path
     directory: Path
     minutes: int
+    reads: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class Plan:
         """What a scheduler runs from now on."""
         settings = self.settings
         directory = settings.tasks_dir.absolute()
-        return Job(own_command(), self.target.path, directory, settings.interval_min)
+        reads = tuple(place.directory for place in self.telemetry)
+        return Job(own_command(), self.target.path, directory, settings.interval_min, reads)
 
 
 def planned(source: str | None, env_file: Path | None, now: datetime, *, here: bool) -> Plan:

@@ -20,6 +20,7 @@ _UNITS = {_SERVICE: f"user/{_SERVICE}", TIMER: TIMER, _FAILURE: _FAILURE}
 """The units by name, and where each lies among those that come with tgt."""
 _MARK = "# Written by tgt init; changes belong into a drop-in (systemctl --user edit), which stays."
 _MOST = 1 << 16
+_TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 nothing is written there
 
 
 def is_there() -> bool:
@@ -120,6 +121,9 @@ def rendered(job: Job) -> dict[str, str]:
         },
         TIMER: {"OnCalendar": calendar},
     }
+    if any(word.startswith(_TEMPORARY) for word in (*job.words, *job.reads)):
+        # A directory for temporary files of its own would hide what lies in the usual one.
+        changes[_SERVICE]["PrivateTmp"] = "no"
     return {
         name: f"{_MARK}\n{_changed(_shipped(place), changes.get(name, {}))}"
         for name, place in _UNITS.items()

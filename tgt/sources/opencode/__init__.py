@@ -28,6 +28,7 @@ KIND = "opencode"
 DEFAULTS = (Path("~/.local/share/opencode"),)
 
 _DATABASE = ".db"
+_NAMES = ("opencode", "kilo")
 _OPEN_ROWS = 512
 _PRINTED = frozenset(("step_start", "step_finish", "tool_use", "text", "reasoning", "error"))
 _PARTS = frozenset(
@@ -59,12 +60,13 @@ def recognises(document: Mapping[str, Any]) -> bool:
 
 
 def recognises_database(file: LogFile) -> bool:
-    """Whether a file is a database with the tables of OpenCode."""
+    """Whether a file is a database with the tables of OpenCode; of one that cannot be read now only
+    its name can tell."""
     try:
         with reading(file.path) as database:
             return has_tables(database)
     except OSError:
-        return False
+        return PurePosixPath(file.path).name.startswith(_NAMES)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class OpenCode:
         databases = [
             database_file(str(path))
             for path in sorted(self.location.glob(f"*{_DATABASE}"))
-            if path.name.startswith(("opencode", "kilo")) and path.is_file()
+            if path.name.startswith(_NAMES) and path.is_file()
         ]
         storage, passed_over = self.location / "storage", printed.passed_over
         files = [*databases, *printed.files]
