@@ -37,6 +37,7 @@ class SmallFile:
     """The content of a small file as lines of a bundle; ``end`` is how far it was read."""
 
     lines: bytes
+    count: int
     end: int
     is_torn: bool
     head: tuple[int, str]
@@ -57,9 +58,10 @@ def small_file(file: LogFile, number: int) -> SmallFile | None:
     end = len(data) - (len(last) if is_torn else 0)
     if not is_torn:
         lines.append(last)
-    marked = (_marked(mark, line.strip()) for line in lines if line.strip())
+    marked = [_marked(mark, line.strip()) for line in lines if line.strip()]
     _, tail = hashed(data[:end][-_HASHED_BYTES:])
-    return SmallFile(b"".join(marked), end, is_torn, hashed(data[:_HASHED_BYTES]), tail)
+    found = hashed(data[:_HASHED_BYTES])
+    return SmallFile(b"".join(marked), len(marked), end, is_torn, found, tail)
 
 
 def _marked(mark: bytes, line: bytes) -> bytes:

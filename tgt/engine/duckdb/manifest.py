@@ -26,6 +26,7 @@ _SLACK_US = 26 * HOUR_US
 
 _MOST_ALIKE = 16
 """Of files that begin alike so many are compared with a new one."""
+_ALIKE_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -133,29 +134,23 @@ class Planner:
         self.next_file = next_file
         self._by_inode = {(k.device, k.inode): k for k in self._known}
         self._by_path = {k.path: k for k in self._known}
-        self._claimed: set[int] = set()
+        self._claimed: dict[int, LogFile] = {}
         self._readings: list[Reading] = []
         self._forgotten: list[int] = []
         self._kept: list[Known] = []
         self._warnings: list[str] = []
-        self._heads: dict[tuple[int, str], list[LogFile]] = {}
+        self._new_alike: dict[tuple[int | str, ...], list[Known]] = {}
         self._by_head: dict[int, dict[str, list[Known]]] | None = None
 
     def plan(self, present: Sequence[LogFile], *, resumes: bool, since_us: int) -> Plan:
         """``resumes``: any file that grew can be read on from where its reading ended, and not only
         one of which a state is known. Files last written long before ``since_us`` are not met."""
-        strange: list[LogFile] = []
-        for file in present:
-            try:
-                if not self._is_known(file, resumes=resumes):
-                    strange.append(file)
-            except OSError as failure:
-                self._refuse(file, failure)
-        for file in strange:
-            try:
-                self._meet(file, since_us, resumes=resumes)
-            except OSError as failure:
-                self._refuse(file, failure)
+        self._resumes = resumes
+        left = [file for file in present if not self._tried(self._is_known, file)]
+        left = [file for file in left if not self._is_known_copy(file)]
+        for file in left:
+            if file.modified_ns // 1000 >= since_us - _SLACK_US:
+                self._tried(self._meet, file)
         gone = [k.file for k in self._known if k.file not in self._claimed]
         return Plan(
             tuple(self._readings),
@@ -164,21 +159,52 @@ class Planner:
             tuple(self._warnings),
         )
 
+    def _tried(self, step: Callable[[LogFile], bool], file: LogFile) -> bool:
+        try:
+            return step(file)
+        except OSError as failure:
+            self._refuse(file, failure)
+            return False
+
     def _refuse(self, file: LogFile, failure: OSError) -> None:
         if not isinstance(failure, FileNotFoundError):  # it was removed since it was listed
             self._warnings.append(f"cannot read {file.path}: {failure.strerror}")
 
     # --- files of which something was read -------------------------------------------------------
 
-    def _is_known(self, file: LogFile, *, resumes: bool) -> bool:
+    def _is_known(self, file: LogFile) -> bool:
         known = self._by_inode.get((file.device, file.inode))
-        if known is None or known.file in self._claimed:
+        if known is None or known.file in self._claimed or known.copy_of is not None:
             return False
-        same = known.size == file.size and known.modified_ns == file.modified_ns
-        if same or (known.copy_of is None and self._continues(file, known)):
-            self._claim(file, known, resumes=resumes, changed=not same)
+        is_same = _is_unchanged(file, known)
+        if is_same or self._continues(file, known):
+            self._claim(file, known, is_changed=not is_same)
             return True
         return False
+
+    def _is_known_copy(self, file: LogFile) -> bool:
+        """Whether it is the copy that it was, of a file that is still there."""
+        known = self._by_inode.get((file.device, file.inode))
+        if known is None or known.file in self._claimed or not _is_unchanged(file, known):
+            return False
+        original = self._original(known)
+        if original is None or original.file not in self._claimed:
+            return False
+        path = os.fsencode(self._claimed[original.file].path)
+        self._claimed[known.file] = file
+        now = replace(known.as_of(file), copy_of=path)
+        if now != known:
+            self._kept.append(now)
+        return True
+
+    def _original(self, copy: Known) -> Known | None:
+        """What a copy is a copy of, as the manifest has it; None where that is not known."""
+        found: Known | None = copy
+        for _ in range(_MOST_ALIKE):
+            if found is None or found.copy_of is None:
+                return found
+            found = self._by_path.get(found.copy_of)
+        return None
 
     def _continues(self, file: LogFile, known: Known) -> bool:
         """Whether the file holds what was read, and maybe more."""
@@ -191,12 +217,12 @@ class Planner:
         head = identity.head(file, known.head_bytes)
         return head == known.head and identity.tail(file, known.read_to) == known.tail
 
-    def _claim(self, file: LogFile, known: Known, *, resumes: bool, changed: bool) -> None:
-        self._claimed.add(known.file)
+    def _claim(self, file: LogFile, known: Known, *, is_changed: bool) -> None:
+        self._claimed[known.file] = file
         now = known.as_of(file)
         is_database = self._is_database(file)
-        if changed and (is_database or file.size > known.read_to or known.is_torn):
-            if resumes or known.state is not None or known.read_to == 0:
+        if is_changed and (is_database or file.size > known.read_to or known.is_torn):
+            if self._resumes or known.state is not None or known.read_to == 0:
                 self._readings.append(Reading(file, now, known.read_to, is_database))
             else:
                 self._forgotten.append(known.file)
@@ -206,33 +232,47 @@ class Planner:
 
     # --- files that are new ----------------------------------------------------------------------
 
-    def _meet(self, file: LogFile, since_us: int, *, resumes: bool) -> None:
-        if file.modified_ns // 1000 < since_us - _SLACK_US:
-            return
+    def _meet(self, file: LogFile) -> bool:
         if self._is_database(file):
             self._readings.append(Reading(file, self._new(file), is_database=True))
-            return
+            return True
         data = identity.first_bytes(file)
-        for known in self._beginning_alike(file, data):
+        for known in self._alike(file, data):
             if known.file in self._claimed:
-                if self._is_copy(file, known):
-                    self._kept.append(replace(self._new(file), copy_of=known.path))
-                    return
+                if self._is_read_with(file, known):
+                    return True
             elif self._continues(file, known) or self._is_compressed(file, known):
                 is_grown = file.compression == "uncompressed" and file.size > known.read_to
-                self._claim(file, known, resumes=resumes, changed=is_grown)
-                return
-        beginning = identity.hashed(data)
-        for other in self._heads.get(beginning, ())[:_MOST_ALIKE]:
-            if self._is_twin(file, other):
-                path = os.fsencode(other.path)
-                self._kept.append(replace(self._new(file), copy_of=path))
-                return
-        self._heads.setdefault(beginning, []).append(file)
-        self._readings.append(Reading(file, self._new(file)))
+                self._claim(file, known, is_changed=is_grown)
+                return True
+        whole = (*identity.hashed(data), file.size)
+        beginning = identity.hashed(data[:_ALIKE_BYTES])
+        alike = [*self._new_alike.get(whole, ()), *self._new_alike.get(beginning, ())]
+        if not data or not any(self._is_read_with(file, new) for new in alike[:_MOST_ALIKE]):
+            new = self._new(file)
+            for key in (whole, beginning):
+                self._new_alike.setdefault(key, []).append(new)
+            self._readings.append(Reading(file, new))
+        return True
 
-    def _beginning_alike(self, file: LogFile, data: bytes) -> list[Known]:
-        """Files that begin as this one does, the one that had its name first."""
+    def _is_read_with(self, file: LogFile, known: Known) -> bool:
+        """Whether one of two files that are there is the beginning of the other; if the one that
+        was known is, the other is read on in its place."""
+        other = self._claimed[known.file]
+        if _is_beginning(file, other):
+            longer, shorter = other, file
+        elif _is_beginning(other, file):
+            longer, shorter = file, other
+            self._readings = [r for r in self._readings if r.file is not other]
+            self._kept = [k for k in self._kept if k.file != known.file]
+            self._claim(file, known, is_changed=True)
+        else:
+            return False
+        self._kept.append(replace(self._new(shorter), copy_of=os.fsencode(longer.path)))
+        return True
+
+    def _alike(self, file: LogFile, data: bytes) -> list[Known]:
+        """Files that begin as this one does: first what it was a copy of, and what had its name."""
         if self._by_head is None:
             self._by_head = {}
             for known in self._known:
@@ -244,14 +284,10 @@ class Planner:
             if length <= len(data):
                 alike += of_length.get(identity.hashed(data[:length])[1], ())
         replaced = self._by_path.get(os.fsencode(file.path))
-        return sorted(alike[:_MOST_ALIKE], key=lambda known: known is not replaced)
-
-    def _is_copy(self, file: LogFile, known: Known) -> bool:
-        """Whether the file holds just what was read of one that is still there."""
-        if file.compression != "uncompressed":
-            return self._is_compressed(file, known)
-        is_whole = known.size == known.read_to == file.size
-        return is_whole and identity.tail(file, file.size) == known.tail
+        alike = sorted(alike[:_MOST_ALIKE], key=lambda known: known is not replaced)
+        was = self._by_inode.get((file.device, file.inode), replaced)
+        original = self._original(was) if was and was.copy_of is not None else None
+        return [original, *alike] if original else alike
 
     def _is_compressed(self, file: LogFile, known: Known) -> bool:
         """Whether the file, unpacked, is what was read of an other."""
@@ -260,17 +296,28 @@ class Planner:
         size, tail = identity.unpacked_end(file, known.read_to)
         return size == known.read_to and tail == known.tail
 
-    def _is_twin(self, file: LogFile, other: LogFile) -> bool:
-        """Whether two new files hold the same."""
-        if file.compression == other.compression:
-            return file.size == other.size and identity.same_content(file, other)
-        return identity.same_content(file, other)
-
     def _new(self, file: LogFile) -> Known:
         number = self.next_file
         self.next_file += 1
-        self._claimed.add(number)
+        self._claimed[number] = file
         return Known(number, self._source, b"").as_of(file)
+
+
+def _is_unchanged(file: LogFile, known: Known) -> bool:
+    return known.size == file.size and known.modified_ns == file.modified_ns
+
+
+def _is_beginning(file: LogFile, other: LogFile) -> bool:
+    """Whether all of a file, unpacked, is what another begins with. Raises OSError."""
+    if file.compression == other.compression == "uncompressed":
+        if file.size > other.size:
+            return False
+        if identity.tail(file, file.size) != identity.tail(other, file.size):
+            return False
+    blocks = identity.stream_of(other).even()
+    return all(
+        next(blocks, b"")[: len(block)] == block for block in identity.stream_of(file).even()
+    )
 
 
 def unread(known: Iterable[Known]) -> Mapping[str, str]:
