@@ -43,11 +43,11 @@ def _time(event: Event) -> datetime:
     return datetime.fromisoformat(event["ts"])
 
 
-def test_a_week_is_about_two_hundred_thousand_records_of_seven_days(
+def test_a_week_is_about_sixty_thousand_records_of_seven_days(
     week: demo.Demo, events: list[Event]
 ) -> None:
     assert week.lines == len(events)
-    assert 150_000 < len(events) < 250_000
+    assert 50_000 < len(events) < 70_000
     times = [_time(event) for event in events]
     assert NOW - timedelta(days=7) <= min(times) < NOW - timedelta(days=6, hours=23)
     assert NOW - timedelta(minutes=2) < max(times) <= NOW, "nothing lies after the end"
@@ -129,10 +129,10 @@ def planted(events: list[Event]) -> dict[str, tuple[float, float]]:
 @pytest.mark.parametrize(
     ("subject", "before", "after"),
     [
-        ("tool_call/read_file", (0.01, 0.03), (0.18, 0.32)),
-        ("assistant_response/gpt-oss-120b", (0.03, 0.05), (0.27, 0.37)),
-        ("tool_call/git_diff", (150, 200), (330, 450)),
-        ("conversations/aborted", (0.06, 0.08), (0.30, 0.47)),
+        ("tool_call/read_file", (0.01, 0.03), (0.25, 0.45)),
+        ("assistant_response/gpt-oss-120b", (0.03, 0.05), (0.24, 0.40)),
+        ("tool_call/git_diff", (150, 200), (350, 500)),
+        ("conversations/aborted", (0.05, 0.09), (0.42, 0.68)),
     ],
 )
 def test_a_fault_is_there_since_it_was_planted_and_not_before(
@@ -151,7 +151,7 @@ def test_all_tools_are_documented_but_the_planted_one(week: demo.Demo, events: l
     used = {event["name"] for event in events if event["act"] == "tool_call"}
     assert {name for name in used if name not in documented} == {"query_metrics"}
     recent = [e for e in events if e.get("name") == "query_metrics"]
-    assert len({e["conv_id"] for e in recent}) > 50
+    assert len({e["conv_id"] for e in recent}) > 30
     assert min(map(_time, recent)) > NOW - timedelta(hours=3)
 
 

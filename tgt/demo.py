@@ -18,11 +18,12 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 WEEK = timedelta(days=7)
-_CONVERSATIONS_PER_HOUR = 92.0
-_ROTATE_AFTER_LINES = 2_400
+_CONVERSATIONS_PER_HOUR = 30.0
+_ROTATE_AFTER_LINES = 800
 _COMPRESSED_FILES = 2
 _MS = 1000
 _HOUR_MS = 3_600_000
@@ -67,7 +68,7 @@ TOOLS = (
     Tool("search_code", 18, 210, 0.03),
     Tool("run_bash", 18, 480, 0.06, traced=True),
     Tool("write_file", 10, 55, 0.02, traced=True),
-    Tool("git_diff", 12, 160, 0.01),
+    Tool("git_diff", 16, 160, 0.01),
     Tool("list_files", 8, 22, 0.01),
     Tool("web_fetch", 6, 520, 0.05),
 )
@@ -81,7 +82,7 @@ WORDS = {
     "run_bash": Words("Runs a command in the sandbox.", '{"cmd":"npm test --silent"}',
                       "42 passing", "exit status 1", "exit_code"),
     "write_file": Words("Writes a text file.", '{"path":"src/router.ts"}',
-                        "wrote 2,113 bytes", "ENOSPC", "disk_full"),
+                        "wrote 2,113 bytes", "Error", "disk_full"),
     "git_diff": Words("Shows what changed since a commit.", '{"base":"main"}',
                       "3 files changed", "bad revision", "git_error"),
     "list_files": Words("Lists a directory.", '{"path":"src"}',
@@ -125,13 +126,14 @@ class Demo:
     lines: int
     files: int
     planted: tuple[Planted, ...]
+    what: str = "A week of synthetic telemetry"
 
     @property
     def env_file(self) -> Path:
         return self.directory / ".env"
 
 
-_READ_FAILS, _TRUNCATED, _SLOW_DIFF, _ABORTED, _NEW_TOOL = 50, 58, 45, 60, 180  # minutes ago
+_READ_FAILS, _TRUNCATED, _SLOW_DIFF, _ABORTED, _NEW_TOOL = 110, 58, 100, 75, 180  # minutes ago
 
 
 def faults(now: datetime) -> tuple[Planted, ...]:
@@ -145,7 +147,7 @@ def faults(now: datetime) -> tuple[Planted, ...]:
             "error_spike",
             "tool_call/read_file",
             ago(_READ_FAILS),
-            "read_file fails in 25% of the conversations that use it (2% before)",
+            "read_file fails in 35% of the conversations that use it (2% before)",
         ),
         Planted(
             "continuation_issue",
@@ -157,19 +159,25 @@ def faults(now: datetime) -> tuple[Planted, ...]:
             "performance_degradation",
             "tool_call/git_diff",
             ago(_SLOW_DIFF),
-            "git_diff takes 2.2 times as long",
+            "git_diff takes 2.4 times as long",
         ),
         Planted(
             "ux_issue",
             "conversations/aborted",
             ago(_ABORTED),
-            "38% of the conversations are given up before an answer (7% before)",
+            "55% of the conversations are given up before an answer (7% before)",
         ),
         Planted(
             "documentation_gap",
             "tool_call/query_metrics",
             ago(_NEW_TOOL),
             "a new tool, query_metrics, is in use and documented nowhere",
+        ),
+        Planted(
+            "recurring_error",
+            "tool_call/read_file: EACCES",
+            now - WEEK,
+            "read_file meets the same error, EACCES, in 2% of its conversations all week",
         ),
     )
 
@@ -188,18 +196,23 @@ def write(directory: Path, now: datetime, seed: int = 1) -> Demo:
     chapters = (f"## {tool.name}\n\n{WORDS[tool.name].purpose}\n" for tool in TOOLS)
     (docs / "tools.md").write_text("# Tools\n\n" + "\n".join(chapters), encoding="utf-8")
     paths = {
-        "FGK_CONTEXTLOG_DIR": logs,
-        "FGK_TASKS_DIR": directory / "tasks",
-        "TASKGEN_DOCS_PATHS": docs,
+        "FGK_CONTEXTLOG_DIR": str(logs),
+        "FGK_TASKS_DIR": str(directory / "tasks"),
+        "TASKGEN_DOCS_PATHS": str(docs),
     }
-    values = (f"{name}='{_escaped(path)}'\n" for name, path in paths.items())
-    (directory / ".env").write_text("".join(values), encoding="utf-8")
+    write_env(directory, paths)
     return Demo(directory, now, week.lines, files, faults(now))
 
 
-def _escaped(path: Path) -> str:
-    """A path inside the single quotes of a ``.env`` file."""
-    return str(path).replace("\\", "\\\\").replace("'", "\\'")
+def write_env(directory: Path, values: Mapping[str, str]) -> None:
+    """The ``.env`` file with these settings."""
+    lines = (f"{name}='{_escaped(value)}'\n" for name, value in values.items())
+    (directory / ".env").write_text("".join(lines), encoding="utf-8")
+
+
+def _escaped(value: str) -> str:
+    """A value inside the single quotes of a ``.env`` file."""
+    return value.replace("\\", "\\\\").replace("'", "\\'")
 
 
 class _Week:
@@ -275,12 +288,12 @@ class _Week:
         draw = self.random.random
         conversation = f"conv-{self._hex(12)}"
         model = MODELS[0] if draw() < MODELS[0][1] else MODELS[1]
-        given_up = draw() < (0.38 if self._since(start, _ABORTED) else 0.07)
+        given_up = draw() < (0.55 if self._since(start, _ABORTED) else 0.07)
         # Errors come in clusters: a tool that fails in a conversation fails there repeatedly.
         failing = {
             tool.name
             for tool in TOOLS
-            if draw() < (0.25 if self._read_fails(tool, start) else tool.failing)
+            if draw() < (0.35 if self._read_fails(tool, start) else tool.failing)
         }
         moment = start
         turns = 1 if given_up else self.random.choice((1, 1, 2, 2, 3))
@@ -334,7 +347,7 @@ class _Week:
 
     def _choose(self, moment: int) -> list[Tool]:
         tools = self.random.choices(TOOLS, self.shares, k=self.random.choice((1, 2, 2, 3, 4)))
-        if self._since(moment, _NEW_TOOL) and self.random.random() < 0.35:  # noqa: PLR2004
+        if self._since(moment, _NEW_TOOL) and self.random.random() < 0.6:  # noqa: PLR2004
             tools[-1] = UNDOCUMENTED
         return tools
 
@@ -362,7 +375,7 @@ class _Week:
                 return moment
 
     def _call(self, ids: str, start: int, tool: Tool, batch: list[str], *, failed: bool) -> int:
-        slow = 2.2 if tool.name == "git_diff" and self._since(start, _SLOW_DIFF) else 1.0
+        slow = 2.4 if tool.name == "git_diff" and self._since(start, _SLOW_DIFF) else 1.0
         lasted = self._lasted(tool.median_ms * slow)
         end = start + lasted
         words = WORDS[tool.name]

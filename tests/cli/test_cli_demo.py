@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tgt import demo as week_of
+from tgt import demo_sessions as sessions
 from tgt.tasks.card import parse_time
 
 NOW = "2025-11-09T03:20:00.000Z"  # a Sunday night: the hardest moment
@@ -84,7 +85,7 @@ def test_settings_of_the_caller_neither_change_the_demo_nor_are_touched_by_it(
     assert (done.returncode, done.stderr) == (0, "")
     assert not theirs.exists()
     lines = done.stdout.splitlines()
-    assert sum(line.startswith("  found ") for line in lines) == 5
+    assert sum(line.startswith("  found ") for line in lines) == 6
     for part in ("Planted", "tgt run", "tgt list", "Look further"):
         assert part in lines
     (command,) = (line for line in lines if line.endswith("/.env list"))
@@ -94,11 +95,34 @@ def test_settings_of_the_caller_neither_change_the_demo_nor_are_touched_by_it(
     assert "unset FGK_* and TASKGEN_* first" in done.stdout
 
 
+def test_a_person_s_two_weeks_of_sessions_have_four_things_to_find(place: Path) -> None:
+    done = _tgt(place, "demo", "--as", "claude-code", "--json", "--now", NOW)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)["demo"]
+    now = parse_time(NOW)
+    assert now is not None
+    found = {(task["type"], task["subject"]) for task in answer["result"]["tasks"]}
+    assert found == {(fault.type, fault.subject) for fault in sessions.faults(now)}
+    assert all(fault["task"] for fault in answer["planted"])
+    assert len(found) == 4
+    directory = Path(answer["directory"])
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    assert size < 3_000_000
+    again = _tgt(place, "--env-file", answer["envFile"], "run", "--now", NOW, "--json")
+    assert json.loads(again.stdout)["result"]["tasksSaved"] == 0
+
+
+def test_another_kind_of_demo_is_refused(place: Path) -> None:
+    done = _tgt(place, "demo", "--as", "nobody")
+    assert done.returncode == 2
+    assert "accepted are contextlog and claude-code" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "file_limit", "status", "complaint"),
     [
         (("--remove",), None, 0, ""),
-        ((), _SMALL_FILES, 1, "tgt: cannot write the demo's week below {}"),
+        ((), _SMALL_FILES, 1, "tgt: cannot write the demo below {}"),
     ],
     ids=["it was asked to remove it", "the disk is full"],
 )

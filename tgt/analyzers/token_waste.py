@@ -50,7 +50,10 @@ UNCACHED = Signal(
     " ELSE 1 - cached_tokens / input_tokens END",
 )
 INPUT = Signal("input tokens", where=_ANSWER, value="input_tokens")
-OUTPUT = Signal("output tokens", where=_ANSWER, value="output_tokens")
+OUTPUT = Signal(
+    "output tokens", where=f"{_ANSWER} AND NOT coalesce(truncated, false)", value="output_tokens"
+)
+"""An answer that was cut off is as long as it may be; that more are is another analyzer's."""
 COST = Signal("cost", where=_ANSWER, value="cost_usd")
 RESULTS = Signal("results", where="act = 'tool_call' AND actor <> 'user'", value="result_bytes")
 

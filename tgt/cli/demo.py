@@ -21,26 +21,37 @@ if TYPE_CHECKING:
     from tgt.tasks.card import Card
 
 _MOST_SEEDS = 1 << 31
+_KINDS = ("contextlog", "claude-code")
 
 
 def demo(
     request: Request,
     *,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="KIND",
+            help="contextlog: a service's week; claude-code: a person's two weeks of sessions.",
+        ),
+    ] = "contextlog",
     seed: Annotated[str, typer.Option(metavar="N", help="Another seed, another week.")] = "1",
     keep: Annotated[
         bool, typer.Option("--keep/--remove", help="Whether the directory stays to be looked at.")
     ] = True,
 ) -> ExitStatus:
-    """Run a real cycle on a synthetic week with known faults.
+    """Run a real cycle on synthetic telemetry with known faults.
 
     Works in a temporary directory with settings of its own; your telemetry and tasks are neither
     read nor changed.
     """
     number = int(parse_number("--seed", seed, 0, _MOST_SEEDS))
+    if kind not in _KINDS:
+        raise SettingsError(f"--as {kind} is not usable: accepted are {' and '.join(_KINDS)}")
     directory = _directory()
     done = False
     try:
-        status = _run(request, directory, number, keep=keep)
+        status = _run(request, directory, kind, number, keep=keep)
         done = True
     finally:
         if not (keep and done):
@@ -59,27 +70,31 @@ def _directory() -> Path:
 
 def _unwritable(problem: OSError, place: str | Path) -> StoreError:
     return StoreError(
-        f"cannot write the demo's week below {place}: {problem.strerror}",
-        hint="it needs about 60 MB; set TMPDIR to another directory",
+        f"cannot write the demo below {place}: {problem.strerror}",
+        hint="it needs about 20 MB; set TMPDIR to another directory",
     )
 
 
-def _run(request: Request, directory: Path, seed: int, *, keep: bool) -> ExitStatus:
+def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool) -> ExitStatus:
     from tgt import config, cycle, diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt import demo as week_of  # noqa: PLC0415
+    from tgt import demo as service  # noqa: PLC0415
+    from tgt import demo_sessions as sessions  # noqa: PLC0415
     from tgt.output import progress  # noqa: PLC0415
     from tgt.store.journal import Journal  # noqa: PLC0415
     from tgt.tasks.card import sort_key  # noqa: PLC0415
 
+    writers = dict(zip(_KINDS, (service.write, sessions.write), strict=True))
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         if show is not None:
-            show("writing a week of telemetry", None)
+            show("writing telemetry", None)
         try:
-            week = week_of.write(directory, request.now, seed)
+            week = writers[kind](directory, request.now, seed)
         except OSError as problem:
             raise _unwritable(problem, directory) from None
         settings = config.load(environ={}, env_file=week.env_file)
         report = cycle.run(settings, request.now, progress=show)
+        # What is derived takes as much room again, and the next run makes it anew in a moment.
+        shutil.rmtree(settings.tasks_dir / "cache", ignore_errors=True)
     for warning in (*report.warnings, *report.notices):
         diagnostics.warn(warning)
     cards = Journal(settings.tasks_dir).read().cards

@@ -41,7 +41,7 @@ def demo(
         text.render(
             on,
             Text(
-                f"A week of synthetic telemetry until {format_time(week.now)}: "
+                f"{week.what} until {format_time(week.now)}: "
                 f"{words.plural(week.lines, 'record')} in {words.plural(week.files, 'file')}",
                 style="dim",
             ),
