@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
-from invented_reports import empty, hostile, report, single
+from invented_reports import END, empty, hostile, report, single
 
+from tgt.events import Interval
 from tgt.output.html import charts, report_page
 from tgt.output.html.markup import Html, element, escaped, joined
 
@@ -119,6 +121,22 @@ def test_charts_have_titles_for_who_does_not_see_them() -> None:
     assert any(label.startswith("Events by 2 h, ") for label in read.attributes["aria-label"])
     assert "03 Nov 12:00 to 03 Nov 14:00: 48 events, 0 failures" not in read.text
     assert "03 Nov 14:00 to 03 Nov 16:00: 44 events, 0 failures" in read.text
+
+
+@pytest.mark.parametrize(
+    ("days", "ticks"),
+    [
+        (1 / 24, ["15:10", "15:20", "15:30", "15:40", "15:50"]),
+        (1, ["18:00", "21:00", "03 Nov", "03:00", "06:00", "09:00", "12:00", "15:00"]),
+        (7, ["28 Oct", "29 Oct", "30 Oct", "31 Oct", "01 Nov", "02 Nov", "03 Nov"]),
+        (3650, ["Dec 2017", "Dec 2019", "Dec 2021", "Dec 2023"]),
+    ],
+)
+def test_instants_below_a_chart_are_round(days: float, ticks: list[str]) -> None:
+    period = Interval(END - timedelta(days=days), END)
+    drawn = charts.by_time([(1, 0)], period, timedelta(days=days), "title", bad=False)
+    below = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
+    assert below == ticks
 
 
 def test_every_bar_lies_within_its_chart() -> None:

@@ -3,6 +3,7 @@ of block characters."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -26,6 +27,8 @@ MOST = 12
 _CHART_ROWS = 5
 _SMALLEST_CHART, _BESIDE_CHART = 8, 18
 _BARS = " ▁▂▃▄▅▆▇█"
+_YEARS = timedelta(days=300)
+"""Beyond this a date needs its year."""
 _GAP = 2
 _NARROWEST, _COMFORTABLE, _WIDEST_NAME = 24, 40, 44
 _WORTH_ROOM = 2
@@ -106,7 +109,8 @@ def _levels(values: Sequence[int], peak: int, wide: int) -> Iterator[str]:
 
 def _axis(told: Report, width: int) -> str:
     period = told.period
-    first, last = f"{period.start:%d %b %H:%M}", f"{period.end:%d %b %H:%M}"
+    written = "%Y-%m-%d" if period.end - period.start > _YEARS else "%d %b %H:%M"
+    first, last = period.start.strftime(written), period.end.strftime(written)
     gap = width + 1 - len(first) - len(last)
     return f"{first}{' ' * gap}{last}" if gap > 0 else first
 

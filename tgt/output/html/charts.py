@@ -18,9 +18,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 24
 _SPARK_WIDTH, _SPARK_HEIGHT = 168, 22
 _MOST_TICKS = 8
 _DAY = timedelta(days=1)
-_TICKS = tuple(
-    timedelta(minutes=minutes)
-    for minutes in (1, 5, 10, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 40320, 161280)
+_YEARS = timedelta(days=300)
+"""Beyond this a date needs its year."""
+_TICKS = (
+    *(timedelta(minutes=minutes) for minutes in (1, 5, 10, 30, 60, 120, 180, 360, 720)),
+    *(timedelta(days=days) for days in (1, 2, 7, 14, 28, 91, 182, 365, 730)),
 )
 
 
@@ -65,7 +67,9 @@ def by_time(values: Pairs, period: Interval, step: timedelta, title: str, *, bad
                 class_="bad" if bad else "bar",
             )
         )
-    parts += [_label(x(moment), height - 6, _tick(moment), "middle") for moment in _ticks(period)]
+    parts += [
+        _label(x(moment), height - 6, _tick(moment, length), "middle") for moment in _ticks(period)
+    ]
     return _svg(_WIDTH, height, title, "chart", parts)
 
 
@@ -146,8 +150,10 @@ def _ticks(period: Interval) -> Iterator[datetime]:
         moment += step
 
 
-def _tick(moment: datetime) -> str:
+def _tick(moment: datetime, length: timedelta) -> str:
     at = moment.astimezone(timezone.utc)
+    if length > _YEARS:
+        return f"{at:%b %Y}"
     return f"{at:%d %b}" if (moment - EPOCH) % _DAY == timedelta(0) else f"{at:%H:%M}"
 
 
