@@ -164,7 +164,7 @@ class Bench:
         return f"{now.isoformat()}: status {status}: {complaint}" if status else ""
 
     def call(self, now: datetime) -> str:
-        from tgt import config, cycle  # noqa: PLC0415 the other modes use the installed command
+        from tgt import config, cycle  # the other modes use the installed command
 
         report = cycle.run(config.load(environ=self.environment()), now)
         return f"{now.isoformat()}: {'; '.join(report.warnings)}" if report.warnings else ""
@@ -174,7 +174,7 @@ class Bench:
 
         It borrows the cache of the run at the same moment, which a dry run does not write.
         """
-        from tgt import config, cycle  # noqa: PLC0415
+        from tgt import config, cycle
 
         none = self.directory / "none"
         if not none.exists():

@@ -295,10 +295,10 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def load(world: World) -> Iterator[Callable[..., Loaded]]:
     """Reads the world into a real engine, which is closed after the test."""
-    from tgt.analyzers.registry import chosen  # noqa: PLC0415 duckdb is not for every test
-    from tgt.engine.duckdb.store import Workspace  # noqa: PLC0415
-    from tgt.engine.duckdb.timeline import DuckDBTimeline  # noqa: PLC0415
-    from tgt.sources.contextlog import ContextLog  # noqa: PLC0415
+    from tgt.analyzers.registry import chosen  # duckdb is not for every test
+    from tgt.engine.duckdb.store import Workspace
+    from tgt.engine.duckdb.timeline import DuckDBTimeline
+    from tgt.sources.contextlog import ContextLog
 
     opened: list[DuckDBTimeline] = []
 
@@ -331,8 +331,8 @@ def load(world: World) -> Iterator[Callable[..., Loaded]]:
 @pytest.fixture
 def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
     """What one analyzer says about the world as of END, with the texts of its samples."""
-    from tgt.analyzers.base import Context  # noqa: PLC0415 as above
-    from tgt.analyzers.builder import with_samples  # noqa: PLC0415
+    from tgt.analyzers.base import Context
+    from tgt.analyzers.builder import with_samples
 
     def judged(analyzer: Analyzer, **changes: Any) -> Analysis:
         settings = world.settings(**changes)

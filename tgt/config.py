@@ -204,7 +204,7 @@ def misspelled(names: Iterable[str], analyzers: Iterable[str] = ANALYZERS) -> di
     unknown = sorted(strange.difference(known))
     if not unknown:
         return {}
-    import difflib  # noqa: PLC0415 mistakes are rare
+    import difflib  # mistakes are rare
 
     return {n: next(iter(difflib.get_close_matches(n, known, 1)), "") for n in unknown}
 
@@ -214,7 +214,7 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
     chosen = file_in_force(path)
     if chosen is None:
         return {}
-    from dotenv import dotenv_values  # noqa: PLC0415 most settings are no file's
+    from dotenv import dotenv_values  # most settings are no file's
 
     try:
         with chosen.open(encoding="utf-8") as stream:

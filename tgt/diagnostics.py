@@ -173,7 +173,7 @@ def _quiet() -> int:
 
 def write_output(pieces: Sequence[str]) -> None:
     """Write an answer to standard output, whole. Raises TgtError where that fails."""
-    from tgt.output import ascii as ascii_of  # noqa: PLC0415 messages need none of it
+    from tgt.output import ascii as ascii_of  # messages need none of it
 
     if any(pieces) and cast("TextIO | None", sys.stdout) is None:
         raise TgtError("cannot write to standard output: it is closed")
@@ -195,7 +195,7 @@ def write_output(pieces: Sequence[str]) -> None:
 
 def write_error_document(document: Mapping[str, Any]) -> None:
     """The JSON form of a failure, on standard output."""
-    from tgt.output.machine import dumps  # noqa: PLC0415 only where a machine listens
+    from tgt.output.machine import dumps  # only where a machine listens
 
     if cast("TextIO | None", sys.stdout) is not None:
         sys.stdout.write(dumps(document))

@@ -275,7 +275,7 @@ def _clock(state: SchedulerState, cards: Mapping[str, Card], now: datetime) -> C
 
 def _telemetry(settings: Settings, now: datetime) -> Iterator[Check]:
     """Reads some days before and after now, with what earlier runs know of it; keeps nothing."""
-    from tgt.engine.registry import open_timeline, telemetry_of  # noqa: PLC0415 only needed here
+    from tgt.engine.registry import open_timeline, telemetry_of
 
     day, coming = Interval(now - _DAY, now), Interval(now + _SLACK, now + _FAR)
     window = Interval(now - timedelta(minutes=settings.window_min), now)
@@ -342,7 +342,7 @@ def _telemetry_clock(
 
 def _documentation(settings: Settings) -> Iterator[Check]:
     """Where tools are documented, if somebody said so."""
-    from tgt.analyzers import docs_gap  # noqa: PLC0415 only needed here
+    from tgt.analyzers import docs_gap
 
     if docs_gap.DocsGapAnalyzer.name not in settings.analyzers:
         return

@@ -120,7 +120,7 @@ def _load(group: str, name: str) -> Any:
 @cache
 def _installed(group: str) -> dict[str, tuple[str, ...]]:
     """Where what is installed lies, by name: several where distributions disagree."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 most runs name no plug-in
+    from importlib.metadata import entry_points  # most runs name no plug-in
 
     found: dict[str, dict[str, None]] = {}
     for point in entry_points(group=group):

@@ -67,7 +67,7 @@ def _names(value: object) -> object:
 def _patterns(value: object) -> object:
     if isinstance(value, tuple):
         return value
-    from tgt.redact import own  # noqa: PLC0415 few have patterns of their own
+    from tgt.redact import own  # few have patterns of their own
 
     text = str(value)
     try:
@@ -237,6 +237,6 @@ class Settings(BaseModel):
 def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
     if not patterns:
         return ()
-    from tgt.redact import own  # noqa: PLC0415 few have patterns of their own
+    from tgt.redact import own  # few have patterns of their own
 
     return own.compiled(patterns)

@@ -159,8 +159,8 @@ def _newest(files: Sequence[LogFile]) -> list[LogFile]:
 
 
 def _dialects(files: Sequence[LogFile]) -> Iterator[str]:
-    from tgt.sources.envelopes import Documents  # noqa: PLC0415 only this format has dialects
-    from tgt.sources.otlp.dialects import dialects  # noqa: PLC0415 as above
+    from tgt.sources.envelopes import Documents  # only this format has dialects
+    from tgt.sources.otlp.dialects import dialects
 
     for file in files:
         with closing(iter(Documents(file, 0))) as documents:  # type: ignore[type-var] # a generator

@@ -186,8 +186,8 @@ def test_what_recurred_before_a_spike_is_told(world: World, judge: Judge) -> Non
 
 
 def test_an_open_spike_tells_it_too(world: World) -> None:
-    from tgt.analyzers.base import Context  # noqa: PLC0415 as in the fixtures
-    from tgt.engine.registry import open_timeline, telemetry_of  # noqa: PLC0415
+    from tgt.analyzers.base import Context  # as in the fixtures
+    from tgt.engine.registry import open_timeline, telemetry_of
 
     world.write(*_days(3))
     settings = world.settings(analyzers="recurring_error")

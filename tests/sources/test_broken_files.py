@@ -64,7 +64,7 @@ def source_over(kind: str, case: Path, place: Path) -> RecordSource:
 
 
 def objects_of(path: Path) -> Objects:
-    from tgt.sources.files import LogFile  # noqa: PLC0415 only here
+    from tgt.sources.files import LogFile  # only here
 
     file = LogFile.of(str(path), path.stat())
     return [document.value for document in documents(file) if document.value is not None]

@@ -74,7 +74,7 @@ def add(outcome: Any, records: list[Record], passed: Counter[str]) -> None:
 
 
 def asked_of(source: Any, files: Iterable[LogFile]) -> list[Record]:
-    import duckdb  # noqa: PLC0415 only some sources are read by the engine
+    import duckdb  # only some sources are read by the engine
 
     with duckdb.connect(":memory:") as connection:
         for statement in source.macros:

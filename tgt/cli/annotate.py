@@ -34,7 +34,7 @@ def annotate(
 
     Their status stays as it is.
     """
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     if owner is None and not links and note is None:
         raise SettingsError("nothing to say: give --owner, --link or --note")
@@ -59,15 +59,15 @@ def _address(link: str) -> str:
 
 
 def _name(owner: str | None) -> str | None:
-    from tgt.output.safe import safe  # noqa: PLC0415 not needed by --help
+    from tgt.output.safe import safe
 
     return None if owner is None else safe(owner.strip(), limit=_LONGEST_OWNER)
 
 
 def _me() -> str:
     """The name of the user who says it, or a number where there is no name."""
-    import os  # noqa: PLC0415 not needed by --help
-    import pwd  # noqa: PLC0415
+    import os
+    import pwd
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def approve(request: Request, tasks: Tasks, *, note: Note = None) -> None:
     """Approve tasks: they are worth doing."""
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     words = harmless(note)
     change(request, "approved", tasks, lambda *what: triage.approve(*what, note=words))

@@ -55,9 +55,9 @@ def backtest(
     Every run is judged as it would have been then, with a memory of its own; nothing is written.
     A problem that was not seen for a day is taken as solved.
     """
-    from tgt import backtest as core  # noqa: PLC0415 not needed by --help
-    from tgt import diagnostics  # noqa: PLC0415
-    from tgt.output import machine, progress  # noqa: PLC0415
+    from tgt import backtest as core
+    from tgt import diagnostics
+    from tgt.output import machine, progress
 
     chosen = core.varied(_assignments(changes or ()))
     if diff and not chosen:
@@ -80,7 +80,7 @@ def backtest(
     if request.json:
         request.reply_json(machine.backtest(told, step, chosen, moved))
     else:
-        from tgt.output import backtest_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import backtest_view
 
         request.reply(backtest_view.backtest(request.screen, told, step, chosen, moved))
     return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK

@@ -28,8 +28,8 @@ def cleanup(
     ] = False,
 ) -> None:
     """Drop old dismissed tasks and compact the journal."""
-    from tgt import triage  # noqa: PLC0415 not needed by --help
-    from tgt.output.words import plural  # noqa: PLC0415
+    from tgt import triage
+    from tgt.output.words import plural
 
     age = int(parse_number("--days", days, 0, _MOST_DAYS))
     outcome = triage.cleanup(request.journal(), request.now, days=age, dry_run=dry_run)

@@ -15,7 +15,7 @@ def complete(request: Request, tasks: Tasks, *, note: Note = None) -> None:
 
     Should the problem come back, the same task is reopened.
     """
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     words = harmless(note)
     change(request, "completed", tasks, lambda *what: triage.complete(*what, note=words))

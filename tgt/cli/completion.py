@@ -35,8 +35,8 @@ Offer = list[tuple[str, str]]
 
 def complete_task(context: typer.Context, incomplete: str) -> Offer:
     """Open tasks, best first: by the ends of their ids, else by their beginnings or subjects."""
-    from tgt.store.journal import Journal  # noqa: PLC0415 not needed by --help
-    from tgt.store.journal_index import viewed  # noqa: PLC0415
+    from tgt.store.journal import Journal
+    from tgt.store.journal_index import viewed
 
     try:
         journal = Journal(_tasks_dir(context))
@@ -72,50 +72,50 @@ def complete_list(words: Callable[[], Iterable[str]]) -> Callable[[str], list[st
 
 
 def statuses() -> Sequence[str]:
-    from tgt.tasks.card import OPEN, Status  # noqa: PLC0415 not needed by --help
+    from tgt.tasks.card import OPEN, Status
 
     return (OPEN, *map(str, Status))
 
 
 def severities() -> Sequence[str]:
-    from tgt.tasks.card import Severity  # noqa: PLC0415 not needed by --help
+    from tgt.tasks.card import Severity
 
     return [*map(str, Severity)]
 
 
 def types() -> Sequence[str]:
-    from tgt.tasks.card import TaskType  # noqa: PLC0415 not needed by --help
+    from tgt.tasks.card import TaskType
 
     return (*map(str, TaskType), *analyzers())
 
 
 def analyzers() -> Sequence[str]:
-    from tgt.plugins import ANALYZERS, BUILT_IN  # noqa: PLC0415 not needed by --help
+    from tgt.plugins import ANALYZERS, BUILT_IN
 
     return tuple(BUILT_IN[ANALYZERS])
 
 
 def kinds_of_source() -> Sequence[str]:
-    from tgt.sources.spec import KINDS  # noqa: PLC0415 not needed by --help
+    from tgt.sources.spec import KINDS
 
     return KINDS
 
 
 def _tasks_dir(context: typer.Context) -> Path:
-    from tgt import environment  # noqa: PLC0415 not needed by --help
+    from tgt import environment
 
     given = context.params.get("env_file") or context.find_root().params.get("env_file")
     alone = None if given else environment.tasks_directory()
     if alone is not None:
         return alone
-    from tgt import config  # noqa: PLC0415 most commands need one setting
+    from tgt import config  # most commands need one setting
 
     return config.load(env_file=Path(given) if given else None).tasks_dir
 
 
 def _tasks(view: View, incomplete: str) -> Offer:
-    from tgt.tasks.card import OPEN_STATUSES  # noqa: PLC0415 not needed by --help
-    from tgt.tasks.reference import Ids  # noqa: PLC0415
+    from tgt.tasks.card import OPEN_STATUSES
+    from tgt.tasks.reference import Ids
 
     is_open = [head for head in view.heads.values() if head.status in OPEN_STATUSES]
     is_open.sort(key=lambda head: head.sort_key)
@@ -148,7 +148,7 @@ def _described(severity: str, title: str) -> str:
 def prepare() -> None:
     """Where a shell asks, the parser must know what shells there are."""
     if VARIABLE in os.environ:
-        from typer import completion as own  # noqa: PLC0415 hardly ever needed
+        from typer import completion as own
 
         own.completion_init()  # type: ignore[attr-defined] # from a private module
 
@@ -164,7 +164,7 @@ def with_shell(words: list[str]) -> list[str]:
 
 
 def _shell_in_use() -> str:
-    import shellingham  # type: ignore[import-untyped] # noqa: PLC0415 comes with typer
+    import shellingham  # type: ignore[import-untyped]  # comes with typer
 
     try:
         return str(shellingham.detect_shell()[0])
@@ -174,7 +174,7 @@ def _shell_in_use() -> str:
 
 def install(shell: str) -> str:
     """Make the shell complete ``tgt`` from its next start on; the place is returned."""
-    from typer import completion as own  # noqa: PLC0415 hardly ever needed
+    from typer import completion as own
 
     try:
         _, place = own.install(shell=shell, prog_name="tgt", complete_var=VARIABLE)  # type: ignore[attr-defined] # from a private module
@@ -189,7 +189,7 @@ def install(shell: str) -> str:
 
 
 def script(shell: str) -> str:
-    from typer import completion as own  # noqa: PLC0415 hardly ever needed
+    from typer import completion as own
 
     text = own.get_completion_script(prog_name="tgt", complete_var=VARIABLE, shell=shell)  # type: ignore[attr-defined] # from a private module
     return (_with_type(text) if shell == "bash" else text) + "\n"

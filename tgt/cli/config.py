@@ -14,15 +14,15 @@ def config(request: Request) -> None:
     With --json also what tgt is and which commands an LLM agent may call.
     """
     settings = request.settings()
-    from tgt import config as settings_of  # noqa: PLC0415 pydantic stays out of --help
+    from tgt import config as settings_of
 
     origins = settings_of.origins(settings, request.env_file)
     file = settings_of.file_in_force(request.env_file)
     if request.json:
-        from tgt.output import agent  # noqa: PLC0415 only what the answer needs
+        from tgt.output import agent
 
         request.reply_json(agent.document(settings, origins, file))
         return
-    from tgt.output import config_view  # noqa: PLC0415 rich stays out of --json
+    from tgt.output import config_view
 
     request.reply(config_view.config(request.screen, settings, origins, file))

@@ -60,7 +60,7 @@ def demo(
 
 
 def _directory() -> Path:
-    import tempfile  # noqa: PLC0415 not needed by other commands
+    import tempfile
 
     try:
         return Path(tempfile.mkdtemp(prefix="tgt-demo-"))
@@ -76,12 +76,12 @@ def _unwritable(problem: OSError, place: str | Path) -> StoreError:
 
 
 def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool) -> ExitStatus:
-    from tgt import config, cycle, diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt import demo as service  # noqa: PLC0415
-    from tgt import demo_sessions as sessions  # noqa: PLC0415
-    from tgt.output import progress  # noqa: PLC0415
-    from tgt.store.journal import Journal  # noqa: PLC0415
-    from tgt.tasks.card import sort_key  # noqa: PLC0415
+    from tgt import config, cycle, diagnostics
+    from tgt import demo as service
+    from tgt import demo_sessions as sessions
+    from tgt.output import progress
+    from tgt.store.journal import Journal
+    from tgt.tasks.card import sort_key
 
     writers = dict(zip(_KINDS, (service.write, sessions.write), strict=True))
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
@@ -105,7 +105,7 @@ def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool)
     if request.json:
         request.reply_json(_document(week, seed, report, found, keep=keep))
     else:
-        from tgt.output import demo_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import demo_view
 
         request.reply(
             demo_view.demo(
@@ -123,7 +123,7 @@ def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool)
 
 def _overridden(week: Demo, settings: Settings) -> bool:
     """Whether the environment would change the demo's settings for later commands."""
-    from tgt import config  # noqa: PLC0415 not needed by --help
+    from tgt import config
 
     try:
         return config.load(env_file=week.env_file) != settings
@@ -139,8 +139,8 @@ def _document(
     *,
     keep: bool,
 ) -> dict[str, Any]:
-    from tgt.output import machine  # noqa: PLC0415
-    from tgt.tasks.card import format_time  # noqa: PLC0415 not needed by --help
+    from tgt.output import machine
+    from tgt.tasks.card import format_time
 
     return {
         "demo": {

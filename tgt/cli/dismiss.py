@@ -29,7 +29,7 @@ def dismiss(
 
     A dismissed problem stays quiet until its severity rises, or until --for has passed.
     """
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     until = request.now + parse_duration(length) if length is not None else None
     words = harmless(reason)

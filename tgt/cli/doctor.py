@@ -27,9 +27,9 @@ def doctor(
 
     Exit status 1 when something fails; a warning alone is 0. Without --repair nothing is written.
     """
-    from tgt import config  # noqa: PLC0415 not needed by --help
-    from tgt import doctor as doctor_of  # noqa: PLC0415
-    from tgt.output import doctor_document  # noqa: PLC0415
+    from tgt import config
+    from tgt import doctor as doctor_of
+    from tgt.output import doctor_document
 
     settings = request.settings(chosen(source, window, since, request.now), OPTIONS)
     repaired = doctor_of.repair(settings) if repair else ()
@@ -38,7 +38,7 @@ def doctor(
     if request.json:
         request.reply_json(doctor_document.document(checks, repaired))
     else:
-        from tgt.output import doctor_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import doctor_view
 
         request.reply(doctor_view.doctor(request.screen, checks, repaired))
     return ExitStatus.OK if doctor_document.is_well(checks) else ExitStatus.FAILED

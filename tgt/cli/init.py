@@ -44,9 +44,9 @@ def init(
     Settings and timers that are there already are never overwritten. Nothing is written before
     it was shown and agreed to, or --yes is given.
     """
-    from tgt import cycle, diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt.output import ask, progress  # noqa: PLC0415
-    from tgt.setup.plan import planned  # noqa: PLC0415 as above
+    from tgt import cycle, diagnostics
+    from tgt.output import ask, progress
+    from tgt.setup.plan import planned
 
     is_asking = not (yes or dry_run)
     if is_asking and (request.json or not ask.is_possible()):
@@ -61,7 +61,7 @@ def init(
         dry_run = not agreed
     is_writing = bool(plan.text) and not dry_run
     if is_writing:
-        from tgt.setup import settings_file  # noqa: PLC0415 only where one is written
+        from tgt.setup import settings_file
 
         settings_file.write(plan.target.path, plan.text, plan.settings.tasks_dir)
     try:
@@ -76,11 +76,11 @@ def init(
     for warning in report.warnings:
         diagnostics.warn(warning)
     if request.json:
-        from tgt.output import init_document  # noqa: PLC0415
+        from tgt.output import init_document
 
         request.reply_json(init_document.document(plan, report, coverage, started, dry_run=dry_run))
     else:
-        from tgt.output import init_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import init_view
 
         known = [decision.card.id for decision in report.decisions if decision.card is not None]
         request.reply(
@@ -100,7 +100,7 @@ def init(
 
 def _agreed(request: Request, plan: Plan) -> bool:
     """Show the telemetry and the settings to whoever is asked."""
-    from tgt.output import ask, init_view  # noqa: PLC0415 only where somebody is asked
+    from tgt.output import ask, init_view  # only where somebody is asked
 
     ask.show(init_view.telemetry(request.screen, plan, request.now))
     if not plan.text:
@@ -114,15 +114,15 @@ def _coverage(plan: Plan, request: Request, report: RunReport) -> tuple[Prospect
     """What could be judged, where there is nothing to show: no card, but telemetry."""
     if report.skipped is not None or report.tasks or report.covered:
         return ()
-    from tgt.setup.plan import FIRST_LOOK  # noqa: PLC0415 only where nothing was found
-    from tgt.setup.prospects import prospects  # noqa: PLC0415
+    from tgt.setup.plan import FIRST_LOOK  # only where nothing was found
+    from tgt.setup.prospects import prospects
 
     return prospects(plan.settings, FIRST_LOOK, request.now)
 
 
 def _started(plan: Plan, *, dry_run: bool) -> Timer:
-    from tgt import doctor  # noqa: PLC0415 only where a timer is wanted
-    from tgt.setup import timer  # noqa: PLC0415
+    from tgt import doctor  # only where a timer is wanted
+    from tgt.setup import timer
 
     check = doctor.timer()
     elsewhere = check.message if check.state is doctor.State.OK else ""

@@ -107,17 +107,17 @@ def list_tasks(
         state = state_of(request)
         chosen.sort(key=_order(order, state.sightings))
         if ids and not request.json:
-            from tgt.output.safe import safe  # noqa: PLC0415
+            from tgt.output.safe import safe
 
             return [f"{safe(head.id)}\n" for head in chosen[:most]]
         cards = _seen((view.card(head) for head in chosen[:most]), state.sightings)
         if request.json:
-            from tgt.output import machine  # noqa: PLC0415 only what the answer needs
+            from tgt.output import machine
 
             return list(machine.task_list(cards, len(chosen)))
         return [_listed(request, view, cards, len(chosen), asked, state)]
 
-    from tgt.store.journal_index import viewed  # noqa: PLC0415 not needed by --help
+    from tgt.store.journal_index import viewed
 
     request.reply(*viewed(request.journal(), look))
 
@@ -205,7 +205,7 @@ def _order(
 
 def _seen(cards: Iterable[Card], sightings: Mapping[str, Sighting]) -> Iterator[Card]:
     """The cards as they are shown, of which only one at a time is in memory."""
-    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
+    from tgt.tasks import ledger
 
     for card in cards:
         yield ledger.overlaid(card, sightings.get(card.id))
@@ -219,7 +219,7 @@ def _listed(
     asked: Asked,
     state: SchedulerState,
 ) -> str:
-    from tgt.output import list_view, run_health  # noqa: PLC0415 rich stays out of --json
+    from tgt.output import list_view, run_health
 
     listing = list_view.Listing(
         shown=list_view.compact(cards),

@@ -29,7 +29,7 @@ def pause(
 
     The timer goes on; its runs are skipped.
     """
-    from tgt.tasks.state import Pause  # noqa: PLC0415 not needed by --help
+    from tgt.tasks.state import Pause
 
     until = request.now + parse_duration(length) if length is not None else None
     chosen = Pause(until=until, reason=reason, since=request.now)
@@ -50,9 +50,9 @@ def _change(request: Request, chosen: Pause | None) -> None:
         return replace(state, pause=chosen)
 
     request.sidecar().update(change)
-    from tgt.output import words  # noqa: PLC0415 not needed by --help
-    from tgt.output.safe import safe  # noqa: PLC0415
-    from tgt.tasks.json_form import json_form  # noqa: PLC0415
+    from tgt.output import words
+    from tgt.output.safe import safe
+    from tgt.tasks.json_form import json_form
 
     if chosen is None:
         message = "Resumed: the next run generates tasks" if was_paused else "Was not paused"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def reopen(request: Request, tasks: Tasks, *, note: Note = None) -> None:
     """Reopen dismissed, completed or approved tasks."""
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     words = harmless(note)
     change(request, "reopened", tasks, lambda *what: triage.reopen(*what, note=words))

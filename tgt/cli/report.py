@@ -44,14 +44,14 @@ def report(
     chosen = parse_choice("--format", form, FORMATS)
     first = instant(since, request.now)
     settings = request.settings({"TASKGEN_SOURCE": source}, OPTIONS)
-    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt import report as core  # noqa: PLC0415
-    from tgt.output import progress  # noqa: PLC0415
+    from tgt import diagnostics
+    from tgt import report as core
+    from tgt.output import progress
 
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         told = core.report(settings, first, request.now, progress=show)
     if request.json:
-        from tgt.output import report_document  # noqa: PLC0415 only this form
+        from tgt.output import report_document
 
         request.reply_json(report_document.document(told))
     else:
@@ -63,13 +63,13 @@ def report(
 
 def _shown(request: Request, told: Report, form: str) -> str:
     if form == _MARKDOWN:
-        from tgt.output import report_markdown  # noqa: PLC0415 only this form
+        from tgt.output import report_markdown
 
         return report_markdown.document(told)
     if form == _HTML:
-        from tgt.output.html import report_page  # noqa: PLC0415 only this form
+        from tgt.output.html import report_page
 
         return report_page.page(told)
-    from tgt.output import report_view  # noqa: PLC0415 rich stays out of the others
+    from tgt.output import report_view
 
     return report_view.report(request.screen, told)

@@ -88,7 +88,7 @@ class Request:
     @property
     def screen(self) -> Screen:
         """The measures of standard output."""
-        from tgt.output.text import screen  # noqa: PLC0415 rich stays out of the --json paths
+        from tgt.output.text import screen
 
         return screen(no_color=self.no_color)
 
@@ -102,7 +102,7 @@ class Request:
         ``options`` are the options whose values the overrides are, by variable: a bad one is
         refused under the name by which it was given.
         """
-        from tgt import config  # noqa: PLC0415 pydantic stays out of --help
+        from tgt import config
 
         given = {name: value for name, value in (overrides or {}).items() if value is not None}
         if self._settings is not None and not given:
@@ -125,7 +125,7 @@ class Request:
     @property
     def tasks_dir(self) -> Path:
         """The task directory; the other settings are looked at only if there are any."""
-        from tgt import environment  # noqa: PLC0415 not needed by --help
+        from tgt import environment
 
         alone = environment.tasks_directory() if self.env_file is None else None
         return self.settings().tasks_dir if alone is None else alone
@@ -133,20 +133,20 @@ class Request:
     @property
     def cadence(self) -> Cadence:
         """How often runs are meant to happen, looked up as the task directory is."""
-        from tgt import environment  # noqa: PLC0415 not needed by --help
-        from tgt.output.run_health import Cadence  # noqa: PLC0415
+        from tgt import environment
+        from tgt.output.run_health import Cadence
 
         if self.env_file is None and environment.tasks_directory() is not None:
             return Cadence(environment.INTERVAL_MIN, enabled=True)
         return Cadence(self.settings().interval_min, self.settings().enabled)
 
     def journal(self) -> Journal:
-        from tgt.store.journal import Journal  # noqa: PLC0415 not needed by --help
+        from tgt.store.journal import Journal
 
         return Journal(self.tasks_dir)
 
     def sidecar(self) -> Sidecar:
-        from tgt.store.state_file import Sidecar  # noqa: PLC0415 not needed by --help
+        from tgt.store.state_file import Sidecar
 
         return Sidecar(self.tasks_dir)
 
@@ -154,7 +154,7 @@ class Request:
         self.answer += pieces
 
     def reply_json(self, document: Mapping[str, Any]) -> None:
-        from tgt.output.machine import dumps  # noqa: PLC0415 not needed by text
+        from tgt.output.machine import dumps
 
         self.reply(dumps(document))
 

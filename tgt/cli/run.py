@@ -61,8 +61,8 @@ def run(
         },
         _OPTIONS,
     )
-    from tgt import cycle, diagnostics  # noqa: PLC0415 the engine is not needed by --help
-    from tgt.output import machine, progress  # noqa: PLC0415
+    from tgt import cycle, diagnostics
+    from tgt.output import machine, progress
 
     request.failure = machine.run_failure
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
@@ -72,7 +72,7 @@ def run(
     if request.json:
         request.reply_json(machine.run(report))
     else:
-        from tgt.output import run_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import run_view
 
         known = request.journal().ids() if report.decisions else ()
         request.reply(run_view.run(request.screen, report, known))

@@ -31,22 +31,22 @@ def show(
     ] = "text",
 ) -> None:
     """Show tasks with all their evidence."""
-    from tgt import triage  # noqa: PLC0415 not needed by --help
+    from tgt import triage
 
     chosen = parse_choice("--format", format_, FORMATS)
     request.json = request.json or chosen == "json"
     found = triage.find(request.journal(), named(tasks))
     cards = list(seen(request, {card.id: card for card in found}).values())
     if request.json:
-        from tgt.output import machine  # noqa: PLC0415 only what the answer needs
+        from tgt.output import machine
 
         request.reply_json(machine.shown(cards))
     elif chosen == "markdown":
-        from tgt.output import markdown  # noqa: PLC0415
+        from tgt.output import markdown
 
         request.reply("\n---\n\n".join(markdown.card(card, request.now) for card in cards))
     else:
-        from tgt.output import card_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import card_view
 
         on = request.screen
         request.reply("\n\n".join(card_view.card(on, card, request.now) for card in cards))

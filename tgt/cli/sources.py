@@ -24,14 +24,14 @@ def sources(
     Nothing is written.
     """
     settings = request.settings(chosen(source, window, since, request.now), OPTIONS)
-    from tgt import survey  # noqa: PLC0415
-    from tgt.output import sources_document  # noqa: PLC0415 not for --help
+    from tgt import survey
+    from tgt.output import sources_document
 
     found = survey.survey(settings, beginning(window, since, settings, request.now))
     if request.json:
         request.reply_json(sources_document.document(found))
     else:
-        from tgt.output import sources_view  # noqa: PLC0415 rich stays out of --json
+        from tgt.output import sources_view
 
         request.reply(sources_view.sources(request.screen, found, request.now))
     return ExitStatus.DEGRADED if any(one.problems for one in found) else ExitStatus.OK

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def stats(request: Request) -> None:
     """Show counters, quota, health and task statistics."""
-    from tgt import diagnostics, schedule  # noqa: PLC0415 not for --help
-    from tgt.output import overview  # noqa: PLC0415
-    from tgt.store import fsio  # noqa: PLC0415 not for --help
-    from tgt.tasks import quota, statistics  # noqa: PLC0415
+    from tgt import diagnostics, schedule
+    from tgt.output import overview
+    from tgt.store import fsio
+    from tgt.tasks import quota, statistics
 
     settings, now = request.settings(), request.now
     cards = journal_cards(request).values()
@@ -42,6 +42,6 @@ def stats(request: Request) -> None:
     if request.json:
         request.reply_json(overview.document(view))
         return
-    from tgt.output import stats_view  # noqa: PLC0415 rich stays out of --json
+    from tgt.output import stats_view
 
     request.reply(stats_view.stats(request.screen, view))

@@ -51,7 +51,7 @@ def named(tasks: Sequence[str]) -> list[str]:
 
 def harmless(text: str | None) -> str | None:
     """What somebody says about a task, as it is stored: nothing in it acts on a terminal."""
-    from tgt.output.safe import safe  # noqa: PLC0415 not needed by --help
+    from tgt.output.safe import safe
 
     return None if text is None else safe(text, lines=True)
 
@@ -64,8 +64,8 @@ def journal_cards(request: Request) -> dict[str, Card]:
 
 
 def warn_of_skipped(request: Request, count: int) -> None:
-    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
-    from tgt.output.words import plural  # noqa: PLC0415
+    from tgt import diagnostics
+    from tgt.output.words import plural
 
     if count:
         lines = plural(count, "line")
@@ -74,7 +74,7 @@ def warn_of_skipped(request: Request, count: int) -> None:
 
 def state_of(request: Request, cards: Iterable[Card] = ()) -> SchedulerState:
     """What runs remember; what is wrong with it is a warning, and ``cards`` stand in for it."""
-    from tgt import diagnostics  # noqa: PLC0415 not needed by --help
+    from tgt import diagnostics
 
     state, warnings = request.sidecar().read(cards)
     for warning in warnings:
@@ -84,7 +84,7 @@ def state_of(request: Request, cards: Iterable[Card] = ()) -> SchedulerState:
 
 def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     """The cards as they are shown: with what was seen of them since their line was written."""
-    from tgt.tasks import ledger  # noqa: PLC0415 not needed by --help
+    from tgt.tasks import ledger
 
     return ledger.overlay(cards, state_of(request, cards.values()).sightings)
 
@@ -102,11 +102,11 @@ def change(
     already = outcome.already if outcome else frozenset()
     message = _message(len(cards) - len(already), len(already), done)
     if request.json:
-        from tgt.output import machine  # noqa: PLC0415 only what the answer needs
+        from tgt.output import machine
 
         request.reply_json(machine.changed(cards.values(), message))
         return
-    from tgt.output.safe import safe  # noqa: PLC0415
+    from tgt.output.safe import safe
 
     for card in cards.values():
         word = f"already {_state(card, done)}" if card.id in already else done
@@ -122,7 +122,7 @@ def _state(card: Card, done: str) -> str:
 
 
 def _message(changed: int, already: int, done: str) -> str:
-    from tgt.output.words import plural  # noqa: PLC0415 not needed by --help
+    from tgt.output.words import plural
 
     told = [f"{plural(changed, 'task')} {done}"] if changed else []
     if already:

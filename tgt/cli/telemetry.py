@@ -70,7 +70,7 @@ def beginning(
 
 def instant(text: str, now: datetime, option: str = "--since") -> datetime:
     """A time in the past, given as an instant or as a length before ``now``. SettingsError."""
-    from tgt.durations import parse_duration  # noqa: PLC0415 not needed by --help
+    from tgt.durations import parse_duration
 
     if parse_time(text.strip()) is None:
         return now - parse_duration(text, option)
@@ -82,7 +82,7 @@ def instant(text: str, now: datetime, option: str = "--since") -> datetime:
 
 def _minutes(text: str, option: str) -> str:
     """The minutes of a number or of a length."""
-    from tgt.durations import parse_duration  # noqa: PLC0415 not needed by --help
+    from tgt.durations import parse_duration
 
     word = text.strip()
     if word[-1:].isalpha():

@@ -86,7 +86,7 @@ def open_timeline(
     """
     days = timedelta(days=settings.baseline_days) if baseline is None else baseline
     # Importing the engine costs as much as the rest of a small command.
-    from tgt.engine.duckdb.store import Workspace  # noqa: PLC0415
+    from tgt.engine.duckdb.store import Workspace
 
     memory = settings.memory_mb if memory_mb is None else memory_mb
     workspace = Workspace(settings.tasks_dir / "cache", writable=writable, memory_mb=memory)
@@ -103,7 +103,7 @@ def open_timeline(
             progress,
         )
         return opened
-    from tgt.engine.duckdb.timeline import DuckDBTimeline  # noqa: PLC0415 as above
+    from tgt.engine.duckdb.timeline import DuckDBTimeline
 
     return DuckDBTimeline(
         telemetry.listed,

@@ -21,8 +21,8 @@ def display(*, no_color: bool = False, quiet: bool = False) -> Iterator[Progress
     if quiet or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
-    from rich import progress as bars_of  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415 only where there is a terminal
+    from rich import progress as bars_of
+    from rich.console import Console  # only where there is a terminal
 
     plain = no_color or os.environ.get("NO_COLOR", "") != ""
     console = Console(stderr=True, no_color=plain, emoji=False, markup=False, highlight=False)

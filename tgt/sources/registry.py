@@ -131,12 +131,12 @@ def _class(kind: str) -> Callable[..., RecordSource]:
 def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
     place = spec.place
     if spec.kind == CONTEXTLOG:
-        from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 each format when it is read
+        from tgt.sources.contextlog import ContextLog  # each format when it is read
 
         setting = "FGK_CONTEXTLOG_DIR" if place is None else _SETTING
         yield ContextLog(place or contextlog, setting)
     elif spec.kind == NDJSON and place is not None and spec.mapping is not None:
-        from tgt.sources import mapping, ndjson  # noqa: PLC0415 as above
+        from tgt.sources import mapping, ndjson
 
         yield ndjson.Ndjson(place, mapping.read(spec.mapping))
     elif spec.kind == AUTO:
@@ -159,7 +159,7 @@ def _recognised(place: Path) -> Iterator[Source]:
     unknown = kinds.pop(UNRECOGNISED, ())
     for kind, files in kinds.items():
         if kind == CONTEXTLOG:
-            from tgt.sources.contextlog import ContextLog  # noqa: PLC0415 as above
+            from tgt.sources.contextlog import ContextLog
 
             yield _chosen(ContextLog(place, _SETTING), files)
         else:

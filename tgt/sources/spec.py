@@ -72,7 +72,7 @@ def _spec(part: str) -> Spec:
 
 
 def _check_plug_in(kind: str) -> None:
-    from tgt import plugins  # noqa: PLC0415 a source of tgt's own needs no look at what is installed
+    from tgt import plugins  # a source of tgt's own needs no look at what is installed
 
     if kind not in {*plugins.names(plugins.SOURCES), *plugins.names(plugins.ENGINES)}:
         raise ValueError(ACCEPTED)

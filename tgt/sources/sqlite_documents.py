@@ -69,7 +69,7 @@ def database_file(path: str) -> LogFile:
 def reading(path: str) -> Iterator[sqlite3.Connection]:
     """A connection with one unchanging view of the database. Raises OSError with the reason for
     whatever SQLite has to say, also for what is done with the connection."""
-    import sqlite3  # noqa: PLC0415 only sources with a database need it
+    import sqlite3  # only sources with a database need it
 
     before = database_file(path)
     is_open, how = True, "mode=ro"

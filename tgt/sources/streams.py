@@ -119,7 +119,7 @@ class Blocks:
             self.damage = self.damage or "the compressed file ends early"
 
     def _unzstd(self, packed: Iterator[bytes], size: int) -> Iterator[bytes]:
-        import zstandard  # noqa: PLC0415 few files are compressed so
+        import zstandard  # few files are compressed so
 
         frames = _ZstdFrames(zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW))
         ready = bytearray()

@@ -142,7 +142,7 @@ class Finding:
 
 def fingerprint(task_type: str, subject: str) -> str:
     """Identity of a problem: a hash of what it is about, never of what was measured."""
-    import hashlib  # noqa: PLC0415 only runs make new fingerprints
+    import hashlib  # only runs make new fingerprints
 
     return hashlib.sha256(f"{task_type}\0{subject}".encode()).hexdigest()[:16]
 

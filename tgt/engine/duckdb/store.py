@@ -147,7 +147,7 @@ class Workspace:
 @cache
 def code_key() -> str:
     """A hash of all code that decides what is stored: this package's and that of the sources."""
-    import tgt  # noqa: PLC0415 its place is needed, nothing of it
+    import tgt  # its place is needed, nothing of it
 
     package = Path(tgt.__file__).parent
     digest = hashlib.sha256(f"{tgt.__version__} {duckdb.__version__}".encode())
