@@ -17,12 +17,11 @@ from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.docs_gap import MIN_CONVERSATIONS, confidence
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
-from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
 from tgt.config import Settings
-from tgt.engine.protocol import Counts, DistributionReading, Signal
+from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
@@ -35,9 +34,9 @@ MIN_ANSWERS, MIN_TAIL_ANSWERS, MIN_BEYOND = 20, 60, 5
 MIN_BASELINE_ANSWERS = 200
 WINDOWS_H = (4,)
 PRIOR = 0.005
-HALF, MIN_RESULTS, MIN_OTHERS, MIN_BYTES = 0.5, 20, 20, 1_000_000
-"""A tool's share of the bytes, its results and those of others, and what all results are together:
-a tool that fills a small context wastes nothing."""
+HALF, MIN_RESULTS, MIN_OTHERS, MIN_BYTES, MIN_CONVERSATIONS = 0.5, 20, 20, 1_000_000, 3
+"""A tool's share of the bytes, its results and those of others, what all results are together (a
+tool that fills a small context wastes nothing), and the conversations that use it."""
 
 _ANSWER = "act = 'assistant_response' AND actor <> 'user'"
 _CACHED = f"{_ANSWER} AND input_tokens > 0 AND cached_tokens IS NOT NULL"
@@ -292,7 +291,7 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
     return builder.finding(
         Judgement(
             Measure("share_of_result_bytes", Unit.SHARE, share, threshold=HALF),
-            confidence(Counts(bad_conversations=examples.conversations)),
+            of_conversations(examples.conversations),
         ),
         examples,
         severity=Severity.MEDIUM,
