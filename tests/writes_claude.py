@@ -56,7 +56,7 @@ def _session(name: str, began: datetime, has_failed: bool) -> Iterator[dict[str,
 def _messages(name: str, has_failed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "user", {"role": "user", "content": "Mend the invoice export"}
     for number in range(3):
-        tools = ("Bash", "mcp__ledger__find_invoice")
+        tools = ("Bash", "mcp__ledger__find_invoice")[:: -1 if number % 2 else 1]
         calls = [(f"toolu_{name[:8]}{number}{place:015d}", t) for place, t in enumerate(tools)]
         yield "assistant", _answer(f"msg_{name[:8]}{number:016d}", "tool_use", calls)
         for call, tool in calls:

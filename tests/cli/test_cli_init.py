@@ -282,6 +282,16 @@ def test_without_either_the_line_is_told(used: Account) -> None:
     assert line.endswith("# by tgt init"), "it is not broken into two, whatever the width"
 
 
+def test_relative_settings_mean_the_same_for_the_timer(used: Account) -> None:
+    used.has(systemctl=_SYSTEMCTL)
+    used.env_file.parent.mkdir(parents=True)
+    used.env_file.write_text("FGK_TASKS_DIR=tasks\n")
+    used.tgt("init", "--yes", "--timer")
+    service = (used.home / ".config/systemd/user/tgt.service").read_text()
+    assert f"WorkingDirectory={used.place.path}\n" in service
+    assert f"ReadWritePaths={used.place.path}/tasks\n" in service
+
+
 def test_a_timer_of_somebody_else_is_enough(used: Account) -> None:
     used.has(crontab=_CRONTAB)
     (used.home / "table").write_text("*/5 * * * * /opt/tgt/bin/tgt run\n")

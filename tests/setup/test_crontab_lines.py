@@ -34,7 +34,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def job(tmp_path: Path, minutes: int = 15, *, name: str = "tgt") -> Job:
-    return Job((str(tmp_path / name),), tmp_path / "100% mine.env", tmp_path, minutes)
+    return Job((str(tmp_path / name),), tmp_path / "100% mine.env", tmp_path, minutes, tmp_path)
 
 
 @pytest.mark.parametrize("before", ["", "5 4 * * * backup --all", _OTHERS])

@@ -38,7 +38,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def job(tmp_path: Path, minutes: int = 15) -> Job:
     command = (str(Path(sys.executable).with_name("tgt")),)
-    return Job(command, tmp_path / "config/tgt/tgt.env", tmp_path / "my tasks", minutes)
+    tasks = tmp_path / "my tasks"
+    return Job(command, tmp_path / "config/tgt/tgt.env", tasks, minutes, tasks)
 
 
 def units() -> dict[str, str]:
@@ -82,7 +83,8 @@ def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(tmp_path: Path
     ("place", "value"), [("/home/a/.claude", "yes"), ("/var/tmp/log", "no"), ("/tmpfiles", "yes")]
 )
 def test_telemetry_among_temporary_files_stays_visible(place: str, value: str) -> None:
-    task = Job(("/opt/tgt",), Path("/home/a/tgt.env"), Path("/home/a/tasks"), 15, (place,))
+    home = Path("/home/a/tasks")
+    task = Job(("/opt/tgt",), Path("/home/a/tgt.env"), home, 15, home, (place,))
     assert f"\nPrivateTmp={value}\n" in rendered(task)["tgt.service"]
 
 

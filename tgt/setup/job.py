@@ -10,13 +10,15 @@ _HOUR, _DAY = 60, 24
 
 @dataclass(frozen=True)
 class Job:
-    """``tgt run`` with its settings file, in the task directory, every so many minutes; ``reads``
-    are the places with telemetry."""
+    """``tgt run`` with its settings file, every so many minutes. ``directory`` is where relative
+    paths of the settings start, ``writes`` the task directory, ``reads`` the places with
+    telemetry."""
 
     command: tuple[str, ...]
     env_file: Path
     directory: Path
     minutes: int
+    writes: Path
     reads: tuple[str, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from tgt.setup.programs import own_command
 from tgt.setup.settings_file import Target
 from tgt.setup.telemetry import Place, look, named
 from tgt.sources.registry import nothing_there, usual
+from tgt.sources.spec import CONTEXTLOG
 
 FIRST_LOOK = timedelta(days=7)
 """How far back the first run looks."""
@@ -40,9 +41,18 @@ class Plan:
     def job(self) -> Job:
         """What a scheduler runs from now on."""
         settings = self.settings
-        directory = settings.tasks_dir.absolute()
-        reads = tuple(place.directory for place in self.telemetry)
-        return Job(own_command(), self.target.path, directory, settings.interval_min, reads)
+        tasks = settings.tasks_dir.absolute()
+        named = [settings.tasks_dir, *(s.place for s in settings.source if s.place)]
+        if any(place.spec.kind == CONTEXTLOG and not place.spec.place for place in self.telemetry):
+            named.append(settings.contextlog_dir)
+        return Job(
+            command=own_command(),
+            env_file=self.target.path,
+            directory=tasks if all(path.is_absolute() for path in named) else Path.cwd(),
+            minutes=settings.interval_min,
+            writes=tasks,
+            reads=tuple(place.directory for place in self.telemetry),
+        )
 
 
 def planned(source: str | None, env_file: Path | None, now: datetime, *, here: bool) -> Plan:

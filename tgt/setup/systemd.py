@@ -117,7 +117,7 @@ def rendered(job: Job) -> dict[str, str]:
             "ExecStart": " ".join(_quoted(word).replace("$", "$$") for word in job.words),
             "EnvironmentFile": None,
             "WorkingDirectory": place,
-            "ReadWritePaths": _quoted(str(job.directory)),
+            "ReadWritePaths": _quoted(str(job.writes)),
         },
         TIMER: {"OnCalendar": calendar},
     }
