@@ -232,6 +232,7 @@ def _with_next(lines: list[Line]) -> Iterator[tuple[Line, Line | None]]:
 
 def _after(line: Line, what: str) -> Line:
     shared: Line = {name: line[name] for name in ("sessionId", "cwd", "version") if name in line}
+    shared["isSidechain"] = False
     ids = {"uuid": f"{line['uuid']}-{what}", "parentUuid": line["uuid"]}
     return {**shared, **ids, "at": line["at"] + _SECOND}
 

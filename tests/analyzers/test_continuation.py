@@ -182,13 +182,18 @@ def _turns(n: int, cut: int, calls: int, **keys: str) -> list[Line]:
 def test_of_turns_of_an_agent_only_the_ends_are_counted(
     world: World, judge: Judge, cut: int, calls: int, value: float | None
 ) -> None:
-    world.write(*_turns(30, cut, calls))
+    world.write(*_turns(30, cut, calls, service="codex:website"))
     found = [f.evidence.details["value"] for f in judge(ANALYZER).findings]
     assert found == ([pytest.approx(value, abs=0.001)] if value else [])
 
 
+def test_of_other_services_every_answer_is_counted(world: World, judge: Judge) -> None:
+    world.write(*_turns(30, 24, 6, service="website"))
+    assert judge(ANALYZER).findings == (), "24 of 180"
+
+
 def test_an_answer_that_calls_tools_and_was_cut_off_is_counted(world: World, judge: Judge) -> None:
-    lines = _turns(30, 0, 1)
+    lines = _turns(30, 0, 1, service="codex:website")
     cut = ({**line, "finish_reason": "tool_calls", "continuation": True} for line in lines[:12])
     world.write(*cut, *lines[12:])
     (finding,) = judge(ANALYZER).findings

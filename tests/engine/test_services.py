@@ -23,6 +23,7 @@ CLAUDE, CODEX = "claude-code:website", "codex:website"
         ("claude-code:website", True),
         ("codex:a:b", True),
         ("opencode", True),
+        ("codex_exec", True),
         ("website", False),
         ("website:codex", False),
         ("claude-codes:x", False),

@@ -1,6 +1,6 @@
 """Truncated answers: too large a share of responses is cut off before it ends.
 
-Responses that only call tools are left out: who works with tools ends a turn with one of many.
+Of a coding agent responses that only call tools are left out: it ends a turn with one of many.
 """
 
 from __future__ import annotations

@@ -77,7 +77,11 @@ class ErrorSpikeAnalyzer:
                 for each in context.snapshot.counts(kind.signal, window, history=_has_errors):
                     by_subject.setdefault(each.subject, []).append((kind, each))
             for subject, readings in sorted(by_subject.items()):
-                failures = {kind.key: reading.now.k for kind, reading in readings}
+                failures = {
+                    kind.key: reading.now.k
+                    for kind, reading in readings
+                    if reading.now.k or kind is _HARD
+                }
                 judged = [
                     self._judge(context, kind, reading, failures)
                     for kind, reading in readings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tgt.engine.protocol import Coverage, Of, Signal
+from tgt.engine.services import IS_AGENT
 
 FAILURE = Signal("failure", where="actor <> 'user'", counted="failed")
 TRAFFIC = Signal("traffic", where=FAILURE.where, counted=FAILURE.counted, by="'traffic'")
@@ -15,9 +16,12 @@ SOFT_FAILURE = Signal(
 )
 """Calls that succeeded as such, and say that what was asked for did not."""
 
-_ENDS_TURN = "actor <> 'user' AND (truncated OR finish_reason IS DISTINCT FROM 'tool_calls')"
-"""Of a turn of an agent most answers are calls of tools, which say nothing of whether its answer is
-cut off: of ten turns that are, one in ten answers would be."""
+_ENDS_TURN = (
+    "actor <> 'user' AND (truncated OR finish_reason IS DISTINCT FROM 'tool_calls'"
+    f" OR NOT coalesce({IS_AGENT}, false))"
+)
+"""Of a turn of a coding agent most answers are calls of tools, which say nothing of whether its
+answer is cut off: where all turns are, one in ten answers may be."""
 TRUNCATION = Signal(
     "truncation", where=f"{_ENDS_TURN} AND truncated IS NOT NULL", counted="truncated"
 )

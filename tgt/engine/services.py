@@ -11,13 +11,19 @@ from collections.abc import Iterable
 
 from tgt.sources.spec import AGENTS
 
-IS_AGENT = f"split_part(service, ':', 1) IN ({', '.join(repr(kind) for kind in AGENTS)})"
+_IN_TRACES = (
+    *("codex_cli_rs", "codex_exec", "gemini-cli", "qwen-code", "github-copilot", "copilot-chat"),
+    "goose",
+)
+"""How agents call themselves in OpenTelemetry, if otherwise than their files are called."""
+_AGENTS = (*AGENTS, *_IN_TRACES)
+IS_AGENT = f"split_part(service, ':', 1) IN ({', '.join(map(repr, _AGENTS))})"
 """SQL for whether a service is a coding agent in some project, ``codex:website``."""
 
 
 def is_agent(service: str | None) -> bool:
     """The same of one service."""
-    return service is not None and service.partition(":")[0] in AGENTS
+    return service is not None and service.partition(":")[0] in _AGENTS
 
 
 def are_told_apart(services: Iterable[str]) -> bool:
