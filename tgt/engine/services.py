@@ -16,7 +16,9 @@ _IN_TRACES = (
     "goose",
 )
 """How agents call themselves in OpenTelemetry, if otherwise than their files are called."""
-_AGENTS = (*AGENTS, *_IN_TRACES)
+_KIN = ("openclaw", "roo", "kilo", "zoo")
+"""Agents that write as another one does."""
+_AGENTS = (*AGENTS, *_KIN, *_IN_TRACES)
 IS_AGENT = f"split_part(service, ':', 1) IN ({', '.join(map(repr, _AGENTS))})"
 """SQL for whether a service is a coding agent in some project, ``codex:website``."""
 

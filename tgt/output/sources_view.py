@@ -53,6 +53,18 @@ def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
     for label, counted in (("in the words of", one.dialects), ("services", one.inventory.services)):
         if counted:
             yield label, _names(counted)
+    yield from _passed_over(one)
+    yield "events", _counted(one.inventory.acts)
+    yield "columns", _columns(one)
+    for name, reason in one.abilities.items():
+        yield (
+            name,
+            Text("can work on it", "green") if not reason else Text(f"cannot: {reason}", "yellow"),
+        )
+
+
+def _passed_over(one: Surveyed) -> Iterator[tuple[str, Text]]:
+    """What is no event, by its kind, and the files of which nothing was read."""
     for label, kinds in (
         ("not understood", one.passed_over(Reason.UNKNOWN)),
         ("malformed", one.passed_over(Reason.MALFORMED)),
@@ -61,13 +73,6 @@ def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
             yield label, _counted(kinds)
     for name, reason in one.not_read[:_FEW]:
         yield "not read", text.styled(f"{name}: {reason}", limit=300)
-    yield "events", _counted(one.inventory.acts)
-    yield "columns", _columns(one)
-    for name, reason in one.abilities.items():
-        yield (
-            name,
-            Text("can work on it", "green") if not reason else Text(f"cannot: {reason}", "yellow"),
-        )
 
 
 def _records(one: Surveyed) -> Text:

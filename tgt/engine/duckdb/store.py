@@ -151,9 +151,10 @@ def code_key() -> str:
 
     package = Path(tgt.__file__).parent
     digest = hashlib.sha256(f"{tgt.__version__} {duckdb.__version__}".encode())
-    modules = [package / "events.py", package / "templates.py", package / "redact.py"]
-    for part in ("engine/duckdb", "sources", "redact"):
+    modules = [package / "events.py", package / "subjects.py"]
+    for part in ("engine", "sources", "redact", "templates"):
         modules += (package / part).rglob("*.py")
+        modules += (package / part).rglob("*.toml")
     for module in sorted(modules):
         if module.is_file():
             digest.update(module.read_bytes())
