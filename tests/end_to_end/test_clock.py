@@ -12,7 +12,7 @@ import pytest
 from conftest import END, World, call
 
 from tgt.outcome import RunReport, SkipReason
-from tgt.store.state_file import Health, Pause
+from tgt.tasks.state import Health, Pause
 from tgt.tasks.card import format_time, parse_time
 
 MINUTE = timedelta(minutes=1)

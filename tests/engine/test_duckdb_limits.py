@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from conftest import END, World
 
 from tgt.engine.duckdb import limits as resources
-from tgt.engine.duckdb.queries import DuckDBEngine, Workspace
+from tgt.engine.duckdb.store import Workspace
+from tgt.engine.duckdb.timeline import DuckDBTimeline
 from tgt.events import Interval
 from tgt.sources.contextlog import ContextLog
 
@@ -42,52 +45,50 @@ def test_little_memory_is_for_few_threads() -> None:
     assert 1 <= resources.threads(65536) == resources.processors()
 
 
-def _world(world: World, count: int) -> None:
+@pytest.fixture
+def opened(world: World) -> Iterator[Callable[[Workspace], DuckDBTimeline]]:
+    """A timeline of 120,000 events of the last minutes, in a workspace."""
     line = {"act": "tool_call", "name": "x", "conv_id": "c", "result_preview": "y" * 400}
     at = (END - timedelta(minutes=5)).isoformat()
-    world.write(*({**line, "ts": at, "id": str(number)} for number in range(count)))
+    world.write(*({**line, "ts": at, "id": str(number)} for number in range(120_000)))
+    window = Interval(END - timedelta(hours=1), END)
+    source = ContextLog(world.logs)
+    with ExitStack() as stack:
+        yield lambda workspace: stack.enter_context(
+            DuckDBTimeline(
+                [(source, source.listing())],
+                (),
+                window,
+                window,
+                timedelta(days=1),
+                workspace,
+            )
+        )
 
 
-def test_what_does_not_fit_lies_below_the_cache_and_is_removed(
-    world: World, tmp_path: Path
+def events(timeline: DuckDBTimeline) -> int:
+    return timeline.at(Interval(END - timedelta(hours=1), END)).coverage.events
+
+
+def test_what_a_killed_run_left_below_the_cache_is_removed(
+    opened: Callable[[Workspace], DuckDBTimeline], tmp_path: Path
 ) -> None:
-    _world(world, 120_000)
     cache = tmp_path / "cache"
     (cache / "spill").mkdir(parents=True)
     (cache / "spill" / "of_a_killed_run.tmp").write_bytes(b"x")
-    window = Interval(END - timedelta(hours=1), END)
-    with DuckDBEngine(Workspace(cache, writable=True, memory_mb=64)) as engine:
-        engine.read([ContextLog(world.logs)], window, window, timedelta(days=1))
-        assert engine.at(window, timedelta(days=1)).events == 120_000
-    assert [path.name for path in cache.iterdir()] == ["partials.duckdb"]
+    with opened(Workspace(cache, writable=True, memory_mb=64)) as timeline:
+        assert events(timeline) == 120_000
+    assert [path.name for path in cache.iterdir()] == ["events.duckdb"]
 
 
-def test_what_does_not_fit_where_nothing_may_be_written_lies_in_a_temporary_directory(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_nothing_may_be_written_nothing_is(
+    opened: Callable[[Workspace], DuckDBTimeline],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    _world(world, 120_000)
-    window = Interval(END - timedelta(hours=1), END)
-    with DuckDBEngine(Workspace(tmp_path / "cache", memory_mb=64)) as engine:
-        engine.read([ContextLog(world.logs)], window, window, timedelta(days=1))
-        assert engine.at(window, timedelta(days=1)).events == 120_000
-        (directory,) = temporary.iterdir()
-        assert directory.stat().st_mode & 0o077 == 0
+    assert events(opened(Workspace(tmp_path / "cache", memory_mb=128))) == 120_000
     assert list(temporary.iterdir()) == []
-    assert not (tmp_path / "cache").exists()
-
-
-def test_what_does_not_fit_anywhere_is_named(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
-    _world(world, 120_000)
-    window = Interval(END - timedelta(hours=1), END)
-    with DuckDBEngine(Workspace(tmp_path / "cache", memory_mb=64)) as engine:
-        engine.read([ContextLog(world.logs)], window, window, timedelta(days=1))
-        (warning,) = engine.at(window, timedelta(days=1)).warnings
-    assert "telemetry.jsonl" in warning
-    assert "memory" in warning.lower()
     assert not (tmp_path / "cache").exists()
