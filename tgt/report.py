@@ -16,8 +16,7 @@ from tgt.analyzers.base import Context
 from tgt.analyzers.loops import MIN_CALLS, loops
 from tgt.analyzers.outlook import EVERYTHING, Outlook, outlooks
 from tgt.analyzers.registry import Chosen, chosen
-from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, USAGE, long_waits
-from tgt.analyzers.ux_issue import LONG_WAIT
+from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, LONG_WAIT, USAGE, long_waits
 from tgt.config import Settings
 from tgt.engine.protocol import Progress, Snapshot, Timeline
 from tgt.engine.registry import Telemetry, open_timeline, telemetry_of

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tgt.analyzers.base import Analysis, Context
 from tgt.analyzers.baseline import Baseline
-from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.builder import Builder, Judged, look, with_samples
 from tgt.analyzers.figures import Measure, Unit, milliseconds, number
 from tgt.analyzers.judgements import Judgement, above, capped, severity_of, share_above
 from tgt.analyzers.masking import presentable
@@ -56,6 +56,12 @@ class Still:
     def examples(self, *_: Any, **__: Any) -> Examples:
         median = to_us(self.samples[0].at) if self.samples else None
         return Examples(self.samples, median, len(self.samples))
+
+    def runs(self, *_: Any) -> tuple[()]:
+        return ()
+
+    def recurrences(self, *_: Any, **__: Any) -> tuple[()]:
+        return ()
 
 
 class Analyzer:
@@ -186,7 +192,7 @@ def test_how_few_would_have_been_enough(limit: int, least: float, enough: int | 
 def test_samples_say_when_what_and_where() -> None:
     full = Sample(END, {"errorType": "E"}, id="i" * 99, conv_id="c", text="no")
     bare = Sample(END - timedelta(minutes=1), {})
-    told = finding(None, full, bare)
+    told = with_samples(finding(None, full, bare), (full, bare))
     first, second = told.evidence.samples
     assert first == {
         "timestamp": "2025-11-03T16:00:00.000Z",
@@ -297,7 +303,8 @@ def test_a_share_of_alike_events_is_less_certain() -> None:
 def test_nothing_that_looks_like_a_credential_leaves_an_analyzer() -> None:
     secret = "ghp_" + "a1B2" * 9
     sample = Sample(END, {"name": secret}, id=secret, text=f"{secret} " + "x" * 300)
-    told = replace(finding(None, sample, kinds=[secret]), subject=secret, title=secret)
+    found = with_samples(finding(None, sample, kinds=[secret]), (sample,))
+    told = replace(found, subject=secret, title=secret)
     abstention = Abstention("example", secret, f"11 calls of {secret}")
     context = builder().context
     analysis = presentable(Analysis((told,), (abstention,)), context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tgt import options
 from tgt.engine.protocol import Coverage, Of, Signal
 from tgt.engine.services import IS_AGENT
 
@@ -53,6 +54,9 @@ ERROR_HEAVY = Signal(
     counted="errors > 0.3 * events",
     by="'conversations/error_heavy'",
 )
+
+
+LONG_WAIT = options.seconds("TASKGEN_LONG_WAIT_S", 8, "seconds that make an answer a long wait")
 
 
 def long_waits(seconds: float) -> Signal:

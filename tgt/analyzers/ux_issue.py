@@ -24,7 +24,7 @@ from tgt.analyzers.judgements import (
     share_above,
     share_risen,
 )
-from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, long_waits
+from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, LONG_WAIT, long_waits
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
@@ -40,7 +40,6 @@ _NO_ANSWERS = "no responses of a model"
 ABORTED = options.share(
     "TASKGEN_UX_ABORT_THRESHOLD", 0.20, "share of conversations that may be aborted"
 )
-LONG_WAIT = options.seconds("TASKGEN_LONG_WAIT_S", 8, "seconds that make an answer a long wait")
 
 
 @dataclass(frozen=True)
