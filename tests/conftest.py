@@ -97,6 +97,18 @@ class Workplace:
         return path
 
 
+@pytest.fixture(scope="session")
+def no_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an account that uses no agent."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_at_home(monkeypatch: pytest.MonkeyPatch, no_home: Path) -> None:
+    """Whoever runs the tests may have agents: what they keep at home is not read."""
+    monkeypatch.setenv("HOME", str(no_home))
+
+
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)

@@ -305,6 +305,7 @@ FIXED = {
     "TASKGEN_MAPPING": "what telemetry means",
     "TASKGEN_MEMORY_MB": "how much it takes, not what comes of it",
     "TASKGEN_REDACT": "what a card may show, not whether there is one",
+    "TASKGEN_SERVICES": "what a service is called, not whether there is a card",
     "TASKGEN_REDACT_PATTERNS": "what a card may show, not whether there is one",
 }
 
