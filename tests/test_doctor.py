@@ -219,6 +219,13 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "analyzer",
         "ux_issue failed 3 times in a row: boom",
     ),
+    "a run that failed": (
+        lambda place, _: _state(place, lastError="no telemetry"),
+        {},
+        "warn",
+        "runs",
+        "which failed: no telemetry",
+    ),
     "a clock that was set back": (
         lambda place, logs: _state(place, lastRunAt="2025-11-04T16:00:00.000Z"),
         {},

@@ -210,6 +210,9 @@ def _last_run(settings: Settings, state: SchedulerState, now: datetime) -> Check
         message = f"overdue: {last}, and one every {settings.interval_min} minutes is meant"
         remedy = "look at the timer (below) and at its log; is TASKGEN_INTERVAL_MIN its cadence?"
         return Check("runs", State.FAIL, message, remedy)
+    if state.last_error:
+        remedy = "run tgt run --dry-run to see whether it still does"
+        return Check("runs", State.WARN, f"{last}, which failed: {state.last_error}", remedy)
     return Check("runs", State.OK, f"{last}, {state.total_runs} in all")
 
 
@@ -342,14 +345,15 @@ def _telemetry_clock(
 
 def _documentation(settings: Settings) -> Iterator[Check]:
     """Where tools are documented, if somebody said so."""
-    from tgt.analyzers import docs_gap
+    from tgt.analyzers.docs_gap import DocsGapAnalyzer
+    from tgt.analyzers.documentation import PATHS, absent
 
-    if docs_gap.DocsGapAnalyzer.name not in settings.analyzers:
+    if DocsGapAnalyzer.name not in settings.analyzers:
         return
-    paths = settings.option(docs_gap.PATHS)
-    if paths == docs_gap.PATHS.default:
+    paths = settings.option(PATHS)
+    if paths == PATHS.default:
         return
-    if reason := docs_gap.absent(paths):
+    if reason := absent(paths):
         remedy = "set TASKGEN_DOCS_PATHS, or leave docs_gap out of TASKGEN_ANALYZERS"
         yield Check("documentation", State.FAIL, reason, remedy)
     else:

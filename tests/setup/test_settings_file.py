@@ -53,6 +53,8 @@ def test_tasks_that_are_there_stay_there(home: Path) -> None:
     here = f"{home}/work/.forgekeeper/tasks"
     assert written(home, Spec("codex"), here=True)["FGK_TASKS_DIR"] == here
     Path(here).mkdir(parents=True)
+    assert written(home, Spec("codex"))["FGK_TASKS_DIR"] != here, "no task was ever saved there"
+    (Path(here) / "generated_tasks.jsonl").touch()
     assert written(home, Spec("codex"))["FGK_TASKS_DIR"] == here
     told = written(home, Spec("codex"), FGK_TASKS_DIR="mine")
     assert told["FGK_TASKS_DIR"] == f"{home}/work/mine"

@@ -16,6 +16,7 @@ from tgt.errors import StoreError
 from tgt.settings import Settings
 from tgt.sources.spec import CONTEXTLOG, Spec
 from tgt.store import fsio
+from tgt.store.journal import Journal
 
 _PLAIN = re.compile(r"[\w./,:+@%?=&~-]+")
 _COMMENTS = {
@@ -61,7 +62,7 @@ def values(sources: Iterable[Spec], settings: Settings, *, here: bool) -> dict[s
     if any(spec.kind == CONTEXTLOG and spec.place is None for spec in chosen):
         told["FGK_CONTEXTLOG_DIR"] = str(settings.contextlog_dir.absolute())
     tasks = settings.tasks_dir
-    if tasks == Path(TASKS_DIR) and not here and not tasks.is_dir():
+    if tasks == Path(TASKS_DIR) and not here and not Journal(tasks).path.exists():
         tasks = _state_home() / "tgt"
     return told | {"FGK_TASKS_DIR": str(tasks.absolute())}
 
