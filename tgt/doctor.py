@@ -345,13 +345,10 @@ def _telemetry_clock(
 
 def _documentation(settings: Settings) -> Iterator[Check]:
     """Where tools are documented, if somebody said so."""
-    from tgt.analyzers.docs_gap import DocsGapAnalyzer
-    from tgt.analyzers.documentation import PATHS, absent
+    from tgt.analyzers.documentation import PATHS, absent  # noqa: PLC0415 only needed here
 
-    if DocsGapAnalyzer.name not in settings.analyzers:
-        return
     paths = settings.option(PATHS)
-    if paths == PATHS.default:
+    if "docs_gap" not in settings.analyzers or paths == PATHS.default:
         return
     if reason := absent(paths):
         remedy = "set TASKGEN_DOCS_PATHS, or leave docs_gap out of TASKGEN_ANALYZERS"

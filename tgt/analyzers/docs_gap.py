@@ -6,13 +6,10 @@ the tool was used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.documentation import missing, search
+from tgt.analyzers.documentation import PATHS, absent, search
 from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
 from tgt.analyzers.signals import USAGE
@@ -25,11 +22,6 @@ MIN_CONVERSATIONS = 3
 
 MIN_USAGE = options.whole(
     "TASKGEN_DOCS_GAP_MIN_USAGE", 20, "calls of one undocumented tool in the window", 1, 1_000_000
-)
-PATHS = options.paths(
-    "TASKGEN_DOCS_PATHS",
-    (Path("docs"), Path("README.md")),
-    "comma-separated files and directories where documentation of tools is sought",
 )
 
 
@@ -126,14 +118,6 @@ class DocsGapAnalyzer:
                 "rule": "calls of a tool whose name stands nowhere in the documentation",
             },
         )
-
-
-def absent(paths: Sequence[Path]) -> str:
-    """What is wrong with the paths if none of them is there; else an empty text."""
-    if not missing(paths):
-        return ""
-    named = ", ".join(map(str, paths))
-    return f"there is no documentation: {named} is not there" if named else "no path is named"
 
 
 def _tool(reading: Reading) -> str:

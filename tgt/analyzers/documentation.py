@@ -9,12 +9,19 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tgt import options
 from tgt.analyzers.mentions import Mentions
+
+PATHS = options.paths(
+    "TASKGEN_DOCS_PATHS",
+    (Path("docs"), Path("README.md")),
+    "comma-separated files and directories where documentation of tools is sought",
+)
 
 _SUFFIXES = {".md", ".mdx", ".markdown", ".rst", ".txt", ".adoc", ".html", ".htm", ".org", ""}
 MOST_DOCUMENTS = 5000
@@ -35,9 +42,12 @@ class Search:
     left_out: str = ""
 
 
-def missing(paths: Iterable[Path]) -> bool:
-    """Whether none of the paths is there."""
-    return not any(_exists(path) for path in paths)
+def absent(paths: Sequence[Path]) -> str:
+    """What is wrong with the paths if none of them is there; else an empty text."""
+    if any(_exists(path) for path in paths):
+        return ""
+    named = ", ".join(map(str, paths))
+    return f"there is no documentation: {named} is not there" if named else "no path is named"
 
 
 def search(names: Collection[str], paths: Iterable[Path]) -> Search:
