@@ -59,8 +59,57 @@ def test_whatever_needs_a_check_takes_the_long_way(
     assert environment.tasks_directory() is None
 
 
+@pytest.mark.parametrize("variables", [{}, {"FGK_TASKS_DIR": "mine"}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing but a remark\n\n",
+        "FGK_TASKS_DIR=/srv/tasks\n",
+        "FGK_TASKS_DIR=/srv/t\u00e4sks\nTASKGEN_SOURCE=claude-code,otlp:/srv/log",
+        "FGK_TASKS_DIR=one\nFGK_TASKS_DIR=two=2\n",
+        "TASKGEN_SOURCE=ndjson:/srv/log?map=/srv/50%.toml\nFGK_CONTEXTLOG_DIR=logs\n",
+    ],
+)
+def test_a_file_as_init_writes_it_is_short_as_well(
+    alone: pytest.MonkeyPatch, tmp_path: Path, text: str, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        alone.setenv(name, value)
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert environment.tasks_directory() == config.load().tasks_dir
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"FGK_TASKS_DIR=~/tasks\n",
+        b"FGK_TASKS_DIR='/srv/my tasks'\n",
+        b"FGK_TASKS_DIR=/srv/tasks # mine\n",
+        b"FGK_TASKS_DIR=/srv/tasks\r\n",
+        b" FGK_TASKS_DIR=/srv/tasks\n",
+        b"export FGK_TASKS_DIR=/srv/tasks\n",
+        b"FGK_TASKS_DIR=/srv/$USER\n",
+        b"FGK_TASKS_DIR=\n",
+        b"FGK_TASKS_DIR=\xff\n",
+        b"TASKGEN_SOURCE=nonsense\n",
+        b"TASKGEN_SOURCE=otlp\n",
+        b"TASKGEN_MAX_TASKS=3\n",
+        b"TASKGEN_MXA_TASKS=3\n",
+        b"DATABASE_URL=x\n",
+        b"#" * 20_000,
+    ],
+)
+def test_a_file_of_any_other_form_takes_the_long_way(
+    alone: pytest.MonkeyPatch, tmp_path: Path, text: bytes
+) -> None:
+    assert alone is not None
+    (tmp_path / ".env").write_bytes(text)
+    assert environment.tasks_directory() is None
+
+
 @pytest.mark.parametrize("place", [".env", ".config/tgt/tgt.env", "elsewhere/tgt/tgt.env"])
-def test_a_settings_file_takes_the_long_way(
+def test_a_settings_file_that_cannot_be_read_takes_the_long_way(
     alone: pytest.MonkeyPatch, tmp_path: Path, place: str
 ) -> None:
     if place.startswith("elsewhere"):
@@ -68,7 +117,7 @@ def test_a_settings_file_takes_the_long_way(
     assert environment.tasks_directory() is not None
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).symlink_to("nowhere")
-    assert environment.tasks_directory() is None, "also one that cannot be read"
+    assert environment.tasks_directory() is None
 
 
 @pytest.mark.parametrize(
