@@ -148,15 +148,17 @@ class Planner:
         self._resumes = resumes
         left = [file for file in present if not self._tried(self._is_known, file)]
         left = [file for file in left if not self._is_known_copy(file)]
+        left = [file for file in left if file.modified_ns // 1000 >= since_us - _SLACK_US]
+        # Whatever became of known files must be known before others are compared with them.
+        left = [file for file in left if not self._tried(self._is_moved, file)]
         for file in left:
-            if file.modified_ns // 1000 >= since_us - _SLACK_US:
-                self._tried(self._meet, file)
+            self._tried(self._meet, file)
         gone = [k.file for k in self._known if k.file not in self._claimed]
         return Plan(
             tuple(self._readings),
             (*self._forgotten, *gone),
             tuple(self._kept),
-            tuple(self._warnings),
+            tuple(dict.fromkeys(self._warnings)),
         )
 
     def _tried(self, step: Callable[[LogFile], bool], file: LogFile) -> bool:
@@ -232,19 +234,27 @@ class Planner:
 
     # --- files that are new ----------------------------------------------------------------------
 
+    def _is_moved(self, file: LogFile) -> bool:
+        """Whether it is a known file under another name, or packed."""
+        if self._is_database(file):
+            return False
+        for known in self._alike(file, identity.first_bytes(file)):
+            if known.file not in self._claimed and (
+                self._continues(file, known) or self._is_compressed(file, known)
+            ):
+                is_grown = file.compression == "uncompressed" and file.size > known.read_to
+                self._claim(file, known, is_changed=is_grown)
+                return True
+        return False
+
     def _meet(self, file: LogFile) -> bool:
         if self._is_database(file):
             self._readings.append(Reading(file, self._new(file), is_database=True))
             return True
         data = identity.first_bytes(file)
-        for known in self._alike(file, data):
-            if known.file in self._claimed:
-                if self._is_read_with(file, known):
-                    return True
-            elif self._continues(file, known) or self._is_compressed(file, known):
-                is_grown = file.compression == "uncompressed" and file.size > known.read_to
-                self._claim(file, known, is_changed=is_grown)
-                return True
+        claimed = [known for known in self._alike(file, data) if known.file in self._claimed]
+        if any(self._is_read_with(file, known) for known in claimed):
+            return True
         whole = (*identity.hashed(data), file.size)
         beginning = identity.hashed(data[:_ALIKE_BYTES])
         alike = [*self._new_alike.get(whole, ()), *self._new_alike.get(beginning, ())]
