@@ -345,7 +345,7 @@ def _telemetry_clock(
 
 def _documentation(settings: Settings) -> Iterator[Check]:
     """Where tools are documented, if somebody said so."""
-    from tgt.analyzers.documentation import PATHS, absent  # noqa: PLC0415 only needed here
+    from tgt.analyzers.documentation import PATHS, absent
 
     paths = settings.option(PATHS)
     if "docs_gap" not in settings.analyzers or paths == PATHS.default:
