@@ -244,3 +244,16 @@ def test_who_steers_an_agent_does_not_give_up(
     world.write(*(response(m, "other") for m in (16, 17, 18)))
     found = [finding.subject for finding in judge(ANALYZER).findings]
     assert found == ([ABORTED] if aborted else [])
+
+
+def test_where_few_conversations_end_more_of_them_are_looked_at(world: World, judge: Judge) -> None:
+    """Four an hour are too few for an hour, and enough for four."""
+    for number in range(16):
+        kind = "aborted" if number % 2 else "good"
+        world.write(*_conversation(16 + 13 * number, f"now{number}", kind))
+    analysis = judge(ANALYZER)
+    (finding,) = analysis.findings
+    assert finding.subject == ABORTED
+    assert finding.evidence.time_window == "4 hours"
+    assert len(finding.evidence.samples) == 3
+    assert analysis.abstained == ()

@@ -3,7 +3,8 @@
 Only conversations that are over are judged, each whole, in the window in which it ended. The
 three questions are asked together, so the confidence allows for three looks, and every one that
 is answered with yes is reported. Agents that work for minutes are no news: long waits are held
-against what is usual as soon as that is known.
+against what is usual as soon as that is known. Where too few end in the run's window the shortest
+longer one is judged in which enough do.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ MIN_CONVERSATIONS = 10
 MIN_BAD = 3
 PRIOR = 0.02 / 3
 """Probability, before looking, that one of the three shares has just changed."""
+WINDOWS_H = (4, 24)
+"""Longer windows for where too few conversations end in the run's own."""
 _SUCH = "such conversations"
 _NO_ANSWERS = "no responses of a model"
 
@@ -127,18 +130,20 @@ class UxIssueAnalyzer:
         return tuple(question.signal for question in questions(settings))
 
     def analyze(self, context: Context) -> Analysis:
+        windows = context.longer_windows(*WINDOWS_H)
+        window = next((each for each in windows if not _missing(context, each)), None)
+        if window is None:
+            builder = Builder(self, context, subjects.CONVERSATIONS, context.window)
+            return Analysis((), (builder.abstention(_missing(context, context.window)),))
+
         def judge(window: Interval) -> Iterator[Judged]:
-            if missing := _missing(context, window):
-                builder = Builder(self, context, subjects.CONVERSATIONS, window)
-                yield builder.subject, builder.abstention(missing)
-                return
             for question in questions(context.settings):
                 readings = context.snapshot.counts(question.signal, window, history=question.fires)
                 for reading in readings:
                     if question.fires(reading.now):
                         yield reading.subject, self._judge(context, question, reading)
 
-        return look([context.window], judge)
+        return look([window], judge)
 
     def _judge(self, context: Context, question: _Question, reading: Reading) -> Finding | None:
         history = baseline_of(context, self.task_type, reading)

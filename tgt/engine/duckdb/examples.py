@@ -57,7 +57,7 @@ class Finder:
                 f" AND ({signal.by}) = $subject AND last_us > {self._start}"
                 f" AND last_us <= {self._over}"
             )
-            return self._of("recent", f"conv_id IN ({bad})", "true", most, subject=subject)
+            return self._of(self._events(), f"conv_id IN ({bad})", "true", most, subject=subject)
         population = f"({signal.where}) AND {called} = $subject"
         if signal.value:
             limit = "" if beyond is None else f" AND ({signal.value}) > $line"
@@ -65,10 +65,15 @@ class Finder:
         else:
             counts, given = f"({signal.counted})", {}
         inside = f"us > {self._start} AND us <= {self._end}"
-        events = "recent" if self._start >= self._recent_us else f"({canonical(inside)})"
         return self._of(
-            events, f"{inside} AND {population}", counts, most, subject=subject, **given
+            self._events(), f"{inside} AND {population}", counts, most, subject=subject, **given
         )
+
+    def _events(self) -> str:
+        """A FROM item with the events of the window at least."""
+        if self._start >= self._recent_us:
+            return "recent"
+        return f"({canonical(f'us > {self._start} AND us <= {self._end}')})"
 
     def _of(
         self, events: str, population: str, counts: str, most: int, **parameters: Any
