@@ -176,13 +176,14 @@ def bash_fails(rng: random.Random, lines: list[Line]) -> list[Line]:
 
 
 def cut_off(rng: random.Random, lines: list[Line]) -> list[Line]:
-    """Of the turns a half ends with an answer that was too long."""
+    """Of the turns that a model ends a half ends with an answer that was too long."""
     said = "API Error: the response exceeded the 32000 output token maximum."
     spoilt: list[Line] = []
     for line, following in _with_next(lines):
         spoilt.append(line)
         is_last = following is None or _is_prompt(following)
-        if is_last and rng.random() < 0.5:
+        is_of_model = line.get("message", {}).get("model") == MODEL
+        if is_last and is_of_model and rng.random() < 0.5:
             spoilt.append(_told(line, said, error="max_output_tokens"))
     return spoilt
 

@@ -139,7 +139,7 @@ class Bench:
             "FGK_CONTEXTLOG_DIR": str(self.directory / "context_log"),
             "FGK_TASKS_DIR": str(self.directory / "tasks"),
             "TASKGEN_DOCS_PATHS": str(self.directory / "docs"),
-            # In these worlds all failures of a tool say the same, so that each recurs, which is true.
+            # All failures of a tool say the same here: that they recur is true, and no news.
             "TASKGEN_ANALYZERS": "continuation,error_spike,docs_gap,performance,ux_issue",
             **more,
         }
