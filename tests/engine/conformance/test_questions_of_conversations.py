@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
 from engine.conformance.worlds import (
     ABORTED,
     END,
@@ -108,7 +107,6 @@ def test_what_other_services_tell_says_nothing_about_one_that_does_not(engine: E
         assert asked.shares(ABORTED) == {"aborted": (1, 1)}
 
 
-@pytest.mark.xfail(strict=True, reason="subjects that only the history has are among the readings")
 def test_subjects_that_only_the_history_has_are_not_of_the_window(engine: Engine) -> None:
     signal = Signal("all", of=Of.CONVERSATIONS, by="service")
     with engine.asked(call(30, "c", service="s"), call(300, "d", service="other")) as asked:

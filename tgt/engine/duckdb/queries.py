@@ -436,8 +436,9 @@ class DuckDBSnapshot:
         for subject, hour, n, k in rows:
             by_subject.setdefault(subject, {})[hour] = _single(n, k)
         return tuple(
-            Reading(subject, window, hours.pop(None, Counts()), _sorted(hours))
+            Reading(subject, window, hours.pop(None), _sorted(hours))
             for subject, hours in sorted(by_subject.items())
+            if None in hours
         )
 
     def _judge(self) -> None:
