@@ -12,8 +12,10 @@ no crash, no hang, and every good line counts as if the others were not there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
+import re
 import shutil
 import signal
 import tempfile
@@ -34,7 +36,9 @@ CONTEXTLOG = "contextlog"
 _NOT_TELEMETRY = {"expected.json", "map.toml", ".project_root"}
 _FIXED = {"events.jsonl", "ui_messages.json", "history_item.json", "api_conversation_history.json"}
 _PATIENCE_S = 300
+_ID_IN_TEXT = re.compile(rb"""(Id"\s*:\s*")""")
 _NEST = 600
+_LATER_NS = 3 * 86_400 * 10**9
 _START = datetime(2025, 11, 3, 10, tzinfo=timezone.utc)
 _ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1e308, 10**30, "", " ", "NaN", "\x00", "\ud800", "x" * 5000),
@@ -116,8 +120,8 @@ class Mutator:
         rng = self._rng
         try:
             value = json.loads(good)
-        except ValueError:
-            return self._bytes(good)
+        except ValueError:  # of a format around JSON
+            return self._bytes(_ID_IN_TEXT.sub(rb"\1z", good))
         if rng.random() < 0.25:
             return self._bytes(json.dumps(_apart(value)).encode())
         value = _apart(value)
@@ -164,11 +168,18 @@ class Mutator:
 
 
 def _apart(value: Any, name: str = "") -> Any:
-    """The same with ids of its own, so that it is not taken for the good one told again."""
+    """The same with ids and times of its own: it must not be taken for the good one told again."""
     if isinstance(value, dict):
-        return {key: _apart(each, key) for key, each in value.items()}
+        called = value.get("key")  # as attributes of OpenTelemetry are
+        inside = called if isinstance(called, str) else ""
+        return {key: _apart(each, inside or key) for key, each in value.items()}
     if isinstance(value, list):
         return [_apart(each, name) for each in value]
+    if isinstance(value, str) and value.startswith("{"):
+        with contextlib.suppress(ValueError):
+            return json.dumps(_apart(json.loads(value)))
+    if "UnixNano" in name and str(value).isdigit():
+        return str(int(value) + _LATER_NS)
     is_id = name.lower().endswith(("id", "uuid", "parent")) and isinstance(value, str)
     return f"{value}z" if is_id else value
 
