@@ -27,6 +27,7 @@ _SLACK_US = 26 * HOUR_US
 _MOST_ALIKE = 16
 """Of files that begin alike so many are compared with a new one."""
 _ALIKE_BYTES = 256
+"""All first lines of a log begin alike, so a few bytes are the beginning of anything."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,9 @@ class Planner:
         """Whether one of two files that are there is the beginning of the other; if the one that
         was known is, the other is read on in its place."""
         other = self._claimed[known.file]
+        first, others_first = identity.first_bytes(file), identity.first_bytes(other)
+        if min(len(first), len(others_first)) < _ALIKE_BYTES and first != others_first:
+            return False
         if _is_beginning(file, other):
             longer, shorter = other, file
         elif _is_beginning(other, file):
