@@ -22,7 +22,7 @@ def pool() -> Sequence[list[dict[str, Any]]]:
     return busy_weeks.turns(TRANSCRIPTS)
 
 
-@pytest.mark.parametrize("name", ["healthy", "bash_fails", "interrupted"])
+@pytest.mark.parametrize("name", ["healthy", "bash_fails", "outage"])
 def test_a_healthy_day_is_silent_and_a_fault_is_its_one_card(
     pool: Sequence[list[dict[str, Any]]], name: str
 ) -> None:
