@@ -72,7 +72,7 @@ SIGNALS = [q.signal for q in (*SHARES, LATENCIES, *CONVERSATIONS)]
 MINUTES = st.one_of(
     st.integers(-30, 70).map(float),
     st.integers(0, 48_000).map(lambda n: n / 100),
-    st.integers(0, 300_000).map(lambda n: n / 100),
+    st.integers(0, 120_000).map(lambda n: n / 100),
     st.sampled_from([0.0, 15.0, 60.0, 120.0, 180.0]),
 )
 CONVERSATION = st.sampled_from([None, "a", "b", "c", "d"])
@@ -96,7 +96,12 @@ OTHERS = st.one_of(
     st.builds(cancel, MINUTES, CONVERSATION),
     st.builds(event, MINUTES, CONVERSATION),
 )
-EVENTS = st.lists(st.one_of(CALLS, CALLS, ANSWERS, OTHERS), min_size=40, max_size=90)
+LONG_AGO = st.builds(
+    call, st.integers(120_000, 300_000).map(lambda n: n / 100), elapsed_ms=st.just(5.0)
+)
+"""Partly before the baseline. A conversation is judged whole, as far back as it can be read; how
+far that is, no engine promises."""
+EVENTS = st.lists(st.one_of(CALLS, CALLS, ANSWERS, OTHERS, LONG_AGO), min_size=40, max_size=90)
 
 
 def _check(asked: Answers, reference: Reference) -> None:
