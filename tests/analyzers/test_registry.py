@@ -49,9 +49,12 @@ def test_no_option_is_declared_twice() -> None:
 
 
 def test_nobody_imports_an_analyzer() -> None:
-    """They are found by name, so that adding one touches a new file and a line of the table."""
+    """They are found by name, so that adding one touches a new file and a line of the table; only
+    what says how far each of them sees knows their limits."""
     modules = {type(analyzer).__module__ for analyzer in BUILT_IN}
     for path in Path(tgt.__file__).parent.rglob("*.py"):
+        if path.parent.name == "outlook":
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 names = {f"{node.module}.{alias.name}" for alias in node.names}

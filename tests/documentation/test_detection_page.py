@@ -30,7 +30,8 @@ PAGE = Page("docs/detection.md")
 FACTS = Page("docs/analyzers.md")
 HOW = "How tgt decides"
 WINDOWS = (
-    "`continuation` at {}, `error_spike` at {}, `performance` at {} and `token_waste` at {} hours"
+    "`continuation` at {}, `error_spike` at {}, `performance` at {}, `ux_issue` at {}"
+    " and `token_waste` at {} hours"
 )
 
 

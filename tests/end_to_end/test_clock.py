@@ -161,7 +161,7 @@ def test_stamps_do_not_depend_on_the_zone_of_the_machine(
     for zone in ("UTC", "America/New_York", "Asia/Kathmandu"):
         monkeypatch.setenv("TZ", zone)
         inside = World(world.path / zone.replace("/", "-"))
-        inside.path.mkdir()
+        (inside.path / "docs").mkdir(parents=True)
         _telemetry(inside, END, range(1))
         assert _run(inside, END).saved == 1
         stamps.append((inside.card().text("savedAt"), inside.card().text("evidence")))

@@ -257,5 +257,8 @@ def _sample(sample: Sample, text: str | None, mask: Callable[[str], str]) -> dic
         **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),
         **({"convId": masked_cut(sample.conv_id, _LONGEST_ID, mask)} if sample.conv_id else {}),
         **({"text": text} if text else {}),
-        **sample.values,
+        **{
+            key: masked_cut(value, _LONGEST_ID, mask) if isinstance(value, str) else value
+            for key, value in sample.values.items()
+        },
     }

@@ -53,8 +53,10 @@ MACROS = (
         WHEN ltrim(t, {_BLANKS})[1] IN ('{{', '[') AND json_valid(t) THEN NULL
         ELSE nullif(trim(t, {_BLANKS}), '') END""",
     "CREATE OR REPLACE TEMP MACRO plain(w) AS translate(lower(w), '- ', '__')",
-    f"""CREATE OR REPLACE TEMP MACRO written_moment(t) AS epoch_us(TRY_CAST(regexp_replace(
-        replace(upper(t), ',', '.'), '{_WRITTEN}', '{_AS_DUCKDB}') AS TIMESTAMPTZ))""",
+    # The engine knows years of more than four digits.
+    "CREATE OR REPLACE TEMP MACRO in_time(us) AS CASE WHEN us < 253402300800000000 THEN us END",
+    f"""CREATE OR REPLACE TEMP MACRO written_moment(t) AS in_time(epoch_us(TRY_CAST(regexp_replace(
+        replace(upper(t), ',', '.'), '{_WRITTEN}', '{_AS_DUCKDB}') AS TIMESTAMPTZ)))""",
     """CREATE OR REPLACE TEMP MACRO real_moment(d) AS CASE
         WHEN d < 631152000 THEN NULL WHEN d < 1e11 THEN CAST(d * 1e6 AS BIGINT)
         WHEN d < 631152000e3 THEN NULL WHEN d < 1e14 THEN CAST(d * 1e3 AS BIGINT)
@@ -88,7 +90,6 @@ MACROS = (
         ELSE coalesce({constant_map(OUTCOMES)}[plain(w)],
             CASE WHEN number(w) >= 400 THEN true
                 WHEN number(w) >= 100 OR number(w) IN (0, 1) THEN false END) END""",
-    "CREATE OR REPLACE TEMP MACRO failure(w) AS outcome(w)",
     f"CREATE OR REPLACE TEMP MACRO is_abort(w) AS {_is_one_of(ABORTS)}",
     f"CREATE OR REPLACE TEMP MACRO is_refusal(w) AS {_is_one_of(REFUSALS)}",
     f"""CREATE OR REPLACE TEMP MACRO finish(w) AS CASE
