@@ -12,8 +12,8 @@ import pytest
 from conftest import END, World, call
 
 from tgt.outcome import RunReport, SkipReason
-from tgt.tasks.state import Health, Pause
 from tgt.tasks.card import format_time, parse_time
+from tgt.tasks.state import Health, Pause
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
