@@ -119,7 +119,7 @@ def test_names_and_texts_from_telemetry_are_only_ever_shown(
     for output in outputs:
         assert (output.status, output.err) == (0, "")
         assert ACTING.search(output.out) is None
-    assert sorted(path.name for path in workplace.path.iterdir()) == [".forgekeeper"]
+    assert sorted(path.name for path in workplace.path.iterdir()) == [".forgekeeper", "docs"]
     assert sorted(path.name for path in logs.iterdir()) == ["ctx-20251103-15.jsonl"]
 
 
