@@ -11,7 +11,7 @@ import pytest
 from conftest import Workplace
 
 from tgt import config, options
-from tgt.analyzers import docs_gap, error_spike, ux_issue
+from tgt.analyzers import documentation, error_spike, signals
 from tgt.errors import SettingsError
 
 
@@ -91,12 +91,12 @@ def test_an_unknown_analyzer_is_refused_with_those_that_there_are(words: str) ->
 
 def test_an_option_has_its_default_until_it_is_set() -> None:
     settings = config.load(environ={})
-    assert settings.option(ux_issue.LONG_WAIT) == 8
-    assert settings.option(docs_gap.PATHS) == (Path("docs"), Path("README.md"))
+    assert settings.option(signals.LONG_WAIT) == 8
+    assert settings.option(documentation.PATHS) == (Path("docs"), Path("README.md"))
     environ = {"TASKGEN_LONG_WAIT_S": "20", "TASKGEN_DOCS_PATHS": "manual.txt", "OTHER": "1"}
     changed = config.load({"TASKGEN_LONG_WAIT_S": 30.0}, environ=environ)
-    assert changed.option(ux_issue.LONG_WAIT) == 30, "a command-line option is stronger"
-    assert changed.option(docs_gap.PATHS) == (Path("manual.txt"),)
+    assert changed.option(signals.LONG_WAIT) == 30, "a command-line option is stronger"
+    assert changed.option(documentation.PATHS) == (Path("manual.txt"),)
     assert changed.option(error_spike.MULTIPLIER) == 3
 
 

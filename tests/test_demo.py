@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tgt import config, demo
-from tgt.analyzers import docs_gap
+from tgt.analyzers import documentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +165,7 @@ def test_the_env_file_names_the_directories_whatever_their_name(
     settings = config.load(environ={}, env_file=week.env_file)
     assert settings.contextlog_dir == week.directory / "context_log"
     assert settings.tasks_dir == week.directory / "tasks"
-    assert settings.option(docs_gap.PATHS) == (week.directory / "docs",)
+    assert settings.option(documentation.PATHS) == (week.directory / "docs",)
 
 
 def test_one_seed_and_one_end_give_the_same_bytes_and_another_seed_gives_others(

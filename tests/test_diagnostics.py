@@ -66,9 +66,7 @@ def test_candidates_follow_the_message(capsys: pytest.CaptureFixture[str]) -> No
     candidates = (Candidate("A", "reads\nfail"), Candidate("B\x1b", ""))
     problem = NotFoundError("x", candidates=candidates, more=40)
     assert _run(problem)[1] == [("x", problem)]
-    assert capsys.readouterr().err == (
-        "tgt: x\n  A  reads\\nfail\n  B\\x1b\n  and 40 more\n"
-    )
+    assert capsys.readouterr().err == ("tgt: x\n  A  reads\\nfail\n  B\\x1b\n  and 40 more\n")
 
 
 def test_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

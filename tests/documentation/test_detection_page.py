@@ -77,7 +77,7 @@ NUMBERS = [
     ("`performance`", "with {} calls in it", performance.MIN_BASELINE_CALLS),
     ("`performance`", "in steps of {:.0f}%", 100 * (distributions.BASE - 1)),
     ("`ux_issue`", "no event for {:.0f} minutes", conversations.IDLE.total_seconds() / 60),
-    ("`ux_issue`", "seconds ({} by default)", ux_issue.LONG_WAIT.default),
+    ("`ux_issue`", "seconds ({} by default)", signals.LONG_WAIT.default),
     ("`ux_issue`", "Needs {} finished conversations", ux_issue.MIN_CONVERSATIONS),
     ("`ux_issue`", "conversations, {} of them bad", ux_issue.MIN_BAD),
     ("`token_waste`", "Needs {} answers", token_waste.MIN_ANSWERS),
