@@ -131,6 +131,16 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_MORE_THAN_TABLES = """
+SELECT 1 FROM duckdb_views() WHERE database_name = $name AND NOT internal
+UNION ALL SELECT 1 FROM duckdb_columns()
+WHERE database_name = $name AND (column_default IS NOT NULL OR NOT is_nullable)
+UNION ALL SELECT 1 FROM duckdb_tables()
+WHERE database_name = $name AND (index_count > 0 OR check_constraint_count > 0
+    OR contains(upper(sql), 'GENERATED'))
+"""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where the engine may keep derived data, and what it may use.
@@ -192,6 +202,8 @@ class Store:
             fsio.ensure_directory(path.parent)
         except StoreError:
             return
+        if path.parent.is_symlink():
+            return  # it could lead anywhere
         for is_last in (False, True):
             try:
                 self._attach(path, "cache", "")
@@ -206,7 +218,7 @@ class Store:
                 return
 
     def _open_to_read(self, path: Path) -> None:
-        if not path.is_file():
+        if path.parent.is_symlink() or not path.is_file():
             return
         try:
             self._attach(path, "stored", " (READ_ONLY)")
@@ -240,9 +252,6 @@ class Store:
     def _fits(self, name: str) -> bool:
         """Whether the file has our tables, nothing else that could be run, and rows of our key."""
         run = self.database.run
-        views = run(
-            "SELECT 1 FROM duckdb_views() WHERE database_name = $name AND NOT internal", name=name
-        )
         there = run(
             "SELECT table_name, column_name, data_type FROM duckdb_columns()"
             " WHERE database_name = $name AND NOT internal ORDER BY table_name, column_index",
@@ -253,7 +262,7 @@ class Store:
             for table in sorted(TABLES)
             for column, kind in TABLES[table].items()
         ]
-        if views or there != wanted:
+        if there != wanted or run(_MORE_THAN_TABLES, name=name):
             return False
         return run(f"SELECT value FROM {name}.meta WHERE name = 'key'") == [(self._key,)]
 
@@ -319,6 +328,11 @@ class Store:
         """Make durable what was changed. A cache that cannot be written costs the next run time and
         is no failure: it is then as it was, and the run goes on with what it has in memory."""
         self.database.run("COMMIT")
+
+    def discard(self) -> None:
+        """Remove the file, if it is kept, so that the next run begins it anew. Close it first."""
+        if self.is_kept and self._path is not None:
+            _remove(self._path)
 
     def clear(self) -> None:
         """Forget everything, as if nothing had ever been read."""
