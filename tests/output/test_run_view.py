@@ -113,6 +113,7 @@ def test_json_of_a_run_that_did_its_work(report: RunReport) -> None:
         "eventsAnalyzed": 1247,
         "malformedLines": 3,
         "duration": 412,
+        "lastEventAt": None,
         "warnings": ["ctx-1.jsonl is damaged"],
         "abstained": [
             {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from tgt.engine.protocol import (
@@ -55,6 +56,14 @@ class SummarySnapshot:
         self, signal: Signal, subject: str, window: Interval
     ) -> Mapping[int, Histogram]:
         return {}
+
+    def runs(self, window: Interval, least: int) -> tuple[()]:
+        return ()
+
+    def recurrences(
+        self, where: str, window: Interval, least: int, most: int, *, newest: datetime
+    ) -> tuple[()]:
+        return ()
 
     def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
         return Counts()
