@@ -7,10 +7,11 @@ of them is said, since a name that was not met may stand there.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,9 +126,10 @@ class _Reader:
         except PermissionError:
             self.left_out["files that may not be read"] = None
             return
-        except OSError:
+        except OSError as error:
+            self._note(error)
             return
-        with os.fdopen(descriptor, "rb", buffering=0) as stream, suppress(OSError):
+        with os.fdopen(descriptor, "rb", buffering=0) as stream, self._noting():
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return
             if b"\0" in stream.read(_BEGINNING):
@@ -142,6 +144,18 @@ class _Reader:
                     if os.fstat(descriptor).st_size > stream.tell():
                         self.left_out[f"what is more than {MOST_BYTES >> 20} MB"] = None
                     return
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._note(error)
+
+    def _note(self, error: OSError) -> None:
+        """A failing disk hides what is documented; what went away or leads nowhere says nothing."""
+        if error.errno == errno.EIO:
+            self.left_out["files that could not be read"] = None
 
 
 def _exists(path: Path) -> bool:

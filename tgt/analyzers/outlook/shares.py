@@ -53,7 +53,10 @@ def of_conversations(look: Look) -> Iterator[Outlook]:
     length = max(1, round(context.window.minutes / 60))
     of = f"finished conversations in {duration(context.window)}"
     for question in ux_issue.questions(context.settings):
-        readings = context.snapshot.counts(question.signal, context.window)
+        # The typical day is known of what ended in one of the windows, if not in the run's.
+        windows = context.longer_windows(*ux_issue.WINDOWS_H)
+        counted = (context.snapshot.counts(question.signal, window) for window in windows)
+        readings = next(filter(None, counted), ())
         if not readings:
             missing = f"0 of {ux_issue.MIN_CONVERSATIONS} {of}"
             yield look.lacking(subjects.CONVERSATIONS, missing)
