@@ -11,8 +11,8 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
+from tgt.sources import excerpts
 from tgt.sources.files import LogFile
 from tgt.sources.streams import opened
 
@@ -73,7 +73,7 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
     """The stretch in pieces; each is to be closed by who takes it. Raises OSError."""
     with opened(file.path) as stream:
         source = stream.fileno()
-        if lines.start == 0 and lines.end == os.fstat(source).st_size <= 2 * PIECE_BYTES:
+        if lines.start == 0 and lines.end == os.fstat(source).st_size <= PIECE_BYTES:
             yield Piece(os.dup(source), 0, lines.end)
             return
         start = lines.start
@@ -92,15 +92,23 @@ def whole_lines_at(file: LogFile, place: int) -> Stretch:
 
 def line_number(file: LogFile, piece: Piece, nth: int) -> int | None:
     """The line in its file, from 1, of the nth line of a piece that is not blank."""
-    with opened(file.path) as stream:
-        source = stream.fileno()
-        before = sum(
-            os.pread(source, min(_BLOCK, piece.start - at), at).count(b"\n")
-            for at in range(0, piece.start, _BLOCK)
-        )
-        lines = os.pread(source, piece.length, piece.start).split(b"\n")
-    filled = (number for number, line in enumerate(lines, before + 1) if line.strip())
-    return next(islice(filled, nth - 1, None), None)
+    line = excerpts.line_number(file, piece.start)
+    for text in _lines(piece.descriptor):
+        nth -= bool(text.strip())
+        if nth == 0:
+            return line
+        line += 1
+    return None
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines of a file without their ends, a block at a time."""
+    rest, position = b"", 0
+    while block := os.pread(descriptor, _BLOCK, position):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+        position += len(block)
+    yield rest
 
 
 def _is_object(line: bytes) -> bool:
