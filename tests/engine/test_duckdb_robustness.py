@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import World, before
 from engine.conformance.worlds import END
 from engine.timelines import HOUR, Held, as_lines, held, held_of, opened, talk
 
@@ -363,6 +364,30 @@ def test_a_disk_that_has_become_full_costs_no_answer(logs: Path, cache: Path, si
         found = held(timeline)
     assert found == held_of(logs)
     assert held_of(logs, cache) == found
+
+
+@pytest.mark.parametrize("what", ["a full disk", "a file", "a link", "a pipe in its store"])
+def test_cards_are_made_whatever_is_in_place_of_the_cache(world: World, what: str) -> None:
+    calls = (
+        {"ts": before(n + 1), "act": "tool_call", "name": "undocumented", "conv_id": f"c{n % 5}"}
+        for n in range(30)
+    )
+    world.write(*calls)
+    outside, cache = world.path / "outside", world.tasks / "cache"
+    outside.mkdir()
+    world.tasks.mkdir()
+    if what == "a file":
+        cache.write_text("x")
+    elif what == "a link":
+        cache.symlink_to(outside)
+    elif what == "a pipe in its store":
+        cache.mkdir()
+        os.mkfifo(cache / FILE_NAME)
+    with _files_at_most(100_000 if what == "a full disk" else 1 << 40):
+        report = world.run()
+    assert report.warnings == ()
+    assert world.card().subject == "tool_call/undocumented"
+    assert list(outside.iterdir()) == []
 
 
 # --- who may read what it writes -----------------------------------------------------------------

@@ -204,9 +204,9 @@ def _live(tmp_path: Path, seed: int, steps: int, at_once: int) -> None:
     assert dry == held_of(logs.path, end=END)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [3, 7])
 def test_a_kept_store_holds_what_a_fresh_reading_holds(tmp_path: Path, seed: int) -> None:
-    _live(tmp_path, seed, steps=8, at_once=3)
+    _live(tmp_path, seed, steps=7, at_once=4)
 
 
 @pytest.mark.slow
@@ -215,6 +215,7 @@ def test_also_in_long_lives(tmp_path: Path, seed: int) -> None:
     _live(tmp_path, seed, steps=25, at_once=1 + seed % 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", dict.fromkeys(CHANGES), ids=lambda change: change.__name__[1:])
 def test_after_one_change_it_holds_what_a_fresh_reading_holds(
     tmp_path: Path, change: Change

@@ -1,0 +1,163 @@
+"""Records become the same events in whatever portions they come, and whichever of them go again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.conformance.worlds import END, Event, Lines, answer, call, event
+from engine.timelines import HOUR, Held, as_lines, held, held_of, opened, talk
+
+from tgt.engine.duckdb import conversations, correlate, families, ingest, pieces, rollups, wordings
+from tgt.engine.duckdb.timeline import DuckDBTimeline
+from tgt.sources.base import Source
+from tgt.sources.contextlog import ContextLog
+
+
+def _world(directory: Path) -> list[Source]:
+    """A source that the engine reads and one that is translated, each of several files."""
+    chance = random.Random(1)
+    for kind in ("logs", "records"):
+        (directory / kind).mkdir()
+    for number in range(3):
+        lines = [line for n in range(8) for line in talk(chance, END - HOUR * (n + 8 * number))]
+        chance.shuffle(lines)
+        (directory / "logs" / f"{number}.jsonl").write_bytes(as_lines(lines))
+        (directory / "records" / f"{number}.jsonl").write_bytes(as_lines(_records(chance)))
+    return [ContextLog(directory / "logs"), Lines(directory / "records")]
+
+
+def _records(chance: random.Random) -> list[Event]:
+    records: list[Event] = []
+    for _ in range(25):
+        minutes, name = chance.uniform(0, 900), f"r{chance.randrange(12)}"
+        ids = {"conv_id": f"c-{name}", "trace_id": f"t-{name}"}
+        records += [
+            call(minutes, name="x", **ids, phase="start", failed=None),
+            call(minutes - chance.random(), name="x", **ids, phase="end", failed=name < "r5"),
+            answer(minutes - 1, **ids, key=f"k-{name}", revision=chance.randrange(3)),
+        ]
+        if chance.random() < 0.2:
+            records.append(event(minutes - 2, **ids, act="auto_continue"))
+    return records
+
+
+PORTIONS: list[tuple[object, str, int]] = [
+    (ingest, "_BATCH_BYTES", 2_000),
+    (ingest, "_BATCH_FILES", 1),
+    (ingest, "_RECORDS_BYTES", 1_000),
+    (ingest, "_FEW_FILES", 1),
+    (ingest, "_BUNDLE_FILES", 1),
+    (pieces, "PIECE_BYTES", 1_500),
+    (correlate, "_AT_ONCE", 10),
+    (conversations, "_AT_ONCE", 20),
+    (rollups, "_EVENTS_AT_ONCE", 20),
+    (wordings, "_MANY", 0),
+    (families, "_AT_ONCE", 1),
+]
+
+
+def test_portions_of_any_size_come_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = _world(tmp_path)
+    expected = held_of(sources)
+    assert len(expected["events"]) > 100
+    for module, name, size in PORTIONS:
+        monkeypatch.setattr(module, name, size)
+    assert held_of(sources) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "name", "size"), PORTIONS)
+def test_each_portion_may_be_of_any_size(
+    tmp_path: Path, module: object, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = _world(tmp_path)
+    expected = held_of(sources)
+    monkeypatch.setattr(module, name, size)
+    assert held_of(sources) == expected
+
+
+def test_every_record_is_kept_once(tmp_path: Path) -> None:
+    """As an event of its own, or aside where several are one: so nothing is lost when some go."""
+    sources, cache = _world(tmp_path), tmp_path / "cache"
+    files = sorted((tmp_path / "logs").iterdir()) + sorted((tmp_path / "records").iterdir())
+    for path in (None, *files):
+        if path is not None:
+            path.unlink()
+        with opened(sources, cache) as timeline:
+            _check_rows(timeline)
+            assert held(timeline) == held_of(sources)
+
+
+def _check_rows(timeline: DuckDBTimeline) -> None:
+    value = timeline.database.value
+    records = value("SELECT coalesce(sum(records), 0) FROM files")
+    alone = value("SELECT count(*) FROM events WHERE is_merged IS NOT true")
+    assert alone + value("SELECT count(*) FROM aside") == records
+    for table in ("events", "aside"):
+        orphans = f"SELECT count(*) FROM {table} WHERE file NOT IN (SELECT file FROM files)"
+        assert value(orphans) == 0
+        unknown = f"SELECT count(*) FROM {table} ANTI JOIN wordings USING (wording)"
+        assert value(unknown) == 0
+
+
+def _told_in_files() -> Iterator[tuple[str, dict[str, Any]]]:
+    """One call, told in as many files as there are ways to tell it."""
+    at, ids = END - timedelta(minutes=30), {"name": "x", "conv_id": "c", "trace_id": "t"}
+    for name, seconds, keys in (
+        ("start", 0.0, {"act": "tool_execution_start"}),
+        ("error", 2.0, {"act": "tool_execution_error", "error": "no such thing"}),
+        ("finish", 2.5, {"act": "tool_execution_finish", "elapsed_ms": 1900}),
+        ("whole", 60.0, {"act": "tool_call", "status": "ok"}),
+        ("again", 61.0, {"act": "tool_call", "status": "ok", "id": "whole"}),
+    ):
+        ts = (at + timedelta(seconds=seconds)).isoformat()
+        yield name, {"ts": ts, "id": name, **ids, **keys}
+
+
+def test_whichever_files_go_what_the_others_tell_is_left(tmp_path: Path) -> None:
+    told = dict(_told_in_files())
+    logs, cache = tmp_path / "logs", tmp_path / "cache"
+    logs.mkdir()
+    some = [names for size in (2, 3, 4) for names in itertools.combinations(told, size)]
+    random.Random(1).shuffle(some)
+    for names in some[:6]:
+        _of(logs, cache=cache, told=told, names=tuple(told))
+        kept = _of(logs, cache=cache, told=told, names=names)
+        assert kept == _of(logs, cache=None, told=told, names=names), names
+
+
+def _of(
+    logs: Path, *, cache: Path | None, told: dict[str, dict[str, Any]], names: tuple[str, ...]
+) -> Held:
+    """What is held when just these files are there."""
+    for name, line in told.items():
+        path = logs / f"{name}.jsonl"
+        if name in names and not path.exists():
+            path.write_text(json.dumps(line) + "\n")
+        elif name not in names:
+            path.unlink(missing_ok=True)
+    return held_of(logs, cache)
+
+
+@pytest.mark.slow
+def test_many_calls_fit_into_little_memory(tmp_path: Path) -> None:
+    """Also where nothing may be written."""
+    lines = []
+    for number in range(150_000):
+        at = END - timedelta(seconds=number * 0.3)
+        ids = {"conv_id": f"c{number // 30}", "trace_id": f"t{number // 3}", "name": "x"}
+        lines.append({"ts": at.isoformat(), "act": "tool_execution_start", **ids})
+        at += timedelta(seconds=0.1)
+        lines.append({"ts": at.isoformat(), "act": "tool_execution_finish", **ids})
+    (tmp_path / "x.jsonl").write_bytes(as_lines(lines))
+    with opened(tmp_path, memory_mb=192) as timeline:
+        assert timeline.inventory().events == 150_000
