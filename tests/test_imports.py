@@ -308,7 +308,10 @@ def test_a_command_loads_only_what_it_needs(
 def test_a_command_loads_no_other_command(workplace: Workplace) -> None:
     """Only to list the commands, or to say that there is no such one, are all of them loaded."""
     commands = {f"tgt.cli.{path.stem}" for path in (PACKAGE / "cli").glob("*.py")}
-    shared = {f"tgt.cli.{name}" for name in ("__init__", "completion", "lazy", "request", "tasks")}
+    shared = {
+        f"tgt.cli.{name}"
+        for name in ("__init__", "completion", "lazy", "plain_settings", "request", "tasks")
+    }
     for words in (["list"], ["--now", "2025-11-03T16:00:00Z", "--json", "list"]):
         assert (commands - shared) & _loaded(workplace, *words) == {"tgt.cli.list_"}
     assert commands - shared <= _loaded(workplace, "--help")

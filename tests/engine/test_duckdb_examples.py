@@ -67,8 +67,9 @@ def _in_one_file(logs: Path) -> None:
 
 
 def _in_many_files(logs: Path) -> None:
-    for number, line in enumerate(GOOD):
-        (logs / f"{number}.jsonl").write_bytes(b"\n" + BAD[0] + line)
+    for number in range(20):
+        lines = GOOD[2 * number : 2 * number + 2]
+        (logs / f"{number}.jsonl").write_bytes(b"\n" + BAD[0] + b"\n".join(lines))
 
 
 def _packed(logs: Path) -> None:
@@ -84,9 +85,17 @@ def _with_a_mark(logs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", [_in_one_file, _in_many_files, _packed, _packed_otherwise, _with_a_mark]
+    ("write", "piece_bytes"),
+    [
+        (_in_one_file, pieces.PIECE_BYTES),
+        (_in_one_file, 700),
+        (_in_one_file, len(CONTENT) - 300),
+        (_in_many_files, pieces.PIECE_BYTES),
+        (_packed, pieces.PIECE_BYTES),
+        (_packed_otherwise, pieces.PIECE_BYTES),
+        (_with_a_mark, 700),
+    ],
 )
-@pytest.mark.parametrize("piece_bytes", [pieces.PIECE_BYTES, 700, len(CONTENT) - 300])
 def test_a_sample_stands_where_it_says(
     tmp_path: Path,
     write: Callable[[Path], None],

@@ -28,9 +28,8 @@ from tgt.sources.spec import Spec
 TRUTH = Path(__file__).parents[1] / "sources" / "truth"
 CASES = sorted(path.parent for path in TRUTH.glob("*/*/input"))
 SOME = (
-    *("branches", "messages-in-many-lines", "calls-of-one-message", "sub-agents", "forks"),
-    *("commands-in-the-background", "messages-written-again", "outcomes-by-what-follows"),
-    *("exported-again", "starts-and-ends", "outcomes-and-waits", "what-a-run-prints"),
+    *("branches", "messages-in-many-lines", "forks", "messages-written-again"),
+    *("exported-again", "starts-and-ends"),
 )
 ALL_TIME: dict[str, Any] = {
     "end": datetime(2040, 1, 1, tzinfo=timezone.utc),

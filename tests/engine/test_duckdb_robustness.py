@@ -5,8 +5,8 @@ It is derived data. Whatever becomes of it costs the next run time, and never an
 
 from __future__ import annotations
 
+import functools
 import os
-import random
 import resource
 import shutil
 import signal
@@ -21,9 +21,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import World, before
-from engine.conformance.worlds import END
-from engine.timelines import HOUR, Held, as_lines, held, held_of, opened, talk
+from engine.conformance.worlds import END, Lines, answer, call
+from engine.timelines import Held, as_lines, held, held_of, opened
 
+from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.store import FILE_NAME, TABLES
 
 TESTS = Path(__file__).parents[1]
@@ -31,14 +32,28 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    """Some hours of conversations."""
-    path = tmp_path / "logs"
+    """Some hours of calls and answers."""
+    return _written(tmp_path / "logs")
+
+
+def _written(path: Path) -> Path:
     path.mkdir()
-    chance = random.Random(1)
     for number in range(4):
-        lines = (line for n in range(6) for line in talk(chance, END - HOUR * (number * 6 + n + 1)))
-        (path / f"{number}.jsonl").write_bytes(as_lines(lines))
+        (path / f"{number}.jsonl").write_bytes(_hours(number * 6, number * 6 + 6))
     return path
+
+
+def _hours(first: int, end: int) -> bytes:
+    """Two conversations in each of some hours before END."""
+    return as_lines(
+        record
+        for n in range(first, end)
+        for conv in (f"a{n}", f"b{n}")
+        for record in (
+            call(60 * n + 40, conv, f"tool{n % 3}", failed=n % 4 == 0, id=f"{conv}-1"),
+            answer(60 * n + 30, conv, id=f"{conv}-2"),
+        )
+    )
 
 
 @pytest.fixture
@@ -47,10 +62,23 @@ def cache(tmp_path: Path) -> Path:
 
 
 def _grow(logs: Path) -> None:
-    chance = random.Random(2)
     with (logs / "0.jsonl").open("ab") as stream:
-        stream.write(as_lines(line for n in range(9) for line in talk(chance, END - HOUR * n)))
+        stream.write(_hours(30, 33))
     (logs / "3.jsonl").unlink()
+
+
+@functools.cache
+def _expected(*, grown: bool = False) -> Held:
+    """What a timeline in memory holds of the logs, and of those that have grown."""
+    with tempfile.TemporaryDirectory() as directory:
+        logs = _written(Path(directory) / "logs")
+        if grown:
+            _grow(logs)
+        return held_of(Lines(logs))
+
+
+def _held(logs: Path, cache: Path, **how: bool) -> Held:
+    return held_of(Lines(logs), cache, **how)
 
 
 def _tree(*directories: Path) -> dict[str, tuple[int, int, int]]:
@@ -69,6 +97,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tgt.engine.duckdb.database import Database
+from engine.conformance.worlds import Lines
 from engine.timelines import opened
 
 count, run = 0, Database.run
@@ -84,7 +113,7 @@ def counting(self, statement, **parameters):
         os.kill(os.getpid(), signal.SIGKILL)
     return rows
 Database.run = counting
-with opened(Path(sys.argv[1]), Path(sys.argv[2])):
+with opened(Lines(Path(sys.argv[1])), Path(sys.argv[2])):
     pass
 print(count)
 """
@@ -115,13 +144,13 @@ def _points(logs: Path, cache: Path, share: int) -> list[str]:
 def _killed_everywhere(logs: Path, cache: Path, share: int) -> None:
     for point in _points(logs, cache, share):
         assert _run_killed(logs, cache, point).returncode == -signal.SIGKILL, point
-        assert held_of(logs, cache, writable=False) == held_of(logs), point
-        assert held_of(logs, cache) == held_of(logs), point
+        assert _held(logs, cache, writable=False) == _expected(), point
+        assert _held(logs, cache) == _expected(), point
         shutil.rmtree(cache)
 
 
 def test_after_a_run_that_was_killed_the_next_is_right(logs: Path, cache: Path) -> None:
-    _killed_everywhere(logs, cache, 4)
+    _killed_everywhere(logs, cache, 2)
 
 
 @pytest.mark.slow
@@ -130,17 +159,16 @@ def test_wherever_it_was_killed(logs: Path, cache: Path) -> None:
 
 
 def test_killed_while_it_added_to_what_was_there(logs: Path, cache: Path) -> None:
-    held_of(logs, cache)
+    _held(logs, cache)
     before = cache.with_name("before")
     shutil.copytree(cache, before)
     _grow(logs)
-    expected = held_of(logs)
-    for point in ("60", "before the end", "after the end"):
+    for point in ("50", "after the end"):
         shutil.rmtree(cache)
         shutil.copytree(before, cache)
         assert _run_killed(logs, cache, point).returncode == -signal.SIGKILL, point
-        assert held_of(logs, cache, writable=False) == expected, point
-        assert held_of(logs, cache) == expected, point
+        assert _held(logs, cache, writable=False) == _expected(grown=True), point
+        assert _held(logs, cache) == _expected(grown=True), point
     assert [path.name for path in cache.iterdir()] == [FILE_NAME]
 
 
@@ -216,50 +244,55 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+_QUICK = (
+    *("empty", "garbage", "damaged at its beginning", "of older code", "with a view for a table"),
+    *("with a constraint", "a directory", "a pipe"),
+)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [d if d in _QUICK else pytest.param(d, marks=pytest.mark.slow) for d in DAMAGES],
+)
 def test_a_store_that_cannot_be_used_is_begun_anew(logs: Path, cache: Path, damage: str) -> None:
-    fresh = held_of(logs)
-    held_of(logs, cache)
+    _held(logs, cache)
     DAMAGES[damage](cache / FILE_NAME)
     before = _tree(cache)
-    with opened(logs, cache, writable=False) as timeline:
-        assert held(timeline) == fresh, "a dry run sees the same"
+    assert _held(logs, cache, writable=False) == _expected(), "a dry run sees the same"
     assert _tree(cache) == before, "and leaves it as it is"
     for _ in range(2):
-        with opened(logs, cache) as timeline:
-            assert held(timeline) == fresh
-    with opened(logs, cache) as timeline:
-        assert timeline.store.is_kept == ("directory" not in damage)
+        with opened(Lines(logs), cache) as timeline:
+            assert held(timeline) == _expected()
+            assert timeline.store.is_kept == ("directory" not in damage)
 
 
 @pytest.mark.xfail(reason="a store that proves damaged while it is asked is kept")
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_damage_inside_costs_at_most_one_run(logs: Path, cache: Path, share: float) -> None:
     """Most of a store is looked at only when somebody asks for it."""
-    fresh = held_of(logs)
-    held_of(logs, cache)
+    _held(logs, cache)
     _overwritten(share)(cache / FILE_NAME)
     before = _tree(cache)
     with suppress(duckdb.Error):
-        assert held_of(logs, cache, writable=False) == fresh
+        assert _held(logs, cache, writable=False) == _expected()
     assert _tree(cache) == before
-    with suppress(duckdb.Error), opened(logs, cache) as timeline:
-        assert held(timeline) == fresh
-    assert held_of(logs, cache) == fresh
+    with suppress(duckdb.Error), opened(Lines(logs), cache) as timeline:
+        assert held(timeline) == _expected()
+    assert _held(logs, cache) == _expected()
 
 
 @pytest.mark.xfail(strict=True, reason="spilling follows a link in place of the cache")
 def test_what_is_no_file_of_ours_stays(logs: Path, cache: Path, tmp_path: Path) -> None:
     """A link could lead anywhere; what lies behind it is neither read, written nor removed."""
-    held_of(logs, cache)
+    _held(logs, cache)
     outside = tmp_path / "outside"
     shutil.copytree(cache, outside)
     _grow(logs)
-    before, fresh = _tree(outside), held_of(logs)
+    before, fresh = _tree(outside), _expected(grown=True)
     (cache / FILE_NAME).unlink()
     (cache / FILE_NAME).symlink_to(outside / FILE_NAME)
-    assert held_of(logs, cache, writable=False) == fresh
-    assert held_of(logs, cache) == fresh
+    assert _held(logs, cache, writable=False) == fresh
+    assert _held(logs, cache) == fresh
     assert _tree(outside) == before
     shutil.rmtree(cache)
     (outside / "spill").mkdir()
@@ -267,7 +300,7 @@ def test_what_is_no_file_of_ours_stays(logs: Path, cache: Path, tmp_path: Path) 
     before = _tree(outside)
     cache.symlink_to(outside)
     for writable in (False, True):
-        with opened(logs, cache, writable=writable) as timeline:
+        with opened(Lines(logs), cache, writable=writable) as timeline:
             assert held(timeline) == fresh
     assert _tree(outside) == before
 
@@ -276,7 +309,7 @@ def test_what_is_no_file_of_ours_stays(logs: Path, cache: Path, tmp_path: Path) 
 def test_what_lies_beside_the_store_hangs_nobody(
     logs: Path, cache: Path, what: str, tmp_path: Path
 ) -> None:
-    held_of(logs, cache)
+    _held(logs, cache)
     beside = cache / f"{FILE_NAME}.wal"
     outside = tmp_path / "outside"
     outside.write_text("x")
@@ -288,9 +321,9 @@ def test_what_lies_beside_the_store_hangs_nobody(
         beside.mkdir()
     else:
         beside.write_bytes(b"x" * 1000)
-    for writable in (False, True, True):
-        with opened(logs, cache, writable=writable) as timeline:
-            assert held(timeline) == held_of(logs)
+    for writable in (False, True):
+        with opened(Lines(logs), cache, writable=writable) as timeline:
+            assert held(timeline) == _expected()
     assert outside.read_text() == "x"
     assert stat.S_ISREG(outside.lstat().st_mode)
 
@@ -309,21 +342,21 @@ def test_where_no_store_can_be_kept_the_answers_are_the_same(
         "in /proc": Path("/proc/cache"),
         "behind a link that leads nowhere": tmp_path / "nowhere",
     }[place]
-    with opened(logs, cache) as timeline:
+    with opened(Lines(logs), cache) as timeline:
         assert not timeline.store.is_kept
-        assert held(timeline) == held_of(logs)
+        assert held(timeline) == _expected()
     assert not (tmp_path / "absent").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("mode", [0o500, 0o000])
 def test_a_directory_that_may_not_be_written(logs: Path, cache: Path, mode: int) -> None:
-    held_of(logs, cache)
+    _held(logs, cache)
     _grow(logs)
     cache.chmod(mode)
     try:
-        with opened(logs, cache) as timeline:
-            assert held(timeline) == held_of(logs)
+        with opened(Lines(logs), cache) as timeline:
+            assert held(timeline) == _expected(grown=True)
     finally:
         cache.chmod(0o700)
 
@@ -341,29 +374,29 @@ def _files_at_most(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.parametrize("size", [0, 5_000, 100_000, 300_000, 500_000])
-def test_a_full_disk_costs_no_answer(logs: Path, cache: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [0, 5_000, 100_000, 500_000])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_full_disk_costs_no_answer(
+    tmp_path: Path, cache: Path, size: int, is_there: bool, request: pytest.FixtureRequest
+) -> None:
+    """Also one that becomes full."""
+    if is_there and size < 100_000:
+        reason = "what fails at the end of a run is no failure of reading or writing to its engine"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    logs = tmp_path / "context_log"
+    logs.mkdir()
+    lines = [
+        {"ts": before(n + 1), "act": "tool_call", "name": f"tool{n % 3}", "conv_id": f"c{n % 9}"}
+        for n in range(100)
+    ]
+    (logs / "x.jsonl").write_bytes(as_lines(lines[50:]))
+    if is_there:
+        held_of(logs, cache)
+    (logs / "y.jsonl").write_bytes(as_lines(lines[:50]))
     with _files_at_most(size), opened(logs, cache) as timeline:
         found = held(timeline)
     assert found == held_of(logs)
     assert held_of(logs, cache) == found, "and what it left is of use or replaced"
-
-
-@pytest.mark.parametrize(
-    "size",
-    [
-        pytest.param(0, marks=pytest.mark.xfail(strict=True, reason="COMMIT fails otherwise")),
-        100_000,
-        500_000,
-    ],
-)
-def test_a_disk_that_has_become_full_costs_no_answer(logs: Path, cache: Path, size: int) -> None:
-    held_of(logs, cache)
-    _grow(logs)
-    with _files_at_most(size), opened(logs, cache) as timeline:
-        found = held(timeline)
-    assert found == held_of(logs)
-    assert held_of(logs, cache) == found
 
 
 @pytest.mark.parametrize("what", ["a full disk", "a file", "a link", "a pipe in its store"])
@@ -407,8 +440,6 @@ def test_what_is_written_is_for_its_owner_alone(
         for path in (cache, *cache.rglob("*")):
             modes[path.name] = modes.get(path.name, 0) | stat.S_IMODE(path.lstat().st_mode)
 
-    from tgt.engine.duckdb.database import Database
-
     run = Database.run
 
     def looking(self: Database, statement: str, **parameters: object) -> list[tuple[object, ...]]:
@@ -418,13 +449,13 @@ def test_what_is_written_is_for_its_owner_alone(
         return rows
 
     monkeypatch.setattr(Database, "run", looking)
-    before = os.umask(0)
+    mask = os.umask(0)
     try:
         with opened(logs, cache, memory_mb=64):
             look()
         look()
     finally:
-        os.umask(before)
+        os.umask(mask)
     assert modes.pop("cache") == 0o700
     assert FILE_NAME in modes
     assert f"{FILE_NAME}.wal" in modes
@@ -447,7 +478,7 @@ def test_where_nothing_may_be_written_nothing_is(
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.chdir(temporary)
     if state != "none":
-        held_of(logs, cache)
+        _held(logs, cache)
     if state != "up to date":
         _grow(logs)
     if state == "with what a killed run left":
@@ -456,11 +487,11 @@ def test_where_nothing_may_be_written_nothing_is(
     before = _tree(tmp_path)
     if state == "in use":
         with _in_use(cache / FILE_NAME):
-            found = held_of(logs, cache, writable=False)
+            found = _held(logs, cache, writable=False)
     else:
-        found = held_of(logs, cache, writable=False)
+        found = _held(logs, cache, writable=False)
     assert _tree(tmp_path) == before
-    assert found == held_of(logs) == held_of(logs, cache)
+    assert found == _expected(grown=state != "up to date")
 
 
 # --- two at once ---------------------------------------------------------------------------------
@@ -495,14 +526,14 @@ def _in_use(path: Path, how: str = "write") -> Iterator[None]:
 def test_two_processes_do_not_hinder_each_other(
     logs: Path, cache: Path, how: str, writable: bool
 ) -> None:
-    held_of(logs, cache)
+    _held(logs, cache)
     _grow(logs)
     with (
         _in_use(cache / FILE_NAME, how),
-        opened(logs, cache, writable=writable) as timeline,
+        opened(Lines(logs), cache, writable=writable) as timeline,
     ):
-        assert held(timeline) == held_of(logs)
-    assert held_of(logs, cache) == held_of(logs)
+        assert held(timeline) == _expected(grown=True)
+    assert _held(logs, cache) == _expected(grown=True)
 
 
 def test_the_tables_are_all_there_is(logs: Path, cache: Path) -> None:

@@ -204,7 +204,7 @@ def _live(tmp_path: Path, seed: int, steps: int, at_once: int) -> None:
     assert dry == held_of(logs.path, end=END)
 
 
-@pytest.mark.parametrize("seed", [3, 7])
+@pytest.mark.parametrize("seed", [7])
 def test_a_kept_store_holds_what_a_fresh_reading_holds(tmp_path: Path, seed: int) -> None:
     _live(tmp_path, seed, steps=7, at_once=4)
 

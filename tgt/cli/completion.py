@@ -102,10 +102,10 @@ def kinds_of_source() -> Sequence[str]:
 
 
 def _tasks_dir(context: typer.Context) -> Path:
-    from tgt import environment
+    from tgt.cli import plain_settings
 
     given = context.params.get("env_file") or context.find_root().params.get("env_file")
-    alone = None if given else environment.tasks_directory()
+    alone = None if given else plain_settings.tasks_directory()
     if alone is not None:
         return alone
     from tgt import config  # most commands need one setting

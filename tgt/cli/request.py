@@ -125,18 +125,19 @@ class Request:
     @property
     def tasks_dir(self) -> Path:
         """The task directory; the other settings are looked at only if there are any."""
-        from tgt import environment
+        from tgt.cli import plain_settings
 
-        alone = environment.tasks_directory() if self.env_file is None else None
+        alone = plain_settings.tasks_directory() if self.env_file is None else None
         return self.settings().tasks_dir if alone is None else alone
 
     @property
     def cadence(self) -> Cadence:
         """How often runs are meant to happen, looked up as the task directory is."""
         from tgt import environment
+        from tgt.cli import plain_settings
         from tgt.output.run_health import Cadence
 
-        if self.env_file is None and environment.tasks_directory() is not None:
+        if self.env_file is None and plain_settings.tasks_directory() is not None:
             return Cadence(environment.INTERVAL_MIN, enabled=True)
         return Cadence(self.settings().interval_min, self.settings().enabled)
 

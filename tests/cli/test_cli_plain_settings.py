@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Workplace
 
-from tgt import config, environment
+from tgt import config
+from tgt.cli import plain_settings
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_short_way_ends_where_the_long_one_does(
 ) -> None:
     for name, value in variables.items():
         alone.setenv(name, value)
-    assert environment.tasks_directory() == config.load().tasks_dir
+    assert plain_settings.tasks_directory() == config.load().tasks_dir
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_whatever_needs_a_check_takes_the_long_way(
 ) -> None:
     for name, value in variables.items():
         alone.setenv(name, value)
-    assert environment.tasks_directory() is None
+    assert plain_settings.tasks_directory() is None
 
 
 @pytest.mark.parametrize("variables", [{}, {"FGK_TASKS_DIR": "mine"}])
@@ -77,7 +78,7 @@ def test_a_file_as_init_writes_it_is_short_as_well(
     for name, value in variables.items():
         alone.setenv(name, value)
     (tmp_path / ".env").write_text(text, encoding="utf-8")
-    assert environment.tasks_directory() == config.load().tasks_dir
+    assert plain_settings.tasks_directory() == config.load().tasks_dir
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_file_of_any_other_form_takes_the_long_way(
 ) -> None:
     assert alone is not None
     (tmp_path / ".env").write_bytes(text)
-    assert environment.tasks_directory() is None
+    assert plain_settings.tasks_directory() is None
 
 
 @pytest.mark.parametrize("place", [".env", ".config/tgt/tgt.env", "elsewhere/tgt/tgt.env"])
@@ -114,10 +115,10 @@ def test_a_settings_file_that_cannot_be_read_takes_the_long_way(
 ) -> None:
     if place.startswith("elsewhere"):
         alone.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
-    assert environment.tasks_directory() is not None
+    assert plain_settings.tasks_directory() is not None
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).symlink_to("nowhere")
-    assert environment.tasks_directory() is None
+    assert plain_settings.tasks_directory() is None
 
 
 @pytest.mark.parametrize(
