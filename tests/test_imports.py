@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "work": (
         (
             *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey", "cycle"),
-            *("triage", "schedule", "lookback"),
+            *("triage", "log", "schedule", "lookback"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",
     ),
@@ -285,6 +285,8 @@ def _loaded(workplace: Workplace, *arguments: str) -> set[str]:
         (["list", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["show", "01K", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["show", "01K", "--format", "markdown"], {"duckdb", "pydantic", "dotenv"}),
+        (["list", "--new"], {"duckdb", "pydantic", "dotenv"}),
+        (["log", "--since", "2d", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["approve", "01K"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["cleanup"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["pause", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),

@@ -186,9 +186,51 @@ def test_statuses_and_types_of_another_writer_can_be_asked_for(
         assert listed.json["count"] == 1, option
 
 
+def test_what_is_new_worse_or_back(workplace: Workplace, card_data: Card) -> None:
+    """Whether it is open is another question."""
+    old = {"savedAt": "2025-10-01T00:00:00.000Z", "generatedAt": "2025-10-01T00:00:00.000Z"}
+    fresh = {"savedAt": "2025-11-03T10:00:00.000Z"}
+    today = {"updatedAt": "2025-11-03T11:00:00.000Z"}
+    worse = card_data("01KW", **old, severity="medium")
+    back = card_data("01KB", **old, status="completed", completedAt="2025-10-02T00:00:00.000Z")
+    reopened = {"status": "generated", "reopenedAt": "2025-11-03T12:00:00.000Z"}
+    dismissed = {"status": "dismissed", "dismissedAt": "2025-11-03T11:00:00.000Z", **today}
+    workplace.write_journal(
+        card_data("01KO", **old),
+        worse,
+        back,
+        card_data("01KN", **fresh),
+        card_data("01KD", **fresh),
+        {**worse, "severity": "critical", **today},
+        {**back, **reopened},
+        card_data("01KD", **fresh, **dismissed),
+        card_data("01KO", **old, occurrences=9, lastSeenAt=NOW, **today),
+    )
+
+    def changes(*arguments: str) -> Any:
+        return workplace.tgt("list", "--json", "--now", NOW, *arguments).json.get("changes")
+
+    expected = {"01KW": "worse", "01KB": "back", "01KN": "new"}
+    assert changes("--new") == changes("--since", "1d") == expected
+    assert changes("--new", "--all") == {**expected, "01KD": "new"}
+    assert changes("--since", "2025-11-03T11:30:00Z") == {"01KB": "back"}
+    assert changes("--new", "--since", "30m") == {}
+    assert changes() is None
+    assert workplace.tgt("list", "--now", NOW, "--new", "--ids", "--severity", "critical").out == (
+        "01KW\n"
+    )
+    table = workplace.tgt("list", "--now", NOW, "--new", "--limit", "1").out
+    assert table.splitlines()[0].startswith("ID    CHANGE  SEVERITY")
+    assert workplace.tgt("list", "--now", NOW, "--since", "30m").out == (
+        "Nothing that fits is new, worse or back since 2025-11-03 15:30 UTC, of 5 tasks in all."
+        " Next: tgt list\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--since", "2d x"], "--since='2d x' is not usable"),
         (["--status", "opne"], "accepted is a comma-separated choice of open, generated, approv"),
         (["--sort", "severity"], "--sort='severity' is not usable: accepted is priority, age or s"),
         (["--severity", "high,hgih"], "--severity='hgih' is not usable"),

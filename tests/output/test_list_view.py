@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,11 @@ def test_rows_put_together_by_hand_are_those_of_the_table(
     ]
     on = text.Screen(width, colour=False, terminal=True)
     ids = {task.id: task.id[:11] for task in tasks}
-    table = text.render(on, list_view._table(on, tasks, ids, NOW))
-    assert list_view._long_table(on, tasks, ids, NOW) == table
+    listing = list_view.Listing(tasks, len(tasks), {}, "tasks")
+    table = text.render(on, list_view._table(on, listing, ids, NOW))
+    assert list_view._long_table(on, listing, ids, NOW) == table
     coloured = list_view._long_table(
-        text.Screen(width, colour=True, terminal=True), tasks, ids, NOW
+        text.Screen(width, colour=True, terminal=True), listing, ids, NOW
     )
     assert "\x1b[1;31mcritical" in coloured
 
@@ -100,6 +102,18 @@ def test_a_wide_table_shows_confidence_owners_and_the_last_day(three: list_view.
         "GH1C  critical    92   93%  approved   5 min  ada\\x1b    ▁▁ ▂█  "
         "gpt-oss-120b is cut off in 32% of its answers",
     ]
+
+
+def test_of_what_is_news_it_is_told_why(three: list_view.Listing) -> None:
+    ids = [task.id for task in three.shown]
+    news = dict(zip(ids, ("back", "worse", "new"), strict=True))
+    fresh = replace(three, since=NOW, news=news)
+    table = list_view.task_list(on_terminal(80), fresh, NOW)
+    assert table.splitlines()[0] == "ID    CHANGE  SEVERITY  PRIO  STATUS      SEEN  TASK"
+    assert [line.split()[1] for line in table.splitlines() if line[:2] == "GH"] == [*news.values()]
+    narrow = list_view.task_list(on_terminal(50), fresh, NOW)
+    assert narrow.splitlines()[0] == "GH1C  back  critical  92  approved  5 min ago"
+    assert "CHANGE" not in list_view.task_list(on_terminal(80), three, NOW)
 
 
 @pytest.mark.parametrize("width", [20, 35, 63, 64, 80, 100, 250])

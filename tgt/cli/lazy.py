@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "run"),
     "list": ("list_", "list_tasks"),
     "show": ("show", "show"),
+    "log": ("log", "log"),
     "approve": ("approve", "approve"),
     "dismiss": ("dismiss", "dismiss"),
     "complete": ("complete", "complete"),

@@ -16,14 +16,17 @@ from tgt.tasks.card import OPEN, OPEN_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tgt.cli.request import Request
+    from tgt.store.journal import Journal
     from tgt.store.journal_index import Head, View
     from tgt.tasks.card import Card
     from tgt.tasks.state import SchedulerState, Sighting
 
 Words = list[str] | None
 ORDERS = ("priority", "age", "seen")
+_RECENT = "24h"
 
 
 def list_tasks(
@@ -64,6 +67,18 @@ def list_tasks(
     owner: Annotated[
         Words, typer.Option(metavar="NAME", help="Only tasks of these people.")
     ] = None,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="Only what is new, worse or back since --since (default: the last 24 h)."
+        ),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="The same since a time: 2d, or an instant; stands for --new too."
+        ),
+    ] = None,
     sort: Annotated[
         str,
         typer.Option(
@@ -87,6 +102,9 @@ def list_tasks(
     """
     most = None if limit is None else int(parse_number("--limit", limit, 0, 10**9))
     order = parse_choice("--sort", sort, ORDERS)
+    first = _since(request, since, new=new)
+    journal = request.journal()
+    news = None if first is None else _news(journal, first, request.now_option)
     asked = Asked(
         statuses=_words(status),
         types=_words(type_),
@@ -95,6 +113,8 @@ def list_tasks(
         owners=_words(owner),
         least=parse_number("--min-priority", min_priority or "0", 0, 100, whole=False),
         every=every,
+        since=first,
+        news=news,
     )
 
     def look(view: View) -> list[str]:
@@ -114,17 +134,33 @@ def list_tasks(
         if request.json:
             from tgt.output import machine
 
-            return list(machine.task_list(cards, len(chosen)))
+            return list(machine.task_list(cards, len(chosen), first, news))
         return [_listed(request, view, cards, len(chosen), asked, state)]
 
     from tgt.store.journal_index import viewed
 
-    request.reply(*viewed(request.journal(), look))
+    request.reply(*viewed(journal, look))
+
+
+def _since(request: Request, since: str | None, *, new: bool) -> datetime | None:
+    """Since when a task must be news to be listed; None where that was not asked."""
+    if since is None and not new:
+        return None
+    from tgt.cli.telemetry import instant
+
+    return instant(since or _RECENT, request.now)
+
+
+def _news(journal: Journal, since: datetime, until: datetime | None) -> Mapping[str, str]:
+    from tgt import log
+
+    return log.news(journal, since, until)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The filters; None where one was not given."""
+    """The filters; None where one was not given. ``news`` says of the tasks that are news since
+    ``since`` why they are."""
 
     statuses: set[str] | None
     types: set[str] | None
@@ -133,15 +169,18 @@ class Asked:
     owners: set[str] | None
     least: float
     every: bool
+    since: datetime | None
+    news: Mapping[str, str] | None
 
     @property
     def any(self) -> bool:
-        named = (self.statuses, self.types, self.severities, self.subjects, self.owners)
+        named = (self.statuses, self.types, self.severities, self.subjects, self.owners, self.news)
         return self.least > 0 or any(words is not None for words in named)
 
     def fits(self, head: Head) -> bool:
         return (
             self._status_fits(head.status)
+            and (self.news is None or head.id in self.news)
             and (self.types is None or not self.types.isdisjoint(_folded(head.type, head.analyzer)))
             and _fits(head.severity, self.severities)
             and _fits(head.owner, self.owners)
@@ -227,6 +266,8 @@ def _listed(
         known=view.heads,
         place=str(request.tasks_dir),
         filtered=asked.any,
+        since=asked.since,
+        news=asked.news,
         notes=run_health.notes(state, request.cadence, request.now),
     )
     return list_view.task_list(request.screen, listing, request.now)

@@ -67,6 +67,7 @@ class Request:
     now_option: datetime | None = None
     env_file: Path | None = None
     answer: list[str] = field(default_factory=list)
+    _clock: datetime | None = None
     _settings: Settings | None = None
     _warned: bool = False
     failure: Callable[[str], dict[str, Any]] = field(default=lambda message: {"error": message})
@@ -81,9 +82,11 @@ class Request:
     @property
     def now(self) -> datetime:
         """The instant to act as of: ``--now``, else the clock, read once."""
-        if self.now_option is None:
-            self.now_option = datetime.now(timezone.utc)
-        return self.now_option
+        if self.now_option is not None:
+            return self.now_option
+        if self._clock is None:
+            self._clock = datetime.now(timezone.utc)
+        return self._clock
 
     @property
     def screen(self) -> Screen:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TABLE_FROM, _ALL_COLUMNS_FROM, _TREND_FROM = 64, 100, 110
 _ID_LIMIT, _OWNER_LIMIT = 40, 24
 _ID, _TASK = "ID", "TASK"
+_COLUMNS = (_ID, "CHANGE", "SEVERITY", "PRIO", "CONF", "STATUS", "SEEN", "OWNER", "BY HOUR", _TASK)
 _RIGHT = ("PRIO", "CONF", "SEEN", "BY HOUR")
 _STYLES = {_ID: "dim", "SEEN": "dim", "BY HOUR": "cyan"}
 _GAP = 2
@@ -41,7 +42,8 @@ _ONE_LINE = 10_000
 class Listing:
     """``total`` tasks passed the filters; ``known`` is the whole journal, which lies in ``place``.
 
-    ``notes`` are lines about the runs that bring tasks.
+    ``notes`` are lines about the runs that bring tasks. Where only what is news ``since`` a time
+    was asked for, ``news`` says of each task why it is.
     """
 
     shown: Sequence[Card]
@@ -50,6 +52,8 @@ class Listing:
     place: str
     filtered: bool = False
     notes: Sequence[str] = ()
+    since: datetime | None = None
+    news: Mapping[str, str] | None = None
 
 
 def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
@@ -62,12 +66,12 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
     ids = {task.id: known.short(task.id) for task in listing.shown}
     footer = text.render(on, Text(), _footer(listing), *notes)
     if on.terminal and on.width < _TABLE_FROM:
-        return text.render(on, *_entries(listing.shown, ids, now)) + footer
+        return text.render(on, *_entries(listing, ids, now)) + footer
     if on.terminal and len(listing.shown) <= _MANY:
-        return text.render(on, _table(on, listing.shown, ids, now)) + footer
+        return text.render(on, _table(on, listing, ids, now)) + footer
     # A table lays out all of its rows together, which takes long for thousands: the widest of each
     # column decide how wide they all are, and rows that fit are put together by hand.
-    return _long_table(on, listing.shown, ids, now) + footer
+    return _long_table(on, listing, ids, now) + footer
 
 
 def compact(tasks: Iterable[Card]) -> list[Card]:
@@ -93,8 +97,8 @@ def _trend(task: Card) -> str:
     return words.sparkline(_history(task))[-_HOURS:]
 
 
-def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime) -> Table:
-    columns, rows = _cells(on, shown, ids, now)
+def _table(on: text.Screen, listing: Listing, ids: Mapping[str, str], now: datetime) -> Table:
+    columns, rows = _cells(on, listing, ids, now)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
         right = name in _RIGHT
@@ -111,25 +115,24 @@ def _table(on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: 
 
 
 def _cells(
-    on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
+    on: text.Screen, listing: Listing, ids: Mapping[str, str], now: datetime
 ) -> tuple[list[str], list[list[Text]]]:
     """The names of the columns, and their texts for every task."""
+    shown, news = listing.shown, listing.news or {}
     wide = not on.terminal or on.width >= _ALL_COLUMNS_FROM
     with_trend = on.terminal and on.width >= _TREND_FROM
     trends = {task.id: _trend(task) for task in shown} if with_trend else {}
     present = {
+        "CHANGE": listing.news is not None,
         "CONF": wide,
         "STATUS": wide or any(task.status != Status.GENERATED for task in shown),
         "OWNER": wide and any(task.owner for task in shown),
         "BY HOUR": any(trends.values()),
     }
-    columns = [
-        name
-        for name in (_ID, "SEVERITY", "PRIO", "CONF", "STATUS", "SEEN", "OWNER", "BY HOUR", _TASK)
-        if present.get(name, True)
-    ]
+    columns = [name for name in _COLUMNS if present.get(name, True)]
     cells: dict[str, Callable[[Card], Text]] = {
         _ID: lambda task: text.styled(ids[task.id], limit=_ID_LIMIT),
+        "CHANGE": lambda task: Text(news.get(task.id, "")),
         "SEVERITY": lambda task: text.severity(task.severity),
         "PRIO": lambda task: Text(f"{task.priority:.0f}"),
         "CONF": lambda task: Text(words.confidence(task.confidence)),
@@ -142,11 +145,9 @@ def _cells(
     return columns, [[cells[name](task) for name in columns] for task in shown]
 
 
-def _long_table(
-    on: text.Screen, shown: Sequence[Card], ids: Mapping[str, str], now: datetime
-) -> str:
+def _long_table(on: text.Screen, listing: Listing, ids: Mapping[str, str], now: datetime) -> str:
     """The same characters as of ``_table``, on lines of any length where there is no terminal."""
-    columns, rows = _cells(on, shown, ids, now)
+    columns, rows = _cells(on, listing, ids, now)
     widths = [
         max(len(name), *(cell.cell_len for cell in column))
         for name, column in zip(columns, zip(*rows, strict=True), strict=True)
@@ -155,7 +156,7 @@ def _long_table(
     if on.terminal:
         titles = on.width - sum(width + _GAP for width in widths[:-1])
         if titles < _READABLE_TITLE or widths[0] > _ID_LIMIT:
-            return text.render(on, _table(on, shown, ids, now))
+            return text.render(on, _table(on, listing, ids, now))
     paint = text.painter(on)
     header = [Text(name, style="dim") for name in columns]
     lines = []
@@ -180,14 +181,13 @@ def _aligned(painted: str, length: int, width: int, name: str) -> str:
     return blanks + painted if name in _RIGHT else painted + blanks
 
 
-def _entries(
-    shown: Sequence[Card], ids: Mapping[str, str], now: datetime
-) -> Iterator[RenderableType]:
+def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterator[RenderableType]:
     """Two lines a task, for a narrow screen."""
-    for task in shown:
+    for task in listing.shown:
         yield Text.assemble(
             text.styled(ids[task.id], "dim", limit=_ID_LIMIT),
             "  ",
+            *((listing.news.get(task.id, ""), "  ") if listing.news else ()),
             text.severity(task.severity),
             f"  {task.priority:.0f}  ",
             *((text.status(task.status), "  ") if task.status != Status.GENERATED else ()),
@@ -212,6 +212,12 @@ def _nothing(listing: Listing) -> Text:
         return Text(f"No tasks yet in {safe(listing.place)}. Next: tgt run", overflow="fold")
     if listing.total:
         return Text(f"None shown of {words.plural(listing.total, 'task')}. Next: a higher --limit")
+    if listing.since is not None:
+        return Text(
+            f"Nothing that fits is new, worse or back since {words.clock(listing.since)}, of"
+            f" {words.plural(rest, 'task')} in all. Next: tgt list",
+            overflow="fold",
+        )
     if listing.filtered:
         return Text(
             f"No task fits, of {words.plural(rest, 'task')} in all. Next: fewer filters, or --all"

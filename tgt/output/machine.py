@@ -11,15 +11,17 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tgt.tasks.card import Card
+from tgt.output import words
+from tgt.tasks.card import Card, format_time
 from tgt.tasks.json_form import json_form
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from tgt.backtest import Incident, Moved, Replay
     from tgt.outcome import RunReport
     from tgt.tasks.card import Finding
+    from tgt.tasks.changes import Change
 
 _DEEPEST = 100
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
@@ -54,14 +56,42 @@ def shown(tasks: Sequence[Card]) -> dict[str, Any]:
     return {"task": forms[0]} if len(forms) == 1 else {"tasks": forms}
 
 
-def task_list(shown: Iterable[Card], total: int) -> Iterator[str]:
-    """The document in pieces, so that one card at a time is in memory."""
+def task_list(
+    shown: Iterable[Card],
+    total: int,
+    since: datetime | None = None,
+    news: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The document in pieces, so that one card at a time is in memory. ``news`` says of each why it
+    is listed, if only what is news ``since`` a time was asked for."""
     yield '{"tasks": ['
+    changes: dict[str, str] = {}
     count = 0
     for task in shown:
         yield (", " if count else "") + dumps(card(task)).rstrip("\n")
         count += 1
-    yield f'], "count": {count}, "total": {total}}}\n'
+        if news is not None:
+            changes[task.id] = news[task.id]
+    asked = {"since": json_form(since), "changes": changes} if since is not None else {}
+    yield f"], {dumps({'count': count, 'total': total, **asked})[1:]}"
+
+
+def log(changes: Sequence[Change]) -> Iterator[str]:
+    """The document in pieces; of a reopening by a run the reason is told in words."""
+    yield '{"log": ['
+    for index, change in enumerate(changes):
+        form = {
+            "at": format_time(change.at),
+            "kind": str(change.kind),
+            "task": change.task,
+            "subject": change.subject,
+            "severity": change.severity,
+            "title": change.title,
+            "by": change.by or None,
+            "text": words.told(change),
+        }
+        yield (", " if index else "") + dumps(form).rstrip("\n")
+    yield f'], "count": {len(changes)}}}\n'
 
 
 def changed(tasks: Iterable[Card], message: str) -> dict[str, Any]:

@@ -10,6 +10,10 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tgt.tasks.changes import Change
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 LATER = "later"
@@ -31,6 +35,13 @@ REASONS = {
     "quota": "the hourly quota is used up",
     "max_tasks": "enough tasks for one run",
 }
+
+
+def told(change: Change) -> str:
+    """What changed, or was said; of a run that opened a task again, why it did."""
+    until = f"until {clock(change.until)}" if change.until else ""
+    said = REASONS.get(change.reason, change.reason) or change.text
+    return ": ".join(part for part in (until, said) if part)
 
 
 def number(value: object) -> float | None:

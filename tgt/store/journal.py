@@ -90,6 +90,24 @@ class Journal:
             if descriptor is not None:
                 scan(descriptor, 0, lambda card, _span: take(card))
 
+    def each_version(
+        self, take: Callable[[Card], None], wanted: Callable[[str], bool] = lambda _id: True
+    ) -> int:
+        """Hand on every line of the wanted cards, oldest first, one by one: what a card was before
+        it is what it is now. Returns how many lines are no cards."""
+        skipped = 0
+        with self.opened() as descriptor:
+            for line in () if descriptor is None else _lines(descriptor, 0):
+                card_id = _leading_id(line)
+                if card_id is not None and not wanted(card_id):
+                    continue
+                card = decode_card(line)
+                if card is None:
+                    skipped += not line.isspace()
+                elif card_id is not None or wanted(card.id):
+                    take(card)
+        return skipped
+
     def brief(self, whole: Callable[[Card], bool] = lambda _card: False) -> dict[str, Card]:
         """All cards, in brief but for those that are wanted whole: many need little memory."""
 

@@ -1,0 +1,91 @@
+"""What happened to the cards: every change that the journal tells, or what is news since a time.
+
+The journal is read once, line by line. Of each card only what tells its next change is kept, so
+that it may be of any size; nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tgt.store.journal import Journal
+from tgt.tasks import changes
+from tgt.tasks.card import Card
+from tgt.tasks.changes import Change, Kind, Version
+
+
+@dataclass(frozen=True)
+class Log:
+    """Changes, newest last. ``known`` are the ids of all cards."""
+
+    changes: tuple[Change, ...]
+    known: Collection[str]
+    skipped_lines: int = 0
+
+
+class News(StrEnum):
+    """Why a card is worth a look."""
+
+    NEW = "new"
+    WORSE = "worse"
+    BACK = "back"
+
+
+_NEWS = {Kind.FOUND: News.NEW, Kind.REOPENED: News.BACK, Kind.WORSE: News.WORSE}
+"""Of what happened to one card the first in this order counts."""
+_FIRST = list(_NEWS.values())
+
+
+def log(
+    journal: Journal,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    tasks: Collection[str] | None = None,
+) -> Log:
+    """What happened to all cards, or to those ``tasks``, between two times. Raises StoreError."""
+    known: dict[str, None] = {}
+    found: list[Change] = []
+
+    def wanted(card_id: str) -> bool:
+        known[card_id] = None
+        return tasks is None or card_id in tasks
+
+    skipped = _each_change(journal, found.append, wanted, since, until)
+    found.sort(key=lambda change: change.at)
+    return Log(tuple(found), known, skipped)
+
+
+def news(journal: Journal, since: datetime, until: datetime | None = None) -> dict[str, News]:
+    """By the ids of cards: which are new, worse or back since a time. Raises StoreError."""
+    found: dict[str, News] = {}
+
+    def take(change: Change) -> None:
+        word = _NEWS.get(change.kind)
+        if word is not None:
+            found[change.task] = min(found.get(change.task, word), word, key=_FIRST.index)
+
+    _each_change(journal, take, lambda _id: True, since, until)
+    return found
+
+
+def _each_change(
+    journal: Journal,
+    take: Callable[[Change], None],
+    wanted: Callable[[str], bool],
+    since: datetime | None,
+    until: datetime | None,
+) -> int:
+    before: dict[str, Version] = {}
+
+    def compare(card: Card) -> None:
+        version = changes.version(card)
+        for change in changes.between(before.get(card.id), version, card):
+            if (since is None or change.at >= since) and (until is None or change.at <= until):
+                take(change)
+        before[card.id] = version
+
+    return journal.each_version(compare, wanted)

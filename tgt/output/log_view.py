@@ -1,0 +1,89 @@
+"""``tgt log`` for people: one line a change, wrapped on a terminal and never cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from tgt.output import text, words
+from tgt.output.safe import safe
+from tgt.tasks.changes import Kind
+from tgt.tasks.reference import Ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tgt.log import Log
+    from tgt.tasks.changes import Change
+
+_STYLES = {
+    Kind.FOUND: "yellow",
+    Kind.WORSE: "red",
+    Kind.REOPENED: "red",
+    Kind.BETTER: "green",
+    Kind.QUIET: "green",
+    Kind.VERIFIED: "green",
+    Kind.COMPLETED: "green",
+    Kind.APPROVED: "green",
+}
+_KIND = max(len(kind) for kind in Kind)
+_ID_LIMIT = 40
+_GAP = "  "
+_READABLE = 24
+
+
+def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
+    """One line each; on a terminal what is too long goes on below, elsewhere nothing is wrapped."""
+    if not told.changes:
+        yield _nothing(told, place)
+        return
+    known = Ids(told.known)
+    names = dict.fromkeys(change.task for change in told.changes)
+    ids = {card_id: safe(known.short(card_id), limit=_ID_LIMIT) for card_id in names}
+    widest = max(map(len, ids.values()))
+    paint = _painter(on)
+    for change in told.changes:
+        when, kind = words.clock(change.at), str(change.kind)
+        start = _GAP.join(
+            (
+                paint(when, "dim"),
+                paint(kind, _STYLES.get(change.kind, "")) + " " * (_KIND - len(kind)),
+                paint(ids[change.task].ljust(widest), "dim"),
+                "",
+            )
+        )
+        indent = len(when) + _KIND + widest + 3 * len(_GAP)
+        yield start + _wrapped(on, _said(change), indent) + "\n"
+
+
+def _painter(on: text.Screen) -> Callable[[str, str], str]:
+    if not on.colour:
+        return lambda word, _style: word
+    paint = text.painter(on)
+    return lambda word, style: paint(Text(word), style)
+
+
+def _wrapped(on: text.Screen, said: str, indent: int) -> str:
+    width = on.width - indent
+    if not on.terminal or width < _READABLE or cell_len(said) <= width:
+        return said
+    lines = text.render(on, Text(said, overflow="fold"), width=width).rstrip("\n").split("\n")
+    return ("\n" + " " * indent).join(lines)
+
+
+def _said(change: Change) -> str:
+    """What it is about and what changed."""
+    what = words.told(change) or (change.title if change.kind is Kind.FOUND else "")
+    if change.by and change.by != "tgt":
+        what = f"{what} ({change.by})" if what else f"({change.by})"
+    grave = change.severity if change.kind in {Kind.FOUND, Kind.REOPENED} else ""
+    parts = (grave, change.subject or change.title, what)
+    return safe(_GAP.join(part for part in parts if part))
+
+
+def _nothing(told: Log, place: str) -> str:
+    if not told.known:
+        return f"No tasks yet in {safe(place)}. Next: tgt run\n"
+    return f"Nothing happened then to the {words.plural(len(told.known), 'task')}.\n"
