@@ -13,6 +13,7 @@ import re
 from tgt.redact import redact
 from tgt.templates.families import Family, family
 from tgt.templates.lines import LONGEST_INPUT, naming_lines
+from tgt.templates.reports import in_a_test, is_test_report
 from tgt.templates.varying import without_what_varies
 
 __all__ = ["LONGEST_INPUT", "LONGEST_TEMPLATE", "Family", "family", "template"]
@@ -24,7 +25,8 @@ _ASIDE = re.compile(
     r"[ .;,·(-]{1,4}(?:Note:|NOTE:|[Hh]int:|[Hh]elp:|Tip:|Did you mean\b|Perhaps you meant\b"
     r"|For more information\b|See (?:<url>|<path>|<str>|the )|Caused by\b|Please report\b"
     r"|Run <str>|Try <str>|Use <str>|Duration: |either use |Try again\b|Stop\.?\Z|STOP what"
-    r"|To tell you how|The tool use was rejected"
+    r"|To tell you how|The tool use was rejected|Because |Original old_string was"
+    r"|\(imported by |to add:|resolved to <n> elements"
     r"|Please (?:use|try|check|see|retry|run|provide|add|set|make)\b)"
 )
 _SAYS_NOTHING = """
@@ -48,10 +50,11 @@ def template(text: str) -> str | None:
 
     Credentials are masked first. Of a text longer than 8 KiB the beginning and the end are read.
     """
-    for line in naming_lines(redact(_ends(text))):
+    text = redact(_ends(text))
+    for line in naming_lines(text):
         reduced = _cut(_without_asides(without_what_varies(line)))
         if _says_something(reduced):
-            return reduced
+            return _cut(in_a_test(reduced)) if is_test_report(text) else reduced
     return None
 
 

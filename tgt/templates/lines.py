@@ -15,6 +15,10 @@ from typing import Any
 LONGEST_INPUT = 8192
 _LONGEST_LINE = 600
 _MOST_CANDIDATES = 6
+_FEW_LINES = 6
+"""Of so many lines any may name the error; in more of them most tell something else."""
+_LAST_LINES = 12
+"""Where a long output says what went wrong, if not with one of the forms of errors."""
 _DEEPEST_JSON = 3
 _MOST_LINES_BEFORE_JSON = 2
 _LONGEST_KIND = 60
@@ -30,7 +34,7 @@ _TAG = re.compile(
     r"</?(?:tool_use_error|error|stderr|stdout|output|system|result)(?: [^<>]{0,80})?>"
 )
 _LEADER = re.compile(r"\.{4,}")
-_ORNAMENT = " \t┃│└├─╭╰▌●•×✗✖✘❌⨯⎯>*#-"
+_ORNAMENT = " \t┃│└├─╭╰╷╵▶▲◆●○•░▌×✗✖✘❌⨯⎯>*#-"
 
 # Lines about the call, not about the error.
 _NOISE = re.compile(
@@ -43,39 +47,62 @@ _NOISE = re.compile(
     r": ?(?:[\w./() -]{0,80}|.{0,200}\])?"
     r"|(?:stdout|stderr|output|error|errors|failed|failure))[\].:!]{0,3}\Z"
     r"|npm (?:warn|notice)\b|[.fesx]{4,}(?: {1,4}\[ {0,3}\d{1,3}%\])?\Z"
-    r"|==> |(?:compiling|generated|running|checking|building|downloading|installing) [^:]{1,200}\Z"
-    r"|[=_~^+.-]{3,}\Z|\d{1,5} [|│]|throw err;?\Z|node:internal/"
+    r"|==> |make(?:\[\d{1,3}\])?: (?:entering|leaving) |(?:compiling|generated|running"
+    r"|checking|building|downloading|installing|scanning"
+    r"|collecting|fetching|resolving|transforming|preparing) [^:]{1,200}\Z"
+    r"|[=_~^+.-]{3,}\Z|\d{1,5} [|│]|throw err?;|node:(?:internal/|events:)"
+    # What is told of work that goes on or went well.
+    r"|\[?(?:info|debug|inf|trace|started|completed|success)\]?[\s:]|[iw]\d{4} \d\d:\d\d:"
+    r"|\[?[\d:.,tz/+ ap-]{5,40}m?\]? ?\[?(?:info|inf|debug|dbg)\b|\[\d{1,6}/\d{1,6}\]"
+    r"|[✓✔√✅] ?\S|pass \S|(?:\S{1,60} )?\.{3} ok\Z"
+    # Tables of progress, dumps of memory and banners of programs.
+    r"|% total |dload |[\d: -]{20,}\Z|<-{3} |\[\d{1,9}:0x[0-9a-f]{1,16}\] "
+    r"|[a-z][\w.-]{1,30}:? v?\d{1,4}(?:\.\d{1,6}){1,3}(?: (?:/|by |building ).{0,120})?\Z"
+    r"|(?:run|error code:?|usage:?|(?:[\w.]{1,40}: )?(?:error: )?usage:) .{0,300}\Z"
+    r"|prisma schema (?:loaded|validation)|oops!|rails aborted|failure: build failed with an exc"
+    r"|what went wrong:|execution failed for task [^:]{0,4}:?[^ ]{1,200}\Z"
+    r"|error when starting dev server:\Z"
+    r"|[efs] ?\d{4} \d\d:\d\d:\d\d\.\d{1,9} "
 )
-_NOISE_WITH_CONTENT = re.compile(r"(?i)\[?(?:error|errors|output|stdout|stderr): ?\S")
+_NOISE_WITH_CONTENT = re.compile(
+    r"(?i)\[?(?:error|errors|output|stdout|stderr): ?(?!usage\b|prisma schema)\S"
+)
 _INTERRUPTED = "[Request interrupted by user"
-_WARNING = re.compile(r"(?:\S{1,60} )?(?:\[warn(?:ing)?\]|\(warn\)|warn(?:ing)?:)", re.IGNORECASE)
+_WARNING = re.compile(
+    r"(?:\S{1,60} )?(?:time=\S{1,60} level=|\[warn(?:ing)?\]|\(warn\)|warn(?:ing)?:)", re.IGNORECASE
+)
 _TEST_FAILED = "FAIL"  # says which file, and lines below it say why
 _HEADING = re.compile(r":\Z|\AHTTP(?:/[\d.]{1,3})? \d{3}\Z")
 _TRACEBACK = "Traceback (most recent call last):"
 
 # What a line looks like that names an error among lines of other output.
 _NAMES_ERROR = re.compile(
-    r"(?:[\w./-]{1,80}+: )?(?:fatal|error|Error|ERROR|FATAL|panic|Fatal error)(?:\[\w{1,10}\])?:"
-    r" ?\S"
-    r"|E {3,}\S|npm (?:ERR!|error) (?!A complete log)|! \[(?:remote )?rejected\]|FAILED \S"
+    r"(?:[\w./-]{1,80}+: )?(?:fatal|error|Error|ERROR|FATAL(?: ERROR)?|panic|Fatal error)"
+    r"(?:\[\w{1,10}\])?: ?\S"
+    r"|\[(?:ERROR|FATAL)\] \S|curl: \(\d|ERR_[A-Z_]{3,60} \S|error (?:during|while|in)\b"
+    r"|\S{1,300} lint/[a-z]{2,30}/\w|E {3,}\S|npm (?:ERR!|error) (?!A complete log)"
+    r"|! \[(?:remote )?rejected\]|FAILED \S"
     r"|\*\* \(\w|thread '[^']{1,80}' panicked|make(?:\[\d{1,3}\])?: \*\*\*|sudo: |husky "
     r"|expect\(received\)|Assertion with |\d{1,6} tests?, \d{1,6} failures?"
-    r"|CONFLICT \(|Cannot find |Could not |Unable to |Failed to |FAIL:? \S|Exception in thread "
+    r"|CONFLICT \(|Can(?:not|'t) |Could(?: not|n't) |Unable to |Failed to |FAIL:? \S"
+    r"|Exception in thread "
     r"|\[?[\d:.,TZ+ -]{5,40}\]? ?\[?(?:ERR|ERROR|FATAL|CRITICAL|CRIT)\b"
     r"|[^\s:(]{1,200}\.\w{1,8}[:(]\d{1,7}[^ ]{0,16} (?:error |fatal |- error |[A-Z]{1,6}\d{2,5}\b)"
     r"|[^\s:(]{1,200}\.\w{1,8}:\d{1,7}:\d{1,7}: |\d{1,7}:\d{1,7} +error "
-    r"|[\w.$]{0,120}(?:Error|Exception)(?: \[\w{1,40}\])?: \S"
+    r"|[\w.$:]{0,120}(?:Error|Exception)(?: \[\w{1,40}\])?: \S"
 )
 _ENDS_WITH_ERROR = re.compile(
     r"(?i): (?:command )?not found\Z|: no such file or directory|: permission denied"
     r"|\.{3,}failed\Z|\boperation not permitted\b|\bconnection refused\b"
     r"|\bis not recognized as an internal\b|\bfailed with \S|\bhook (?:failed|exited|declined)"
 )
-# Enough for a first line to be believed; a later one needs one of the forms above.
-_FIRST_NAMES_ERROR = re.compile(
+# Enough for a first line to be believed; a later one of many needs one of the forms above.
+_MAY_NAME_ERROR = re.compile(
     r"(?i)\b(?:error|fail(?:ed|ure|s)?|cannot|can't|could ?n[o']t|unable|not|denied|invalid|missing"
     r"|rejected|refused|exceed(?:s|ed)?|doesn't|must|timed out|timeout|unknown|no such|conflict"
-    r"|unsupported|blocked|too (?:many|long|large)|limit)\b"
+    r"|unsupported|blocked|too (?:many|long|large)|limit|expired|killed|aborted|requires?|issues?"
+    r"|problems?|conflicts?|undefined|outdated|no|already|unbound|illegal|unterminated|near|bad"
+    r"|unexpected|wrong|forbidden|unauthorized|stale|unresolved|expected|abort|changed)\b"
 )
 
 
@@ -107,12 +134,13 @@ def _by_likelihood(lines: list[str]) -> Iterator[str]:
         for line, below in zip(informative, [*informative[1:], ""], strict=True)
     ]
     first = informative[0]
-    if _FIRST_NAMES_ERROR.search(first) and not first.startswith(_TEST_FAILED):
+    if _MAY_NAME_ERROR.search(first) and not first.startswith(_TEST_FAILED):
         yield first
     naming = [n for n in informative if _NAMES_ERROR.match(n) or _ENDS_WITH_ERROR.search(n)]
     yield from sorted(naming, key=lambda line: line.startswith(_TEST_FAILED))
-    yield first
-    yield from informative[1:]
+    yield from (line for line in informative[-_LAST_LINES:] if _MAY_NAME_ERROR.search(line))
+    if len(informative) <= _FEW_LINES:
+        yield from informative
 
 
 def _raised(lines: list[str]) -> str | None:
@@ -134,7 +162,7 @@ def _lines(text: str) -> Iterator[str]:
         line = " ".join(raw[: 4 * _LONGEST_LINE].split())[:_LONGEST_LINE]
         line = _LEADER.sub("...", line)
         line = re.sub(r"\AE {1,8}(?=\S)", "E   ", line)
-        if line.startswith("> "):
+        if line.startswith("> ") and not _NAMES_ERROR.match(line[2:]):
             continue  # the script that a package manager runs, the line that a test points at
         line = line.lstrip(_ORNAMENT) if not line.startswith("** (") else line
         if not line or (_NOISE.match(line) and not _NOISE_WITH_CONTENT.match(line)):

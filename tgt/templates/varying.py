@@ -15,9 +15,15 @@ _EXTENSION = (
     r"|png|jpe?g|gif|svg|pdf|zip|tar|gz|db|sqlite|env|cfg|ini|conf|proto|tf|sum|mod|out|bak|tmp)"
 )
 _WELL_KNOWN_FILE = (
-    r"(?:package(?:-lock)?\.json|tsconfig\.json|Cargo\.(?:toml|lock)|pyproject\.toml|go\.(?:mod|sum)"
+    r"(?:package(?:-lock)?\.json|tsconfig\.json|Cargo\.(?:toml|lock)|pyproject\.toml"
+    r"|go\.(?:mod|sum)"
     r"|pnpm-lock\.yaml|composer\.json|requirements\.txt|setup\.py|docker-compose\.ya?ml"
     r"|[Nn]ode\.js|[Nn]ext\.js|[Vv]ue\.js)"
+)
+_NO_REPO = (
+    r"[Aa]nd|[Oo]r|[Nn]ot|TCP|HTTP|text|image|audio|video|application|multipart|font|model|read|yes"
+    r"|true|Failure|on|client|server|input|either|he|start|owner|name|github|golang|pypi"
+    r"|hooks?|tcp|udp"
 )
 _PLACE = r"(?:(?::\d{1,7}){1,3}|\(\d{1,7}(?:,\d{1,7})?\)|#L\d{1,7})?"
 _STEP = r"[^\s/\\:'\"`<>|,;()\[\]{}]"
@@ -35,7 +41,10 @@ _FORMS: dict[str, str] = {
         r"|(?<![\w-])[A-Z]{1,6}\d{1,5}(?![\w-])"
         r"|\bERROR \d{4} \([0-9A-Z]{5}\)|\b\d\d[0-9A-Z]\d\d(?=: )"
         r"|\b(?i:unknown|invalid|no such) (?:sub)?command:? ['\"]?[\w:-]{1,40}['\"]?"
-        r"|\bprovides package [\w./-]{1,120}"
+        r"|\blint/[a-z]{2,30}/\w{2,60}|\bprovid(?:es|ing) package [\w./-]{1,120}"
+        r"|\bfatal error: [\w./+-]{1,100}\.h(?:pp|h)?: No such file or directory"
+        r"|KeyError: ['\"][A-Z][A-Z\d_]{2,60}['\"]"
+        r"|\bresolve import ['\"]@?[A-Za-z][\w./@-]{0,80}['\"]"
         r"|\b(?i:utf-?(?:8|16|32)|sha-?\d{1,3}|md5|base64|x86_64|x64|arm64|oauth2|ipv[46]|latin-?1"
         r"|(?:u?int|float)\d{1,3}|python[23]|pip3|s3|ec2|k8s|http2)\b"
         # Names that tell: a module that is absent, an option that is not known, a type.
@@ -62,15 +71,25 @@ _FORMS: dict[str, str] = {
         r"|`[^`\n]{0,400}`|‘[^’\n]{0,400}’|“[^”\n]{0,400}”"
         r"|(?<=\w)\([^\n]{0,400}\)(?= errored)"
         r"|(?<=current branch )\S{1,200}|(?<=undefined: )\w{1,100}|(?<=KeyError: )\S{1,100}\Z"
+        r"|(?<=src refspec )\S{1,200}|(?<=on endpoint )\S{1,200}|(?<=for matching )\S{1,3}"
+        r"|(?<=no matches found: )\S{1,200}|(?<=no such table: )\S{1,200}"
+        r"|(?<=no such column: )\S{1,200}|(?<=invalid command code )\S|(?<=FAIL: )Test\w{1,100}"
+        r"|(?<=when calling the )\w{1,100}(?= operation)|(?<=^test )\S{1,300}(?= \.\.\. )"
+        r"|(?<=on project )[^\s:]{1,200}|(?<=for project )\S{1,200}|(?<=parse error near )\S{1,40}"
+        r"|(?<=DID NOT RAISE )<class [^>]{1,120}>"
         r"|(?<=Error: )[A-Za-z_$][\w$]{0,80}(?= is not (?:defined|a function))"
     ),
     "addr": (
         r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\d)|\blocalhost:\d{1,5}\b"
         r"|\b0x[0-9a-fA-F]{1,16}\b"
+        # Where nothing is reached, it does not matter what was to be.
+        r"|(?<=resolve host: )\S{1,200}|(?<=ENOTFOUND )\S{1,200}|(?<=EAI_AGAIN )\S{1,200}"
+        r"|(?<=unable to fetch from )\S{1,200}|(?<=resolve hostname )[^\s:]{1,200}"
     ),
     "id": (
         r"(?<![0-9A-Za-z])(?=[a-f]{0,63}[0-9])(?=[0-9]{0,63}[a-f])[0-9a-f]{5,128}+(?![0-9A-Za-z])"
         r"|\b[a-z]{2,10}_(?=[A-Za-z]{0,40}[0-9])[0-9A-Za-z]{8,80}+\b"
+        r""
         r"|(?<![\w/])(?=[A-Za-z_+=-]{0,64}[0-9])(?=[0-9a-z_+=-]{0,64}[A-Z])[\w+=-]{16,600}+(?![\w/])"
     ),
     "path": (
@@ -85,10 +104,14 @@ _FORMS: dict[str, str] = {
         + _PLACE
         + r"|(?<![\w/@.-])(?:[\w.+-]{1,100}/)?[\w+-][\w.+-]{0,100}\."
         + _EXTENSION
-        + r"\b(?!\((?!\d))"
+        + r"\b(?!\((?!\d))(?!\.[A-Za-z])"
         + _PLACE
     ),
     "ref": r"(?<=\] )\S{1,200} ?-> ?\S{1,200}",
+    # One of many repositories, images or branches of its kind.
+    "repo": (
+        rf"(?<![\w/@.<:-])(?!(?:{_NO_REPO})/)[A-Za-z][\w.-]{{1,60}}/[A-Za-z][\w.-]{{1,100}}(?![\w/<])"
+    ),
     "n": r"(?:(?<=[\s(=\[,:])-)?\d+(?:[.,_]\d+)*%?",
 }
 _VARYING = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in _FORMS.items()))
@@ -116,13 +139,23 @@ _ZSH_TURNED = re.compile(
 )
 # ``cat: my notes: No such file or directory``: what was asked for may contain blanks.
 _ASKED_FOR = re.compile(
-    r"(?P<program>[\w.-]{1,40}: )?(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
+    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
     r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
 )
+_HEADER_MISSING = "fatal error: "
 _PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")
 _PREFIX = re.compile(
     r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error)(?::| {2,})"
-    r"|Exit code \d{1,3}:|Uncaught(?: \(in promise\))?) ?(?=\S)"
+    r"|Exit code \d{1,3}:|@?[\w./-]{1,80}:(?:build|lint|test|check|type-?check|tsc)(?::\w{1,20})?:"
+    r"|Uncaught(?: \(in promise\))?) ?(?=\S)"
+)
+
+
+# What was asked or written, behind what says that it failed.
+_TAIL = re.compile(
+    r"(?P<kept>\btimed out after <time>|\bexpected lines in <path>"
+    r"|\bPermission to use \w{1,40} with command [\w./-]{1,60}"
+    r"|\bReason: \[[\w /-]{1,60}\])[: ].*?(?P<end> has been denied|\Z)"
 )
 
 
@@ -133,7 +166,7 @@ def without_what_varies(line: str) -> str:
     line = line.replace("npm ERR!", "npm error")
     program, line = _in_one_shells_words(line)
     line = " ".join(_VARYING.sub(_placeholder, line).split())
-    return program + _REPEATED.sub(r"\1", line)
+    return program + _TAIL.sub(_without_tail, _REPEATED.sub(r"\1", line))
 
 
 def _in_one_shells_words(line: str) -> tuple[str, str]:
@@ -152,7 +185,13 @@ def _in_one_shells_words(line: str) -> tuple[str, str]:
         on = "<path>: " if turned["on"] else ""
         return "", f"{builtin}{on}{turned['what'].capitalize()}"
     line = f"{builtin}{rest}"
+    if _HEADER_MISSING in line:
+        return "", line
     return "", _ASKED_FOR.sub(r"\g<program><path>: \g<what>", line)
+
+
+def _without_tail(match: re.Match[str]) -> str:
+    return f"{match['kept']} <str>{match['end']}" if match["end"] else match["kept"]
 
 
 def _placeholder(match: re.Match[str]) -> str:
