@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def _world(directory: Path) -> list[Source]:
 
 def _records(chance: random.Random) -> list[Event]:
     records: list[Event] = []
-    for _ in range(15):
+    for number in range(15):
         minutes, name = chance.uniform(0, 900), f"r{chance.randrange(12)}"
         ids = {"conv_id": f"c-{name}", "trace_id": f"t-{name}"}
         records += [
@@ -45,7 +45,19 @@ def _records(chance: random.Random) -> list[Event]:
         ]
         if chance.random() < 0.2:
             records.append(event(minutes - 2, **ids, act="auto_continue"))
+        loose = {"conv_id": f"l-{name}", "trace_id": f"l-{name}"}
+        records.append(call(minutes - 3, name="y", key=f"y-{minutes}", **loose))
+        if chance.random() < 0.3:
+            records.append(link(minutes - chance.uniform(0, 90), f"l-{name}", f"c-{name}"))
+        copied: Event = {"key": f"z-{name}", "conv_id": f"c-{name}", "revision": -1 - number}
+        records.append(call(minutes, name="z", **copied))
     return records
+
+
+def link(minutes: float, trace: str, conv: str, **more: Any) -> Event:
+    """A record that names the conversation of a trace."""
+    told = {"act": None, "actor": None, "subject": None, "trace_id": trace, "key": f"trace:{trace}"}
+    return event(minutes, conv, **{"revision": 1, **told, **more})
 
 
 PORTIONS: list[tuple[object, str, int]] = [
@@ -146,6 +158,89 @@ def _of(
         elif name not in names:
             path.unlink(missing_ok=True)
     return held_of(logs, cache)
+
+
+# --- what only a link or a copy tells ------------------------------------------------------------
+
+
+def _linked() -> dict[str, list[Event]]:
+    """Two traces whose spans, and the names of whose conversations, stand in a file each."""
+    spans = [call(20 + n, "t1", "x", trace_id="t1", failed=n == 1) for n in range(3)]
+    return {
+        "spans": [*spans, answer(95, "t1", trace_id="t1")],
+        "named": [call(22, "chat", "x", trace_id="t1"), link(21, "t1", "chat")],
+        "also named": [link(90, "t1", "other"), answer(89, "other", trace_id="t1")],
+        "of a service": [link(400, "t1", "window", revision=0)],
+        "not named": [
+            call(5, "t2", "x", phase="start", failed=None, trace_id="t2", call_id="c"),
+            call(4, "t2", "x", phase="end", trace_id="t2", call_id="c"),
+        ],
+    }
+
+
+def _write(directory: Path, told: dict[str, list[Event]], names: Iterable[str]) -> Lines:
+    """Just these files."""
+    directory.mkdir(exist_ok=True)
+    for path in set(directory.iterdir()) - {directory / f"{name}.jsonl" for name in names}:
+        path.unlink()
+    for name in names:
+        path = directory / f"{name}.jsonl"
+        if not path.exists():
+            path.write_bytes(as_lines(told[name]))
+    return Lines(directory)
+
+
+def test_a_trace_is_of_the_conversation_that_a_link_names_whenever_it_is_read(
+    tmp_path: Path,
+) -> None:
+    told = _linked()
+    orders = list(itertools.permutations(told))
+    random.Random(1).shuffle(orders)
+    for number, order in enumerate(orders[:2]):
+        cache = tmp_path / f"cache{number}"
+        for names in (order[:2], order[:3], order, order[2:], order[3:]):
+            source = _write(tmp_path / "logs", told, names)
+            alone = held_of(source)
+            assert held_of(source, cache, writable=False) == alone, names
+            assert held_of(source, cache) == alone, names
+
+
+def test_which_conversation_a_link_gives(tmp_path: Path) -> None:
+    """The first that the trace names, and only where a record names none; the session of a service
+    where nothing else does."""
+    told = _linked()
+    for names, expected in (
+        (("spans",), {"t1": 4}),
+        (("spans", "of a service", "not named"), {"window": 4, "t2": 1}),
+        (("spans", "of a service", "named"), {"chat": 5}),
+        (tuple(told), {"other": 5, "chat": 1, "t2": 1}),
+    ):
+        with opened(_write(tmp_path / "logs", told, names)) as timeline:
+            run = timeline.database.run
+            wanted = {run("SELECT hash($n)", n=name)[0][0]: n for name, n in expected.items()}
+            assert dict(run("SELECT conv, events FROM conversations")) == wanted
+
+
+def _copied() -> dict[str, list[Event]]:
+    """A history, its copies of which the times are not told, and another call with a like key."""
+    return {
+        "original": [call(400, "c", "x", key="k", revision=5, failed=True)],
+        "copy": [call(180, "c", "x", key="k", revision=-9, failed=True)],
+        "later copy": [call(10, "c", "x", key="k", revision=-8, failed=True)],
+        "again": [call(5, "c", "x", key="k", revision=2)],
+    }
+
+
+def test_a_copy_counts_no_second_time_however_much_later_it_was_written(tmp_path: Path) -> None:
+    told = _copied()
+    orders = list(itertools.permutations(told))
+    random.Random(1).shuffle(orders)
+    for number, order in enumerate(orders[:4]):
+        cache = tmp_path / f"cache{number}"
+        for names in (order[:1], order[:2], order, order[2:]):
+            with opened(_write(tmp_path / "logs", told, names), cache) as timeline:
+                originals = len({"original", "again"} & set(names))
+                assert timeline.inventory().events == (originals or 1), names
 
 
 @pytest.mark.slow

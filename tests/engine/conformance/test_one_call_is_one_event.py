@@ -417,6 +417,45 @@ def test_a_better_revision_that_a_later_run_meets_replaces_the_worse(
         assert asked.snapshot.coverage.events == 2
 
 
+COPIES: list[tuple[tuple[tuple[float, int], ...], int, str]] = [
+    (((170, 5), (10, -5)), 1, "a copy counts no second time, however much later it was written"),
+    (((10, 5), (170, -5)), 1, "nor one that is dated long before"),
+    (((170, -5), (10, -4)), 1, "copies of one thing are one"),
+    (((170, 5), (80, -5), (10, 6)), 2, "what is no copy is something else"),
+]
+
+
+def test_a_copy_tells_the_same_at_any_time(engine: Engine, tmp_path: Path) -> None:
+    """Its revision is below 0."""
+    named = Signal("named", by="name")
+    world = [
+        call(minutes, f"c{n}", why, key=why, revision=revision, file=f"file{n}")
+        for told, _, why in COPIES
+        for n, (minutes, revision) in enumerate(told)
+    ]
+    expected = {why: events for _, events, why in COPIES}
+    for kept, files in ((None, "012"), (tmp_path, "0"), (tmp_path, "012"), (None, "210")):
+        met = [each for file in files for each in world if each["file"] == f"file{file}"]
+        with engine.asked(*met, kept=kept) as asked:
+            counts = {name: n for name, (n, _) in asked.shares(named, hours=4).items()}
+    assert counts == expected
+
+
+def test_a_trace_is_of_the_conversation_that_a_record_without_an_act_names(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Where a record's conversation is called like its trace; it may be met by another run."""
+    world = [call(30 + n, "t", trace_id="t") for n in range(3)]
+    world += [call(20, "c", trace_id="other"), call(19, "own", trace_id="t")]
+    world.append(
+        event(25, "c", act=None, actor=None, subject=None, key="trace:t", trace_id="t", file="z")
+    )
+    for some, units in ((world[:-1], 3), (world, 2)):
+        with engine.asked(*some, kept=tmp_path) as asked, engine.asked(*some[::-1]) as fresh:
+            for each in (asked, fresh):
+                assert each.counts(USE)["tool_call/grep"].units == units
+
+
 # --- answers that were continued -----------------------------------------------------------------
 
 

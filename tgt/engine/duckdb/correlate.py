@@ -6,6 +6,10 @@ twice; a history may be copied into another file. Records with one key tell the 
 one call share a call id, else a trace, else a conversation, and the tool's name; within those they
 are matched in order, because the times of different writers do not agree.
 
+Records of a trace may not know their conversation, which then is called like the trace. A record
+without an act that has both is a *link*: those of the trace are of that conversation, in whatever
+file they stand and whichever was read first.
+
 New records are looked at together with the stored ones that they belong to: those are taken out
 of the store, and what all of them come to is put back. A record that is an event by itself is a
 row of ``events``; those of which only together become one are set ``aside`` as they are, and the
@@ -21,6 +25,7 @@ from tgt.engine.duckdb.store import RECORD_COLUMNS, Store, quoted_numbers
 from tgt.events import HOUR_US
 
 _COLUMNS = ", ".join(RECORD_COLUMNS)
+_STORED = f"{_COLUMNS}, is_linked"
 
 _AGAIN_US = 60_000_000
 """The clocks of two who tell of the end of one call do not differ by more."""
@@ -28,21 +33,25 @@ _TIED = "file, place, tie"
 _LAST = f"phase = 'end', {_TIED}"
 
 # Records with one key, each less than an hour after the one before, tell the same thing. The one
-# of the highest revision is the truth, among equals the first.
+# of the highest revision is the truth, among equals the first. One that says that it is a copy
+# tells the same whenever it was written.
+_IS_COPY = "coalesce(revision < 0, false)"
 _BEST_FIRST = "revision DESC NULLS LAST, us, file, place, wording"
 _REPEATED = f"""
 SELECT row FROM (
-    SELECT row, row_number() OVER (PARTITION BY key, run ORDER BY {_BEST_FIRST}) AS nth,
+    SELECT row, is_copy AND NOT bool_and(is_copy) OVER (PARTITION BY key) AS is_told,
+        row_number() OVER (PARTITION BY key, is_copy, run ORDER BY {_BEST_FIRST}) AS nth,
     FROM (
-        SELECT *, count(*) FILTER (is_later) OVER (
-            PARTITION BY key ORDER BY us, file, place, wording) AS run,
+        SELECT *, count(*) FILTER (is_later AND NOT is_copy) OVER (
+            PARTITION BY key, is_copy ORDER BY us, file, place, wording) AS run,
         FROM (
-            SELECT row, key, revision, us, file, place, wording,
-                us - lag(us) OVER (PARTITION BY key ORDER BY us, file, place, wording) > {HOUR_US}
+            SELECT row, key, revision, us, file, place, wording, {_IS_COPY} AS is_copy,
+                us - lag(us) OVER (
+                    PARTITION BY key, {_IS_COPY} ORDER BY us, file, place, wording) > {HOUR_US}
                     AS is_later,
             FROM pool WHERE key IN (
                 SELECT key FROM pool WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1))))
-WHERE nth > 1
+WHERE nth > 1 OR is_told
 """
 
 _ONCE = """
@@ -163,6 +172,22 @@ _STEPS = (
 _AT_ONCE = 100_000
 """What belongs together is worked out in tables several times as large as the records."""
 
+_IS_LINK = "wording IN (SELECT wording FROM wordings WHERE act IS NULL)"
+_IS_LOOSE = "(conv = trace OR is_linked)"
+
+# Of the links of a trace that of the highest revision is the truth, among equals the first. Without
+# any the conversation is called like the trace.
+_NAMED = f"""
+SELECT trace, coalesce(arg_min(conv, (-coalesce(revision, 0), us, conv)), trace) AS conv
+FROM asked LEFT JOIN (
+    SELECT trace, conv, revision, us FROM events WHERE conv <> trace AND {_IS_LINK}
+    UNION ALL SELECT trace, conv, revision, us FROM aside WHERE conv <> trace AND {_IS_LINK})
+    USING (trace)
+GROUP BY trace
+"""
+_MISNAMED = f"""trace IN (SELECT trace FROM named) AND {_IS_LOOSE}
+    AND (trace, conv) NOT IN (SELECT (trace, conv) FROM named)"""
+
 
 class Correlator:
     """Brings new records into the store. Which hours were touched ``hours`` tells, from when on
@@ -180,15 +205,18 @@ class Correlator:
         self._touch(staged)
         if not self._belongs_together(staged):
             self._store.insert("events", f"SELECT {_COLUMNS} FROM {staged}")
+            self._link(staged)
             return
         parts = 1 + self._db.value(f"SELECT count(*) FROM {staged}") // _AT_ONCE
         for part in range(parts):
             self._db.table(
                 "pool",
-                f"SELECT {_COLUMNS} FROM {staged} WHERE coalesce(conv, call) % {parts} = {part}",
+                f"SELECT {_COLUMNS}, NULL::BOOLEAN AS is_linked FROM {staged}"
+                f" WHERE coalesce(conv, call) % {parts} = {part}",
             )
             self._pull(self._seeds("pool"))
             self._settle()
+        self._link(staged)
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Take out all records of some files, and look anew at what they belonged to."""
@@ -196,16 +224,17 @@ class Correlator:
         of_files = f"file IN ({inside})"
         self._db.table(
             "leaving",
-            f"SELECT {_COLUMNS} FROM events WHERE {of_files} AND is_merged IS NOT true"
-            f" UNION ALL SELECT {_COLUMNS} FROM aside WHERE {of_files}",
+            f"SELECT {_STORED} FROM events WHERE {of_files} AND is_merged IS NOT true"
+            f" UNION ALL SELECT {_STORED} FROM aside WHERE {of_files}",
         )
         self._touch("leaving")
         seeds = self._seeds("leaving")
         self._store.delete("events", of_files + " AND is_merged IS NOT true")
         self._store.delete("aside", of_files)
-        self._db.table("pool", f"SELECT {_COLUMNS} FROM leaving LIMIT 0")
+        self._db.table("pool", f"SELECT {_STORED} FROM leaving LIMIT 0")
         self._pull(seeds)
         self._settle()
+        self._link("leaving")
         self._db.drop("leaving")
 
     # --- what belongs together -------------------------------------------------------------------
@@ -227,17 +256,35 @@ class Correlator:
         )[0]
         if paired or continued or again:
             return True
-        near = self._near(staged)
-        same = f"{near} AND key IN (SELECT key FROM {staged} WHERE key IS NOT NULL)"
+        same = self._same(staged, staged)
         return any(
             self._db.run(f"SELECT 1 FROM {table} WHERE {same} LIMIT 1")
             for table in ("events", "aside")
         )
 
-    def _near(self, rows: str) -> str:
-        """SQL for rows of the store near these rows in time, as those with the same key are."""
-        first, last = self._db.run(f"SELECT min(us), max(us) FROM {rows}")[0]
-        return "false" if first is None else f"us BETWEEN {first - HOUR_US} AND {last + HOUR_US}"
+    def _same(self, rows: str, keys: str) -> str:
+        """SQL for rows of the store with one of the ``keys`` of these rows: those near them in
+        time, and copies and what they are copies of at any."""
+        first, last, copies = self._db.run(
+            f"SELECT min(us), max(us), count(*) FILTER ({_IS_COPY}) FROM {rows}"
+        )[0]
+        if first is None:
+            return "false"
+        conditions = [f"us BETWEEN {first - HOUR_US} AND {last + HOUR_US}"]
+        if copies:
+            copied = f"SELECT key FROM {rows} WHERE {_IS_COPY} AND key IS NOT NULL"
+            conditions.append(f"key IN ({copied})")
+        if self._has_copies():
+            conditions.append(_IS_COPY)
+        either = " OR ".join(conditions)
+        return f"(({either}) AND key IN (SELECT key FROM {keys} WHERE key IS NOT NULL))"
+
+    def _has_copies(self) -> bool:
+        """Whether any stored record is a copy; of most sources none is."""
+        return any(
+            self._db.run(f"SELECT 1 FROM {table} WHERE revision < 0 LIMIT 1")
+            for table in ("events", "aside")
+        )
 
     def _seeds(self, rows: str) -> str:
         """SQL for rows of the store that belong to these rows at the first look."""
@@ -247,7 +294,7 @@ class Correlator:
             " CASE WHEN act IN ('assistant_response', 'auto_continue') THEN trace END AS trace"
             f" FROM {rows} JOIN wordings USING (wording)",
         )
-        conditions = [f"({self._near(rows)} AND key IN (SELECT key FROM seeds))"]
+        conditions = [self._same(rows, "seeds")]
         if self._means("phase IN ('start', 'end')"):
             conditions.append(
                 "(call IN (SELECT call FROM seeds) AND wording IN"
@@ -269,8 +316,8 @@ class Correlator:
         while True:
             self._db.table(
                 "pulled",
-                f"SELECT {_COLUMNS} FROM events WHERE is_merged IS NOT true AND ({condition})"
-                f" UNION ALL SELECT {_COLUMNS} FROM aside WHERE {condition}",
+                f"SELECT {_STORED} FROM events WHERE is_merged IS NOT true AND ({condition})"
+                f" UNION ALL SELECT {_STORED} FROM aside WHERE {condition}",
             )
             merged = f"SELECT 1 FROM events WHERE is_merged AND ({condition}) LIMIT 1"
             if not self._db.run("SELECT 1 FROM pulled LIMIT 1") and not self._db.run(merged):
@@ -287,11 +334,10 @@ class Correlator:
         for name, query, done in _STEPS:
             self._db.table(name, query)
             self._db.drop(*done)
-        numbered = ", ".join(f"pool.{name}" for name in RECORD_COLUMNS)
+        stored = (*RECORD_COLUMNS, "is_linked")
+        numbered = ", ".join(f"pool.{name}" for name in stored)
         joined = ("elapsed_ms", "error", "args_hash", "result_bytes")
-        merged = ", ".join(
-            f"{'calls' if name in joined else 'pool'}.{name}" for name in RECORD_COLUMNS
-        )
+        merged = ", ".join(f"{'calls' if name in joined else 'pool'}.{name}" for name in stored)
         self._store.insert("aside", f"SELECT {numbered} FROM pool SEMI JOIN repeated USING (row)")
         self._store.insert("aside", f"SELECT {numbered} FROM pool SEMI JOIN together USING (row)")
         self._store.insert(
@@ -307,3 +353,33 @@ class Correlator:
             " ANTI JOIN repeated USING (row) ANTI JOIN together USING (row)",
         )
         self._db.drop("pool", "pulled", *(name for name, _, _ in _STEPS))
+
+    # --- conversations that only a link names ----------------------------------------------------
+
+    def _link(self, rows: str) -> None:
+        """Give records that know only their trace the conversation that it is of, after these rows
+        have come or gone. Where nobody writes links there is nothing to do."""
+        if not self._means("act IS NULL"):
+            return
+        self._db.table(
+            "asked",
+            f"SELECT DISTINCT trace FROM {rows}"
+            f" WHERE trace IS NOT NULL AND conv IS NOT NULL AND (conv = trace OR {_IS_LINK})",
+        )
+        self._db.table("named", _NAMED)
+        moved = []
+        for table in ("events", "aside"):
+            self._db.table(f"moved_{table}", f"SELECT * FROM {table} WHERE {_MISNAMED}")
+            if self._db.run(f"SELECT 1 FROM moved_{table} LIMIT 1"):
+                moved.append(table)
+        for table in moved:
+            self._touch(f"moved_{table}")
+            self._store.delete(table, _MISNAMED)
+            self._store.insert(
+                table,
+                "SELECT moved.* EXCLUDE (row) REPLACE (named.conv AS conv, true AS is_linked)"
+                f" FROM moved_{table} AS moved JOIN named USING (trace)",
+            )
+        if moved:
+            self._db.run("INSERT INTO touched SELECT conv FROM named")
+        self._db.drop("asked", "named", "moved_events", "moved_aside")

@@ -50,6 +50,7 @@ _ROW: Mapping[str, str] = {
 }
 RECORD_COLUMNS = tuple(_ROW)
 """What is kept of a record."""
+_LINK: Mapping[str, str] = {"is_linked": "BOOLEAN"}  # what was read names no ``conv``, a link does
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "meta": {"name": "VARCHAR", "value": "VARCHAR"},
@@ -91,8 +92,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "error_type": "VARCHAR",
         "asked_file": "INTEGER",
         "asked_place": "BIGINT",
+        **_LINK,
     },
-    "aside": _ROW,
+    "aside": {**_ROW, **_LINK},
     "conversations": {
         "conv": "UBIGINT",
         "service": "VARCHAR",

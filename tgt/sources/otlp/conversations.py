@@ -1,8 +1,10 @@
 """Which conversation a record is of, where only another span or event of its trace names it.
 
 Children are exported before their parents, and often only the outermost span names a session. What
-was read with it is told when it is known which; what was read before is told to whoever joins
-records by a record without an act that names the conversation of a trace.
+was read with it is told when it is known which; what was read before, or stands in another file, is
+told to whoever joins records by a record without an act that names the conversation of a trace.
+Until then a record is of the conversation that is called like its trace. The session of a service
+is named like that, too: it is what is known if nothing of the trace says more.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ _MOST = 5_000
 _MOST_KEPT = 500
 _LONGEST_KEPT = 200
 _MOST_WAITING = 5_000
+_OF_SERVICE, _OF_TRACE = 0, 1
+"""Who names a conversation: the higher is right."""
 
 
 class Conversations:
@@ -28,7 +32,7 @@ class Conversations:
     def __init__(self, state: Any = None) -> None:
         known = state if isinstance(state, Mapping) else {}
         self._of_trace: dict[str, str] = Recent(_MOST, known)
-        self._waiting: OrderedDict[str, list[tuple[Record, str]]] = OrderedDict()
+        self._waiting: OrderedDict[str, list[tuple[Record, str | None]]] = OrderedDict()
         self._number = 0
 
     def state(self) -> dict[str, str]:
@@ -41,13 +45,7 @@ class Conversations:
         if name is None or item.trace is None or item.us is None or item.trace in self._of_trace:
             return
         self._of_trace[item.trace] = name
-        yield {
-            "act": None,
-            "us": item.us,
-            "key": f"trace:{item.trace}",
-            "trace_id": item.trace,
-            "conv_id": name,
-        }
+        yield _link(item.trace, name, item.us, _OF_TRACE)
         for record, _ in self._taken(item.trace):
             yield record | {"conv_id": name}
 
@@ -61,16 +59,13 @@ class Conversations:
             yield record | {"conv_id": item.around.session}
         else:
             held = record | {"place": place}
-            self._waiting.setdefault(item.trace, []).append(
-                (held, item.around.session or item.trace)
-            )
+            self._waiting.setdefault(item.trace, []).append((held, item.around.session))
             self._number += 1
             while self._number > _MOST_WAITING:
                 yield from self._alone(next(iter(self._waiting)))
 
     def finish(self) -> Iterator[Record]:
-        """The records that still wait: the session of their service, or their trace, stands for
-        the conversation."""
+        """The records that still wait."""
         for trace in list(self._waiting):
             yield from self._alone(trace)
 
@@ -79,10 +74,21 @@ class Conversations:
         return self._of_trace.get(trace, trace) if trace else None
 
     def _alone(self, trace: str) -> Iterator[Record]:
-        for record, fallback in self._taken(trace):
-            yield record | {"conv_id": fallback}
+        waiting = self._taken(trace)
+        sessions = ((session, record["us"]) for record, session in waiting if session)
+        session, us = next(sessions, (None, 0))
+        if session is not None:
+            yield _link(trace, session, us, _OF_SERVICE)
+        for record, _ in waiting:
+            yield record | {"conv_id": trace}
 
-    def _taken(self, trace: str) -> list[tuple[Record, str]]:
+    def _taken(self, trace: str) -> list[tuple[Record, str | None]]:
         waiting = self._waiting.pop(trace, [])
         self._number -= len(waiting)
         return waiting
+
+
+def _link(trace: str, name: str, us: int, revision: int) -> Record:
+    """What names the conversation of a trace."""
+    told = {"trace_id": trace, "conv_id": name, "key": f"trace:{trace}"}
+    return {"act": None, "us": us, "revision": revision, **told}
