@@ -37,7 +37,7 @@ class Calls:
         name = qualified(text(payload.get("namespace")), name)
         given = payload.get("arguments", payload.get("input", payload.get("action")))
         known = {
-            "key": self._lineage.key("call", call or f"#{place}"),
+            "key": self._lineage.key("call", call or self._lineage.nth("call")),
             "name": name,
             "us": us,
             "place": place,

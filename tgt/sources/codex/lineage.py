@@ -29,6 +29,8 @@ _STATE: Mapping[str, Any] = {
     "late_us": 0,  # how much later than the parent began its copy was written
     "shift_us": 0,  # how much later than it happened a copied line was written
     "turn": None,
+    "turns": 0,  # how many had no id
+    "nth": {},  # by kind how many in the turn had no name
 }
 
 
@@ -61,6 +63,13 @@ class Lineage:
         """Unique within the turn, which is the same in every copy."""
         scope = identity("turn", self.turn, self.conversation) if self.turn else self.conversation
         return f"{kind}:{scope}:{name}"
+
+    def nth(self, kind: str) -> str:
+        """A name for what has none: how many of its kind there were in the turn is the same in
+        every copy, and where they stand is not."""
+        number = self._is["nth"].get(kind, 0) + 1
+        self._is["nth"] = {**self._is["nth"], kind: number}
+        return f"#{number}"
 
     def revision(self, place: int) -> int:
         return place - COPY if self.is_copying else place
@@ -100,8 +109,9 @@ class Lineage:
             known.update(parent=session, is_copying=True, turn=None)
             known["late_us"] = known["shift_us"] = max(0, us - began)
 
-    def begin(self, turn: str | None, began: Any, us: int) -> bool:
-        """A turn begins, ``began`` in seconds where that is told; whether a copy ended before."""
+    def begin(self, turn: str | None, began: Any, us: int, *, is_told: bool = True) -> bool:
+        """A turn begins, ``began`` in seconds where that is told; whether a copy ended before.
+        ``is_told``: it is one also if it has no id."""
         known = self._is
         was_copying = self.is_copying
         if was_copying:
@@ -110,7 +120,11 @@ class Lineage:
             if late_us is None:
                 late_us = known["late_us"]  # as if it were the parent's first turn
             known["shift_us"] = late_us if self.is_copying else 0
+        if turn is None and is_told:
+            known["turns"] += 1
+            turn = f"{self.conversation}#{known['turns']}"
         known["turn"] = turn
+        known["nth"] = {}
         return was_copying and not self.is_copying
 
     def _is_parents(self, turn: str | None, began: Any, us: int) -> bool:

@@ -25,6 +25,7 @@ LINES = frozenset(
     )
 )
 _NO_EVENTS = frozenset(("ghost_snapshot", "compaction", "context_compaction", "other"))
+_OF_PROVIDER = frozenset(("web_search_call", "image_generation_call"))
 # How a turn is broken off that nobody gave up: a review is over, or the person said more.
 _NO_ABORTS = frozenset(("review_ended", "replaced"))
 
@@ -119,7 +120,9 @@ class Rollout:
             self._is["asked_us"] = us
             yield from self._calls.answered(payload, us, place)
         elif kind.endswith("_call"):
-            yield self._answer(us, place, reason="tool_calls")
+            # What a provider does by itself while it answers is not the end of the answer.
+            reason = None if kind in _OF_PROVIDER else "tool_calls"
+            yield self._answer(us, place, reason=reason)
             yield from self._calls.started(kind, payload, us, place, self._is["policy"])
         elif kind == "reasoning":
             yield self._answer(us, place)
@@ -145,7 +148,7 @@ class Rollout:
             return
         yield from self._close(place)
         if self._lineage.is_copying and self._lineage.turn is None:
-            self._lineage.begin(None, None, us)
+            self._lineage.begin(None, None, us, is_told=False)
         self._is["asked_us"] = us
         self._is["prompts"] += 1
         key = self._lineage.key("prompt", self._is["prompts"])
@@ -175,8 +178,7 @@ class Rollout:
         yield from self._close(place)
         known = self._is
         was_open, aborted = known["is_open"], self._abort(known["last_us"], place)
-        turn = text(payload.get("turn_id")) or f"{self._lineage.conversation}:{us}"
-        self._begin(turn, payload.get("started_at"), us)
+        self._begin(text(payload.get("turn_id")), payload.get("started_at"), us)
         if was_open and known["is_open"] and known["last_us"]:
             yield aborted
         known.update(is_open=True, has_turns=True, asked_us=us)
@@ -215,7 +217,7 @@ class Rollout:
         error = error_class(payload.get("codex_error_info"), said)
         # What ends a turn is told as it happens and again at the turn's end.
         is_last = kind == "error" and self._lineage.turn is not None
-        key = self._lineage.key("error", "last" if is_last else f"#{place}")
+        key = self._lineage.key("error", "last" if is_last else self._lineage.nth("error"))
         model = self._is["model"]
         return self._record(us, place, "api_error", "assistant", key) | {
             "failed": True,
