@@ -136,7 +136,7 @@ def test_one_engine_answers_for_every_step_as_a_fresh_one_would(faulty: World) -
     times = backtest.instants(SINCE, END, EVERY)
     first, last = (cycle.window_of(settings, now) for now in (times[0], times[-1]))
     telemetry, signals = telemetry_of(settings), chosen(settings).signals
-    with open_timeline(settings, telemetry, signals, first, last) as shared:
+    with open_timeline(settings, telemetry, signals, first, last, every=EVERY) as shared:
         for now in times:
             window = cycle.window_of(settings, now)
             snapshot = shared.at(window)

@@ -153,7 +153,7 @@ def replay(
         key = (run.settings.window_min, run.settings.baseline_days)
         together.setdefault(key, []).append(run)
     for index, group in enumerate(together.values()):
-        _replay(group, times, _part(progress, index, len(together)))
+        _replay(group, times, every, _part(progress, index, len(together)))
     return tuple(run.result() for run in runs)
 
 
@@ -168,7 +168,12 @@ def _part(progress: Progress | None, index: int, parts: int) -> Progress | None:
     return show
 
 
-def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress | None) -> None:
+def _replay(
+    runs: Sequence[_Run],
+    times: Sequence[datetime],
+    every: timedelta,
+    progress: Progress | None,
+) -> None:
     if not times:
         return
     settings = runs[0].settings
@@ -181,6 +186,7 @@ def _replay(runs: Sequence[_Run], times: Sequence[datetime], progress: Progress 
         cycle.window_of(settings, times[0]),
         cycle.window_of(settings, times[-1]),
         memory_mb=_MEMORY_MB,
+        every=every,
         progress=progress,
     ) as timeline:
         for run in runs:

@@ -77,8 +77,10 @@ def open_timeline(
     baseline: timedelta | None = None,
     progress: Progress | None = None,
     spills: bool = False,
+    every: timedelta | None = None,
 ) -> Timeline:
-    """Telemetry brought up to date for the windows from ``first`` to ``last``.
+    """Telemetry brought up to date for the windows from ``first`` to ``last``, of which ``every``
+    so often one will be asked for.
 
     Without ``writable`` nothing is written anywhere; but with ``spills`` what does not fit into
     memory lies among the system's temporary files for as long as it is needed. Raises
@@ -115,4 +117,5 @@ def open_timeline(
         progress,
         spills=spills,
         services=settings.services,
+        every=every,
     )

@@ -39,10 +39,12 @@ class Locator:
 
 
 class Finder:
-    """Examples in one window of a database with the tables ``recent`` and ``judged``."""
+    """Examples in one window of a database with the table ``judged``; ``recent`` is a FROM item
+    with the events from a time on."""
 
-    def __init__(self, database: Database, window: Interval, recent_us: int) -> None:
+    def __init__(self, database: Database, window: Interval, recent: str, recent_us: int) -> None:
         self._db = database
+        self._recent = recent
         self._start, self._end = to_us(window.start), to_us(window.end)
         self._over = to_us(window.end - IDLE)
         self._recent_us = recent_us
@@ -72,7 +74,7 @@ class Finder:
     def _events(self) -> str:
         """A FROM item with the events of the window at least."""
         if self._start >= self._recent_us:
-            return "recent"
+            return self._recent
         return f"({canonical(f'us > {self._start} AND us <= {self._end}')})"
 
     def _of(

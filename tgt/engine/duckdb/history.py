@@ -16,6 +16,7 @@ from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
 from tgt.engine.protocol import Counts, Signal
 from tgt.engine.services import IS_AGENT, is_agent
+from tgt.events import HOUR_US
 from tgt.stats.distributions import Histogram
 
 _USUAL_HOURS = 24
@@ -59,6 +60,8 @@ class Past:
         self._hours: dict[int, list[tuple[str, int, int]]] = {}
         self._files: list[tuple[int | None, int, int]] | None = None
         self._totals: dict[tuple[int, str], Total] = {}
+        self._sums: tuple[tuple[int, int], list[tuple[Any, ...]]] = ((0, 0), [])
+        self._values: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
         self.longest = _USUAL_HOURS
         """The longest window that was asked for so far, in hours."""
         self.comes_again = False
@@ -100,6 +103,34 @@ class Past:
             for first, last, lines in self._files
             if first is None or (first <= end_us and last >= start_us)
         )
+
+    @cached_property
+    def events_by_hour(self) -> dict[int, int]:
+        """How many events there are in each clock hour."""
+        return dict(self._db.run(f"SELECT us // {HOUR_US}, count(*) FROM events GROUP BY ALL"))
+
+    def sums(self, first: int, end: int) -> list[tuple[Any, ...]]:
+        """The counts of the hours in [first, end): rows (key of the signal, hour, subject, service,
+        SUMS). Windows that end in one hour ask for the same."""
+        if self._sums[0] != (first, end):
+            rows = self._db.run(
+                f"SELECT signal, hour, subject, service, {', '.join(SUMS)} FROM rollups"
+                f" WHERE bucket IS NULL AND hour >= {first} AND hour < {end}"
+            )
+            self._sums = ((first, end), rows)
+        return self._sums[1]
+
+    def values(self, first: int, end: int) -> list[tuple[Any, ...]]:
+        """The values of the hours in [first, end) together: rows (key of the signal, subject,
+        service, NULL, bucket, n)."""
+        if (first, end) not in self._values:
+            # Those that end elsewhere are not asked for again.
+            self._values = {hours: rows for hours, rows in self._values.items() if hours[1] == end}
+            self._values[first, end] = self._db.run(
+                "SELECT signal, subject, service, NULL, bucket, sum(n)::BIGINT FROM rollups"
+                f" WHERE bucket IS NOT NULL AND hour >= {first} AND hour < {end} GROUP BY ALL"
+            )
+        return self._values[first, end]
 
     def counts(
         self, signal: Signal, subjects: Sequence[str], names: Names

@@ -1,7 +1,8 @@
 """Answers as of one window: what is asked of the event store.
 
 The hours before a window come from rollups, the window itself from its events. What one step asks
-is asked once for all signals together, since a small statement costs more to plan than to run.
+is asked once for all signals and for all windows of a walk together, since a small statement costs
+more to plan than to run.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from tgt.engine.duckdb import conversations, recurrences, rollups, sequences
 from tgt.engine.duckdb.canonical import canonical
-from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import Finder
 from tgt.engine.duckdb.history import Names, Past, grouped
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
+from tgt.engine.duckdb.walk import Walk, by_window, coded
 from tgt.engine.protocol import (
     Counts,
     Coverage,
@@ -35,9 +37,7 @@ from tgt.stats.distributions import Histogram
 
 T = TypeVar("T")
 
-CONTEXT_US = HOUR_US
-"""Records of one call mostly lie within an hour of each other."""
-_USUAL_HOURS = 24
+_HOUR, _BUCKET = itemgetter(1), itemgetter(4)
 
 OBSERVED = Signal(
     "observed",
@@ -77,53 +77,56 @@ class DuckDBSnapshot:
 
     def __init__(
         self,
-        database: Database,
+        walk: Walk,
+        number: int,
         signals: Sequence[Signal],
         past: Past,
-        window: Interval,
         baseline: Interval,
         warnings: tuple[str, ...],
         complete: sequences.Complete,
     ) -> None:
-        self._db = database
+        self._db = walk.db
+        self._walk = walk
+        self._number = number
         self._complete = complete
         self._past = past
         self._warnings = warnings
-        self._window = window
+        span = walk.spans[number]
+        self._window = span.window
         self._baseline = baseline
-        self._end = to_us(window.end)
-        # From here on events are looked at and not rollups: the last full hour to which nothing
-        # can be added any more, neither by the window nor by the end of a call.
-        raw = min(to_us(window.start), self._end - CONTEXT_US)
-        self._raw_hour = raw // HOUR_US
+        self._end = span.end
+        self._raw_hour = span.raw_hour
         self._shares = rollups.of_kind(signals, is_distribution=False)
         self._distributions = rollups.of_kind(signals, is_distribution=True)
-        self._own: dict[Interval, dict[int, _Hours]] = {}
+        self._own: dict[tuple[Interval, Signal | None], dict[int, _Hours]] = {}
         self._longer: dict[int, dict[int, _Hours]] = {}
         self._buckets: dict[Interval, dict[int, dict[str, dict[int, int]]]] = {}
         self._judged = False
         self._conversations: dict[tuple[int, Interval], dict[str, dict[int | None, Counts]]] = {}
-        self._db.table(
-            "recent",
-            canonical(f"us >= {self._raw_hour * HOUR_US} AND us <= {self._end}"),
-        )
         self._recent = self._rolled_recent()
         self._names = Names(several=False)
         self.coverage = self._cover()
 
     # --- what there is ---------------------------------------------------------------------------
 
-    def _rolled_recent(self) -> dict[int, list[tuple[Any, ...]]]:
+    def _rolled_recent(self) -> dict[int, list[Sequence[Any]]]:
         """The counts of recent events by the clock hour: rows (hour, subject, service, SUMS) by
         the place of the signal."""
+        rows = self._walk.answer("recent", lambda: self._counted(self._shares, "recent"))
+        by_signal: dict[int, list[Sequence[Any]]] = {}
+        for signal, *row in sorted(rows.get(self._number, ()), key=_HOUR):
+            by_signal.setdefault(signal, []).append(row)
+        return by_signal
+
+    def _counted(
+        self, signals: Sequence[Signal], events: str, hour: str = rollups.CLOCK_HOUR
+    ) -> dict[int, list[Sequence[Any]]]:
+        """For each window of the walk rows (signal, hour, subject, service, SUMS)."""
         rows = self._db.run(
             f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
-            f" FROM ({rollups.counted(self._shares, 'recent')}) ORDER BY hour"
+            f" FROM ({rollups.counted(signals, events, coded(hour))})"
         )
-        by_signal: dict[int, list[tuple[Any, ...]]] = {}
-        for signal, *row in rows:
-            by_signal.setdefault(signal, []).append(tuple(row))
-        return by_signal
+        return by_window(rows, 1)
 
     def _cover(self) -> Coverage:
         first, last = _clock_hours(self._baseline)
@@ -138,10 +141,15 @@ class DuckDBSnapshot:
         cuts = (hour for _, hour, _ in self._past.hours_of(CUT))
         is_cut = bool(self._recent.get(cut)) or any(since <= h < self._raw_hour for h in cuts)
         start, older = to_us(self._window.start), 0
-        counted = "SELECT count(*), max(us) FROM"
-        events, newest = self._db.run(f"{counted} recent WHERE us > {start}")[0]
+        counted = "count(*), max(us) FROM"
+        inside = f"recent WHERE {self._since(self._window)}"
+        held = self._walk.answer(
+            "events", lambda: _apart(self._db.run(f"SELECT w, {counted} {inside} GROUP BY w"))
+        )
+        ((events, newest),) = held.get(self._number, [(0, None)])
         if not events:
-            older, newest = self._db.run(f"{counted} ({canonical(f'us <= {start}')})")[0]
+            before = canonical(f"us <= {start}")
+            older, newest = self._db.run(f"SELECT {counted} ({before})")[0]
         malformed = self._past.malformed_lines(since * HOUR_US, self._end)
         return Coverage(
             window=self._window,
@@ -196,18 +204,12 @@ class DuckDBSnapshot:
 
     def _undeclared(self, signal: Signal, window: Interval) -> dict[str, Counts]:
         """The counts of a window, of events alone."""
-        start = to_us(window.start)
         if self._is_own(window):
-            events = f"(SELECT * FROM recent WHERE us > {start})"
-            hour = f"(({self._end} - us) // {HOUR_US})::INTEGER"
-        else:
-            events = f"({canonical(f'us >= {start} AND us <= {self._end}')})"
-            hour = rollups.CLOCK_HOUR
-        rows = self._db.run(
-            f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
-            f" FROM ({rollups.counted([signal], events, hour)})"
-        )
-        bad = self._latest_bad([signal], events, "true", hour)
+            return self._own_hours(window, signal)[0].since(0)
+        inside = canonical(f"us >= {to_us(window.start)} AND us <= {self._end}")
+        events = f"(SELECT *, {self._number} AS w FROM ({inside}))"
+        rows = self._counted([signal], events)
+        bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR)
         return self._by_hour(rows, bad)[0].since(0)
 
     def _history(
@@ -234,18 +236,28 @@ class DuckDBSnapshot:
         ]
         return sorted(named, key=lambda row: row[:2])
 
-    def _own_hours(self, window: Interval) -> dict[int, _Hours]:
-        if window not in self._own:
-            start = to_us(window.start)
-            inside = f"(SELECT * FROM recent WHERE us > {start})"
-            back = f"(({self._end} - us) // {HOUR_US})::INTEGER"
-            rows = self._db.run(
-                f"SELECT signal, hour, subject, service, {', '.join(SUMS)}"
-                f" FROM ({rollups.counted(self._shares, inside, back)})"
+    def _since(self, window: Interval) -> str:
+        """Whether an event of ``recent`` lies in a window, which ends where that of its snapshot
+        does: SQL for all windows of the walk that are as long."""
+        return f"us > end_us - {self._end - to_us(window.start)}"
+
+    def _own_hours(self, window: Interval, signal: Signal | None = None) -> dict[int, _Hours]:
+        """The counts of an own window by the hour back from its end: of one signal, or of those
+        that are declared."""
+        key = (window, signal)
+        if key not in self._own:
+            signals = self._shares if signal is None else [signal]
+            inside, back = self._since(window), f"((end_us - us) // {HOUR_US})::INTEGER"
+            events = f"(SELECT * FROM recent WHERE {inside})"
+            rows = self._walk.answer(
+                ("own", inside, signal), lambda: self._counted(signals, events, back)
             )
-            bad = self._latest_bad(self._shares, "recent", f"us > {start}", "0")
-            self._own[window] = self._by_hour(rows, bad)
-        return self._own[window]
+            bad = self._walk.answer(
+                ("own bad", inside, signal, self._names),
+                lambda: self._latest_bad(signals, "recent", inside, "0"),
+            )
+            self._own[key] = self._by_hour(rows, bad)
+        return self._own[key]
 
     def _longer_hours(self, window: Interval) -> dict[int, _Hours]:
         """The longer windows are sums of hours: as many as the longest so far has."""
@@ -255,52 +267,56 @@ class DuckDBSnapshot:
         if longest not in self._longer:
             first = end - longest
             keys = {s.key: place for place, s in enumerate(self._shares)}
-            rows = [
+            rows: list[Sequence[Any]] = [
                 (keys[key], *row)
-                for key, *row in self._db.run(
-                    f"SELECT signal, hour, subject, service, {', '.join(SUMS)} FROM rollups"
-                    f" WHERE bucket IS NULL AND hour >= {first} AND hour < {self._raw_hour}"
-                )
+                for key, *row in self._past.sums(first, self._raw_hour)
                 if key in keys
             ]
             rows += [(place, *row) for place, some in self._recent.items() for row in some]
-            failing = canonical(f"us >= {first * HOUR_US} AND us <= {self._end}")
-            bad = self._latest_bad(self._shares, f"({failing})", "true", rollups.CLOCK_HOUR)
-            self._longer[longest] = self._by_hour(rows, bad)
+            bad = self._walk.answer(
+                ("longer bad", longest, self._names), lambda: self._longer_bad(longest)
+            )
+            self._longer[longest] = self._by_hour({self._number: rows}, bad)
         return self._longer[longest]
+
+    def _longer_bad(self, hours: int) -> dict[int, list[Sequence[Any]]]:
+        since = [(span.end // HOUR_US - hours) * HOUR_US for span in self._walk.spans]
+        events = self._walk.events(since, f"conv_id IS NOT NULL AND ({_any_of(self._shares)})")
+        return self._latest_bad(self._shares, events, "true", rollups.CLOCK_HOUR)
 
     def _latest_bad(
         self, signals: Sequence[Signal], events: str, condition: str, hour: str
-    ) -> list[tuple[Any, ...]]:
-        """For each signal and subject how many conversations were bad at last in which hour: rows
-        (signal, subject, service, hour, conversations)."""
-        asked = [(n, s) for n, s in enumerate(signals) if s.key not in (OBSERVED.key, CUT.key)]
+    ) -> dict[int, list[Sequence[Any]]]:
+        """For each signal and subject how many conversations were bad at last in which hour: for
+        each window of the walk rows (signal, subject, service, hour, conversations)."""
+        asked = _asked(signals)
         if not asked:
-            return []
+            return {}
         parts = [
-            f"SELECT {place} AS signal, {s.by} AS subject, {rollups.service(s)} AS service,"
+            f"SELECT w, {place} AS signal, {s.by} AS subject, {rollups.service(s)} AS service,"
             f" conv_id, {hour} AS hour"
             f" FROM counting WHERE ({s.where}) AND ({s.counted})"
             for place, s in asked
         ]
-        any_of = " OR ".join(f"(({s.where}) AND ({s.counted}))" for _, s in asked)
-        return self._db.run(
+        rows = self._db.run(
             f"WITH counting AS MATERIALIZED (SELECT * FROM {events} WHERE {condition}"
-            f" AND conv_id IS NOT NULL AND ({any_of})),"
-            f" latest AS (SELECT signal, subject, {self._names.service} AS service, conv_id,"
+            f" AND conv_id IS NOT NULL AND ({_any_of(signals)})),"
+            f" latest AS (SELECT w, signal, subject, {self._names.service} AS service, conv_id,"
             " max(hour) AS hour"
             f" FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL)"
-            " SELECT signal, subject, service, hour, count(*) FROM latest GROUP BY ALL"
+            " SELECT w, signal, subject, service, hour, count(*) FROM latest GROUP BY ALL"
         )
+        return _apart(rows)
 
     def _by_hour(
-        self, rows: Iterable[Sequence[Any]], bad: Iterable[Sequence[Any]]
+        self, rows: Mapping[int, Iterable[Sequence[Any]]], bad: Mapping[int, Sequence[Any]]
     ) -> dict[int, _Hours]:
+        """The rows of this window by signal and name."""
         by_signal = {place: _Hours() for place in range(max(1, len(self._shares)))}
-        for place, hour, subject, service, *sums in rows:
+        for place, hour, subject, service, *sums in rows.get(self._number, ()):
             name = self._name(subject, service)
             by_signal[place].sums.setdefault(name, []).append((hour, sums))
-        for place, subject, service, hour, many in bad:
+        for place, subject, service, hour, many in bad.get(self._number, ()):
             name = self._name(subject, service)
             by_signal[place].bad.setdefault(name, []).append((hour, many))
         return by_signal
@@ -344,49 +360,48 @@ class DuckDBSnapshot:
         """The recent values of a subject by the clock hour."""
         place = self._distribution_place(signal)
         if not hasattr(self, "_recent_buckets"):
-            rows = (
-                self._db.run(
-                    f"SELECT signal, subject, service, hour, bucket, n"
-                    f" FROM ({rollups.distributed(self._distributions, 'recent')})"
-                )
-                if self._distributions
-                else []
-            )
+            rows = self._walk.answer("recent values", self._recent_rows)
             self._recent_buckets: dict[tuple[int, str], dict[int, dict[int, int]]] = {}
-            for number, name, service, hour, bucket, n in rows:
+            for number, name, service, hour, bucket, n in rows.get(self._number, ()):
                 of = self._recent_buckets.setdefault((number, self._name(name, service)), {})
                 values = of.setdefault(hour, {})
                 values[bucket] = values.get(bucket, 0) + n
         hours = self._recent_buckets.get((place, subject), {})
         return {hour: dict(sorted(values.items())) for hour, values in sorted(hours.items())}
 
+    def _recent_rows(self) -> dict[int, list[Sequence[Any]]]:
+        if not self._distributions:
+            return {}
+        values = rollups.distributed(self._distributions, "recent", coded(rollups.CLOCK_HOUR))
+        rows = self._db.run(f"SELECT signal, subject, service, hour, bucket, n FROM ({values})")
+        return by_window(rows, 3)
+
+    def _own_rows(self, inside: str) -> dict[int, list[Sequence[Any]]]:
+        values = rollups.distributed(
+            self._distributions, f"(SELECT * FROM recent WHERE {inside})", coded("0")
+        )
+        rows = self._db.run(f"SELECT signal, subject, service, hour, bucket, n FROM ({values})")
+        return by_window(rows, 3)
+
     def _values(self, window: Interval) -> dict[int, dict[str, dict[int, int]]]:
         """The values of a window by signal, subject and bucket."""
         if window in self._buckets or not self._distributions:
             return self._buckets.get(window, {})
         if self._is_own(window):
-            inside = f"(SELECT * FROM recent WHERE us > {to_us(window.start)})"
-            rows = self._db.run(
-                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM"
-                f" ({rollups.distributed(self._distributions, inside, '0')}) GROUP BY ALL"
-            )
+            inside = self._since(window)
+            held = self._walk.answer(("own values", inside), lambda: self._own_rows(inside))
+            rows = held.get(self._number, [])
         else:
             keys = {s.key: place for place, s in enumerate(self._distributions)}
+            first = to_us(window.start) // HOUR_US
             rows = [
                 (keys[key], *row)
-                for key, *row in self._db.run(
-                    "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM rollups"
-                    f" WHERE bucket IS NOT NULL AND hour >= {to_us(window.start) // HOUR_US}"
-                    f" AND hour < {self._raw_hour} GROUP BY ALL"
-                )
+                for key, *row in self._past.values(first, self._raw_hour)
                 if key in keys
             ]
-            rows += self._db.run(
-                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM"
-                f" ({rollups.distributed(self._distributions, 'recent')}) GROUP BY ALL"
-            )
+            rows += self._walk.answer("recent values", self._recent_rows).get(self._number, [])
         values: dict[int, dict[str, dict[int, int]]] = {}
-        for place, subject, service, bucket, n in sorted(rows, key=lambda row: row[3]):
+        for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET):
             of = values.setdefault(place, {}).setdefault(self._name(subject, service), {})
             of[bucket] = of.get(bucket, 0) + n
         self._buckets[window] = values
@@ -406,8 +421,8 @@ class DuckDBSnapshot:
     def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
         row = self._db.run(
             f"SELECT {rollups.SUMMED} FROM (SELECT conv_id, count(*) AS n,"
-            f" count_if(({signal.value}) > $line) AS k FROM recent WHERE ({signal.where})"
-            f" AND ({signal.value}) > 0 AND us > {to_us(window.start)}"
+            f" count_if(({signal.value}) > $line) AS k FROM recent WHERE w = {self._number}"
+            f" AND ({signal.where}) AND ({signal.value}) > 0 AND us > {to_us(window.start)}"
             f" AND {self._called(signal)} = $subject GROUP BY conv_id)",
             line=line,
             subject=subject,
@@ -460,7 +475,8 @@ class DuckDBSnapshot:
     ) -> Examples:
         if signal.of is Of.CONVERSATIONS:
             self._judge()
-        finder = Finder(self._db, window, self._raw_hour * HOUR_US)
+        recent = f"(SELECT * FROM recent WHERE w = {self._number})"
+        finder = Finder(self._db, window, recent, self._raw_hour * HOUR_US)
         examples = finder.examples(signal, subject, self._called(signal), most, beyond)
         if examples.samples or not (self._names.several and signal.is_by_service):
             return examples
@@ -469,14 +485,35 @@ class DuckDBSnapshot:
     # --- the order of events ---------------------------------------------------------------------
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
-        inside = f"us > {to_us(window.start)} AND us <= {self._end}"
-        events = "recent" if self._is_own(window) else f"({canonical(inside)})"
-        return sequences.runs(self._db, events, window, least, self._complete)
+        length = self._end - to_us(window.start)
+        found = self._walk.answer(
+            ("runs", length, least),
+            lambda: sequences.runs(self._walk, length, least, self._complete),
+        )
+        return found[self._number]
 
     def recurrences(
         self, where: str, window: Interval, least: int, most: int, *, newest: datetime
     ) -> tuple[Recurrence, ...]:
         return recurrences.recurrences(self._db, where, window, least, most, to_us(newest))
+
+
+def _asked(signals: Sequence[Signal]) -> list[tuple[int, Signal]]:
+    """Those that are about subjects, with their places."""
+    return [(n, s) for n, s in enumerate(signals) if s.key not in (OBSERVED.key, CUT.key)]
+
+
+def _any_of(signals: Sequence[Signal]) -> str:
+    """SQL for whether an event counts for any signal about subjects."""
+    return " OR ".join(f"(({s.where}) AND ({s.counted}))" for _, s in _asked(signals)) or "false"
+
+
+def _apart(rows: Iterable[Sequence[Any]]) -> dict[int, list[Sequence[Any]]]:
+    """Rows by their first column, the number of a window."""
+    apart: dict[int, list[Sequence[Any]]] = {}
+    for w, *row in rows:
+        apart.setdefault(w, []).append(row)
+    return apart
 
 
 def _single(n: int, k: int) -> Counts:

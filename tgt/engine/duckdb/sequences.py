@@ -1,31 +1,36 @@
-"""Runs of calls in vain, asked of the events of a window and of the day before it.
+"""Runs of calls in vain, asked of the events of windows and of the day before each.
 
 Runs are gaps and islands: calls are numbered in their order, and once more among their equals;
-where the difference stays the same nothing else stood in between.
+where the difference stays the same nothing else stood in between. A conversation is another one
+in each window, since it may go on: ``conv_id`` is the number of such a pair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import LOCATED, sample_of
+from tgt.engine.duckdb.walk import MOST_EVENTS, Walk
 from tgt.engine.sequences import LOOK_BACK, Repetition, Run
-from tgt.events import Interval, Sample, to_us
+from tgt.events import Sample
 
 CALL = "act = 'tool_call' AND actor IS DISTINCT FROM 'user'"
 BAD = "(coalesce(failed, false) OR coalesce(soft_failed, false)) AND NOT coalesce(cancelled, false)"
 ORDER = "us, file, place, row"
 _LOCATED = ", ".join(LOCATED)
 _MOST_RUNS = 200
+_LOOK_BACK_US = LOOK_BACK // timedelta(microseconds=1)
 _AT_ONCE_US = 1_000_000
 """A model takes longer than this to answer."""
 _MOST_COMPARED = 8
 """Of how many calls of a run the answers are read again."""
 
-# Most conversations have too few calls that fail or that are the same, in whatever order.
+# Most conversations have too few calls that fail or that are the same, in whatever order. What is
+# true of them in one window is true in all windows together.
 _BUSY = f"""
 SELECT DISTINCT conv_id AS conv FROM (
     SELECT conv_id, subject, args_hash, count(*) AS calls,
@@ -36,6 +41,12 @@ HAVING sum(failures) >= $least
     OR 2 * max(CASE WHEN args_hash IS NOT NULL THEN calls END) >= $least - 1
 """
 
+_PAIRED = f"""(
+SELECT events.* EXCLUDE (conv_id), conv_id AS conversation, pairs.number AS conv_id, w, start_us
+FROM ({{events}}) events JOIN pairs ON conv_id = pairs.conv
+    AND us > start_us - {_LOOK_BACK_US} AND us <= end_us)
+"""
+
 # An order of its own (``lane``) has a trace with enough calls of its conversation.
 _MOMENTS = f"""
 SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_id, trace_id)
@@ -44,8 +55,9 @@ SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_
         PARTITION BY conv_id ORDER BY {ORDER}) AS part,
     max(CASE WHEN act = 'assistant_response' AND finish_reason = 'tool_calls' THEN 1 ELSE 0 END)
         OVER (PARTITION BY conv_id) = 1 AS tells_steps
-FROM (SELECT conv_id, trace_id, row, actor, subject, service, args_hash, result_bytes, error,
-    input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad, {_LOCATED} FROM {{events}})
+FROM (SELECT w, start_us, conversation, conv_id, trace_id, row, actor, subject, service, args_hash,
+    result_bytes, error, input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad, {_LOCATED}
+    FROM {{events}})
 WHERE (is_call OR actor = 'user' OR act = 'assistant_response')
     AND coalesce(error_type, '') <> 'sibling_error'
 """
@@ -108,16 +120,24 @@ GROUP BY conv_id, lane, part, island
 HAVING count(*) + 2 >= $least AND 2 * count(DISTINCT step) >= $least - 2 AND min(is_unchanged)
 """
 
+# Of each window the longest.
+_LOOPS = f"""
+SELECT row_number() OVER () AS number, * FROM (
+    SELECT found.*, w FROM ({_IDENTICAL} UNION ALL {_FAILING} UNION ALL {_ALTERNATING}) found
+    JOIN pairs ON found.conv_id = pairs.number
+    QUALIFY row_number() OVER (PARTITION BY w ORDER BY calls DESC) <= {_MOST_RUNS})
+"""
+
 _INSIDE = """l.conv_id = c.conv_id AND l.lane IS NOT DISTINCT FROM c.lane AND l.part = c.part
     AND c.nth BETWEEN l.first_nth AND l.last_nth AND (c.subject = l.subject
         OR c.subject = l.partner)"""
 _FOUND = f"""
-SELECT l.number, l.kind, l.conv_id, l.conv_id AS conversation, l.lane, l.subject, l.partner,
-    l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us,
+SELECT l.number, l.kind, l.w, l.conv_id, min(c.conversation) AS conversation, l.lane, l.subject,
+    l.partner, l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us,
     count(CASE WHEN c.is_bad THEN 1 END) AS failures,
     coalesce(sum(c.elapsed_ms), 0) AS elapsed_ms, min(c.service) AS service,
     arg_max(c.error, c.nth) AS error, min(c.nth) AS first_nth, max(c.nth) AS last_nth
-FROM loops l JOIN in_order c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > $start
+FROM loops l JOIN in_order c ON {_INSIDE} GROUP BY ALL HAVING max(c.us) > min(c.start_us)
 """
 _TOKENS = """
 SELECT f.number, coalesce(sum(coalesce(m.input_tokens, 0) + coalesce(m.output_tokens, 0)), 0)
@@ -145,58 +165,81 @@ _FIGURES = (
     *("elapsed_ms", "partner", "service", "error"),
 )
 """The columns of what is located that are fields of Run."""
-_TABLES = ("busy", "moments", "in_order", "loops", "located")
+_TABLES = ("calling", "busy", "pairs", "moments", "in_order", "loops", "located")
 
 
 Complete: TypeAlias = Callable[[Sequence[Sample]], Sequence[Sample]]
 """Reads the texts of samples."""
 
 
-def runs(
-    db: Database, events: str, window: Interval, least: int, complete: Complete
-) -> tuple[Run, ...]:
-    """As ``Snapshot.runs``. ``events`` is a FROM item with the events of the window at least."""
-    start, end = to_us(window.start), to_us(window.end)
-    since = to_us(window.start - LOOK_BACK)
-    db.table(
-        "busy",
-        f"SELECT DISTINCT conv_id AS conv FROM {events} WHERE us > {start} AND us <= {end}"
-        f" AND {CALL} AND conv_id IS NOT NULL",
-    )
-    back = f"us > {since} AND us <= {end} AND conv IN (SELECT conv FROM busy)"
-    db.table("busy", _BUSY.format(events=f"({canonical(back)})"), least=least)
+def runs(walk: Walk, length: int, least: int, complete: Complete) -> list[tuple[Run, ...]]:
+    """As ``Snapshot.runs``, for each window of a walk, so many microseconds long."""
+    db = walk.db
+    found: list[tuple[Run, ...]] = [()] * len(walk.spans)
+    starts = [span.end - length for span in walk.spans]
+    is_recent = all(s >= span.raw_us for s, span in zip(starts, walk.spans, strict=True))
+    events = "recent" if is_recent else walk.events(starts)
+    back, end = min(starts) - _LOOK_BACK_US, walk.spans[-1].end
+    among = f"us > {back} AND us <= {end} AND conv IN (SELECT conv FROM"
     try:
-        if not db.value("SELECT count(*) FROM busy"):
-            return ()
-        db.table("moments", _MOMENTS.format(events=f"({canonical(back)})"), least=least)
-        db.table("in_order", _CALLS)
         db.table(
-            "loops",
-            "SELECT row_number() OVER () AS number, * FROM"
-            f" ({_IDENTICAL} UNION ALL {_FAILING} UNION ALL {_ALTERNATING})"
-            f" ORDER BY calls DESC LIMIT {_MOST_RUNS}",
-            least=least,
+            "calling",
+            f"SELECT DISTINCT w, conv_id AS conv, end_us FROM {events}"
+            f" WHERE us > end_us - {length} AND {CALL} AND conv_id IS NOT NULL",
         )
-        db.table("located", _FOUND, start=start)
-        return _apart(_found(db, complete))
+        calls = f"({canonical(f'{among} calling)')})"
+        db.table("busy", _BUSY.format(events=calls), least=least)
+        if not db.value("SELECT count(*) FROM busy"):
+            return found
+        db.table(
+            "pairs",
+            f"SELECT row_number() OVER () AS number, *, end_us - {length} AS start_us"
+            " FROM calling WHERE conv IN (SELECT conv FROM busy)",
+        )
+        paired = _PAIRED.format(events=canonical(f"{among} pairs)"))
+        for first, last in _parts(walk, paired):
+            inside = f"(SELECT * FROM {paired} WHERE w BETWEEN {first} AND {last})"
+            db.table("moments", _MOMENTS.format(events=inside), least=least)
+            db.table("in_order", _CALLS)
+            db.table("loops", _LOOPS, least=least)
+            db.table("located", _FOUND)
+            for w, some in _found(db, complete).items():
+                found[w] = _apart(some)
     finally:
         db.drop(*_TABLES)
+    return found
 
 
-def _found(db: Database, complete: Complete) -> list[Run]:
+def _parts(walk: Walk, paired: str) -> Iterator[tuple[int, int]]:
+    """The windows, from one to another, that have few enough events to be looked at together."""
+    last = len(walk.spans) - 1
+    events: dict[int, int] = {}
+    if last:
+        events = dict(walk.db.run(f"SELECT w, count(*) FROM {paired} GROUP BY w"))
+    first = many = 0
+    for w in range(last + 1):
+        if many and many + events.get(w, 0) > MOST_EVENTS:
+            yield first, w - 1
+            first, many = w, 0
+        many += events.get(w, 0)
+    yield first, last
+
+
+def _found(db: Database, complete: Complete) -> dict[int, list[Run]]:
     tokens = dict(db.run(_TOKENS))
     ends: dict[int, list[Any]] = {}
     for number, *located in db.run(_ENDS):
         ends.setdefault(number, []).append(sample_of(located))
     polls = _polls(db, complete)
     names = ", ".join(_FIGURES)
-    found = []
-    for number, kind, *values in db.run(f"SELECT number, kind, {names} FROM located"):
+    found: dict[int, list[Run]] = {}
+    for number, w, kind, *values in db.run(f"SELECT number, w, kind, {names} FROM located"):
         if number not in polls:
             figures: dict[str, Any] = dict(zip(_FIGURES, values, strict=True))
             first, last = ends[number][0], ends[number][-1]
             spent = tokens.get(number, 0.0)
-            found.append(Run(Repetition(kind), first=first, last=last, tokens=spent, **figures))
+            run = Run(Repetition(kind), first=first, last=last, tokens=spent, **figures)
+            found.setdefault(w, []).append(run)
     return found
 
 
@@ -209,9 +252,13 @@ def _polls(db: Database, complete: Complete) -> set[int]:
     polls: set[int] = set()
     for many in (2, _MOST_COMPARED):
         left = {key: some[:many] for key, some in answers.items() if key[0] not in polls}
-        texts = iter(complete([sample for some in left.values() for sample in some]))
+        # Windows have most of their calls in common.
+        once = {sample.locator: sample for some in left.values() for sample in some}
+        texts = {
+            place: told.text for place, told in zip(once, complete([*once.values()]), strict=True)
+        }
         for key, some in left.items():
-            if len({next(texts).text for _ in some} - {None}) > 1:
+            if len({texts[sample.locator] for sample in some} - {None}) > 1:
                 polls.add(key[0])
     return polls
 

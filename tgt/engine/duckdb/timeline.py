@@ -17,6 +17,7 @@ from tgt.engine.duckdb.ingest import Ingest
 from tgt.engine.duckdb.queries import CUT, OBSERVED, DuckDBSnapshot
 from tgt.engine.duckdb.store import Store, Workspace, code_key
 from tgt.engine.duckdb.summary import summarized
+from tgt.engine.duckdb.walk import Walk, ahead
 from tgt.engine.protocol import Inventory, Of, Progress, Signal, signals_by_key
 from tgt.engine.summary import Summary
 from tgt.events import HOUR_US, Interval, Sample, to_us
@@ -32,7 +33,8 @@ class DuckDBTimeline:
     ``baseline`` before it: one run has one window, so both are the same. A file that cannot be read
     is left out, and named in ``warnings``. What does not fit into memory is put into the workspace
     or, where that may not be written and ``spills``, among the system's temporary files.
-    ``services`` are names, each for those that match a glob.
+    ``services`` are names, each for those that match a glob. Where windows will follow one another,
+    ``every`` says how soon: what is asked of one is then answered for some of those after it.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class DuckDBTimeline:
         *,
         spills: bool = False,
         services: Sequence[tuple[str, str]] = (),
+        every: timedelta | None = None,
     ) -> None:
         self._listed = sources
         self._services = services
@@ -56,6 +59,9 @@ class DuckDBTimeline:
         asked = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
         self.signals = list(signals_by_key([OBSERVED, CUT, *asked]).values())
         self.warnings: tuple[str, ...] = ()
+        self._last = last
+        self._every = every
+        self._walk: Walk | None = None
         self._steps = 0
         since = to_us(first.start - baseline) // HOUR_US * HOUR_US
         workspace = workspace or Workspace()
@@ -141,19 +147,18 @@ class DuckDBTimeline:
 
     def at(self, window: Interval) -> DuckDBSnapshot:
         """Answer as of the end of this window; later events are invisible."""
-        self.past.comes_again = self._steps > 0
+        self.past.comes_again = self._steps > 0 or self._every is not None
         if self._steps == 1:
             self.database.run("SET threads = 1")  # from now on all is small
         self._steps += 1
         baseline = Interval(window.start - self._baseline, window.start)
+        number = None if self._walk is None else self._walk.number(window)
+        if self._walk is None or number is None:
+            events = {} if self._every is None else self.past.events_by_hour
+            spans = ahead(window, self._every, self._last, events)
+            self._walk, number = Walk(self.database, spans), 0
         return DuckDBSnapshot(
-            self.database,
-            self.signals,
-            self.past,
-            window,
-            baseline,
-            self.warnings,
-            self.complete,
+            *(self._walk, number, self.signals, self.past, baseline, self.warnings, self.complete)
         )
 
     def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
