@@ -17,7 +17,8 @@ from tgt.sources.coerce import preview, text
 _REFUSED = re.compile(
     r"(?:Error: |<tool_use_error>)?(?:"
     r"The user doesn't want to |"
-    r"(?:The )?user (?:has )?(?:rejected|declined|denied|refused|chose to stay)\b|"
+    r"(?:The )?user (?:has )?(?:rejected|declined|denied|refused|cancell?ed|chose to stay)\b|"
+    r"(?:The )?user (?:did(?: not|n't)|has(?: not|n't)) (?:approve|grant|allow|accept)|"
     r"The agent proposed a plan that was rejected|"
     r"Permission (?:to|for) .{1,2000}?\b(?:was|has been) (?:auto-)?denied|"
     r"Claude requested permissions? .{1,2000}?(?:haven't granted|sensitive file|approv)"
@@ -29,19 +30,35 @@ _REFUSED_OWN = re.compile(
     r"(?:Error: |<tool_use_error>)?(?:"
     r"Permission (?:(?:was |has )?not (?:been )?granted|(?:to|for) [^\n]{1,2000}?\bdenied)|"
     r"[^\n]{0,200}\bstay(?:ed|s|ing)? in plan mode|"
-    r"(?:This|The|Command|Tool) [^\n]{0,2000}?\brequires? (?:\w+ )?approval|"
-    r"Approval (?:is |was )?(?:required|denied|needed)|"
+    r"(?:This|The) [^\n]{0,2000}?\brequires? (?:\w+ )?approval|"
+    r"(?-i:[A-Z])[^\n:]{0,2000}?\b(?:"
+    r"requires? (?:\w+ )?approval|approval (?:is |was )?(?:required|needed)|"
+    r"(?:denied|declined|rejected|not approved) by (?:the )?user\b|"
+    r"(?:denied|blocked|rejected) by (?:an? |the |your )?(?:permission|policy|deny rule|settings))|"
+    r"Permission denied by (?:the )?user\b|Not approved by (?:the )?user\b|"
+    r"Approval (?:is |was )?(?:required|denied|needed|timed out)|"
     r"[^\n]{0,2000}was blocked\. For security, Claude Code|"
     r"(?:(?:This |The )?(?:tool )?(?:use|call|execution|request|action|operation|command|edit) )?"
-    r"(?:was |has been )?(?:auto-)?(?:denied|rejected|declined)\b"
+    r"(?:was |has been )?(?:auto(?:matically)?[- ])?(?:denied|rejected|declined)\b"
     r")",
     re.IGNORECASE,
 )
-_INTERRUPTED = re.compile(r"^\[Request interrupted by user[^\]\n]*\]$", re.MULTILINE)
+_INTERRUPTED = re.compile(
+    r"^\[Request interrupted by user[^\]\n]*\]$"
+    r"|\A(?:Error: |<error>)?(?:"
+    r"(?:The )?(?:command|request|operation|execution|tool(?: call| use)?) was "
+    r"(?:aborted|interrupted|cancell?ed)\b"
+    r"|(?:Aborted|Interrupted) by (?:the )?user\b|The user interrupted\b)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_TIMED_OUT = re.compile(r"^(?:<error>)?Command timed out", re.MULTILINE)
 _EXIT = re.compile(r"(?:Error: )?Exit code -?\d+")
-_HOOK = re.compile(r"(?:Hook )?\w+:\S+ (?:hook (?:error|\w+ error)|\[|denied this tool)|\S* ?hook ")
+_HOOK = re.compile(
+    r"(?:Hook )?\w+:\S+ (?:hook (?:error|\w+ error)|\[|denied this tool)|\S* ?hook "
+    r"|[^\n]{0,200}\bblocked by (?:an? |the )?(?:\w+ )?hook\b"
+)
 _SIBLING = re.compile(
-    r"(?:<tool_use_error>)?(?:Sibling tool call errored|Cancelled: parallel tool call)"
+    r"(?:Error: )?(?:<tool_use_error>)?(?:Sibling tool call errored|Cancelled: parallel tool call)"
 )
 _DENIALS = frozenset(("user-rejected", "permission-rule", "denied", "rejected"))
 
@@ -53,6 +70,8 @@ def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None)
     is_error = bool(block.get("is_error"))
     denial = text(line.get("toolDenialKind")) or ""
     is_added = is_added_tool(tool or "")
+    if is_error and _TIMED_OUT.search(said):
+        return {"failed": True, "error": preview(said), "error_type": "timeout"}
     if (
         denial == "interrupted"
         or (isinstance(told, dict) and told.get("interrupted") is True)
@@ -70,7 +89,9 @@ def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None)
 def _is_refusal(line: Mapping[str, Any], said: str, *, is_own: bool) -> bool:
     told = line.get("toolUseResult")
     decision = line.get("permissionDecision")
-    word = text(decision.get("decision")) if isinstance(decision, dict) else None
+    if isinstance(decision, dict):
+        decision = decision.get("decision") or decision.get("behavior")
+    word = text(decision)
     return (
         word in {"reject", "deny", "denied"}
         or (isinstance(told, str) and told.startswith("User rejected"))

@@ -199,7 +199,9 @@ class Transcript:
     @staticmethod
     def _system(line: Line) -> Iterator[Record]:
         if line.document.get("subtype") == "api_error":
-            yield _failure(line, *request_error(line.document))
+            kind, said = request_error(line.document)
+            if kind != ABORTED:
+                yield _failure(line, kind, said)
 
 
 def _failure(line: Line, kind: str, said: str | None) -> Record:
