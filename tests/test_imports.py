@@ -34,8 +34,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "work": (
         (
-            *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey", "cycle"),
-            *("triage", "log", "schedule", "lookback"),
+            *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey"),
+            *("evidence", "cycle", "triage", "log", "schedule", "lookback"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",
     ),

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "run"),
     "list": ("list_", "list_tasks"),
     "show": ("show", "show"),
+    "events": ("events", "events"),
     "log": ("log", "log"),
     "approve": ("approve", "approve"),
     "dismiss": ("dismiss", "dismiss"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tgt.backtest import Incident, Moved, Replay
+    from tgt.evidence import Lines
     from tgt.outcome import RunReport
     from tgt.tasks.card import Finding
     from tgt.tasks.changes import Change
@@ -92,6 +93,15 @@ def log(changes: Sequence[Change]) -> Iterator[str]:
         }
         yield (", " if index else "") + dumps(form).rstrip("\n")
     yield f'], "count": {len(changes)}}}\n'
+
+
+def events(told: Lines) -> dict[str, Any]:
+    """``message`` says why there are fewer than one may expect, if there are."""
+    return {
+        "events": json_form(told.lines),
+        "count": len(told.lines),
+        "message": told.message,
+    }
 
 
 def changed(tasks: Iterable[Card], message: str) -> dict[str, Any]:

@@ -163,6 +163,11 @@ def clock(moment: datetime | None) -> str:
     return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
+def second(moment: datetime) -> str:
+    """An instant for people who look for it in a log, in UTC and to the second."""
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def sparkline(history: object, scale: float = 0.0) -> str:
     """One bar a value from zero to the highest, or to ``scale`` if that is higher; a gap where
     nothing was measured."""
