@@ -139,7 +139,7 @@ def test_what_is_good_beside_a_bad_line_counts(
 ) -> None:
     monkeypatch.setattr(ingest, "_FEW_FILES", 1 if layout == "many at once" else 1000)
     _write(tmp_path / "logs", layout)
-    with opened(tmp_path / "logs") as timeline:
+    with opened(tmp_path / "logs", tmp_path / "cache") as timeline:
         assert _understood(timeline) == EXPECTED
         events = 7 * len(LINES) + sum(good for _, _, good, _ in LINES)
         assert timeline.inventory().events == events
@@ -172,12 +172,16 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(
             assert (inventory.events, inventory.malformed) == (7, 0), "one is the other's beginning"
 
 
-@pytest.mark.slow
-def test_a_line_beyond_all_bounds_costs_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_line_beyond_all_bounds_costs_itself(tmp_path: Path, *, is_kept: bool) -> None:
+    """Also where what failed to be read stands in the middle of what is to be kept together."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
     long = b'{"act": "' + b"x" * (40 << 20) + b'"}\n'
     for name, data in (("x.jsonl", BEFORE + long + AFTER), ("y.jsonl", AFTER + long)):
-        (tmp_path / name).write_bytes(data)
-    (tmp_path / "z.jsonl.gz").write_bytes(gzip.compress(BEFORE + BEFORE + long + AFTER, 1))
-    with opened(tmp_path) as timeline:
+        (logs / name).write_bytes(data)
+    (logs / "z.jsonl.gz").write_bytes(gzip.compress(BEFORE + BEFORE + long + AFTER, 1))
+    with opened(logs, tmp_path / "cache" if is_kept else None) as timeline:
+        assert timeline.store.is_kept is is_kept
         inventory = timeline.inventory()
         assert (inventory.events, inventory.malformed) == (7 + 4 + 10, 3)

@@ -20,9 +20,15 @@ class Database:
     """An in-memory database to which the event store is attached. ``spill`` is where the engine
     puts what does not fit into memory; None where it must not write anywhere."""
 
-    def __init__(self, memory_mb: int, spill: Path | None) -> None:
+    def __init__(
+        self,
+        memory_mb: int,
+        spill: Path | None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
         self._memory_mb = memory_mb
-        self.connection = duckdb.connect(":memory:")
+        self._spill = spill
+        self.connection = connection or duckdb.connect(":memory:")
         settings: dict[str, Any] = {
             "TimeZone": "UTC",
             "memory_limit": f"{limits.engine_mb(memory_mb)}MB",
@@ -38,6 +44,11 @@ class Database:
         }
         for name, value in settings.items():
             self.run(f"SET {name} = $value", value=value)
+
+    def beside(self) -> Database:
+        """The same database through a connection of its own: a statement that fails there does not
+        end a transaction that was begun here."""
+        return Database(self._memory_mb, self._spill, self.connection.cursor())
 
     def run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a statement. Raises duckdb.Error, or TelemetryError where memory is short."""

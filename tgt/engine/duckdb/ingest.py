@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -138,6 +139,9 @@ class Ingest:
     ) -> None:
         self._store = store
         self._db = store.database
+        # What cannot be read must not end the transaction in which the store is changed.
+        self._reader = store.database.beside()
+        self._stagings = 0
         self._correlator = correlator
         self._since = since_us
         self._progress = progress
@@ -172,6 +176,7 @@ class Ingest:
                 self._read_by_engine(source, plan.readings)
             elif isinstance(source, RecordSource):
                 self._read_records(source, plan.readings)
+        self._reader.close()
 
     def _forget(self, numbers: Sequence[int]) -> None:
         if numbers:
@@ -182,7 +187,8 @@ class Ingest:
 
     def _read_by_engine(self, source: SqlSource, readings: Sequence[Reading]) -> None:
         for macro in source.macros:
-            self._db.run(macro)
+            for database in (self._db, self._reader):
+                database.run(macro)
         projection = source.projection()
         for batch in _batches(self._read_small(projection, readings)):
             progress = [_Progress(reading, reading.offset) for reading in batch]
@@ -297,12 +303,12 @@ class Ingest:
         parts: Sequence[tuple[_Progress, Piece]],
         names: Sequence[str] | None = None,
     ) -> None:
-        """Read pieces into the table ``staged`` and absorb it; ``names`` are what the reader calls
-        them, if it is not their paths."""
+        """Read pieces and absorb what they hold; ``names`` are what the reader calls them, if it is
+        not their paths."""
         if not parts:
             return
         paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
-        self._db.table(
+        self._reader.table(
             "pieces",
             "SELECT unnest($paths) AS path, unnest($numbers) AS piece, unnest($files) AS file,"
             " unnest($places) AS place",
@@ -314,19 +320,20 @@ class Ingest:
         columns = ", ".join(
             name for name in (*OWN, *projection.words) if name not in {"path", "place"}
         )
-        self._db.table(
-            "staged",
+        with self._staged(
             f"SELECT piece, {_STAGED} FROM (SELECT path, {columns}, {wording(projection)}"
             f" FROM ({projection.statement})) JOIN pieces USING (path)",
             **{**projection.parameters, "paths": list(dict.fromkeys(paths.values()))},
-        )
-        self.has_folded |= learn(self._store, projection, "staged", paths)
-        for number, *extent in self._db.run(
-            "SELECT piece, count(us), count(*) - count(us), min(us), max(us) FROM staged"
-            " GROUP BY piece"
-        ):
-            parts[number][0].add(*extent)
-        self._absorb()
+        ) as staged:
+            extents = self._reader.run(
+                "SELECT piece, count(us), count(*) - count(us), min(us), max(us)"
+                f" FROM {staged} GROUP BY piece"
+            )
+            self._reduce(staged)
+            self.has_folded |= learn(self._store, projection, staged, paths)
+            for number, *extent in extents:
+                parts[number][0].add(*extent)
+            self._correlator.absorb(staged)
         self._advance(sum(piece.length for _, piece in parts))
 
     # --- sources that are translated -------------------------------------------------------------
@@ -369,46 +376,56 @@ class Ingest:
         if not records.size:
             return
         records.flush()
-        self._db.table(
-            "staged",
+        with self._staged(
             f"SELECT 0 AS piece, {_STAGED} FROM (SELECT *, {wording(_RECORDS)}"
             f" FROM ({_RECORDS.statement}))",
             **{**_RECORDS.parameters, "paths": [records.path]},
-        )
-        self.has_folded |= learn(self._store, _RECORDS, "staged", {0: records.path})
-        self._absorb()
+        ) as staged:
+            self._reduce(staged)
+            self.has_folded |= learn(self._store, _RECORDS, staged, {0: records.path})
+            self._correlator.absorb(staged)
         records.clear()
 
     # --- both ------------------------------------------------------------------------------------
 
-    def _absorb(self) -> None:
-        """Bring the staged records into the store, without those that are not of its time."""
-        late = self._db.value(
-            "SELECT count(*) FROM staged WHERE us IS NULL OR us < $since", since=self._since
-        )
-        if late:
-            self._db.run("DELETE FROM staged WHERE us IS NULL OR us < $since", since=self._since)
-        self._reduce_errors()
-        self._correlator.absorb("staged")
+    @contextmanager
+    def _staged(self, query: str, **parameters: Any) -> Iterator[str]:
+        """The name of a table of what a query reads, as long as the block.
 
-    def _reduce_errors(self) -> None:
-        """Of the texts of errors only their templates are kept."""
+        Each has a database of its own, which nothing else has looked at yet: what was committed to
+        one after a transaction first looked at it, that transaction does not see.
+        """
+        self._stagings += 1
+        place = f"staging{self._stagings}"
+        self._reader.run(f"ATTACH ':memory:' AS {place}")
+        try:
+            self._reader.run(f"CREATE TABLE {place}.staged AS {query}", **parameters)
+            yield f"{place}.staged"
+        finally:
+            self._reader.run(f"DETACH {place}")
+
+    def _reduce(self, staged: str) -> None:
+        """Take out the records that are not of the store's time, and of the texts of errors all but
+        their templates."""
+        run = self._reader.run
+        late = "us IS NULL OR us < $since"
+        if run(f"SELECT 1 FROM {staged} WHERE {late} LIMIT 1", since=self._since):
+            run(f"DELETE FROM {staged} WHERE {late}", since=self._since)
         texts = [
-            text
-            for (text,) in self._db.run("SELECT DISTINCT error FROM staged WHERE error IS NOT NULL")
+            text for (text,) in run(f"SELECT DISTINCT error FROM {staged} WHERE error IS NOT NULL")
         ]
         if texts:
-            self._db.table(
+            self._reader.table(
                 "templates",
                 "SELECT unnest($texts) AS error, unnest($templates::VARCHAR[]) AS template",
                 texts=texts,
                 templates=[template(text) for text in texts],
             )
-            self._db.run(
-                "UPDATE staged SET error = template FROM templates"
+            run(
+                f"UPDATE {staged} SET error = template FROM templates"
                 " WHERE staged.error = templates.error"
             )
-            self._db.drop("templates")
+            self._reader.drop("templates")
 
     def _advance(self, length: int) -> None:
         self._bytes_read += length
