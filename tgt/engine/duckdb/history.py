@@ -6,7 +6,7 @@ once; a single run asks for sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,7 @@ class Past:
         self._totals: dict[tuple[int, str], Total] = {}
         self._sums: tuple[tuple[int, int], list[tuple[Any, ...]]] = ((0, 0), [])
         self._values: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+        self._asked: set[Hashable] = set()
         self.longest = _USUAL_HOURS
         """The longest window that was asked for so far, in hours."""
         self.comes_again = False
@@ -108,6 +109,12 @@ class Past:
     def events_by_hour(self) -> dict[int, int]:
         """How many events there are in each clock hour."""
         return dict(self._db.run(f"SELECT us // {HOUR_US}, count(*) FROM events GROUP BY ALL"))
+
+    def is_new(self, question: Hashable) -> bool:
+        """Whether this is asked for the first time."""
+        is_new = question not in self._asked
+        self._asked.add(question)
+        return is_new
 
     def sums(self, first: int, end: int) -> list[tuple[Any, ...]]:
         """The counts of the hours in [first, end): rows (key of the signal, hour, subject, service,

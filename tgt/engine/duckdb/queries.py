@@ -18,7 +18,7 @@ from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.examples import Finder
 from tgt.engine.duckdb.history import Names, Past, grouped
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
-from tgt.engine.duckdb.walk import Walk, by_window, coded
+from tgt.engine.duckdb.walk import Span, Walk, by_window, coded
 from tgt.engine.protocol import (
     Counts,
     Coverage,
@@ -495,7 +495,21 @@ class DuckDBSnapshot:
     def recurrences(
         self, where: str, window: Interval, least: int, most: int, *, newest: datetime
     ) -> tuple[Recurrence, ...]:
-        return recurrences.recurrences(self._db, where, window, least, most, to_us(newest))
+        start, again = self._end - to_us(window.start), self._end - to_us(newest)
+        key = ("recurrences", where, start, again, least, most)
+        ahead = self._walk.spans[self._number :]
+
+        def ask(spans: Sequence[Span]) -> dict[int, tuple[Recurrence, ...]]:
+            asked = [
+                recurrences.Asked(w, span.end - start, span.end, span.end - again)
+                for w, span in enumerate(spans, self._number)
+            ]
+            return recurrences.recurrences(self._db, where, asked, least, most)
+
+        # What was asked of one window only is hardly asked of the next ones.
+        if self._past.is_new(key) and len(ahead) > 1:
+            return ask(ahead[:1])[self._number]
+        return self._walk.answer(key, lambda: ask(ahead))[self._number]
 
 
 def _asked(signals: Sequence[Signal]) -> list[tuple[int, Signal]]:

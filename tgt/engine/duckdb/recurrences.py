@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import LOCATED, sample_of
 from tgt.engine.duckdb.sequences import BAD, CALL, ORDER
 from tgt.engine.sequences import Cost, Counted, Recurrence
-from tgt.events import Interval, to_us
+
+T = TypeVar("T")
 
 _LOCATED = ", ".join(LOCATED)
 
+# Everything that failed in any of the windows, and the texts that are worth it in which of them.
 _TEXTS = """
-SELECT subject, error, count(*) AS events, count(DISTINCT conv_id) AS conversations,
-    min(us) AS first_us, max(us) AS last_us
-FROM failing GROUP BY subject, error
-HAVING count(DISTINCT conv_id) >= $least AND max(us) > $newest
+SELECT w, subject, error, count(*) AS events, count(DISTINCT conv_id) AS conversations,
+    min(us) AS first_us, max(us) AS last_us, quantile_disc(us, 0.5) AS median_us,
+    any_value(start_us) AS start_us, any_value(end_us) AS end_us
+FROM failed JOIN (VALUES {windows}) walk(w, start_us, end_us, newest_us)
+    ON us > start_us AND us <= end_us
+GROUP BY w, subject, error
+HAVING count(DISTINCT conv_id) >= $least AND max(us) > any_value(newest_us)
+"""
+_FAILING = """
+SELECT w, failed.* FROM failed JOIN texts USING (subject, error)
+WHERE us > start_us AND us <= end_us
 """
 _SERVICES = """
-SELECT subject, error, service FROM failing JOIN texts USING (subject, error)
-WHERE service IS NOT NULL
-GROUP BY subject, error, service ORDER BY count(DISTINCT conv_id) DESC, service
+SELECT w, subject, error, service FROM failing WHERE service IS NOT NULL
+GROUP BY w, subject, error, service ORDER BY count(DISTINCT conv_id) DESC, service
 """
-# The end of a failure is the next success of the same subject in its conversation.
+# The end of a failure is the next success of the same subject in its conversation, if that was in
+# the window.
 _COSTS = f"""
-SELECT subject, error, median(ok_nth - nth) AS calls, median((ok_us - us) / 1e6) AS seconds,
-    count(CASE WHEN ok_nth IS NULL THEN 1 END) AS given_up
+SELECT w, subject, error,
+    median(CASE WHEN ok_us <= end_us THEN ok_nth - nth END) AS calls,
+    median(CASE WHEN ok_us <= end_us THEN (ok_us - us) / 1e6 END) AS seconds,
+    count(CASE WHEN ok_us <= end_us THEN NULL ELSE 1 END) AS given_up
 FROM (
     SELECT *, min(CASE WHEN NOT is_bad THEN nth END) OVER later AS ok_nth,
         min(CASE WHEN NOT is_bad THEN us END) OVER later AS ok_us
@@ -37,67 +49,98 @@ FROM (
             row_number() OVER (PARTITION BY conv_id ORDER BY {ORDER}) AS nth
         FROM {{events}} WHERE {CALL})
     WINDOW later AS (PARTITION BY conv_id, subject ORDER BY nth
-        ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING))
-JOIN texts USING (subject, error) WHERE is_bad GROUP BY subject, error
+        ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)) calls
+JOIN texts USING (subject, error)
+WHERE is_bad AND us > start_us AND us <= end_us AND EXISTS (
+    SELECT 1 FROM failing WHERE failing.w = texts.w AND failing.conv_id = calls.conv_id)
+GROUP BY w, subject, error
 """
 _SAMPLES = f"""
-SELECT subject, error, {_LOCATED} FROM (
-    SELECT *, row_number() OVER (PARTITION BY subject, error ORDER BY nth, us DESC, key, row)
+SELECT w, subject, error, {_LOCATED} FROM (
+    SELECT *, row_number() OVER (PARTITION BY w, subject, error ORDER BY nth, us DESC, key, row)
         AS place_of
     FROM (
-        SELECT failing.*, row_number() OVER (
-            PARTITION BY subject, error, conv_id ORDER BY us DESC, key, row) AS nth
-        FROM failing JOIN texts USING (subject, error)))
-WHERE place_of <= $most ORDER BY subject, error, place_of
+        SELECT *, row_number() OVER (
+            PARTITION BY w, subject, error, conv_id ORDER BY us DESC, key, row) AS nth
+        FROM failing))
+WHERE place_of <= $most ORDER BY w, subject, error, place_of
 """
+_MOST_ROWS = 2_000_000
+"""So many failures, each counted once for every window that has it, are looked at together."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A window with its number, and after what time a text must have come again."""
+
+    w: int
+    start_us: int
+    end_us: int
+    newest_us: int
 
 
 def recurrences(
-    db: Database, where: str, window: Interval, least: int, most: int, newest_us: int
-) -> tuple[Recurrence, ...]:
-    """As ``Snapshot.recurrences``."""
-    end = to_us(window.end)
-    inside = f"us > {to_us(window.start)} AND us <= {end}"
+    db: Database, where: str, asked: Sequence[Asked], least: int, most: int
+) -> dict[int, tuple[Recurrence, ...]]:
+    """As ``Snapshot.recurrences``, for each of some windows."""
+    start, newest = (min(getattr(a, name) for a in asked) for name in ("start_us", "newest_us"))
+    end = max(each.end_us for each in asked)
+    inside = f"us > {start} AND us <= {end}"
     # What did not come again need not be looked for in all the days before.
-    again = f"SELECT error FROM events WHERE us > {newest_us} AND us <= {end} AND error IS NOT NULL"
+    again = f"SELECT error FROM events WHERE us > {newest} AND us <= {end} AND error IS NOT NULL"
     db.table(
-        "failing",
+        "failed",
         f"SELECT conv_id, row, subject, service, error, {_LOCATED}"
         f" FROM ({canonical(f'{inside} AND conv IS NOT NULL AND error IN ({again})')})"
         f" WHERE {BAD} AND ({where})",
     )
-    db.table("texts", _TEXTS, least=least, newest=newest_us)
     try:
-        texts = db.run(
-            "SELECT subject, error, any_value(texts.events), any_value(conversations),"
-            " any_value(first_us), any_value(last_us), quantile_disc(us, 0.5)"
-            " FROM texts JOIN failing USING (subject, error) GROUP BY subject, error"
-            " ORDER BY any_value(conversations) DESC, subject, error"
-        )
-        if not texts:
-            return ()
-        conversations = "conv IN (SELECT conv_id FROM failing JOIN texts USING (subject, error))"
-        events = f"({canonical(f'{inside} AND {conversations}')})"
-        costs = {(s, e): cost for s, e, *cost in db.run(_COSTS.format(events=events))}
-        services = _grouped((s, e, name) for s, e, name in db.run(_SERVICES))
-        samples = _grouped((s, e, sample_of(row)) for s, e, *row in db.run(_SAMPLES, most=most))
+        rows = db.value("SELECT count(*) FROM failed") if len(asked) > 1 else 0
+        at_once = max(1, _MOST_ROWS // max(1, rows))
+        found: dict[int, tuple[Recurrence, ...]] = {each.w: () for each in asked}
+        for first in range(0, len(asked), at_once):
+            some = asked[first : first + at_once]
+            found.update(_recurrences(db, inside, some, least, most))
     finally:
-        db.drop("failing", "texts")
-    return tuple(
-        Recurrence(
-            subject,
-            text,
-            Counted(*figures),
-            Cost(*costs.get((subject, text), ())),
-            tuple(services.get((subject, text), ())),
-            tuple(samples.get((subject, text), ())),
-        )
-        for subject, text, *figures in texts
+        db.drop("failed", "texts", "failing")
+    return found
+
+
+def _recurrences(
+    db: Database, inside: str, asked: Sequence[Asked], least: int, most: int
+) -> dict[int, tuple[Recurrence, ...]]:
+    windows = ", ".join(f"({a.w}, {a.start_us}, {a.end_us}, {a.newest_us})" for a in asked)
+    db.table("texts", _TEXTS.format(windows=windows), least=least)
+    texts = db.run(
+        "SELECT w, subject, error, events, conversations, first_us, last_us, median_us"
+        " FROM texts ORDER BY conversations DESC, subject, error"
     )
+    if not texts:
+        return {}
+    db.table("failing", _FAILING)
+    events = f"({canonical(f'{inside} AND conv IN (SELECT conv_id FROM failing)')})"
+    costs = {tuple(row[:3]): row[3:] for row in db.run(_COSTS.format(events=events))}
+    services = _grouped((row[:3], row[3]) for row in db.run(_SERVICES))
+    located = db.run(_SAMPLES, most=most) if most else ()
+    samples = _grouped((row[:3], sample_of(row[3:])) for row in located)
+    found: dict[int, list[Recurrence]] = {}
+    for w, subject, text, *figures in texts:
+        key = (w, subject, text)
+        found.setdefault(w, []).append(
+            Recurrence(
+                subject,
+                text,
+                Counted(*figures),
+                Cost(*costs.get(key, ())),
+                tuple(services.get(key, ())),
+                tuple(samples.get(key, ())),
+            )
+        )
+    return {w: tuple(some) for w, some in found.items()}
 
 
-def _grouped(rows: Iterable[tuple[str, str, Any]]) -> dict[tuple[str, str], list[Any]]:
-    by_text: dict[tuple[str, str], list[Any]] = {}
-    for subject, text, value in rows:
-        by_text.setdefault((subject, text), []).append(value)
+def _grouped(rows: Iterable[tuple[tuple[Any, ...], T]]) -> dict[tuple[Any, ...], list[T]]:
+    by_text: dict[tuple[Any, ...], list[T]] = {}
+    for key, value in rows:
+        by_text.setdefault(key, []).append(value)
     return by_text
