@@ -16,6 +16,9 @@ ANALYZER = RetryLoopAnalyzer()
 FAILED: Line = {"status": "error", "error": "bash: line 1: frob: command not found"}
 
 
+TEST_FAILED: Line = {"status": "error", "error": "E   assert 1 == 2\n1 failed, 3 passed in 0.1s"}
+
+
 def _calls(
     n: int, start: float = 50, conv: str = "c", name: str = "Bash", **keys: str
 ) -> list[Line]:
@@ -119,11 +122,22 @@ def test_what_is_a_loop(
                 line
                 for i in range(9)
                 for line in (
-                    *_failures(1, 50 - i),
+                    call(50 - i, "c", "Bash", status="error", error=f"no {'abcdefghi'[i] * 4}"),
                     call(49.5 - i, "c", "Edit", args_preview=f"{i}"),
                 )
             ],
-            "a success of another tool between failures",
+            "a success of another tool between failures of different kinds",
+        ),
+        (
+            [
+                line
+                for i in range(9)
+                for line in (
+                    call(50 - i, "c", "Bash", args_preview="make test", **TEST_FAILED),
+                    call(49.5 - i, "c", "Edit", args_preview=f"{i}"),
+                )
+            ],
+            "tests that fail while code is changed",
         ),
         (
             [
@@ -159,6 +173,29 @@ def test_what_is_none(world: World, judge: Judge, lines: list[Line], why: str) -
 def test_failures_of_other_tools_may_stand_in_between(world: World, judge: Judge) -> None:
     world.write(*(_failures(1, 50 - i, name=("A", "B", "A")[i % 3])[0] for i in range(9)))
     assert _kinds(judge(ANALYZER)) == [("tool_call/A", "failing", 6)]
+
+
+def test_the_same_failure_again_whatever_happens_in_between(world: World, judge: Judge) -> None:
+    """Seven commits that a hook rejects, each after another edit; and the same as a test."""
+    for i, check in enumerate("DCDDCDD"):
+        said = f"Pre-commit validation failed:\n\n[{'DIALYZER' if check == 'D' else 'CREDO'}]\n{i}"
+        world.write(
+            call(50 - i, "c", "Bash", args_preview="git commit", status="error", error=said),
+            call(49.7 - i, "c", "Edit", args_preview=f"{i}"),
+        )
+    (finding,) = judge(ANALYZER).findings
+    assert finding.title == "Bash fails again and again in one conversation"
+    assert finding.evidence.details["kind"] == "again"
+    assert "7 calls of Bash, with the same error each time" in finding.description
+    assert "7 calls, 6.0 minutes" in finding.description
+    assert finding.fix.changes[0].startswith("The hook rejects what the agent does")
+
+
+def test_failures_of_several_tools_are_told_together(world: World, judge: Judge) -> None:
+    world.write(*(_failures(1, 50 - i, name="ABCBAB"[i])[0] for i in range(6)))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.title == "B and other tools fail many times in a row"
+    assert "6 calls of B and other tools in a row, all of which failed" in finding.description
 
 
 def test_a_sub_agent_has_an_order_of_its_own(world: World, judge: Judge) -> None:

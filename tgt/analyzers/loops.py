@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tgt import options
-from tgt.engine.sequences import Run
+from tgt.engine.sequences import Repetition, Run
+from tgt.templates import family
 
 WAIT_MS = 10_000
 """Calls that go well and take so long each are waiting for something."""
@@ -14,6 +15,17 @@ GOES_ON = (
     *("scroll", "press", "click", "next"),
 )
 """In the names of tools whose calls do the same again on purpose, as long as they go well."""
+WORK = frozenset(
+    {
+        "test_failed",
+        "type_check_failed",
+        "lint_failed",
+        "build_failed",
+        "syntax_error",
+        "wrong_value",
+    }
+)
+"""Families of what code says that is being worked on: it is changed in between, and run again."""
 
 MIN_CALLS = options.whole(
     "TASKGEN_LOOP_MIN_CALLS", 6, "identical or failing calls in a row that make a loop", 3, 1000
@@ -21,8 +33,9 @@ MIN_CALLS = options.whole(
 
 
 def loops(runs: Iterable[Run]) -> list[Run]:
-    """The runs that are in vain: neither a wait nor the same again on purpose."""
-    return [run for run in runs if not _is_waiting(run)]
+    """The runs that are in vain: neither a wait nor the same again on purpose, nor the work
+    itself."""
+    return [run for run in runs if not (_is_waiting(run) or _is_work(run))]
 
 
 def minutes(run: Run) -> float:
@@ -35,3 +48,11 @@ def _is_waiting(run: Run) -> bool:
         return False
     names = f"{run.subject} {run.partner or ''}".lower()
     return run.elapsed_ms >= WAIT_MS * run.calls or any(word in names for word in GOES_ON)
+
+
+def _is_work(run: Run) -> bool:
+    """Whether code was tested, checked or built again after each change."""
+    if run.kind is not Repetition.AGAIN:
+        return False
+    known = family(run.error) if run.error else None
+    return known is not None and known.name in WORK

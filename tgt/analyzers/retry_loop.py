@@ -1,8 +1,8 @@
 """Loops: calls of one conversation that repeat and get nowhere.
 
 One conversation is enough, since a loop is a fact. What separates it from polling is that the
-outcome does not change and that nothing else happens in between. Several loops of one tool are one
-finding, told by the worst of them.
+outcome does not change and that nothing else happens in between, or nothing that helps. Several
+loops of one tool are one finding, told by the worst of them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,21 @@ from tgt.tasks.card import Finding, Fix, TaskType, format_time
 from tgt.templates import family
 
 MOST_LOOPS = 5
+_FAILURES = frozenset({Repetition.FAILING, Repetition.MIXED, Repetition.AGAIN})
 
 _WORDS = {
     Repetition.IDENTICAL: "is called again and again with the same arguments",
     Repetition.FAILING: "fails many times in a row",
     Repetition.ALTERNATING: "calls take turns and get nowhere",
+    Repetition.MIXED: "and other tools fail many times in a row",
+    Repetition.AGAIN: "fails again and again in one conversation",
 }
 _HOW = {
     Repetition.IDENTICAL: "with the same arguments and the same outcome each time",
     Repetition.FAILING: "all of which failed, and nothing in between went well",
     Repetition.ALTERNATING: "in turns, each with the same arguments and the same outcome",
+    Repetition.MIXED: "all of which failed, and nothing in between went well",
+    Repetition.AGAIN: "with the same error each time; other calls in between did not help",
 }
 
 
@@ -41,7 +46,7 @@ class RetryLoopAnalyzer:
     task_type = TaskType.LOOP
     summary = (
         "there are TASKGEN_LOOP_MIN_CALLS calls in a row of one conversation that are identical, or"
-        " fail, or take turns"
+        " fail, or take turns; or that fail in the same way again and again"
     )
     options = (MIN_CALLS,)
     needs = (
@@ -80,8 +85,9 @@ class RetryLoopAnalyzer:
             impact=min(1.0, calls / 100),
             title=f"{both} {_WORDS[worst.kind]}",
             description=(
-                f"In one conversation{_where(worst)} there were {worst.calls} calls of {both} in a"
-                f" row, {_HOW[worst.kind]}: {_price(worst)}.{_others(runs)}{_error(worst)}"
+                f"In one conversation{_where(worst)} there were {worst.calls} calls of {both}"
+                f"{_together(worst)}, {_HOW[worst.kind]}:"
+                f" {_price(worst)}.{_others(runs)}{_error(worst)}"
             ),
             fix=Fix(
                 approach="end_the_loop",
@@ -118,6 +124,12 @@ def confidence(calls: int, least: int) -> float:
     return min(0.99, 1.0 - 0.2 * least / calls)
 
 
+def _together(run: Run) -> str:
+    if run.kind is Repetition.AGAIN:
+        return ""
+    return " and other tools in a row" if run.kind is Repetition.MIXED else " in a row"
+
+
 def _where(run: Run) -> str:
     return f" of {run.service}" if run.service else ""
 
@@ -141,7 +153,7 @@ def _error(run: Run) -> str:
 def _changes(run: Run, tool: str) -> tuple[str, ...]:
     known = family(run.error) if run.error else None
     first = [known.advice[0].upper() + known.advice[1:]] if known else []
-    if run.kind is Repetition.FAILING:
+    if run.kind in _FAILURES:
         rule = f"after two failures of {tool} look for the cause or ask, and do not try on"
     else:
         rule = (

@@ -22,20 +22,27 @@ class Repetition(StrEnum):
 
     IDENTICAL: one tool with the same arguments and the same outcome each time, and no other call in
     between. FAILING: failures of one tool, and no call in between that went well. ALTERNATING: two
-    calls taking turns, each with the same arguments and the same outcome. A call that once has
-    another outcome than before was a poll, and is none of them; what a user does ends a run.
+    calls taking turns, each with the same arguments and the same outcome. MIXED: failures of
+    several tools, and no call in between that went well. AGAIN: failures of one tool with the same
+    error text, with other calls in between: of the same arguments, with no success of that call, or
+    half at least of what the tool did meanwhile. A call that once has another outcome than before
+    was a poll, and is none of them. What a user does ends a run of calls that went well; calls that
+    a person refused or stopped are no part of any.
     """
 
     IDENTICAL = "identical"
     FAILING = "failing"
     ALTERNATING = "alternating"
+    MIXED = "mixed"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True)
 class Run:
     """Calls of one conversation in a row, as many as there are.
 
-    Of two tools taking turns ``subject`` is the first by name and ``partner`` the other. ``steps``
+    Of two tools taking turns ``subject`` is the first by name and ``partner`` the other, of several
+    that fail the one that fails most. ``steps``
     are the answers of the model that asked for the calls, where these are told; else each call is
     one. ``elapsed_ms`` is the time of the calls themselves and ``tokens`` the input and output of
     the answers after the first call up to the last. ``error`` is the text of the last failure.

@@ -218,6 +218,8 @@ _KINDS = {
     "identical": "the same call again and again",
     "failing": "failing again and again",
     "alternating": "taking turns",
+    "mixed": "several tools failing",
+    "again": "the same failure with other calls in between",
 }
 
 

@@ -68,8 +68,20 @@ def test_calls_in_a_row(
     [
         ([], True, True, "nothing"),
         ([answer(29.3, "c", "tool_calls")], True, True, "an answer of the model"),
-        ([message(29.3, "c")], False, False, "a user's message"),
-        ([cancel(29.3, "c")], False, False, "a user's stop"),
+        ([message(29.3, "c")], False, True, "a user's message"),
+        ([cancel(29.3, "c")], False, True, "a user's stop"),
+        (
+            [call(29.3, "c", "read", failed=None, error_type="user_rejected")],
+            False,
+            True,
+            "a refusal",
+        ),
+        (
+            [call(29.3, "c", "read", failed=True, cancelled=True)],
+            False,
+            True,
+            "a call that was stopped",
+        ),
         ([call(29.3, "c", "read")], False, False, "another call that went well"),
         ([call(29.3, "c", "read", failed=True)], False, True, "another call that failed"),
         ([call(29.3, "d", "read")], True, True, "a call of another conversation"),
@@ -133,6 +145,104 @@ def test_calls_that_were_asked_for_at_once_are_one_step(engine: Engine) -> None:
         with engine.asked(*between) as asked:
             (run,) = asked.snapshot.runs(asked.window, 4)
             assert (run.calls, run.steps) == (6, 6), why
+
+
+def test_failures_that_were_asked_for_two_at_once_are_one_try(engine: Engine) -> None:
+    def tries(n: int, at_once: int) -> list[Event]:
+        return [
+            event
+            for i in range(n)
+            for event in (
+                answer(30 - i, "c", "tool_calls"),
+                *(call(29.9 - i - j / 1000, "c", failed=True) for j in range(at_once)),
+            )
+        ]
+
+    for n, at_once, calls in ((2, 2, 4), (3, 2, 6), (2, 3, 6), (1, 9, 0)):
+        with engine.asked(*tries(n, at_once)) as asked:
+            wanted = [("failing", "tool_call/grep", None, calls, calls)] if calls else []
+            assert _runs(asked) == wanted, (n, at_once)
+
+
+def test_failures_of_several_tools_in_a_row(engine: Engine) -> None:
+    def row(*names: str) -> list[Event]:
+        return [call(30 - i / 2, "c", name, failed=True) for i, name in enumerate(names)]
+
+    with engine.asked(*row("a", "b", "b", "c")) as asked:
+        assert _runs(asked) == [("mixed", "tool_call/b", None, 4, 4)]
+    with engine.asked(*row("a", "b", "b")) as asked:
+        assert _runs(asked) == []
+    with engine.asked(*row("a", "b", "b", "b", "b")) as asked:
+        assert _runs(asked) == [("failing", "tool_call/b", None, 4, 4)], "one of them by itself"
+    with engine.asked(*row("a", "b", "b", "c"), call(29.3, "c", "d")) as asked:
+        assert _runs(asked) == [], "a success in between"
+
+
+def _between(n: int, other: dict[str, Any], **columns: Any) -> list[Event]:
+    """Failures with the same text, and another call after each."""
+    failed: dict[str, Any] = {"failed": True, "error": "no frob", **columns}
+    return [
+        event
+        for i in range(n)
+        for event in (
+            call(40 - i, "c", **{k: v(i) if callable(v) else v for k, v in failed.items()}),
+            call(39.5 - i, "c", **other),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "columns", "is_run", "why"),
+    [
+        ({"name": "read"}, {"args_hash": 7}, True, "the same call"),
+        ({"name": "read"}, {"args_hash": lambda i: i}, True, "most of what the tool did"),
+        ({"args_hash": 7}, {"args_hash": 7}, False, "a call that goes well every other time"),
+        (
+            {"name": "read"},
+            {"args_hash": 7, "error": lambda i: f"no {chr(97 + i) * 4}"},
+            False,
+            "another error each time",
+        ),
+        ({"name": "read"}, {"args_hash": 7, "error": None}, False, "errors that say nothing"),
+        (
+            {"name": "read"},
+            {
+                "args_hash": 7,
+                "error": lambda i: f"Some check failed: [{'LINT' if i % 2 else 'TYPES'}]",
+            },
+            True,
+            "what one check says of its parts",
+        ),
+    ],
+)
+def test_the_same_failure_with_other_calls_in_between(
+    engine: Engine, other: dict[str, Any], columns: dict[str, Any], is_run: bool, why: str
+) -> None:
+    with engine.asked(*_between(4, other, **columns)) as asked:
+        wanted = [("again", "tool_call/grep", None, 4, 4)] if is_run else []
+        assert _runs(asked) == wanted, why
+    with engine.asked(*_between(3, other, **columns)) as asked:
+        assert _runs(asked) == [], "one is missing"
+
+
+def test_the_same_call_may_fail_beside_many_others_of_its_tool(engine: Engine) -> None:
+    failed: dict[str, Any] = {"failed": True, "error": "no frob", "args_hash": 7}
+    calls = [call(50 - i, "c", **failed) for i in range(4)]
+    others = [call(49.9 - i / 5, "c", args_hash=100 + i) for i in range(15)]
+    with engine.asked(*calls, *others) as asked:
+        assert _runs(asked) == [("again", "tool_call/grep", None, 4, 4)]
+    success = call(48.5, "c", args_hash=7)
+    with engine.asked(*calls, *others, success) as asked:
+        assert _runs(asked) == [], "it went well once: a poll"
+
+
+def test_a_failure_that_is_little_of_what_a_tool_does_is_no_run(engine: Engine) -> None:
+    failed: dict[str, Any] = {"failed": True, "error": "no frob"}
+    events = [
+        call(50 - i / 2, "c", args_hash=i, **(failed if i % 3 == 0 else {})) for i in range(30)
+    ]
+    with engine.asked(*events) as asked:
+        assert _runs(asked) == []
 
 
 def test_a_run_ends_in_the_window_and_is_seen_whole(engine: Engine) -> None:

@@ -20,12 +20,19 @@ from tgt.events import Sample
 
 CALL = "act = 'tool_call' AND actor IS DISTINCT FROM 'user'"
 BAD = "(coalesce(failed, false) OR coalesce(soft_failed, false)) AND NOT coalesce(cancelled, false)"
+# A call that a person refused or stopped tells nothing of what was tried.
+_WELL = f"""NOT ({BAD}) AND NOT coalesce(cancelled, false)
+    AND coalesce(error_type, '') <> 'user_rejected'"""
+# What checks several things names in brackets which of them went wrong.
+_TEXT = r"regexp_replace(error, '(\w+ \w+ (?:failed|rejected)): \[.*', '\1')"
 ORDER = "us, file, place, row"
 _LOCATED = ", ".join(LOCATED)
 _MOST_RUNS = 200
 _LOOK_BACK_US = LOOK_BACK // timedelta(microseconds=1)
 _AT_ONCE_US = 1_000_000
 """A model takes longer than this to answer."""
+_MOST_BETWEEN = 4
+"""So many calls after a failure of a tool its next is one of the same spell."""
 _MOST_COMPARED = 8
 """Of how many calls of a run the answers are read again."""
 
@@ -36,7 +43,7 @@ SELECT DISTINCT conv_id AS conv FROM (
     SELECT conv_id, subject, args_hash, count(*) AS calls,
         count(CASE WHEN {BAD} THEN 1 END) AS failures
     FROM {{events}} WHERE {CALL} GROUP BY conv_id, subject, args_hash)
-GROUP BY conv_id, subject
+GROUP BY conv_id
 HAVING sum(failures) >= $least
     OR 2 * max(CASE WHEN args_hash IS NOT NULL THEN calls END) >= $least - 1
 """
@@ -56,8 +63,8 @@ SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_
     max(CASE WHEN act = 'assistant_response' AND finish_reason = 'tool_calls' THEN 1 ELSE 0 END)
         OVER (PARTITION BY conv_id) = 1 AS tells_steps
 FROM (SELECT w, start_us, conversation, conv_id, trace_id, row, actor, subject, service, args_hash,
-    result_bytes, error, input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad, {_LOCATED}
-    FROM {{events}})
+    result_bytes, error, input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad,
+    {_WELL} AS has_ended_well, {_LOCATED} FROM {{events}})
 WHERE (is_call OR actor = 'user' OR act = 'assistant_response')
     AND coalesce(error_type, '') <> 'sibling_error'
 """
@@ -66,18 +73,22 @@ WHERE (is_call OR actor = 'user' OR act = 'assistant_response')
 # asked for at once.
 _CALLS = f"""
 SELECT *, count(CASE WHEN is_step THEN 1 END) OVER (
-        PARTITION BY conv_id, lane, part ORDER BY nth) AS step,
-    count(CASE WHEN NOT is_bad THEN 1 END) OVER (
-        PARTITION BY conv_id, lane, part ORDER BY nth) AS successes,
+        PARTITION BY conv_id, lane ORDER BY nth) AS step,
+    count(CASE WHEN has_ended_well THEN 1 END) OVER (
+        PARTITION BY conv_id, lane ORDER BY nth) AS successes,
+    count(CASE WHEN has_ended_well THEN 1 END) OVER (
+        PARTITION BY conv_id, lane, subject, args_hash ORDER BY nth) AS same_successes,
+    row_number() OVER (PARTITION BY conv_id, lane, subject ORDER BY nth) AS nth_of_subject,
+    CASE WHEN is_bad THEN {_TEXT} END AS text,
     nth - row_number() OVER (
         PARTITION BY conv_id, lane, part, subject, args_hash ORDER BY nth) AS same,
     concat(CASE WHEN is_bad THEN '-' ELSE '+' END, coalesce(error, ''), ' ',
         coalesce(CAST(result_bytes AS VARCHAR), '')) AS outcome
 FROM (
-    SELECT *, NOT tells_steps OR nth = 1 OR answers > max(answers) OVER before
+    SELECT *, NOT tells_steps OR max(us) OVER before IS NULL OR answers > max(answers) OVER before
         OR us - 1000 * coalesce(elapsed_ms, 0) - max(us) OVER before >= {_AT_ONCE_US} AS is_step
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY {ORDER}) AS nth
+        SELECT *, row_number() OVER (PARTITION BY conv_id, lane ORDER BY {ORDER}) AS nth
         FROM (SELECT *, count(CASE WHEN act = 'assistant_response' THEN 1 END) OVER (
             PARTITION BY conv_id, lane ORDER BY {ORDER}) AS answers FROM moments)
         WHERE is_call)
@@ -86,25 +97,60 @@ FROM (
 """
 
 _WHERE_AND_WHEN = """
-    conv_id, lane, part, min(nth) AS first_nth, max(nth) AS last_nth, count(*) AS calls,
+    conv_id, lane, min(nth) AS first_nth, max(nth) AS last_nth, count(*) AS calls,
     count(DISTINCT step) AS steps, min(subject) AS subject, CAST(NULL AS VARCHAR) AS partner"""
+_ANY = ", CAST(NULL AS UBIGINT) AS args, CAST(NULL AS VARCHAR) AS text"
 
 _IDENTICAL = f"""
-SELECT 'identical' AS kind, {_WHERE_AND_WHEN} FROM in_order WHERE args_hash IS NOT NULL
+SELECT 'identical' AS kind, {_WHERE_AND_WHEN}{_ANY} FROM in_order WHERE args_hash IS NOT NULL
 GROUP BY conv_id, lane, part, subject, args_hash, same
 HAVING count(DISTINCT step) >= $least AND count(DISTINCT outcome) = 1
 """
 
+# Of failures that were asked for at once, each two count as one try.
+_OFTEN = "count(*) >= $least AND 2 * count(DISTINCT step) >= $least"
 _FAILING = f"""
-SELECT 'failing' AS kind, {_WHERE_AND_WHEN} FROM in_order WHERE is_bad
-GROUP BY conv_id, lane, part, successes, subject HAVING count(DISTINCT step) >= $least
+SELECT 'failing' AS kind, {_WHERE_AND_WHEN}{_ANY} FROM in_order WHERE is_bad
+GROUP BY conv_id, lane, successes, subject HAVING {_OFTEN}
+"""
+# Of several tools, none of which fails so often by itself; told of the one that fails most.
+_MIXED = f"""
+SELECT 'mixed' AS kind, {_WHERE_AND_WHEN.replace("min(subject)", "max(most)")}{_ANY}
+FROM (
+    SELECT *, first_value(subject) OVER (
+        PARTITION BY conv_id, lane, successes ORDER BY failures DESC, subject) AS most
+    FROM (
+        SELECT *, count(*) OVER (PARTITION BY conv_id, lane, successes, subject) AS failures
+        FROM in_order WHERE is_bad))
+GROUP BY conv_id, lane, successes HAVING {_OFTEN} AND max(failures) < $least
+"""
+# The same call that fails in the same way each time, with other calls in between.
+_AGAIN = f"""
+SELECT 'again' AS kind, {_WHERE_AND_WHEN}, args_hash AS args, text
+FROM in_order WHERE is_bad AND args_hash IS NOT NULL AND text IS NOT NULL
+GROUP BY conv_id, lane, subject, args_hash, text, same_successes
+HAVING count(DISTINCT step) >= $least
+"""
+# The same failure of one tool, whatever it was asked, that is most of what it did meanwhile.
+_OVER_AND_OVER = f"""
+SELECT 'again' AS kind, {_WHERE_AND_WHEN}, CAST(NULL AS UBIGINT) AS args, text
+FROM (
+    SELECT *, count(CASE WHEN nth_of_subject - before > {_MOST_BETWEEN} THEN 1 END) OVER (
+        PARTITION BY conv_id, lane, subject, text ORDER BY nth) AS spell
+    FROM (
+        SELECT *, lag(nth_of_subject) OVER (
+            PARTITION BY conv_id, lane, subject, text ORDER BY nth) AS before
+        FROM in_order WHERE text IS NOT NULL AND (args_hash IS NULL OR same_successes = 0)))
+GROUP BY conv_id, lane, subject, text, spell
+HAVING count(DISTINCT step) >= $least
+    AND 2 * count(*) > max(nth_of_subject) - min(nth_of_subject)
 """
 
 # Of a run of calls that each equal the one before the last, the first two are not among them.
-_ALTERNATING = """
-SELECT 'alternating' AS kind, conv_id, lane, part, min(nth) - 2 AS first_nth, max(nth) AS last_nth,
+_ALTERNATING = f"""
+SELECT 'alternating' AS kind, conv_id, lane, min(nth) - 2 AS first_nth, max(nth) AS last_nth,
     count(*) + 2 AS calls, count(DISTINCT step) + 2 AS steps, min(subject) AS subject,
-    CASE WHEN min(subject) < max(subject) THEN max(subject) END AS partner
+    CASE WHEN min(subject) < max(subject) THEN max(subject) END AS partner{_ANY}
 FROM (
     SELECT *, nth - row_number() OVER (PARTITION BY conv_id, lane, part ORDER BY nth) AS island
     FROM (
@@ -123,14 +169,17 @@ HAVING count(*) + 2 >= $least AND 2 * count(DISTINCT step) >= $least - 2 AND min
 # Of each window the longest.
 _LOOPS = f"""
 SELECT row_number() OVER () AS number, * FROM (
-    SELECT found.*, w FROM ({_IDENTICAL} UNION ALL {_FAILING} UNION ALL {_ALTERNATING}) found
+    SELECT found.*, w FROM ({_IDENTICAL} UNION ALL {_FAILING} UNION ALL {_MIXED}
+        UNION ALL {_ALTERNATING} UNION ALL {_AGAIN} UNION ALL {_OVER_AND_OVER}) found
     JOIN pairs ON found.conv_id = pairs.number
     QUALIFY row_number() OVER (PARTITION BY w ORDER BY calls DESC) <= {_MOST_RUNS})
 """
 
-_INSIDE = """l.conv_id = c.conv_id AND l.lane IS NOT DISTINCT FROM c.lane AND l.part = c.part
+_INSIDE = """l.conv_id = c.conv_id AND l.lane IS NOT DISTINCT FROM c.lane
     AND c.nth BETWEEN l.first_nth AND l.last_nth AND (c.subject = l.subject
-        OR c.subject = l.partner)"""
+        OR c.subject = l.partner OR l.kind = 'mixed')
+    AND (c.is_bad OR l.kind IN ('identical', 'alternating'))
+    AND (l.args IS NULL OR c.args_hash = l.args) AND (l.text IS NULL OR c.text = l.text)"""
 _FOUND = f"""
 SELECT l.number, l.kind, l.w, l.conv_id, min(c.conversation) AS conversation, l.lane, l.subject,
     l.partner, l.calls, l.steps, min(c.us) AS first_us, max(c.us) AS last_us,
