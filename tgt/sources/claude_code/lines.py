@@ -30,7 +30,9 @@ class Line:
         self.conversation = copied_from or text(document.get("sessionId"))
         self.agent = text(document.get("agentId")) or str(document.get("isSidechain"))
         self.uuid = uuid = text(document.get("uuid"))
-        self.key = identity("line", uuid, self.conversation) if uuid else None
+        original = text(origin.get("messageUuid")) if isinstance(origin, dict) else None
+        line = original or uuid
+        self.key = identity("line", line, self.conversation) if line else None
         self._base: Record = {
             "us": us,
             "place": place,

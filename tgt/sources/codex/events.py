@@ -27,7 +27,7 @@ def finished(payload: Mapping[str, Any]) -> Finished | None:
     item = payload.get("item")
     if payload.get("type") == "item_completed" and isinstance(item, dict):
         payload = item
-    told, kind = payload, text(payload.get("type")) or ""
+    told, kind = payload, (text(payload.get("type")) or "").replace("_", "").lower()
     call = text(told.get("call_id")) or text(told.get("id"))
     read = _READERS.get(kind)
     return read(told, call) if read is not None and call is not None else None
@@ -37,7 +37,7 @@ def _command(told: Mapping[str, Any], call: str) -> Finished | None:
     source = (text(told.get("source")) or "").replace("_", "").lower()
     if source == "usershell":
         return None  # the person ran it
-    code = whole(told.get("exit_code"))
+    code = whole(told.get("exit_code", told.get("exitCode")))
     out = next((t for key in _OUTPUTS if (t := text(told.get(key)))), None)
     end = _ended(told, out, failed=None if code is None else code != 0, kind="exit_code")
     words = told.get("command")
@@ -46,7 +46,7 @@ def _command(told: Mapping[str, Any], call: str) -> Finished | None:
     return Finished(call, "exec_command", end, given, out, is_nested)
 
 
-_OUTPUTS = ("aggregated_output", "stderr", "stdout", "formatted_output")
+_OUTPUTS = ("aggregated_output", "aggregatedOutput", "stderr", "stdout", "formatted_output")
 
 
 def _mcp(told: Mapping[str, Any], call: str) -> Finished:
@@ -114,34 +114,35 @@ def _ended(
 def _seconds(told: Mapping[str, Any]) -> float | None:
     length = told.get("duration")
     if not isinstance(length, dict):
-        return None
+        ms = number(told.get("duration_ms", told.get("durationMs")))
+        return None if ms is None else ms / 1000
     whole, nanos = number(length.get("secs")), number(length.get("nanos"))
     return None if whole is None else whole + (nanos or 0) / 1e9
 
 
 _READERS = {
-    "CommandExecution": _command,
-    "exec_command_end": _command,
-    "McpToolCall": _mcp,
-    "mcp_tool_call_end": _mcp,
-    "DynamicToolCall": _dynamic,
-    "dynamic_tool_call_response": _dynamic,
-    "FileChange": _patch,
-    "patch_apply_end": _patch,
-    "WebSearch": _plain("web_search"),
-    "ImageView": _plain("view_image"),
+    "commandexecution": _command,
+    "execcommandend": _command,
+    "mcptoolcall": _mcp,
+    "mcptoolcallend": _mcp,
+    "dynamictoolcall": _dynamic,
+    "dynamictoolcallresponse": _dynamic,
+    "filechange": _patch,
+    "patchapplyend": _patch,
+    "websearch": _plain("web_search"),
+    "imageview": _plain("view_image"),
 }
 
 
 # --- turns ----------------------------------------------------------------------------------------
 
-_STATUS = re.compile(r"\b(?:status|code)\D{0,12}([45]\d\d)\b", re.IGNORECASE)
+_STATUS = re.compile(r"\b(?:status|code|http)\D{0,12}([45]\d\d)\b", re.IGNORECASE)
 _INCOMPLETE = re.compile(r"Incomplete response returned, reason: (\w+)")
 _CONNECTION = re.compile(
     r"stream disconnected|connection|timed? ?out|network|error sending", re.IGNORECASE
 )
 _CLASSES = {
-    "usagelimitexceeded": "http_429",
+    **dict.fromkeys(("usagelimitexceeded", "ratelimited", "quotaexceeded"), "http_429"),
     "serveroverloaded": "http_503",
     "internalservererror": "http_500",
     "unauthorized": "http_401",
@@ -155,6 +156,20 @@ _CLASSES = {
     "sandboxerror": "sandbox_error",
     "sessionbudgetexceeded": "budget",
 }
+
+
+# What messages say of whose class nothing else tells.
+_SAID = (
+    (re.compile(r"usage limit|rate.?limit|too many requests|quota", re.IGNORECASE), "http_429"),
+    (re.compile(r"context window|context length", re.IGNORECASE), "context_window_exceeded"),
+    (re.compile(r"high demand|at capacity|overloaded", re.IGNORECASE), "http_503"),
+    (re.compile(r"internal server error", re.IGNORECASE), "http_500"),
+    (
+        re.compile(r"unauthorized|access token|sign in again|log in again", re.IGNORECASE),
+        "http_401",
+    ),
+    (_CONNECTION, "network"),
+)
 
 
 def incomplete(said: str | None) -> str | None:
@@ -178,6 +193,7 @@ def error_class(info: Any, said: str | None) -> str:
         )
     if kind == "network" or kind is None:
         kind = http_class(status) or kind
-    if kind is None and _CONNECTION.search((said or "")[:2000]):
-        kind = "network"
+    if kind is None:
+        looked_at = (said or "")[:2000]
+        kind = next((kind for wording, kind in _SAID if wording.search(looked_at)), None)
     return kind or "api_error"

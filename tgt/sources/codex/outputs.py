@@ -24,14 +24,19 @@ RUNNERS = frozenset(
 _OWN_NAMESPACES = ("functions", "multi_agent", "collab", "agents", "web", "image_gen", "container")
 _HEADER = re.compile(
     r"Chunk ID: .*|Wall time:? (?P<seconds>[\d.]{1,15}) seconds|Total output lines: \d+"
-    r"|(?:Process exited with code|Exit code:) (?P<code>-?\d{1,10})|Original token count: \d+"
-    r"|Process running with session ID .*|Script (?:completed|failed|running|terminated).*"
+    r"|(?:(?:(?:Process|Command) )?exited with (?:exit )?(?:code|status)|Exit (?:code|status))"
+    r"[: ] ?(?P<code>-?\d{1,10})|Original token count: \d+"
+    r"|(?:Process|Command) (?:exited with|(?:was )?killed by|terminated by) (?P<signal>signal.*)"
+    r"|Process running with session ID .*|Script (?:completed|failed|running|terminated).*",
+    re.IGNORECASE,
 )
 _FAILED = (
     *("unsupported call", "unsupported custom tool call", "failed to ", "execution error:"),
     *("apply_patch verification failed", "patch rejected", "exec_command failed", "error:"),
     *("write_stdin failed", "unable to ", "tool call error", "unknown process id", "script failed"),
     *("sandbox error", "invalid patch", "no such tool", "err:", "collab spawn failed"),
+    *("command timed out", "exec error", "failed in sandbox", "sandbox denied", "rejected: "),
+    *("command rejected by policy", "verification failed", "invalid context", "agent thread limit"),
 )
 # What is said of any tool, also of one that somebody added.
 _FAILED_ADDED = ("unsupported call", "failed to parse function arguments", "tool call error")
@@ -39,10 +44,20 @@ REFUSED = re.compile(
     r"(?:exec command |patch |apply_patch |command |tool call )?(?:was )?"
     r"(?:rejected|declined|denied) by (?:the )?user|exec command rejected"
     r"|user (?:rejected|cancelled|canceled|declined|denied)\b"
+    r"|this action was rejected (?:due to|by)|approval (?:was )?(?:denied|declined|rejected)\b"
     r"|.{0,4000}Rejected\(\\*\"rejected by user",
     re.IGNORECASE | re.DOTALL,
 )
-_INTERRUPTED = re.compile(r"aborted by (?:the )?user|interrupted by (?:the )?user", re.IGNORECASE)
+# Of what Codex says itself, without a header.
+_REFUSED_OWN = re.compile(
+    r"[^\n:]{1,300} (?:rejected|declined|denied|not approved) by (?:the )?(?:user|reviewer)\b",
+    re.IGNORECASE,
+)
+_INTERRUPTED = re.compile(
+    r"(?:aborted|interrupted|cancell?ed) by (?:the )?user|aborted\s*\Z"
+    r"|request_user_input was cancell?ed",
+    re.IGNORECASE,
+)
 
 
 class Ending(NamedTuple):
@@ -85,17 +100,20 @@ def ending(output: Any, tool: str | None) -> Ending:
     metadata = metadata if isinstance(metadata, dict) else {}
     seconds = number(metadata.get("duration_seconds"))
     seconds = number(header.get("seconds")) if seconds is None else seconds
-    code = whole(metadata.get("exit_code"))
+    is_added = is_added_tool(tool or "")
+    code = None if is_added else whole(metadata.get("exit_code"))
+    if code is None and _is_runner(tool) and "output" in envelope:
+        code = whole(envelope.get("exit_code"))
     if code is None and _runs_commands(tool, header):
-        code = whole(header.get("code"))
+        code = -1 if "signal" in header else whole(header.get("code"))
     if code is not None:
         failed = code != 0
         return Ending(failed, "exit_code" if failed else None, body.strip() or said, seconds)
-    if REFUSED.match(body):
+    is_plain = not is_added and not header
+    if REFUSED.match(body) or (is_plain and _REFUSED_OWN.match(body)):
         return Ending(None, "user_rejected")
     if _INTERRUPTED.match(body):
         return Ending(None, "interrupted", cancelled=True)
-    is_added = is_added_tool(tool or "")
     prefixes = _FAILED_ADDED if is_added else _FAILED
     told = (*said.lower()[:60].splitlines()[:1], body.lower()[:60])
     is_told = is_error(envelope) or (is_added and is_error(_object(body)))
@@ -107,9 +125,13 @@ def ending(output: Any, tool: str | None) -> Ending:
 def _runs_commands(tool: str | None, header: Mapping[str, str]) -> bool:
     """Whether the exit code of a header may be the tool's: of one that is known to run commands, or
     if Codex wrote all of it."""
-    if tool is None or tool in RUNNERS:
-        return True
+    if tool is None or _is_runner(tool):
+        return bool({"is_whole", "seconds"} & header.keys())
     return not is_added_tool(tool) and {"is_whole", "seconds"} <= header.keys()
+
+
+def _is_runner(tool: str | None) -> bool:
+    return tool in RUNNERS or (tool or "").removeprefix("functions.") in RUNNERS
 
 
 def is_error(envelope: Mapping[str, Any]) -> bool:
