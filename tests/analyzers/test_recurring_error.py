@@ -160,6 +160,69 @@ def test_what_cost_little_is_low(
     assert finding.severity == severity, why
 
 
+MISSING = "<tool_use_error>File does not exist.</tool_use_error>"
+
+
+def _looks(n: int, path: str, later: float = 0.2) -> list[Line]:
+    """Reads of files that are not there, and of one that is a little later."""
+    return [
+        line
+        for i in range(n)
+        for line in (
+            _failure(50 - i, f"c{i}", MISSING, "Read", args_preview=path.format(i)),
+            call(50 - i - later, f"c{i}", "Read", args_preview="a.py"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_found", "why"),
+    [
+        (_looks(5, "src/{}.py"), False, "another file in each conversation"),
+        (_looks(5, "src/conf.py"), True, "the same file"),
+        (_looks(5, "src/{}.py", later=3), True, "it took long to go on"),
+        (_looks(10, "src/{}.py"), True, "many conversations"),
+        (
+            [line for line in _looks(5, "src/{}.py") if line["status"] == "error"],
+            True,
+            "nothing was read afterwards",
+        ),
+        (
+            [{k: v for k, v in line.items() if k != "args_preview"} for line in _looks(5, "")],
+            True,
+            "nobody tells which file",
+        ),
+        (
+            [
+                {**line, "error": f"bash: line {i}: .venv/bin/activate: No such file or directory"}
+                if "error" in line
+                else line
+                for i, line in enumerate(_looks(5, "{}"))
+            ],
+            True,
+            "a script that was to be run",
+        ),
+        (
+            [{**line, "error": HOOK} if "error" in line else line for line in _looks(5, "{}")],
+            True,
+            "another error",
+        ),
+    ],
+)
+def test_looking_for_files_is_no_error(
+    world: World, judge: Judge, lines: list[Line], is_found: bool, why: str
+) -> None:
+    world.write(*lines)
+    analysis = judge(ANALYZER)
+    assert (len(analysis.findings), len(analysis.abstained)) == (is_found, not is_found), why
+
+
+def test_a_card_says_that_it_was_the_very_same_call(world: World, judge: Judge) -> None:
+    world.write(*_looks(4, "src/conf.py"))
+    (finding,) = judge(ANALYZER).findings
+    assert "In 4 of them it was the very same call." in finding.description
+
+
 def _spike(error: str) -> Iterable[Line]:
     """Bash, healthy for two days, fails with one text in most conversations of the last hour."""
     yield from hours_of(calls_of("Bash"), hours=72, per_hour=10, bad_of=0)

@@ -3,7 +3,8 @@
 That an error came up in three conversations is a fact that needs no history; the work is in what
 *the same* means (``tgt.templates``). Conversations count and not errors, over all services. What a
 person did not allow, and calls that fell with another of their message, are no errors of their
-own; that a test fails is the work itself.
+own; that a test fails is the work itself, and that a file is not there, another one each time, is
+how one looks around.
 """
 
 from __future__ import annotations
@@ -22,18 +23,25 @@ from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import Interval, from_us
+from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
 from tgt.templates import family
 
 MIN_CONVERSATIONS = 3
 CHEAP_CALLS, CHEAP_S = 2, 60
 """An error that cost less than both each time is a small one, however often it comes."""
+LOOKING_AROUND = "file_not_there"
+NO_PROGRAM = "<path>: No such file"
+"""What a shell says of a script that it was to run or to read: nobody looked for it."""
+MANY_CONVERSATIONS = 10
+"""Looking for files that are not there is no problem in fewer."""
 NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
 """Families that say nothing about what is wrong with the agent's surroundings."""
 CALL = "act = 'tool_call' AND actor <> 'user'"
 USED = Signal("used", where=CALL, by="concat(act, '/', name)")
 """In how many conversations a tool was used, over all services."""
 LONGEST_TEXT = 80
+_LOOKED_AROUND = "another file in each conversation, and soon another way: looking around"
 _DAY = "%Y-%m-%d at %H:%M"
 
 DAYS = options.whole(
@@ -67,10 +75,13 @@ class RecurringErrorAnalyzer:
             )
             if _family(each.text) not in NO_ERRORS
         ]
+        around = [each for each in texts if is_looking_around(each)]
+        texts = [each for each in texts if each not in around]
         left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
         used = _used(context, window) if left else {}
         return Analysis(
-            tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left)
+            tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left),
+            tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),
         )
 
     def _finding(self, context: Context, window: Interval, each: Recurrence, used: int) -> Finding:
@@ -95,7 +106,7 @@ class RecurringErrorAnalyzer:
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"
                 f" in the last {days} days ({counted.events} times,"
                 f" first on {from_us(counted.first_us):{_DAY}}, last on"
-                f" {from_us(counted.last_us):{_DAY}}): {each.text}. {_cost(each)}"
+                f" {from_us(counted.last_us):{_DAY}}): {each.text}.{_same(each)} {_cost(each)}"
             ),
             fix=Fix(
                 approach=known.name if known else "tell_or_supply_what_is_missing",
@@ -150,6 +161,20 @@ def severity(each: Recurrence) -> Severity:
     return severity_of(each.counted.conversations, high=10, critical=30)
 
 
+def is_looking_around(each: Recurrence) -> bool:
+    """Whether files were asked for that are not there, never the same in two conversations, and the
+    agent soon went on."""
+    cost = each.cost
+    return (
+        _family(each.text) == LOOKING_AROUND
+        and not each.text.startswith(NO_PROGRAM)
+        and each.same_call == 1
+        and each.counted.conversations < MANY_CONVERSATIONS
+        and 2 * cost.given_up <= each.counted.events
+        and (cost.seconds or 0) < CHEAP_S
+    )
+
+
 def _family(text: str) -> str:
     known = family(text)
     return known.name if known else ""
@@ -169,6 +194,12 @@ def _advice(text: str, tool: str) -> tuple[str, ...]:
 def _samples_say(each: Recurrence) -> str:
     where = f" in {', '.join(each.services[:3])}" if each.services else ""
     return f"The samples show what was tried{where}"
+
+
+def _same(each: Recurrence) -> str:
+    if (each.same_call or 0) < MIN_CONVERSATIONS:
+        return ""
+    return f" In {each.same_call} of them it was the very same call."
 
 
 def _cost(each: Recurrence) -> str:

@@ -80,9 +80,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a failure cost: medians of how many further calls of its conversation there were, and
-    how many seconds passed, until the same tool went well again; None where it never did.
-    ``given_up`` counts the failures after which it did not."""
+    """What a failure cost: medians of how many further calls of its conversation there were, but
+    for those that fell with another of their message, and how many seconds passed, until the same
+    tool went well again; None where it never did. ``given_up`` counts the failures after which it
+    did not."""
 
     calls: float | None = None
     seconds: float | None = None
@@ -92,7 +93,9 @@ class Cost:
 @dataclass(frozen=True)
 class Recurrence:
     """One error text of one subject, over all services. ``services`` are those with the most
-    conversations first, and ``samples`` the newest of different conversations."""
+    conversations first, and ``samples`` the newest of different conversations. ``same_call`` is in
+    how many conversations at most it was the very same call that failed so, None where nobody tells
+    what was asked."""
 
     subject: str
     text: str
@@ -100,3 +103,4 @@ class Recurrence:
     cost: Cost
     services: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
+    same_call: int | None = None

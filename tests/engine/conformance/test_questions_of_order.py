@@ -352,6 +352,28 @@ def test_what_an_error_cost_is_the_way_to_the_next_success(engine: Engine) -> No
         assert (again.cost.calls, again.cost.seconds, again.cost.given_up) == (None, None, 3)
 
 
+def test_calls_that_fell_with_another_cost_nothing(engine: Engine) -> None:
+    world = []
+    for i in range(3):
+        fell = (call(29.9, f"c{i}", failed=True, error_type="sibling_error") for _ in range(5))
+        world += [_failure(30, f"c{i}"), *fell, call(29, f"c{i}")]
+    with engine.asked(*world) as asked:
+        (again,) = _again(asked)
+        assert (again.cost.calls, again.cost.seconds) == (1, 60)
+
+
+@pytest.mark.parametrize(
+    ("hashes", "same"), [((1, 2, 3), 1), ((1, 1, 3), 2), ((4, 4, 4), 3), ((None,) * 3, None)]
+)
+def test_in_how_many_conversations_it_was_the_same_call(
+    engine: Engine, hashes: tuple[int | None, ...], same: int | None
+) -> None:
+    failures = [_failure(30 - i, f"c{i}", args_hash=asked) for i, asked in enumerate(hashes)]
+    with engine.asked(*failures) as asked:
+        (again,) = _again(asked)
+        assert again.same_call == same
+
+
 def test_samples_are_of_different_conversations_and_services_are_named(engine: Engine) -> None:
     world = [
         *(_failure(m, "a", id=f"a{m}", service="x") for m in (1, 2, 3)),

@@ -34,6 +34,12 @@ _SERVICES = """
 SELECT w, subject, error, service FROM failing WHERE service IS NOT NULL
 GROUP BY w, subject, error, service ORDER BY count(DISTINCT conv_id) DESC, service
 """
+_SAME_CALL = """
+SELECT w, subject, error, max(conversations) FROM (
+    SELECT w, subject, error, count(DISTINCT conv_id) AS conversations FROM failing
+    WHERE args_hash IS NOT NULL GROUP BY w, subject, error, args_hash)
+GROUP BY w, subject, error
+"""
 # The end of a failure is the next success of the same subject in its conversation, if that was in
 # the window.
 _COSTS = f"""
@@ -47,7 +53,7 @@ FROM (
     FROM (
         SELECT conv_id, subject, us, error, {BAD} AS is_bad,
             row_number() OVER (PARTITION BY conv_id ORDER BY {ORDER}) AS nth
-        FROM {{events}} WHERE {CALL})
+        FROM {{events}} WHERE {CALL} AND coalesce(error_type, '') <> 'sibling_error')
     WINDOW later AS (PARTITION BY conv_id, subject ORDER BY nth
         ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)) calls
 JOIN texts USING (subject, error)
@@ -90,7 +96,7 @@ def recurrences(
     again = f"SELECT error FROM events WHERE us > {newest} AND us <= {end} AND error IS NOT NULL"
     db.table(
         "failed",
-        f"SELECT conv_id, row, subject, service, error, {_LOCATED}"
+        f"SELECT conv_id, row, subject, service, error, args_hash, {_LOCATED}"
         f" FROM ({canonical(f'{inside} AND conv IS NOT NULL AND error IN ({again})')})"
         f" WHERE {BAD} AND ({where})",
     )
@@ -120,6 +126,7 @@ def _recurrences(
     db.table("failing", _FAILING)
     events = f"({canonical(f'{inside} AND conv IN (SELECT conv_id FROM failing)')})"
     costs = {tuple(row[:3]): row[3:] for row in db.run(_COSTS.format(events=events))}
+    same = {tuple(row[:3]): row[3] for row in db.run(_SAME_CALL)}
     services = _grouped((row[:3], row[3]) for row in db.run(_SERVICES))
     located = db.run(_SAMPLES, most=most) if most else ()
     samples = _grouped((row[:3], sample_of(row[3:])) for row in located)
@@ -134,6 +141,7 @@ def _recurrences(
                 Cost(*costs.get(key, ())),
                 tuple(services.get(key, ())),
                 tuple(samples.get(key, ())),
+                same.get(key),
             )
         )
     return {w: tuple(some) for w, some in found.items()}
