@@ -226,6 +226,13 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "runs",
         "which failed: no telemetry",
     ),
+    "runs that find no events": (
+        lambda place, _: _state(place, runsWithoutEvents=9),
+        {},
+        "warn",
+        "runs",
+        "the last 9 runs found no events",
+    ),
     "a clock that was set back": (
         lambda place, logs: _state(place, lastRunAt="2025-11-04T16:00:00.000Z"),
         {},
@@ -257,7 +264,9 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "1 event of the next days, up to 2h ahead",
     ),
     "a writer whose clock is behind": (
-        lambda place, logs: _written_now(logs / "ctx-20251103-15.jsonl", call(27 * 60, id="old")),
+        lambda place, logs: _written_now(
+            logs / "ctx-20251103-15.jsonl", call(27 * 60 + 10.2, id="old")
+        ),
         {},
         "warn",
         "telemetry's clock",

@@ -210,9 +210,18 @@ def _last_run(settings: Settings, state: SchedulerState, now: datetime) -> Check
         message = f"overdue: {last}, and one every {settings.interval_min} minutes is meant"
         remedy = "look at the timer (below) and at its log; is TASKGEN_INTERVAL_MIN its cadence?"
         return Check("runs", State.FAIL, message, remedy)
+    return _outcome(state, last)
+
+
+def _outcome(state: SchedulerState, last: str) -> Check:
+    """What the last runs came to, when they came in time."""
     if state.last_error:
         remedy = "run tgt run --dry-run to see whether it still does"
         return Check("runs", State.WARN, f"{last}, which failed: {state.last_error}", remedy)
+    if state.runs_without_events >= schedule.BLIND_AFTER:
+        message = f"{last}; the last {state.runs_without_events} runs found no events"
+        remedy = "look at the telemetry (below); tgt sources says what is found where"
+        return Check("runs", State.WARN, message, remedy)
     return Check("runs", State.OK, f"{last}, {state.total_runs} in all")
 
 
@@ -338,9 +347,15 @@ def _telemetry_clock(
     newest = recent.newest
     is_fresh = written is not None and recent.window.start < written <= now + _SLACK
     if is_fresh and written and newest and not recent.events and written - newest > _BEHIND:
-        behind = spelt(written - newest)
+        behind = _offset(written - newest)
         message = f"a file was written {format_time(written)}, its newest event is {behind} behind"
         yield Check(name, State.WARN, message, f"if those events are of now, {remedy}")
+
+
+def _offset(length: timedelta) -> str:
+    """A length of time to the nearest quarter of an hour, as time zones are apart: ``5h30m``."""
+    hours, minutes = divmod(15 * round(length / timedelta(minutes=15)), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
 
 
 def _documentation(settings: Settings) -> Iterator[Check]:

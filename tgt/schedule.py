@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+BLIND_AFTER = 4
+"""Runs in a row without events that are no coincidence."""
+
 
 @dataclass(frozen=True)
 class Due:

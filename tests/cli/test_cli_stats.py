@@ -155,6 +155,34 @@ def test_what_keeps_tasks_from_coming_is_told(busy: Workplace) -> None:
     assert (stats["runsWithoutEvents"], stats["tasksDeferred"]) == (3, 18)
 
 
+@pytest.mark.parametrize(
+    ("state", "word", "analyzer"),
+    [
+        ({}, "on", "ok"),
+        ({"runsWithoutEvents": 3}, "on", "had no events to judge in the last run"),
+        (
+            {"runsWithoutEvents": 4},
+            "on, but runs find no events",
+            "had no events to judge in the last run",
+        ),
+        ({"lastError": "x"}, "on, but the last run failed", "not asked: the last run failed"),
+        (
+            {"lastError": "x", "analyzers": {"error_spike": {"consecutiveFailures": 1}}},
+            "on, but the last run failed",
+            "failing: 1 failure in a row",
+        ),
+    ],
+)
+def test_runs_that_fail_or_are_blind_do_not_look_healthy(
+    busy: Workplace, state: dict[str, Any], word: str, analyzer: str
+) -> None:
+    busy.write_sidecar(totalRuns=7, lastRunAt="2025-11-03T15:45:00.000Z", **state)
+    out = busy.tgt("stats", "--now", NOW).out
+    assert re.search(rf"^  state +{word}$", out, re.MULTILINE)
+    assert re.search(rf"^  error_spike +{analyzer}$", out, re.MULTILINE)
+    assert ("took" in out) == ("lastError" not in state), "what it took is told of another run"
+
+
 @pytest.mark.parametrize("off", ["pause", "kill switch"])
 def test_no_run_is_announced_that_would_be_skipped(busy: Workplace, off: str) -> None:
     if off == "pause":

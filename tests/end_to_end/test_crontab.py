@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -126,3 +127,16 @@ def test_runs_on_time_are_silent(home: Path) -> None:
 def test_runs_that_stopped_coming_are_reported(home: Path) -> None:
     run_at(home, "2025-11-03T15:45:00Z")
     assert cron(home, 1).startswith("tgt: no run when one was due")
+
+
+@pytest.mark.parametrize(("runs", "mail"), [(0, ""), (99, ""), (100, "tgt: no run"), (5000, "tgt")])
+def test_runs_that_find_no_events_are_reported_after_a_day(
+    home: Path, runs: int, mail: str
+) -> None:
+    assert cron(home, 0) == ""
+    sidecar = home / ".local/share/tgt/scheduler_state.json"
+    state = json.loads(sidecar.read_text(encoding="utf-8"))
+    sidecar.write_text(json.dumps({**state, "runsWithoutEvents": runs}), encoding="utf-8")
+    told = cron(home, 1)
+    assert told.startswith(mail)
+    assert bool(told) == bool(mail)

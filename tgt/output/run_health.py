@@ -9,9 +9,6 @@ from tgt import schedule
 from tgt.output import words
 from tgt.tasks.state import SchedulerState
 
-_BLIND = 4
-"""Runs in a row without events that are no coincidence."""
-
 
 class Cadence(NamedTuple):
     """How often runs are meant to happen, and whether at all."""
@@ -34,7 +31,7 @@ def notes(state: SchedulerState, cadence: Cadence, now: datetime) -> list[str]:
         told.append(f"The last run was {words.age(state.last_run_at, now)}: look at the timer")
     if state.last_error:
         told.append(f"The last run failed: {state.last_error}")
-    elif state.runs_without_events >= _BLIND:
+    elif state.runs_without_events >= schedule.BLIND_AFTER:
         newest = state.last_event_at
         since = f"; the newest is of {words.age(newest, now)}" if newest else ""
         told.append(f"The last {state.runs_without_events} runs found no events{since}")
@@ -43,6 +40,6 @@ def notes(state: SchedulerState, cadence: Cadence, now: datetime) -> list[str]:
         for name, health in state.analyzers.items()
         if health.consecutive_failures
     ]
-    if state.deferred:
+    if state.deferred and not state.last_error:
         told.append(f"{words.plural(state.deferred, 'more finding')} held back by the last run")
     return told

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from tgt import schedule
 from tgt.output import text, words
 from tgt.output.safe import safe
 
@@ -42,8 +43,11 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
     if state.last_run_at is None:
         yield "last run", Text("none yet; next: tgt run")
     else:
-        took = words.milliseconds(state.last_run_duration_ms)
-        yield "last run", Text(f"{words.age(state.last_run_at, view.now)}, took {took}")
+        took = f", took {words.milliseconds(state.last_run_duration_ms)}"
+        yield (
+            "last run",
+            Text(words.age(state.last_run_at, view.now) + ("" if state.last_error else took)),
+        )
     if state.last_error:
         yield "failed", text.styled(state.last_error, "red", limit=300)
     if state.last_event_at is not None:
@@ -84,6 +88,10 @@ def _state(view: Overview) -> Text:
         return told.append(f": {safe(view.pause.reason, limit=300)}") if view.pause.reason else told
     if view.is_running:
         return Text("running now", style="green")
+    if view.state.last_error:
+        return Text("on, but the last run failed", style="red")
+    if view.state.runs_without_events >= schedule.BLIND_AFTER:
+        return Text("on, but runs find no events", style="yellow")
     return Text("on", style="green")
 
 
@@ -113,6 +121,10 @@ def _health(view: Overview, name: str) -> Text:
     told = Text("ok", style="green")
     if not view.state.total_runs:
         return Text("has not run yet", style="dim")
+    if view.state.last_error:
+        told = Text("not asked: the last run failed", style="yellow")
+    elif view.state.runs_without_events:
+        told = Text("had no events to judge in the last run", style="yellow")
     if health is not None and health.consecutive_failures:
         failures = words.plural(health.consecutive_failures, "failure")
         told = Text(f"failing: {failures} in a row", style="red")
