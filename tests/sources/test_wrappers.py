@@ -47,6 +47,21 @@ def read(path: Path, text: str, wrappers: frozenset[str] = EVERY) -> Objects:
             "what CloudWatch answers",
         ),
         ({"logEvents": [{"id": "1", "message": json.dumps(TWO)}]}, [TWO], "what CloudWatch sends"),
+        (
+            {"results": [[{"field": "@ptr"}, {"field": "@message", "value": json.dumps(ONE)}]]},
+            [ONE],
+            "what CloudWatch Insights answers",
+        ),
+        ({"traces": [REQUEST, {"spans": [ONE]}]}, [REQUEST, ONE], "several traces"),
+        ({"hits": {"total": 1, "hits": [{"_id": "1", "_source": ONE}]}}, [ONE], "a search's hits"),
+        (
+            {"streams": [{"stream": {}, "values": [["1", json.dumps(ONE)], ["2", "text"]]}]},
+            [ONE, {"line": "text"}],
+            "Loki's streams",
+        ),
+        ({"log": json.dumps(ONE) + "\n", "stream": "stdout"}, [ONE], "a line of a container"),
+        ({"result": {"_raw": json.dumps(ONE)}}, [ONE], "a row of Splunk"),
+        ({"topic": "t", "value": REQUEST}, [REQUEST], "a message of Kafka"),
     ],
 )
 def test_what_is_inside_of_a_wrapper(

@@ -79,21 +79,95 @@ def _data(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return _objects(document.get("data"))
 
 
+def _traces(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Traces in a list of their own."""
+    return _objects(document.get("traces"))
+
+
+def _hits(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Elasticsearch and OpenSearch: what a search found."""
+    hits = document.get("hits")
+    return _objects(hits.get("hits")) if isinstance(hits, dict) else None
+
+
+def _streams(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Loki: streams of pairs of a time and a line."""
+    pairs = (
+        pair
+        for stream in _objects(document.get("streams")) or ()
+        for pair in (stream["values"] if isinstance(stream.get("values"), list) else ())
+    )
+    return [{"line": pair[1]} for pair in pairs if isinstance(pair, list) and len(pair) > 1] or None
+
+
+def _fields(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """CloudWatch Insights: rows that are lists of fields and values."""
+    rows = document.get("results")
+    found = [
+        {str(cell.get("field")): cell.get("value") for cell in row if isinstance(cell, dict)}
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, list)
+    ]
+    return found or None
+
+
 def _cloudwatch(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """CloudWatch: events with the line that was logged as a text, singly or in a list."""
+    """CloudWatch: events in a list, each with the line that was logged."""
     events = _objects(document.get("events")) or _objects(document.get("logEvents"))
     if events is not None and any("message" in event for event in events):
         return events
-    message = document.get("message", document.get("@message"))
-    if not isinstance(message, str) or not message.lstrip().startswith("{"):
-        return None
-    if nesting.refusal(message.encode("utf-8", "replace")):
+    return None
+
+
+# Where shippers and stores put the line, or the object, that somebody else wrote.
+_HOLDERS = (
+    *("message", "@message", "MESSAGE", "log", "line", "_raw", "_source", "event", "record"),
+    *("result", "value", "data", "payload"),
+)
+_MARKS = frozenset(
+    (
+        *("resourceSpans", "resourceLogs", "resource_spans", "resource_logs", "scopeSpans"),
+        *(
+            "scopeLogs",
+            "batches",
+            "spans",
+            "traceId",
+            "trace_id",
+            "traceID",
+            "spanContext",
+            *_HOLDERS,
+        ),
+    )
+)
+
+
+_OWN = frozenset(("attributes", "info"))
+
+
+def _held(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """One line as a text, or one object, that another program passed on."""
+    if not _OWN.isdisjoint(document):
+        return None  # it is a record or a trace itself
+    for name in _HOLDERS:
+        value = document.get(name)
+        if isinstance(value, str):
+            value = _parsed(value)
+            if value is not None:
+                return [value]
+        elif isinstance(value, dict) and not _MARKS.isdisjoint(value):
+            return [value]
+    return None
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """The object that a text is; None for any other text."""
+    if not line.lstrip().startswith("{") or nesting.refusal(line.encode("utf-8", "replace")):
         return None
     try:
-        value = json.loads(message)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return [value] if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 WRAPPERS: Mapping[str, Callable[[Mapping[str, Any]], list[dict[str, Any]] | None]] = {
@@ -102,7 +176,12 @@ WRAPPERS: Mapping[str, Callable[[Mapping[str, Any]], list[dict[str, Any]] | None
     "jaeger": _jaeger,
     "spans": _spans,
     "data": _data,
+    "traces": _traces,
+    "hits": _hits,
+    "streams": _streams,
+    "fields": _fields,
     "cloudwatch": _cloudwatch,
+    "held": _held,
 }
 
 EVERY = frozenset((*WRAPPERS, PREFIX))

@@ -23,11 +23,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("gen_ai.response.model", "ai.response.model", "gen_ai.request.model", "ai.model.id"),
         *("llm.model_name", "embedding.model_name", "llm.response.model", "llm.request.model"),
         *("langfuse.observation.model.name", "mlflow.llm.model"),
-        *("langsmith.metadata.ls_model_name", "model", "model_name"),
+        *("langsmith.metadata.ls_model_name", "model", "model_name", "genkit:name"),
     ),
     "tool": (
         *("gen_ai.tool.name", "tool_name", "tool.name", "ai.toolCall.name", "function_name"),
-        *("traceloop.entity.name", "mcp.tool.name"),
+        *("traceloop.entity.name", "mcp.tool.name", "spring.ai.tool.definition.name"),
+        *("lk.function_tool.name", "mastra.tool.name"),
     ),
     "call": (
         *("gen_ai.tool.call.id", "gen_ai.tool.call_id", "tool_use_id", "tool_call.id", "tool.id"),
@@ -98,15 +99,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "tool_status": ("gen_ai.tool.status",),
     # What a span is about, in each convention's words: the most telling first.
     "kind": (
-        *("langsmith.span.kind", "gen_ai.operation.name", "openinference.span.kind"),
-        *("traceloop.span.kind", "langfuse.observation.type", "mlflow.spanType"),
-        "llm.request.type",
+        *("langsmith.span.kind", "spring.ai.kind", "mastra.span.type", "gen_ai.operation.name"),
+        *("openinference.span.kind", "traceloop.span.kind", "langfuse.observation.type"),
+        *("mlflow.spanType", "lmnr.span.type", "braintrust.span_attributes.type"),
+        *("genkit:metadata:subtype", "llm.request.type"),
     ),
 }
 
 PACKED = (
     *("langfuse.observation.usage_details", "langfuse.observation.cost_details"),
-    *("mlflow.chat.tokenUsage", "mlflow.llm.cost"),
+    *("mlflow.chat.tokenUsage", "mlflow.llm.cost", "braintrust.span_attributes"),
 )
 """Attributes that hold several values, as an object or as the JSON text of one. Each of them is
 told as an attribute of its own, too: ``mlflow.llm.cost.total_cost``."""

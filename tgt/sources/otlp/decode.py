@@ -44,13 +44,17 @@ WRAPPERS = EVERY
 
 _LOOKED_AT = 20
 _REQUESTS = frozenset(shape[0] for shape in (*_LOGS, *_SPANS, *_METRICS))
+_SCOPES = frozenset(name for _, scopes, _ in (*_LOGS, *_SPANS) for name in scopes) | {
+    "logRecords",
+    "log_records",
+}
 _NO_RECORD = malformed("no list of records")
 
 
 def items(document: Mapping[str, Any]) -> Iterator[Item | PassedOver]:
     """The items of one document, and what of it is none."""
     if is_batch(document):
-        yield from _batch(document)
+        yield from _batch(_whole(document))
     elif _is_mlflow(document):
         yield from _mlflow(document)
     else:
@@ -69,7 +73,20 @@ def _batch(document: Mapping[str, Any]) -> Iterator[Item | PassedOver]:
 
 def is_batch(document: Mapping[str, Any]) -> bool:
     """Whether a document is a batch of records, as an exporter sends it, and not a record."""
-    return not _REQUESTS.isdisjoint(document)
+    is_part = not _SCOPES.isdisjoint(document) or ("scope" in document and "spans" in document)
+    return is_part or not _REQUESTS.isdisjoint(document)
+
+
+def _whole(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The batch that a part of one is: what a single resource or scope wrote."""
+    if not _REQUESTS.isdisjoint(document):
+        return document
+    for resources, scopes, records in (*_LOGS, *_SPANS):
+        if not set(scopes).isdisjoint(document):
+            return {resources: [document]}
+        if records in document:
+            return {resources: [{scopes[0]: [document]}]}
+    return document
 
 
 def recognises(document: dict[str, Any]) -> bool:

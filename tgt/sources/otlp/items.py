@@ -205,9 +205,9 @@ def is_jaeger(record: Mapping[str, Any]) -> bool:
 
 def jaeger_span_of(record: Mapping[str, Any]) -> Item:
     """The item of a span with its tags as lists; ``process`` is what wrote it."""
-    tags = attributes(record.get("tags"))
     process = record.get("process")
     process = process if isinstance(process, dict) else {}
+    tags, of_process = _tags(record), _tags(process)
     start, length = moment(record.get("startTime")), number(record.get("duration"))
     parents = (
         reference.get("spanID")
@@ -216,7 +216,7 @@ def jaeger_span_of(record: Mapping[str, Any]) -> Item:
     )
     # The mark of an error is no text of it.
     marked = truth(tags.pop("error")) if isinstance(tags.get("error"), bool | str) else None
-    resource = {**attributes(process.get("tags")), "service.name": process.get("serviceName")}
+    resource = {**of_process, "service.name": process.get("serviceName")}
     scope = tags.get("otel.scope.name") or tags.get("otel.library.name")
     plain = {
         "name": record.get("operationName"),
@@ -233,6 +233,13 @@ def jaeger_span_of(record: Mapping[str, Any]) -> Item:
         "events": [_jaeger_event(log) for log in each(record.get("logs"))],
     }
     return span_of(plain, around_of(resource, {"name": scope}))
+
+
+def _tags(holder: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags as a list, and those that a store has as fields, whose names have no dots there."""
+    fields = holder.get("tag")
+    named = fields.items() if isinstance(fields, dict) else ()
+    return {name.replace("@", "."): value for name, value in named} | attributes(holder.get("tags"))
 
 
 def _jaeger_event(log: Any) -> dict[str, Any]:

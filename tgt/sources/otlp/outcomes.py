@@ -117,15 +117,17 @@ def _last_part(name: str) -> str:
 _CONTROL_FLOW = frozenset(
     (
         *("graphinterrupt", "nodeinterrupt", "graphbubbleup", "parentcommand", "graphdelegate"),
-        *("interrupt", "calldeferred", "waitingforevent", "userinputrequired"),
+        *("interrupt", "calldeferred", "waitingfor", "waitingforevent", "userinputrequired"),
+        *("stopagentrun", "runpaused", "agentrunpaused", "pauseexecution", "suspendexecution"),
         *("humaninputrequired", "inputrequired", "agentpaused", "workflowsuspended", "suspend"),
         *("generatorexit", "urlelicitationrequired", "elicitationrequired", "toolpaused"),
     )
 )
 _ENDINGS = re.compile(r"(?:error|exception|event)$")
 _ASKS = re.compile(
-    r"approval|(?:human|user|tool|agent|workflow|graph|node|task)_?interrupt(?:ed|ion)?$"
-    r"|(?:human|user)_?(?:input|confirmation|permission)_?(?:is_?)?(?:required|requested|needed)"
+    r"approval|(?:human|user|tool|agent|workflow|graph|node|task|handoff|run|step)"
+    r"_?interrupt(?:ed|ion)?$|(?:human|user|tool)_?(?:input|confirmation|permission|feedback)_?"
+    r"(?:is_?)?(?:required|requested|needed|pending)"
 )
 # An approval that was asked for is a pause; one that failed or was never given is not asking.
 _NOT_ASKING = re.compile(r"fail|timeout|timed_?out|invalid|expired|unavailable")
@@ -141,8 +143,9 @@ def _is_control_flow(name: str) -> bool:
 
 _CANCEL = re.compile(
     r"(?:err_|api_?|user_?|client_?|request_?|response_?|operation_?|task_?|job_?|run_?|call_?|tool_?"
-    r"|agent_?|turn_?|workflow_?|graph_?|stream_?|generation_?|execution_?|future_?|prompt_?)*"
+    r"|agent_?|turn_?|context_?|workflow_?|graph_?|stream_?|generation_?|execution_?|future_?|prompt_?)*"
     r"(?:abort(?:ed)?|cancel(?:l?ed|lation)?)(?:_?by_?user)?|keyboardinterrupt|sigint"
+    r"|client_?disconnect(?:ed)?"
 )
 _TIME_OUT = re.compile(r"time_?d?[ -]?out|deadline", re.IGNORECASE)
 _STOPPED = re.compile(
@@ -153,6 +156,6 @@ _STOPPED = re.compile(
 
 
 def _is_cancel(name: str) -> bool:
-    word = name.lower()
+    word = name.lower().replace(" ", "_")
     # A thread of Java is interrupted by whoever cancels its work.
     return word == "interruptedexception" or bool(_CANCEL.fullmatch(_ENDINGS.sub("", word)))

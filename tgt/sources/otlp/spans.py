@@ -69,7 +69,10 @@ def tool_name(item: Item) -> str | None:
         return named
     if item.name == _GOOSE_TOOL:
         return _name_in(item.told("arguments"))
-    for prefix in ("execute_tool ", "tools/call "):
+    quoted = _QUOTED_TOOL.match(item.name)
+    if quoted:
+        return quoted[1]
+    for prefix in ("execute_tool ", "tools/call ", "tool_call "):
         if suffix(item, prefix):
             return suffix(item, prefix)
     return None if item.name in _NAMES or is_own(item) else item.name or None
@@ -127,16 +130,31 @@ _WORDS: Mapping[str, Role] = {
     **dict.fromkeys(("task", "chain", "framework", "span", "event", "handoff"), Role.ENVELOPE),
     **dict.fromkeys(("retrieval", "retriever", "reranker", "rerank", "memory"), Role.ENVELOPE),
     **dict.fromkeys(("guardrail", "evaluator", "parser", "prompt", "plan"), Role.ENVELOPE),
-    **dict.fromkeys(("execute_hook",), Role.ENVELOPE),
+    **dict.fromkeys(("execute_hook", "execute_event_loop_cycle", "chat_client"), Role.ENVELOPE),
+    **dict.fromkeys(("advisor", "vector_store", "default", "flow", "util"), Role.ENVELOPE),
+    **dict.fromkeys(("create_thread", "create_message", "submit_tool_outputs"), Role.ENVELOPE),
+    **dict.fromkeys(("list_messages", "list_run_steps", "get_thread_run"), Role.ENVELOPE),
+    **dict.fromkeys(("text.completions", "chat.streaming_completions"), Role.ANSWER),
+    **dict.fromkeys(("text.streaming_completions", "model", "model_generation"), Role.ANSWER),
+    **dict.fromkeys(("mcp_tool_call", "function_tool"), Role.TOOL),
+    **dict.fromkeys(("agent_run",), Role.AGENT),
+    **dict.fromkeys(("workflow_run", "workflow_step", "model_step", "model_chunk"), Role.ENVELOPE),
 }
 _AGENT_NAMES = re.compile(r"(?:invoke_agent|create_agent|agent_run|agent run)\b.*|.* run")
+# What frameworks write of the steps of their loops and graphs alone.
+_STEPS = frozenset(
+    ("event_loop.cycle_id", "koog.node.name", "koog.node.id", "sk.available_functions")
+)
+# What requests, databases and queues are told by: conventions that know of no model and no tool.
+_ELSEWHERE = ("http.", "url.", "db.", "messaging.", "rpc.grpc.", "net.peer.", "faas.")
+_QUOTED_TOOL = re.compile(r"(?:mcp_)?tool: '([^']+)'")
 _TOOLS_TOGETHER = re.compile(r"running (?:\d+ )?tools")
 
 
 def _by_convention(item: Item) -> Role:
     """The most telling mark first."""
     attributes = item.attributes
-    known = _NAMES.get(item.name)
+    known = _NAMES.get(item.name) or _NAMES.get(text(attributes.get("ai.operationId")) or "")
     if known:
         return known
     if item.name.startswith("ai.") and "ai.operationId" in attributes:
@@ -155,7 +173,8 @@ def _by_other_marks(item: Item) -> Role:
     method = text(attributes.get("mcp.method.name"))
     if method is not None and method != "tools/call":
         return Role.ENVELOPE
-    is_tool = first(attributes, "gen_ai.tool.name", "mcp.tool.name") is not None
+    named = ("gen_ai.tool.name", "mcp.tool.name", "lk.function_tool.name")
+    is_tool = first(attributes, *named) is not None
     if is_tool or method or item.name.startswith("execute_tool "):
         return Role.TOOL
     if first(attributes, "gen_ai.request.model", "llm.model_name", "ai.model.id") is not None:
@@ -163,7 +182,11 @@ def _by_other_marks(item: Item) -> Role:
     is_agent = first(attributes, "gen_ai.agent.name", "agent_name") is not None
     if _AGENT_NAMES.fullmatch(item.name) and (is_agent or not item.name.endswith(" run")):
         return Role.AGENT
-    return Role.ENVELOPE if _TOOLS_TOGETHER.fullmatch(item.name) else Role.UNKNOWN
+    is_around = _TOOLS_TOGETHER.fullmatch(item.name) or not _STEPS.isdisjoint(attributes)
+    if item.scope == "gcp.vertex.agent" and item.name == "invocation":
+        is_around = True
+    is_around = is_around or any(name.startswith(_ELSEWHERE) for name in attributes)
+    return Role.ENVELOPE if is_around else Role.UNKNOWN
 
 
 def _kind(item: Item) -> str:
