@@ -25,7 +25,8 @@ _ASIDE = re.compile(
     r"[ .;,·(-]{1,4}(?:Note:|NOTE:|[Hh]int:|[Hh]elp:|Tip:|Did you mean\b|Perhaps you meant\b"
     r"|For more information\b|See (?:<url>|<path>|<str>|the )|Caused by\b|Please report\b"
     r"|Run <str>|Try <str>|Use <str>|Duration: |either use |Try again\b|Stop\.?\Z|STOP what"
-    r"|To tell you how|The tool use was rejected|Because |Original old_string was"
+    r"|To tell you how|The tool use was rejected|Because |If you reach out to "
+    r"|Available \w{1,20}:|Original old_string was"
     r"|\(imported by |to add:|resolved to <n> elements"
     r"|Please (?:use|try|check|see|retry|run|provide|add|set|make)\b)"
 )

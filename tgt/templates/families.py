@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+IN_A_TEST = "test failed: "
+"""How the template of what is raised in a test begins, whatever it says then."""
+_TEST_FAILED = "test_failed"
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -45,7 +49,10 @@ def _table() -> tuple[_Row, ...]:
 
 def family(template: str) -> Family | None:
     """The family of a template of ``tgt.templates.template``, None where none is known."""
-    for row in _table():
+    rows = _table()
+    if template.startswith(IN_A_TEST):
+        rows = tuple(row for row in rows if row.name == _TEST_FAILED)
+    for row in rows:
         match = next((m for pattern in row.patterns if (m := pattern.search(template))), None)
         if match is not None:
             name = match.groupdict().get("name") or "what is missing"

@@ -58,7 +58,7 @@ _NOISE = re.compile(
     # Tables of progress, dumps of memory and banners of programs.
     r"|% total |dload |[\d: -]{20,}\Z|<-{3} |\[\d{1,9}:0x[0-9a-f]{1,16}\] "
     r"|[a-z][\w.-]{1,30}:? v?\d{1,4}(?:\.\d{1,6}){1,3}(?: (?:/|by |building ).{0,120})?\Z"
-    r"|(?:run|error code:?|usage:?|(?:[\w.]{1,40}: )?(?:error: )?usage:) .{0,300}\Z"
+    r"|(?:run +v\d|error code:|usage:|(?:[\w.]{1,40}: )?(?:error: )?usage:) .{0,300}\Z"
     r"|prisma schema (?:loaded|validation)|oops!|rails aborted|failure: build failed with an exc"
     r"|what went wrong:|execution failed for task [^:]{0,4}:?[^ ]{1,200}\Z"
     r"|error when starting dev server:\Z"
@@ -200,7 +200,17 @@ def _message(value: dict[str, Any]) -> str | None:
     inner = value.get("error")
     if isinstance(inner, dict):
         return _message(inner)
-    keys = ("message", "error", "detail", "output", "stderr", "msg", "error_description", "reason")
+    keys = (
+        "message",
+        "error",
+        "body",
+        "detail",
+        "output",
+        "stderr",
+        "msg",
+        "error_description",
+        "reason",
+    )
     message = next((m for key in keys if isinstance(m := value.get(key), str) and m), None)
     if message is None:
         return None

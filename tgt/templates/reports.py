@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tgt.templates.families import family
+from tgt.templates.families import IN_A_TEST, family
 
 # How runners of tests end when some have failed.
 _REPORT = re.compile(
@@ -17,12 +17,13 @@ _REPORT = re.compile(
     r"|^ *(?:Tests?|Test Files|Test Suites):? {1,10}(?:\d{1,6} passed, )?\d{1,6} failed"
     r"|test result: FAILED|^--- FAIL: |^FAIL\t|^# fail [1-9]|^There were failing tests"
     r"|\b\d{1,6} (?:tests?|examples?|specs?), (?:\d{1,6} assertions?, )?[1-9]\d{0,5} failures?"
+    r"|\bExecuted \d{1,6} tests?, with [1-9]"
     r"|\b\d{1,6} tests? completed, [1-9]\d{0,5} failed|^Failed!  - Failed: "
     r"|^ *[1-9]\d{0,5} (?:fail|failing|tests? failed)$|Tests run: \d{1,6}, Failures: [1-9]",
     re.MULTILINE,
 )
-_PREFIX = "test failed: "
 _RAISED_BY_CODE = frozenset({"wrong_value", "build_failed"})
+_TEST_FAILED = "test_failed"
 _LACKS_SOMETHING = re.compile(
     r"\b(?:requires|dependenc(?:y|ies)|install(?:ed)?|configur(?:ed|ation))\b"
 )
@@ -35,7 +36,13 @@ def is_test_report(text: str) -> bool:
 def in_a_test(template: str) -> str:
     """The template of an error that a report of tests tells."""
     known = family(template)
-    is_of_code = known is None or known.name in _RAISED_BY_CODE
+    if known is not None and known.name == _TEST_FAILED:
+        return template
+    is_of_code = (
+        known is None or known.name in _RAISED_BY_CODE or template.startswith("AssertionError")
+    )
     return (
-        f"{_PREFIX}{template}" if is_of_code and not _LACKS_SOMETHING.search(template) else template
+        f"{IN_A_TEST}{template}"
+        if is_of_code and not _LACKS_SOMETHING.search(template)
+        else template
     )

@@ -71,7 +71,10 @@ _FORMS: dict[str, str] = {
         r"|`[^`\n]{0,400}`|‘[^’\n]{0,400}’|“[^”\n]{0,400}”"
         r"|(?<=\w)\([^\n]{0,400}\)(?= errored)"
         r"|(?<=current branch )\S{1,200}|(?<=undefined: )\w{1,100}|(?<=KeyError: )\S{1,100}\Z"
-        r"|(?<=src refspec )\S{1,200}|(?<=on endpoint )\S{1,200}|(?<=for matching )\S{1,3}"
+        r"|(?<=src refspec )\S{1,200}|(?<=daemon: network )\S{1,200}"
+        r"|(?<=between main and )\S{1,200}"
+        r"|(?<=^tar: )\S{1,200}(?=: Cannot)"
+        r"|(?<=on endpoint )\S{1,200}|(?<=for matching )\S{1,3}"
         r"|(?<=no matches found: )\S{1,200}|(?<=no such table: )\S{1,200}"
         r"|(?<=no such column: )\S{1,200}|(?<=invalid command code )\S|(?<=FAIL: )Test\w{1,100}"
         r"|(?<=when calling the )\w{1,100}(?= operation)|(?<=^test )\S{1,300}(?= \.\.\. )"
@@ -139,7 +142,7 @@ _ZSH_TURNED = re.compile(
 )
 # ``cat: my notes: No such file or directory``: what was asked for may contain blanks.
 _ASKED_FOR = re.compile(
-    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
+    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: )(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
     r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
 )
 _HEADER_MISSING = "fatal error: "
@@ -153,7 +156,8 @@ _PREFIX = re.compile(
 
 # What was asked or written, behind what says that it failed.
 _TAIL = re.compile(
-    r"(?P<kept>\btimed out after <time>|\bexpected lines in <path>"
+    r"(?P<kept>\btimed out after <time>|\bexpected lines in <path>|\bregex parse error"
+    r"|\bcannot use(?= .{1,200} \((?:variable|value|constant|untyped|type))"
     r"|\bPermission to use \w{1,40} with command [\w./-]{1,60}"
     r"|\bReason: \[[\w /-]{1,60}\])[: ].*?(?P<end> has been denied|\Z)"
 )
