@@ -10,6 +10,8 @@ a task to work on by itself, and nobody sits waiting for that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tgt.engine.duckdb.canonical import canonical
@@ -53,16 +55,62 @@ SELECT conv_id AS conv, service, events, errors, answers, ended, cancelled, mess
 FROM sums LEFT JOIN waits USING (conv_id)
 """
 
+# Of each window the conversations that went on after it, as they were at its end. Each is another
+# one in each window: ``conv_id`` is the number of such a pair.
+_STRADDLING = """
+SELECT row_number() OVER () AS number, conv, w, end_us, first_us, events
+FROM conversations JOIN {windows} ON first_us <= end_us AND last_us > end_us
+"""
+_PAIRED = """(
+SELECT events.* EXCLUDE (conv_id), number AS conv_id FROM ({events}) events
+JOIN straddling ON conv_id = straddling.conv AND us <= end_us AND w BETWEEN {first} AND {last})
+"""
+
 # The columns that signals may use. Of what happened at one time nothing came after the other.
 _JUDGED = f"""
+WITH walk AS (SELECT * FROM {{windows}}),
+shown AS (
+    SELECT conversations.* EXCLUDE (row), w, end_us
+    FROM conversations JOIN walk ON last_us BETWEEN {{begin}} AND end_us
+    UNION ALL BY NAME SELECT * FROM unfinished),
+tellers AS (SELECT unnest($told::INTEGER[]) AS w, unnest($tellers::VARCHAR[]) AS teller),
+answering AS (
+    SELECT DISTINCT w, service FROM (
+        SELECT w, service FROM (
+            SELECT service, last_us // {HOUR_US} AS hour, min(last_us) AS first_us
+            FROM conversations WHERE answers > 0 GROUP BY ALL)
+        JOIN walk ON hour >= since_us // {HOUR_US} AND first_us <= end_us
+        UNION ALL SELECT w, service FROM unfinished WHERE answers > 0))
 SELECT *, last_us // {HOUR_US} AS hour,
-    bool_or(answers > 0) OVER (PARTITION BY service) AS tells_answers,
     CASE WHEN answered_us IS NULL THEN events > 2 OR cancelled > 0
         ELSE coalesce(cancelled_us >= answered_us, false) END AS is_aborted,
     coalesce(CASE WHEN messages > 0 THEN wait_ms ELSE slowest_ms END, 0) AS longest_wait_ms,
-FROM (SELECT *, greatest(ended_us, CASE WHEN coalesce(service, '') NOT IN (SELECT unnest($tellers))
-    THEN untold_us END) AS answered_us FROM ({{conversations}}))
+FROM (
+    SELECT shown.*, answering.w IS NOT NULL AS tells_answers,
+        greatest(ended_us, CASE WHEN teller IS NULL THEN untold_us END) AS answered_us
+    FROM shown
+    LEFT JOIN tellers ON tellers.w = shown.w AND teller = coalesce(service, '')
+    LEFT JOIN answering ON answering.w = shown.w
+        AND answering.service IS NOT DISTINCT FROM shown.service)
 """
+_MOST_EVENTS = 500_000
+
+
+@dataclass(frozen=True)
+class States:
+    """Which conversations are looked at: those that ended in some windows, (number, beginning of
+    the baseline, end), from ``begin`` on, SQL over ``since_us`` and ``end_us``. ``tellers`` are the
+    services, (number of the window, service), that tell how answers end."""
+
+    windows: tuple[tuple[int, int, int], ...]
+    tellers: tuple[tuple[int, str], ...]
+    begin: str
+
+    @property
+    def sql(self) -> str:
+        """A FROM item with the windows."""
+        listed = ", ".join(map(str, self.windows))
+        return f"(VALUES {listed}) walk(w, since_us, end_us)"
 
 
 def _summary(condition: str) -> str:
@@ -89,19 +137,46 @@ def renew(store: Store, first_us: int | None) -> None:
     db.run("DELETE FROM touched")
 
 
-def judged_at(db: Database, end_us: int, since_us: int, tellers: list[str]) -> None:
-    """Make the temporary table ``judged``: the conversations with a last event of [since, end] as
-    they were at the end, with the columns of CONVERSATION, ``conv``, ``last_us`` and ``hour``."""
+def judged_at(db: Database, name: str, states: States) -> None:
+    """Make a temporary table of conversations as they were at the end of windows, with the columns
+    of CONVERSATION, ``w``, ``end_us``, ``conv``, ``last_us`` and ``hour``."""
+    windows = states.sql
+    db.table("straddling", _STRADDLING.format(windows=windows))
+    events = dict(db.run("SELECT w, sum(events)::BIGINT FROM straddling GROUP BY w"))
     db.table(
-        "straddling",
-        "SELECT conv, first_us FROM conversations WHERE first_us <= $end AND last_us > $end",
-        end=end_us,
+        "unfinished",
+        "SELECT * EXCLUDE (row), 0 AS w, 0::BIGINT AS end_us FROM conversations LIMIT 0",
     )
-    rows = (
-        f"SELECT * EXCLUDE (row) FROM conversations WHERE last_us BETWEEN {since_us} AND {end_us}"
-    )
-    first = db.value("SELECT min(first_us) FROM straddling")
+    for first, last in _parts(events):
+        query = _unfinished(db, states, first, last)
+        db.run(f"INSERT INTO temp.unfinished BY NAME {query}")
+    told, tellers = zip(*states.tellers, strict=True) if states.tellers else ((), ())
+    query = _JUDGED.format(windows=windows, begin=states.begin)
+    db.table(name, query, told=list(told), tellers=list(tellers))
+    db.drop("straddling", "unfinished")
+
+
+def _parts(events: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """The windows, from one to another, that have few enough events to be looked at together."""
+    first, last, many = None, 0, 0
+    for w in sorted(events):
+        if first is not None and many + events[w] > _MOST_EVENTS:
+            yield first, last
+            first, many = None, 0
+        first = w if first is None else first
+        last, many = w, many + events[w]
     if first is not None:
-        then = f"us BETWEEN {first} AND {end_us} AND conv IN (SELECT conv FROM straddling)"
-        rows += f" UNION ALL SELECT * FROM ({_summary(then)})"
-    db.table("judged", _JUDGED.format(conversations=rows), tellers=tellers)
+        yield first, last
+
+
+def _unfinished(db: Database, states: States, first: int, last: int) -> str:
+    """A query for what conversations were at the end of windows that they went on after."""
+    begun = db.value(f"SELECT min(first_us) FROM straddling WHERE w BETWEEN {first} AND {last}")
+    end = max(end for _, _, end in states.windows)
+    among = f"us BETWEEN {begun} AND {end} AND conv IN (SELECT conv FROM straddling)"
+    paired = _PAIRED.format(events=canonical(among), first=first, last=last)
+    summary = _SUMMARY.format(events=paired, longest=HOUR_US)
+    return (
+        f"SELECT summary.* REPLACE (straddling.conv AS conv), w, end_us FROM ({summary}) summary"
+        " JOIN straddling ON summary.conv = number"
+    )

@@ -6,6 +6,7 @@ once; a single run asks for sums.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from tgt.events import HOUR_US
 from tgt.stats.distributions import Histogram
 
 _USUAL_HOURS = 24
+MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,24 @@ class Past:
     def events_by_hour(self) -> dict[int, int]:
         """How many events there are in each clock hour."""
         return dict(self._db.run(f"SELECT us // {HOUR_US}, count(*) FROM events GROUP BY ALL"))
+
+    @cached_property
+    def _minutes(self) -> list[tuple[int, int, int]]:
+        """The minutes with events, in order, and the first and the last time in each."""
+        return self._db.run(
+            f"SELECT us // {MINUTE_US} AS minute, min(us), max(us)"
+            " FROM events JOIN wordings USING (wording) WHERE act IS NOT NULL"
+            " GROUP BY minute ORDER BY minute"
+        )
+
+    def is_quiet(self, start: int, end: int) -> bool:
+        """Whether there is no event in (start, end], which do not lie in one minute."""
+        place = bisect_left(self._minutes, (start // MINUTE_US,))
+        for _, first, last in self._minutes[place : place + 2]:
+            # Of two minutes with events, from the first one's on, the second begins after it.
+            if last > start:
+                return first > end
+        return True
 
     def is_new(self, question: Hashable) -> bool:
         """Whether this is asked for the first time."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -101,8 +101,6 @@ class DuckDBSnapshot:
         self._own: dict[tuple[Interval, Signal | None], dict[int, _Hours]] = {}
         self._longer: dict[int, dict[int, _Hours]] = {}
         self._buckets: dict[Interval, dict[int, dict[str, dict[int, int]]]] = {}
-        self._judged = False
-        self._conversations: dict[tuple[int, Interval], dict[str, dict[int | None, Counts]]] = {}
         self._recent = self._rolled_recent()
         self._names = Names(several=False)
         self.coverage = self._cover()
@@ -136,7 +134,7 @@ class DuckDBSnapshot:
         rows = [row for row in past if since <= row[1] < self._raw_hour]
         rows += [(row[1], row[0], row[4]) for row in self._recent.get(observed, ())]
         services = {service for service, _, _ in rows}
-        self._tellers = sorted({service for service, _, k in rows if k})
+        tellers = self._walk.answer("tellers", self._tellers_by_window)[self._number]
         self._names = Names(several=are_told_apart(services))
         cuts = (hour for _, hour, _ in self._past.hours_of(CUT))
         is_cut = bool(self._recent.get(cut)) or any(since <= h < self._raw_hour for h in cuts)
@@ -158,7 +156,7 @@ class DuckDBSnapshot:
             malformed_lines=malformed,
             warnings=self._warnings,
             hours_observed=frozenset(h for _, h, _ in rows if first <= h <= last),
-            tells_finish=bool(self._tellers),
+            tells_finish=bool(tellers),
             tells_continuation=is_cut,
             newest=None if newest is None else from_us(newest),
             older=older,
@@ -182,7 +180,7 @@ class DuckDBSnapshot:
         self, signal: Signal, window: Interval, *, history: Callable[[Counts], bool] | None = None
     ) -> tuple[Reading, ...]:
         if signal.of is Of.CONVERSATIONS:
-            return self._conversation_counts(signal, window)
+            return self._conversation_counts(signal, window, history)
         place = self._place(signal)
         if place is None:
             now = self._undeclared(signal, window)
@@ -435,32 +433,101 @@ class DuckDBSnapshot:
 
     # --- conversations ---------------------------------------------------------------------------
 
-    def _conversation_counts(self, signal: Signal, window: Interval) -> tuple[Reading, ...]:
-        self._judge()
-        first, last = self._hours_before(window)
-        over = to_us(window.end - conversations.IDLE)
-        now = f"last_us > {to_us(window.start)} AND last_us <= {over}"
-        rows = self._db.run(
-            f"SELECT {signal.by} AS subject, NULL AS hour, count(*),"
-            f" count(*) FILTER ({signal.counted}) FROM judged WHERE ({signal.where}) AND {now}"
-            f" GROUP BY subject UNION ALL SELECT {signal.by} AS subject, hour, count(*),"
-            f" count(*) FILTER ({signal.counted}) FROM judged WHERE ({signal.where})"
-            f" AND hour BETWEEN {first} AND {last} GROUP BY subject, hour"
+    def _conversation_counts(
+        self, signal: Signal, window: Interval, history: Callable[[Counts], bool] | None
+    ) -> tuple[Reading, ...]:
+        begin = self._begin(window)
+        rows = self._walk.answer(
+            ("conversations", begin, signal), lambda: self._finished(begin, signal)
         )
-        by_subject: dict[str, dict[int | None, Counts]] = {}
-        for subject, hour, n, k in rows:
-            by_subject.setdefault(subject, {})[hour] = _single(n, k)
+        now = {subject: _single(n, k) for subject, n, k in rows.get(self._number, ())}
+        is_worth = any(history(counts) for counts in now.values()) if history else False
+        past = self._conversations_before(signal, window) if is_worth else {}
         return tuple(
-            Reading(subject, window, hours.pop(None), _sorted(hours))
-            for subject, hours in sorted(by_subject.items())
-            if None in hours
+            Reading(subject, window, counts, past.get(subject, {}))
+            for subject, counts in sorted(now.items())
         )
 
+    def _begin(self, window: Interval) -> str:
+        """SQL for the beginning of a window, and of those of the walk that are like it."""
+        start = to_us(window.start)
+        if self._is_own(window) or start % HOUR_US:
+            return f"end_us - {self._end - start}"
+        return f"(end_us // {HOUR_US} - {self._end // HOUR_US - start // HOUR_US}) * {HOUR_US}"
+
+    def _finished(self, begin: str, signal: Signal) -> dict[int, list[Sequence[Any]]]:
+        """For each window of the walk rows (subject, conversations, those that count)."""
+        over = conversations.IDLE // timedelta(microseconds=1)
+        rows = self._db.run(
+            f"SELECT w, {signal.by} AS subject, count(*), count(*) FILTER ({signal.counted})"
+            f" FROM {self._ended(begin)} WHERE ({signal.where}) AND last_us > {begin}"
+            f" AND last_us <= end_us - {over} GROUP BY ALL"
+        )
+        return _apart(rows)
+
+    def _conversations_before(
+        self, signal: Signal, window: Interval
+    ) -> dict[str, dict[int, Counts]]:
+        self._judge()
+        first, last = self._hours_before(window)
+        rows = self._db.run(
+            f"SELECT {signal.by} AS subject, hour, count(*), count(*) FILTER ({signal.counted})"
+            f" FROM judged WHERE ({signal.where}) AND hour BETWEEN {first} AND {last}"
+            " GROUP BY ALL ORDER BY hour"
+        )
+        by_subject: dict[str, dict[int, Counts]] = {}
+        for subject, hour, n, k in rows:
+            by_subject.setdefault(subject, {})[hour] = _single(n, k)
+        return by_subject
+
     def _judge(self) -> None:
-        if not self._judged:
-            since = to_us(self._baseline.start) // HOUR_US * HOUR_US
-            conversations.judged_at(self._db, self._end, since, self._tellers)
-            self._judged = True
+        """Make the table ``judged`` of the conversations of window and baseline."""
+        if self._walk.judged != self._number:
+            spans = {self._number: self._walk.spans[self._number]}
+            conversations.judged_at(self._db, "judged", self._states(spans, "since_us"))
+            self._walk.judged = self._number
+
+    def _ended(self, begin: str) -> str:
+        """A table with the conversations that ended after the beginnings of windows at least."""
+        if len(self._walk.spans) == 1:
+            self._judge()
+            return "judged"
+        return self._walk.answer(("ended", begin), lambda: self._ended_table(begin))
+
+    def _ended_table(self, begin: str) -> str:
+        spans = dict(enumerate(self._walk.spans))
+        name = self._walk.new_table("ended")
+        conversations.judged_at(self._db, name, self._states(spans, begin))
+        return name
+
+    def _states(self, spans: Mapping[int, Span], begin: str) -> conversations.States:
+        length = self._window.start - self._baseline.start
+        since = {
+            w: to_us(span.window.start - length) // HOUR_US * HOUR_US for w, span in spans.items()
+        }
+        tellers = self._walk.answer("tellers", self._tellers_by_window)
+        return conversations.States(
+            tuple((w, since[w], span.end) for w, span in spans.items()),
+            tuple((w, service) for w in spans for service in tellers[w]),
+            begin,
+        )
+
+    def _tellers_by_window(self) -> list[list[str]]:
+        """For each window of the walk the services whose answers tell how they ended."""
+        length = self._window.start - self._baseline.start
+        recent = self._walk.answer("recent", lambda: self._counted(self._shares, "recent"))
+        observed = self._shares.index(OBSERVED)
+        tellers = []
+        for w, span in enumerate(self._walk.spans):
+            since = to_us(span.window.start - length) // HOUR_US
+            rows = [
+                (subject, k)
+                for subject, hour, k in self._past.hours_of(OBSERVED)
+                if since <= hour < span.raw_hour
+            ]
+            rows += [(row[2], row[5]) for row in recent.get(w, ()) if row[0] == observed]
+            tellers.append(sorted({service for service, k in rows if k}))
+        return tellers
 
     # --- examples --------------------------------------------------------------------------------
 
@@ -533,10 +600,6 @@ def _apart(rows: Iterable[Sequence[Any]]) -> dict[int, list[Sequence[Any]]]:
 def _single(n: int, k: int) -> Counts:
     """Counts of conversations, each of which is one event and one unit."""
     return Counts(n, k, n, k, k, 0, Clusters(n, n, k, n, k, k))
-
-
-def _sorted(hours: Mapping[int | None, Counts]) -> dict[int, Counts]:
-    return {hour: hours[hour] for hour in sorted(h for h in hours if h is not None)}
 
 
 def _within(by_hour: Mapping[int, T], first: int, last: int) -> dict[int, T]:

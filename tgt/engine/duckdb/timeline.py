@@ -12,7 +12,7 @@ import duckdb
 from tgt.engine.duckdb import conversations, inventory, limits, rollups, texts
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
-from tgt.engine.duckdb.history import Past
+from tgt.engine.duckdb.history import MINUTE_US, Past
 from tgt.engine.duckdb.ingest import Ingest
 from tgt.engine.duckdb.queries import CUT, OBSERVED, DuckDBSnapshot
 from tgt.engine.duckdb.store import Store, Workspace, code_key
@@ -139,7 +139,10 @@ class DuckDBTimeline:
 
     def is_idle(self, window: Interval) -> bool:
         """Whether there is no event in this window, so that there is no need to answer for it."""
-        inside = f"us > {to_us(window.start)} AND us <= {to_us(window.end)}"
+        start, end = to_us(window.start), to_us(window.end)
+        if self._every is not None and start // MINUTE_US < end // MINUTE_US:
+            return self.past.is_quiet(start, end)
+        inside = f"us > {start} AND us <= {end}"
         return not self.database.run(
             f"SELECT 1 FROM events JOIN wordings USING (wording) WHERE {inside}"
             " AND act IS NOT NULL LIMIT 1"
@@ -155,7 +158,7 @@ class DuckDBTimeline:
         number = None if self._walk is None else self._walk.number(window)
         if self._walk is None or number is None:
             events = {} if self._every is None else self.past.events_by_hour
-            spans = ahead(window, self._every, self._last, events)
+            spans = ahead(window, self._every, self._last, events, self.past.longest)
             self._walk, number = Walk(self.database, spans), 0
         return DuckDBSnapshot(
             *(self._walk, number, self.signals, self.past, baseline, self.warnings, self.complete)

@@ -22,6 +22,8 @@ CONTEXT_US = HOUR_US
 """Records of one call mostly lie within an hour of each other."""
 MOST_EVENTS = 200_000
 """So many events, each counted once for every window that has it, are held at a time."""
+_MOST_LONG = 12 * MOST_EVENTS
+"""Of longer windows only what counts is held."""
 _MOST_WINDOWS = 192
 _WIDE = 1 << 40
 _MIDDLE = _WIDE >> 1
@@ -57,7 +59,10 @@ class Walk:
     def __init__(self, database: Database, spans: Sequence[Span]) -> None:
         self.db = database
         self.spans = spans
+        self.judged: int | None = None
+        """Of which window the table ``judged`` is."""
         self._answers: dict[Hashable, Any] = {}
+        self._tables = 0
         recent = self.events([span.raw_us for span in spans])
         database.table("recent", f"SELECT * FROM {recent}")
 
@@ -82,6 +87,11 @@ class Walk:
             " ON events.us >= since_us AND events.us <= end_us)"
         )
 
+    def new_table(self, name: str) -> str:
+        """A name for a further table of the walk; one of a walk before is replaced."""
+        self._tables += 1
+        return f"{name}{self._tables}"
+
     def answer(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
         """What was answered before for all windows, or is asked now."""
         if key not in self._answers:
@@ -105,23 +115,29 @@ def by_window(rows: Iterable[Sequence[Any]], place: int) -> dict[int, list[Seque
 
 
 def ahead(
-    window: Interval, every: timedelta | None, last: Interval, events: Mapping[int, int]
+    window: Interval,
+    every: timedelta | None,
+    last: Interval,
+    events: Mapping[int, int],
+    longest: int,
 ) -> list[Span]:
     """A window and those that come after it, as far as together they have few enough of the events
-    that there are in each hour."""
+    that there are in each hour; ``longest`` is how many hours longer windows have."""
     spans = [Span.of(window)]
     if every is None:
         return spans
-    many = _events(spans[0], events)
+    recent = _events(spans[0].raw_hour, spans[0], events)
+    long = _events(spans[0].end // HOUR_US - longest, spans[0], events)
     while len(spans) < _MOST_WINDOWS:
         window = Interval(window.start + every, window.end + every)
         span = Span.of(window)
-        many += _events(span, events)
-        if window.end > last.end or many > MOST_EVENTS:
+        recent += _events(span.raw_hour, span, events)
+        long += _events(span.end // HOUR_US - longest, span, events)
+        if window.end > last.end or recent > MOST_EVENTS or long > _MOST_LONG:
             break
         spans.append(span)
     return spans
 
 
-def _events(span: Span, events: Mapping[int, int]) -> int:
-    return sum(events.get(hour, 0) for hour in range(span.raw_hour, span.end // HOUR_US + 1))
+def _events(first: int, span: Span, events: Mapping[int, int]) -> int:
+    return sum(events.get(hour, 0) for hour in range(first, span.end // HOUR_US + 1))
