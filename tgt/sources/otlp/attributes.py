@@ -44,6 +44,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
         *("llm.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens"),
         *("langfuse.observation.usage_details.input", "mlflow.chat.tokenUsage.input_tokens"),
+        "langfuse.observation.usage_details.prompt_tokens",
+        "langfuse.observation.usage_details.input_tokens",
         *("input_token_count", "input_tokens"),
     ),
     "cached": (
@@ -64,6 +66,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         *("llm.token_count.completion", "llm.usage.completion_tokens", "ai.usage.outputTokens"),
         *("langfuse.observation.usage_details.output", "mlflow.chat.tokenUsage.output_tokens"),
+        "langfuse.observation.usage_details.completion_tokens",
+        "langfuse.observation.usage_details.output_tokens",
         *("ai.usage.completionTokens", "output_token_count", "output_tokens"),
     ),
     "cost": (

@@ -2,7 +2,7 @@
 
 Understood are the protocol's export requests, and spans and log records by themselves: the objects
 that the JavaScript SDK dumps, the console output of the Python SDK, lines of CloudWatch, rows of
-Phoenix' data frames, spans of Jaeger and traces of MLflow. Metrics are counted, not read.
+Phoenix' data frames, spans of Jaeger and Zipkin, traces of MLflow. Metrics are counted, not read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tgt.sources.otlp.items import (
     Around,
     Item,
     around_of,
+    compact_span_of,
+    is_compact,
     is_jaeger,
     is_log,
     is_span,
@@ -102,6 +104,8 @@ def _is_telemetry(document: Mapping[str, Any]) -> bool:
     has_ids = not {"spanContext", "_spanContext", "resource"}.isdisjoint(document) or any(
         _IDS.fullmatch(name) for name in (*document, *_inner(document.get("context")))
     )
+    if is_compact(document):
+        return "attributes" in document or "localEndpoint" in document
     if is_span(document):
         return has_ids or any(name.startswith("attributes.") for name in document)
     is_record = "attributes" in document and is_log(document)
@@ -142,6 +146,8 @@ def _alone(document: Mapping[str, Any]) -> Item | PassedOver:
         _resource(document.get("resource")),
         next((document[name] for name in named if name in document), None),
     )
+    if is_compact(document):
+        return compact_span_of(document, around)
     if is_span(document):
         return span_of(document, around)
     if is_log(document):

@@ -7,6 +7,7 @@ spans and for log records, so that nothing behind it knows how it was written.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -192,10 +193,49 @@ def _code(code: Any) -> int:
 
 def _exception(events: Any) -> Mapping[str, Any]:
     """The attributes of the first exception among the events of a span."""
+    if isinstance(events, str) and "exception" in events:
+        events = _parsed(events)
     for event in events if isinstance(events, list) else ():
         if isinstance(event, dict) and event.get("name") == "exception":
             return attributes(event.get("attributes")) or {"exception.type": "exception"}
     return NOTHING
+
+
+def _parsed(text_of_list: str) -> Any:
+    try:
+        return json.loads(text_of_list)
+    except (ValueError, RecursionError):
+        return None
+
+
+_COMPACT = frozenset(("id", "traceId", "name", "timestamp", "duration"))
+
+
+def is_compact(record: Mapping[str, Any]) -> bool:
+    """Whether an object is a span as Zipkin has it, or as the JavaScript SDK prints it."""
+    return record.keys() >= _COMPACT
+
+
+def compact_span_of(record: Mapping[str, Any], around: Around) -> Item:
+    """The item of a span with its start and length in microseconds."""
+    start, length = number(record.get("timestamp")), number(record.get("duration"))
+    tags = attributes(record.get("tags"))
+    error = tags.pop("error", None)
+    endpoint = record.get("localEndpoint")
+    if isinstance(endpoint, dict):
+        around = around._replace(service=around.service or text(endpoint.get("serviceName")))
+    plain = {
+        **record,
+        "spanId": record["id"],
+        "parentSpanId": record.get("parentId") or record.get("parentSpanId"),
+        "attributes": tags | attributes(record.get("attributes")),
+        "startTime": None if start is None else int(start),
+        "endTime": None if start is None or length is None else int(start + length),
+    }
+    if "status" not in record:
+        told = tags.get("otel.status_code") or ("ERROR" if error is not None else None)
+        plain["status"] = {"code": told, "message": text(error)}
+    return span_of(plain, around)
 
 
 def is_jaeger(record: Mapping[str, Any]) -> bool:

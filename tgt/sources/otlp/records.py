@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tgt.sources.agents import is_added_tool, says_failure
@@ -111,6 +112,45 @@ def model_of(item: Item) -> str | None:
     return text(item.told("model"))
 
 
+_LONGEST_ANSWER = 1 << 18
+
+
+def finish_of(item: Item) -> str | None:
+    """How an answer ended: as the item tells it, else as the provider's answer in it does."""
+    told = finish(item.told("finish"))
+    answered = item.told("result")
+    if told is not None or not isinstance(answered, str | dict):
+        return told
+    if isinstance(answered, str):
+        if "reason" not in answered.lower()[:_LONGEST_ANSWER] or len(answered) > _LONGEST_ANSWER:
+            return None
+        try:
+            answered = json.loads(answered)
+        except (ValueError, RecursionError):
+            return None
+    return _finish_in(answered)
+
+
+def _finish_in(answered: Any) -> str | None:
+    """In the words of those providers that most have."""
+    for name in ("choices", "candidates", "generations"):
+        listed = answered.get(name) if isinstance(answered, dict) else None
+        while isinstance(listed, list) and listed:
+            listed = listed[0]
+        if isinstance(listed, dict):
+            answered = {**answered, **listed}
+    if not isinstance(answered, dict):
+        return None
+    for holder in (answered, answered.get("incomplete_details"), answered.get("generation_info")):
+        told = holder if isinstance(holder, dict) else {}
+        reason = first(told, "finish_reason", "finishReason", "stop_reason", "stopReason")
+        if reason is None and holder is not answered:
+            reason = told.get("reason")
+        if reason is not None:
+            return finish(reason)
+    return None
+
+
 def answer(item: Item, phase: str | None, how: Ending = Ending.SUCCEEDED, **more: Any) -> Record:
     """A model's answer, or what became of the request for one."""
     if how is Ending.FAILED:
@@ -122,7 +162,7 @@ def answer(item: Item, phase: str | None, how: Ending = Ending.SUCCEEDED, **more
         "model": model,
         "failed": False,
         "elapsed_ms": elapsed_ms(item),
-        "finish_reason": finish(item.told("finish")),
+        "finish_reason": finish_of(item),
         "output_tokens": number(item.told("output")),
         "cost_usd": number(item.told("cost")),
         "subject": f"assistant_response/{model}" if model else "assistant_response",

@@ -132,6 +132,7 @@ _WORDS: Mapping[str, Role] = {
     **dict.fromkeys(("guardrail", "evaluator", "parser", "prompt", "plan"), Role.ENVELOPE),
     **dict.fromkeys(("execute_hook", "execute_event_loop_cycle", "chat_client"), Role.ENVELOPE),
     **dict.fromkeys(("advisor", "vector_store", "default", "flow", "util"), Role.ENVELOPE),
+    **dict.fromkeys(("step",), Role.ENVELOPE),
     **dict.fromkeys(("create_thread", "create_message", "submit_tool_outputs"), Role.ENVELOPE),
     **dict.fromkeys(("list_messages", "list_run_steps", "get_thread_run"), Role.ENVELOPE),
     **dict.fromkeys(("text.completions", "chat.streaming_completions"), Role.ANSWER),
@@ -146,7 +147,7 @@ _STEPS = frozenset(
     ("event_loop.cycle_id", "koog.node.name", "koog.node.id", "sk.available_functions")
 )
 # What requests, databases and queues are told by: conventions that know of no model and no tool.
-_ELSEWHERE = ("http.", "url.", "db.", "messaging.", "rpc.grpc.", "net.peer.", "faas.")
+_ELSEWHERE = ("http.", "url.", "db.", "messaging.", "rpc.grpc.", "net.peer.", "langfuse.trace.")
 _QUOTED_TOOL = re.compile(r"(?:mcp_)?tool: '([^']+)'")
 _TOOLS_TOGETHER = re.compile(r"running (?:\d+ )?tools")
 
