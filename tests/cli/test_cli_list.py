@@ -121,6 +121,24 @@ def test_the_order_of_sightings_is_that_of_the_last_run(three: Workplace) -> Non
     assert [task["id"][10] for task in listed] == ["B", "A", "C"]
 
 
+def test_the_order_is_that_of_what_was_measured_last(three: Workplace) -> None:
+    """What has got worse since its card was written stands first, also where its line says less."""
+    before = three.tgt("list", "--json").json["tasks"]
+    last = before[-1]
+    now = {"value": 0.9, "confidence": 1.0, "priority": 99, "severity": "critical"}
+    now |= {"history": [0.1, None, 0.9], "at": "2025-11-03T15:59:00.000Z"}
+    seen = {"occurrences": 99, "lastSeenAt": "2025-11-03T15:59:00.000Z", "now": now}
+    three.write_sidecar(sightings={last["id"]: seen})
+    after = three.tgt("list", "--json").json["tasks"]
+    assert [task["id"] for task in after] == [last["id"], *(task["id"] for task in before[:-1])]
+    assert after[0] == {**last, "lastSeenAt": seen["lastSeenAt"], "now": now, "occurrences": 99}
+    filters = ("--severity", "critical", "--min-priority", "99")
+    assert three.tgt("list", "--json", *filters).json["count"] == 1
+    (line,) = [line for line in three.tgt("list").out.splitlines() if "99" in line]
+    assert "critical" in line
+    assert "100%" in line or ">99%" in line
+
+
 def test_a_problem_that_is_seen_in_the_future_is_not_old(three: Workplace) -> None:
     """A clock was set back, or somebody asks about the past."""
     out = three.tgt("list", "--now", "2024-11-03T16:00:00Z").out

@@ -50,6 +50,17 @@ def test_windows_say_how_sure_each_was(windows: object, told: str | None) -> Non
     assert shown == (told if told is not None else "1 h 97%, 1 d >99%")
 
 
+def test_what_is_measured_now_stands_beside_what_was_measured_first() -> None:
+    details = {"unit": "share", "value": 0.35, "baselineValue": 0.02, "history": [0.02, 0.35]}
+    evidence = {"current": "35.0%", "baseline": "2.0% over 160 h", "details": details}
+    now = {"value": 0.9, "history": [0.35, 0.9], "at": "2025-11-03T16:00:00.000Z"}
+    moved, still = Card({"evidence": evidence, "now": now}), Card({"evidence": evidence})
+    assert list(evidence_view.measured(moved))[:2] == [("Now", "90%"), ("When found", "35.0%")]
+    assert next(iter(evidence_view.measured(still))) == ("Now", "35.0%")
+    assert evidence_view.details_of(moved)["history"] == [0.35, 0.9]
+    assert evidence_view.details_of(still) == details
+
+
 def _card(world: World, kind: str) -> Card:
     return next(card for card in world.cards.values() if card.type == kind)
 

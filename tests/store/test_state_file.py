@@ -43,7 +43,7 @@ FULL = SchedulerState(
     saves=(("A", NOW - MINUTE), ("B", NOW)),
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
-    sightings={"A": Sighting(7, NOW)},
+    sightings={"A": Sighting(7, NOW, {"value": 0.4, "history": [None, 0.4]})},
     abstentions={"performance": 3},
     extra={"custom": {"x": [1]}},
 )
@@ -91,7 +91,13 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
             "reason": "deploy",
             "since": "2025-11-03T12:00:00.000Z",
         },
-        "sightings": {"A": {"occurrences": 7, "lastSeenAt": "2025-11-03T12:00:00.000Z"}},
+        "sightings": {
+            "A": {
+                "occurrences": 7,
+                "lastSeenAt": "2025-11-03T12:00:00.000Z",
+                "now": {"value": 0.4, "history": [None, 0.4]},
+            }
+        },
         "abstentions": {"performance": 3},
         "custom": {"x": [1]},
     }

@@ -26,7 +26,9 @@ from tgt.tasks.card import (
     TaskType,
     fingerprint,
     format_time,
+    measured,
     new_card,
+    sort_key,
 )
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState, Sighting
@@ -43,6 +45,8 @@ def finding(
     *,
     centre: datetime | None = NOW,
     samples: int = 0,
+    confidence: float = 0.9,
+    value: float = 0.25,
 ) -> Finding:
     sample = {"ts": format_time(NOW), "error": "x" * 300, "traceId": "t" * 32}
     return Finding(
@@ -52,10 +56,14 @@ def finding(
         severity=severity,
         title=f"{subject} fails ({severity})",
         description="d",
-        evidence=Evidence("m", "1", "2", "60 min", samples=(sample,) * samples),
+        evidence=Evidence(
+            *("m", "1", "2", "60 min"),
+            samples=(sample,) * samples,
+            details={"value": value, "history": [None, 0.1, value]},
+        ),
         fix=Fix("a", ("c",)),
         acceptance=("ok",),
-        confidence=0.9,
+        confidence=confidence,
         impact=0.5,
         centre=centre,
     )
@@ -362,12 +370,52 @@ def test_sightings_count_on_until_the_card_is_written_or_gone() -> None:
     shown = ledger.overlay(cards, before)
     decisions = ledger.decide([finding("a"), finding("b")], shown, NOW, 10)
     assert ledger.sightings(before, decisions, shown, NOW) == {
-        covered.id: Sighting(6, NOW),
+        covered.id: Sighting(6, NOW, measured(finding("a"), NOW)),
         closed.id: Sighting(5, NOW - HOUR),
     }
     renewed = ledger.apply(decisions[1], NOW)
     assert renewed is not None
     assert renewed.data["occurrences"] == 6
+
+
+def test_a_card_tells_what_was_measured_last_beside_what_was_measured_first() -> None:
+    known = card()
+    worse = finding(value=0.9, confidence=0.999)
+    (decision,) = ledger.decide([worse], by_id(known), NOW, 10)
+    seen = ledger.sightings({}, [decision], by_id(known), NOW)
+    shown = ledger.overlay(by_id(known), seen)[known.id]
+    assert shown.data["now"] == {
+        "value": 0.9,
+        "confidence": 0.999,
+        "priority": worse.priority,
+        "severity": "high",
+        "history": [None, 0.1, 0.9],
+        "at": format_time(NOW),
+    }
+    assert shown.mapping("evidence") == known.mapping("evidence")
+    assert (shown.confidence, shown.current.confidence) == (0.9, 0.999)
+    assert sort_key(shown) < sort_key(known), "what has become surer comes first"
+    (line,) = (ledger.apply(decision, NOW + DAY),)
+    assert line is not None
+    assert line.mapping("now")["at"] == format_time(NOW + DAY)
+
+
+def test_what_was_measured_is_worked_out_only_where_somebody_may_look() -> None:
+    known = card()
+    (decision,) = ledger.decide([finding()], by_id(known), NOW, 10)
+    seen = ledger.sightings({}, [decision], by_id(known), NOW, measures=False)
+    assert seen == {known.id: Sighting(2, NOW)}
+    assert ledger.overlaid(known, seen[known.id]).mapping("now") == known.mapping("now")
+
+
+@pytest.mark.parametrize(
+    "now",
+    [None, {}, [], "0.9", {"severity": 3, "priority": "high", "confidence": None}],
+)
+def test_what_others_wrote_in_its_place_changes_nothing(now: object) -> None:
+    known = card(now=now)
+    assert known.current.data == known.data
+    assert sort_key(known) == sort_key(card(id=known.id))
 
 
 def test_the_overlay_shows_what_is_newer_and_nothing_else() -> None:

@@ -119,18 +119,19 @@ def list_tasks(
 
     def look(view: View) -> list[str]:
         warn_of_skipped(request, view.skipped_lines)
-        heads = view.heads.values()
+        state = state_of(request)
+        heads = [_current(head, state.sightings.get(head.id)) for head in view.heads.values()]
         _check("--status", asked.statuses, statuses, (head.status for head in heads))
         _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
         _check("--severity", asked.severities, severities, (head.severity for head in heads))
         chosen = [head for head in heads if asked.fits(head)]
-        state = state_of(request)
         chosen.sort(key=_order(order, state.sightings))
         if ids and not request.json:
             from tgt.output.safe import safe
 
             return [f"{safe(head.id)}\n" for head in chosen[:most]]
-        cards = _seen((view.card(head) for head in chosen[:most]), state.sightings)
+        stored = (view.card(view.heads[head.id]) for head in chosen[:most])
+        cards = _seen(stored, state.sightings)
         if request.json:
             from tgt.output import machine
 
@@ -240,6 +241,17 @@ def _order(
         return (-max(head.seen, later), *head.sort_key)
 
     return last_seen_first
+
+
+def _current(head: Head, seen: Sighting | None) -> Head:
+    """The head with what the last run that saw the problem measured."""
+    if seen is None or seen.now is None or seen.last_seen_at.timestamp() < head.seen:
+        return head
+    from tgt.tasks.card import Card
+
+    known = {name: getattr(head, name) for name in ("severity", "priority", "confidence")}
+    card = Card({**known, "now": dict(seen.now)}).current
+    return head._replace(severity=card.severity, priority=card.priority, confidence=card.confidence)
 
 
 def _seen(cards: Iterable[Card], sightings: Mapping[str, Sighting]) -> Iterator[Card]:

@@ -40,6 +40,7 @@ def card(on: text.Screen, task: Card, now: datetime) -> str:
 
 
 def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
+    task = task.current
     yield text.styled(task.title or "(no title)", "bold")
     yield Text.assemble(
         text.severity(task.severity),

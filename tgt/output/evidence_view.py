@@ -31,18 +31,26 @@ def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
     stored = task.mapping("evidence")
     if not stored:
         return
-    details = _mapping(stored.get("details"))
+    details = details_of(task)
     yield text.heading("Evidence")
     rows = text.grid("dim", "")
     row(rows, "measured", words.spoken(stored.get("metric")))
     row(rows, "window", stored.get("timeWindow"))
-    for label, told in measured(stored, details):
+    for label, told in measured(task):
         row(rows, label.lower(), told)
     if bars := by_hour(details):
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
         row(rows, label, shown)
     yield text.indented(rows)
+
+
+def details_of(task: Card) -> Mapping[str, Any]:
+    """The numbers of the evidence; the chart is that of the last run that saw the problem."""
+    details, now = _mapping(task.mapping("evidence").get("details")), task.mapping("now")
+    if not now.get("history"):
+        return details
+    return {**details, "history": now["history"], "historyEnd": now.get("at")}
 
 
 def by_hour(details: Mapping[str, Any]) -> str:
@@ -82,11 +90,17 @@ def _history(bars: str, details: Mapping[str, Any], now: datetime) -> Text:
     return shown.append(f"  {until}{f'; {beside}' if beside else ''}", style="dim")
 
 
-def measured(evidence: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Value, baseline and threshold: as the analyzer words them, else as it measured them."""
-    unit = details.get("unit")
+def measured(task: Card) -> Iterator[tuple[str, str]]:
+    """Value, baseline and threshold: as the analyzer words them, else as it measured them; and what
+    the value is now, if it is another than when the card was written."""
+    evidence = task.mapping("evidence")
+    details = _mapping(evidence.get("details"))
+    unit, now = details.get("unit"), task.mapping("now").get("value")
+    has_moved = now != details.get("value") and bool(words.quantity(now, unit))
+    if has_moved:
+        yield "Now", words.quantity(now, unit) + (" the usual" if unit == "ratio" else "")
     for label, told_key, number_key in (
-        ("Now", "current", "value"),
+        ("When found" if has_moved else "Now", "current", "value"),
         ("Usual", "baseline", "baselineValue"),
         ("Limit", "threshold", "thresholdValue"),
     ):
@@ -94,7 +108,7 @@ def measured(evidence: Mapping[str, Any], details: Mapping[str, Any]) -> Iterato
         told = evidence.get(told_key)
         if not isinstance(told, str) or not told:
             yield label, exact
-        elif unit == "ratio" and label == "Now" and exact:
+        elif unit == "ratio" and number_key == "value" and exact:
             yield label, f"{told}, {exact} the usual"
         else:
             yield label, told

@@ -83,11 +83,13 @@ def compact(tasks: Iterable[Card]) -> list[Card]:
             {key: task.data[key] for key in (*keys, *times) if key in task.data}
             | {"evidence": {"details": {"history": _history(task)}}}
         )
-        for task in tasks
+        for task in (each.current for each in tasks)
     ]
 
 
 def _history(task: Card) -> object:
+    if task.mapping("now").get("history"):
+        return task.mapping("now")["history"]
     details = task.mapping("evidence").get("details")
     return details.get("history") if isinstance(details, Mapping) else None
 

@@ -31,11 +31,12 @@ _STYLES = {
 _KIND = max(len(kind) for kind in Kind)
 _ID_LIMIT = 40
 _GAP = "  "
-_READABLE = 24
+_READABLE, _BELOW = 30, 2
 
 
 def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
-    """One line each; on a terminal what is too long goes on below, elsewhere nothing is wrapped."""
+    """One line each; on a terminal what is too long goes on below, and on a narrow one all that was
+    said stands there. Elsewhere nothing is wrapped."""
     if not told.changes:
         yield _nothing(told, place)
         return
@@ -55,6 +56,9 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
             )
         )
         indent = len(when) + _KIND + widest + 3 * len(_GAP)
+        if on.terminal and on.width - indent < _READABLE:
+            yield start.rstrip() + "\n"
+            start, indent = " " * _BELOW, _BELOW
         yield start + _wrapped(on, _said(change), indent) + "\n"
 
 
@@ -67,7 +71,7 @@ def _painter(on: text.Screen) -> Callable[[str, str], str]:
 
 def _wrapped(on: text.Screen, said: str, indent: int) -> str:
     width = on.width - indent
-    if not on.terminal or width < _READABLE or cell_len(said) <= width:
+    if not on.terminal or cell_len(said) <= width:
         return said
     lines = text.render(on, Text(said, overflow="fold"), width=width).rstrip("\n").split("\n")
     return ("\n" + " " * indent).join(lines)

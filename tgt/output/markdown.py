@@ -9,12 +9,19 @@ stand in a code block whose fence is longer than any fence inside.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tgt.output import words
 from tgt.output.card_view import history, text_list
-from tgt.output.evidence_view import by_hour, marks, measured, sample_parts, windows
+from tgt.output.evidence_view import (
+    by_hour,
+    details_of,
+    marks,
+    measured,
+    sample_parts,
+    windows,
+)
 from tgt.output.safe import safe
 from tgt.tasks.card import Card, Status
 
@@ -74,6 +81,7 @@ def block(lines: list[str]) -> str:
 
 def card(task: Card, now: datetime) -> str:
     """The whole document; what a card lacks is left out."""
+    task = task.current
     sections = [
         f"# {inline(task.title or '(no title)', limit=500)}",
         _facts(task, now),
@@ -134,13 +142,12 @@ def _evidence(task: Card) -> Iterator[str]:
     if not evidence:
         return
     yield "## Evidence"
-    stored = evidence.get("details")
-    details: Mapping[str, object] = stored if isinstance(stored, Mapping) else {}
+    details = details_of(task)
     lines = []
     for label, told in (
         ("Measured", words.spoken(evidence.get("metric"))),
         ("Window", evidence.get("timeWindow")),
-        *measured(evidence, details),
+        *measured(task),
         ("Windows", windows(details)),
         ("Rule", details.get("rule")),
         ("Enough", details.get("enough")),

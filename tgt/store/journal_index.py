@@ -25,7 +25,7 @@ from tgt.tasks.card import Card, sort_key
 T = TypeVar("T")
 
 INDEX_NAME = "journal.index"
-_VERSION = 2
+_VERSION = 3
 _WORTH_BYTES = 256 * 1024
 _CHECKED_BYTES = 4096
 _MOST_BYTES = 1 << 28
@@ -33,8 +33,9 @@ _TYPES: tuple[Any, ...] = ({str},) * 7 + ({int, float},) * 4 + ({int},) * 2
 
 
 class Head(NamedTuple):
-    """``age`` is that of the sort key: seconds since the epoch when generated, negated; ``seen``
-    are those when the problem was last seen, as far as the line knows."""
+    """``severity``, ``priority`` and ``confidence`` are those of the last run that saw the problem,
+    as far as the line knows, ``seen`` is when that was, in seconds since the epoch. ``age`` is that
+    of the sort key: seconds since the epoch when generated, negated."""
 
     id: str
     status: str
@@ -133,7 +134,8 @@ def _view(descriptor: int, known: _Index, index: Path) -> View:
 
 def _head(card: Card, span: tuple[int, int]) -> Head:
     priority, confidence, age, card_id = sort_key(card)
-    texts = (card.status, card.type, card.severity, card.subject, card.owner, card.analyzer)
+    severity = card.current.severity
+    texts = (card.status, card.type, severity, card.subject, card.owner, card.analyzer)
     seen = card.seen_at.timestamp() if card.seen_at else 0.0
     return Head(card_id, *texts, -priority, -confidence, age, seen, *span)
 

@@ -27,6 +27,7 @@ VERSION = 1
 _MAX_BYTES = 16 << 20
 _MAX_SAVES = 10_000
 _MAX_COUNT = 1 << 53
+_MOST_MEASURED = 100
 _EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _LATEST = datetime(2200, 1, 1, tzinfo=timezone.utc)
 
@@ -171,6 +172,17 @@ def _optional_time(value: Any) -> datetime | None:
     return None if value is None else _time(value)
 
 
+def _measured(value: Any) -> Mapping[str, Any] | None:
+    """What was measured of a problem: numbers, words and one list of numbers."""
+    if value is None:
+        return None
+    row = _mapping(value)
+    history = row.get("history")
+    if len(row) > _MOST_MEASURED or (isinstance(history, list) and len(history) > _MOST_MEASURED):
+        raise ValueError
+    return row
+
+
 def _save(value: Any) -> quota.Save:
     row = _mapping(value)
     return _text(row.get("id")), _time(row.get("at"))
@@ -219,6 +231,9 @@ _FIELDS: dict[str, tuple[Callable[[Any, Parse], tuple[Any, bool]], Parse]] = {
         _one,
         _record(Pause, absent={"reason": ""}, until=_optional_time, reason=_text, since=_time),
     ),
-    "sightings": (_table, _record(Sighting, absent={}, occurrences=_count, last_seen_at=_time)),
+    "sightings": (
+        _table,
+        _record(Sighting, absent={}, occurrences=_count, last_seen_at=_time, now=_measured),
+    ),
     "abstentions": (_table, _count),
 }

@@ -277,6 +277,15 @@ class Card:
         return self.number("confidence")
 
     @property
+    def current(self) -> Card:
+        """The card with severity, priority and confidence as the last run that saw the problem
+        measured them; for showing and ordering, never to be written."""
+        now = Card(self.mapping("now"))
+        known = {key: now.data[key] for key in ("priority", "confidence") if now.number(key)}
+        severity = now.severity
+        return self.changed(**known, **({"severity": severity} if severity else {}))
+
+    @property
     def is_open(self) -> bool:
         return self.status in OPEN_STATUSES
 
@@ -291,9 +300,22 @@ class Card:
 
 def sort_key(card: Card) -> tuple[float, float, float, str]:
     """Best first: priority, then confidence, then newest; the id makes the order total."""
-    generated = card.time("generatedAt")
+    generated, card = card.time("generatedAt"), card.current
     age = -generated.timestamp() if generated else 0.0
     return (-card.priority, -card.confidence, age, card.id)
+
+
+def measured(finding: Finding, at: datetime) -> dict[str, Any]:
+    """What a finding says of its problem as of a time: a card's key ``now``."""
+    details = finding.evidence.details
+    return {
+        "value": details.get("value"),
+        "confidence": round(finding.confidence, 4),
+        "priority": finding.priority,
+        "severity": str(finding.severity),
+        "history": list(details.get("history", ())),
+        "at": format_time(at),
+    }
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:
@@ -351,5 +373,6 @@ def new_card(finding: Finding, now: datetime) -> Card:
             "occurrences": 1,
             "firstSeenAt": stamp,
             "lastSeenAt": stamp,
+            "now": measured(finding, now),
         }
     )

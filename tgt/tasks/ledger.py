@@ -19,6 +19,7 @@ from tgt.tasks.card import (
     Status,
     finding_keys,
     format_time,
+    measured,
     new_card,
     severity_rank,
 )
@@ -121,11 +122,11 @@ def apply(decision: Decision, now: datetime) -> Card | None:
         case Action.SAVE:
             return card
         case Action.RENEW:
-            return card.changed(**finding_keys(decision.finding), **_seen(card, now))
+            return card.changed(**finding_keys(decision.finding), **_seen(decision, card, now))
         case Action.REOPEN:
             return _reopened(decision, card, now)
         case Action.TOUCH if now - _last_written(card) >= WRITE_AGAIN_AFTER:
-            return card.changed(**_seen(card, now))
+            return card.changed(**_seen(decision, card, now))
         case _:
             return None
 
@@ -135,8 +136,13 @@ def sightings(
     decisions: Sequence[Decision],
     cards: Mapping[str, Card],
     now: datetime,
+    *,
+    measures: bool = True,
 ) -> dict[str, Sighting]:
     """The sightings after a run; those of cards that are gone, or were written anew, are dropped.
+
+    They say what was measured of each problem, if it ``measures``: where nobody will look at it, a
+    finding need not be made whole for that.
 
     Without this the journal would grow by a line for every problem that is simply still there.
     """
@@ -148,7 +154,8 @@ def sightings(
             continue
         counted.add(key)
         if decision.action is Action.TOUCH:
-            after[card.id] = Sighting(_occurrences(card) + 1, now)
+            told = measured(decision.finding, now) if measures else None
+            after[card.id] = Sighting(_occurrences(card) + 1, now, told)
         elif decision.action in {Action.RENEW, Action.REOPEN}:
             after.pop(card.id, None)
     return after
@@ -170,6 +177,7 @@ def overlaid(card: Card, seen: Sighting | None) -> Card:
     return card.changed(
         occurrences=max(seen.occurrences, _occurrences(card)),
         lastSeenAt=format_time(seen.last_seen_at),
+        **({} if seen.now is None else {"now": dict(seen.now)}),
     )
 
 
@@ -244,7 +252,7 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
     return card.changed(
         status=str(Status.GENERATED),
         **finding_keys(decision.finding),
-        **_seen(card, now),
+        **_seen(decision, card, now),
         reopenedAt=stamp,
         **({"dismissedUntil": None} if card.data.get("dismissedUntil") is not None else {}),
         metadata={
@@ -258,9 +266,14 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
     )
 
 
-def _seen(card: Card, now: datetime) -> dict[str, Any]:
+def _seen(decision: Decision, card: Card, now: datetime) -> dict[str, Any]:
     stamp = format_time(now)
-    return {"occurrences": _occurrences(card) + 1, "lastSeenAt": stamp, "updatedAt": stamp}
+    return {
+        "occurrences": _occurrences(card) + 1,
+        "lastSeenAt": stamp,
+        "updatedAt": stamp,
+        "now": measured(decision.finding, now),
+    }
 
 
 def _occurrences(card: Card) -> int:

@@ -65,10 +65,14 @@ def _delay(failures: int, interval: timedelta) -> timedelta:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A problem that a card covers was seen again; the journal need not grow for that."""
+    """A problem that a card covers was seen again; the journal need not grow for that.
+
+    ``now`` is the card's key of that name as of then: what was measured of the problem.
+    """
 
     occurrences: int
     last_seen_at: datetime
+    now: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
