@@ -27,8 +27,8 @@ def names(location: Path, *, recursive: bool = True) -> list[str]:
     return [os.path.relpath(file.path, location) for file in listing.files]
 
 
-def passed_over(location: Path) -> dict[str, str]:
-    listing = listed(location, ENDINGS, "SETTING")
+def passed_over(location: Path, *, recursive: bool = True) -> dict[str, str]:
+    listing = listed(location, ENDINGS, "SETTING", recursive=recursive)
     return {
         os.path.relpath(path, location): reason.replace(f"{location}/", "")
         for path, reason in listing.passed_over
@@ -76,7 +76,13 @@ def test_names(tmp_path: Path, name: str, is_read: bool, why: str) -> None:
     assert names(tmp_path) == ["control.jsonl", *([name] if is_read else [])]
 
 
-@pytest.mark.parametrize("name", ["x.jsonl.bz2", "x.jsonl.xz", "x.jsonl.old", "x.jsonl.1.bak"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("x.jsonl.bz2", "x.jsonl.xz", "x.jsonl.old", "x.jsonl.1.bak", "x.jsonl.Z", "x.jsonl~"),
+        *("x.jsonl@20251105", "x.jsonl.1-copy", "x.jsonl.part", "x.jsonl.gz.tmp"),
+    ],
+)
 def test_a_log_that_is_kept_in_a_way_that_is_not_read_is_named(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
     assert names(tmp_path) == []
@@ -109,6 +115,16 @@ def test_directories_are_looked_into_if_that_is_wanted(tmp_path: Path) -> None:
     write(tmp_path / ".git" / "c.jsonl")
     assert names(tmp_path) == ["a.jsonl", "deep/er/b.jsonl"]
     assert names(tmp_path, recursive=False) == ["a.jsonl"]
+
+
+def test_a_directory_with_logs_that_is_not_looked_into_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl")
+    write(tmp_path / "inside" / "b.jsonl.1")
+    write(tmp_path / "notes" / "c.md")
+    (tmp_path / "linked").symlink_to(tmp_path / "inside")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    reason = "a directory inside of it, which is not looked into"
+    assert passed_over(tmp_path, recursive=False) == {"inside": reason, "linked": reason}
 
 
 def test_what_lies_too_deep_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tgt.errors import TelemetryError
@@ -20,8 +21,9 @@ from tgt.sources.files import LogFile
 
 _PACKED = r"(?:\.(?:gz|zst))?"
 _ROTATED = r"(?:[._-]\d[\dtz:._+-]*?)?"
-# What other programs leave beside a log, and what they pack it with.
-_OTHER = r"[._-](?:bz2|xz|lz4|zip|7z|br|old|bak|orig|save|prev|backup)"
+# What other programs leave beside a log, what they pack it with, and other ways to rotate.
+_OTHER = r"[._~@-].*"
+_PEEKED_AT = 1_000
 
 
 def listed(
@@ -91,9 +93,7 @@ class _Walk:
         self._is_log = re.compile(
             rf".*{form}(?:{_ROTATED}{_PACKED}|{_PACKED}{_ROTATED})", re.IGNORECASE | re.DOTALL
         ).fullmatch
-        self._is_other = re.compile(
-            rf".*{form}{_ROTATED}(?:{_OTHER})", re.IGNORECASE | re.DOTALL
-        ).fullmatch
+        self._is_other = re.compile(rf".*{form}{_OTHER}", re.IGNORECASE | re.DOTALL).fullmatch
 
     def through(self, directory: str) -> None:
         """Look into the directory, and then where links inside of it lead. Raises OSError if it
@@ -133,12 +133,18 @@ class _Walk:
 
     def _meet(self, entry: os.DirEntry[str], depth: int) -> None:
         if not self.recursive:
+            if self._holds_logs(entry.path):
+                self._pass_over(entry.path, "a directory inside of it, which is not looked into")
             return
         if entry.is_symlink():
             # Later, so that what also lies here by itself is known by its own path.
             self._links.append((entry.path, depth))
         else:
             self._enter(entry.path, depth)
+
+    def _holds_logs(self, directory: str) -> bool:
+        with os.scandir(directory) as inside:
+            return any(self._is_log(entry.name) for entry in islice(inside, _PEEKED_AT))
 
     def _enter(self, directory: str, depth: int) -> None:
         if depth > DIRECTORY_DEPTH:
