@@ -196,19 +196,29 @@ def test_files_are_recognised_by_what_they_hold(tmp_path: Path) -> None:
         "d.jsonl": {"type": "user", "sessionId": "s", "uuid": "u", "message": {}},
         "e.jsonl": {"ts": "2025-11-03T16:00:00Z", "act": "message"},
         "f.jsonl": {"something": "else"},
+        "g.jsonl": {"ts": "2025-11-03T16:00:00Z", "type": "tool_call_end", "call_id": "x"},
+        "h.jsonl": {"ts": "2025-11-03T16:00:00Z", "type": "anything"},
     }
     for name, line in first_lines.items():
         (tmp_path / name).write_text(json.dumps(line) + "\n")
-    found = {
-        source.kind: sorted(Path(file.path).name for file in source.listing().files)
-        for source in open_sources([Spec("auto", tmp_path)], tmp_path)
+    before = "2025-11-03T16:00:00.000Z stdout F "
+    (tmp_path / "i.log").write_text(f'{before}{{"resourceSpans": []}}\n')
+    (tmp_path / "j.log").write_text(f'{before}{{"ts": "x", "act": "message"}}\n')
+    (tmp_path / "k.jsonl.bz2").write_text("x")
+    listings = {
+        source.kind: source.listing() for source in open_sources([Spec("auto", tmp_path)], tmp_path)
     }
-    assert found == {
-        "otlp": ["a.jsonl", "b.log"],
+    assert {
+        kind: sorted(Path(file.path).name for file in listing.files)
+        for kind, listing in listings.items()
+    } == {
+        "otlp": ["a.jsonl", "b.log", "i.log"],
         "codex": ["c.jsonl"],
         "claude-code": ["d.jsonl"],
-        "contextlog": ["e.jsonl"],
+        "contextlog": ["e.jsonl", "g.jsonl"],
     }
+    not_read = [Path(path).name for each in listings.values() for path, _ in each.passed_over]
+    assert not_read == ["k.jsonl.bz2"]
 
 
 def test_a_place_with_nothing_known_is_refused_and_an_empty_one_is_not(tmp_path: Path) -> None:

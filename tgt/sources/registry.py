@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
@@ -23,9 +23,12 @@ from tgt.sources.envelopes import Documents
 from tgt.sources.files import LogFile
 from tgt.sources.spec import AGENTS, AUTO, CLAUDE, CODEX, CONTEXTLOG, NDJSON, OTLP, Spec
 from tgt.sources.sqlite_documents import Document, DocumentSource, database_file
+from tgt.sources.wrappers import PREFIX
 
 UNRECOGNISED = "unknown"
 _LOOKED_AT, _FEW = 20, 3
+_BEHIND = frozenset((PREFIX,))
+_IDS = frozenset(("conv_id", "session_id", "call_id", "turn_id", "trace_id"))
 _SETTING = "TASKGEN_SOURCE"
 _MODULES: Mapping[str, str] = {
     OTLP: "tgt.sources.otlp:Otlp",
@@ -155,15 +158,18 @@ def _open(spec: Spec, contextlog: Path) -> Iterator[Source]:
 
 def _recognised(place: Path) -> Iterator[Source]:
     """A source per format that is met among the files below a place."""
-    kinds = recognised_files(place)
+    listing = listed(place, _ENDINGS, _SETTING)
+    kinds = _by_format(listing.files)
     unknown = kinds.pop(UNRECOGNISED, ())
+    left = listing.passed_over  # told with the first source
     for kind, files in kinds.items():
         if kind == CONTEXTLOG:
             from tgt.sources.contextlog import ContextLog
 
-            yield _chosen(ContextLog(place, _SETTING), files)
+            yield _chosen(ContextLog(place, _SETTING), files, left)
         else:
-            yield _chosen(_class(kind)(place), files)
+            yield _chosen(_class(kind)(place), files, left)
+        left = ()
     if not kinds:
         if unknown:
             raise TelemetryError(
@@ -174,9 +180,11 @@ def _recognised(place: Path) -> Iterator[Source]:
         yield _class(OTLP)(place)
 
 
-def _chosen(source: Any, files: tuple[LogFile, ...]) -> Source:
+def _chosen(
+    source: Any, files: tuple[LogFile, ...], passed_over: tuple[tuple[str, str], ...]
+) -> Source:
     kind = _ChosenSql if hasattr(source, "projection") else _ChosenRecords
-    return kind(source, files)
+    return kind(source, files, passed_over)
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ class _Chosen:
 
     source: Any
     files: tuple[LogFile, ...] = field(repr=False)
+    passed_over: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def kind(self) -> str:
@@ -210,7 +219,7 @@ class _Chosen:
         return f"auto {self.source.key}"
 
     def listing(self) -> Listing:
-        return Listing(self.files)
+        return Listing(self.files, self.passed_over)
 
 
 @dataclass(frozen=True)
@@ -249,8 +258,12 @@ class _ChosenSql(_Chosen):
 
 def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
     """The telemetry files below a place by format; UNRECOGNISED for those of none."""
+    return _by_format(listed(place, _ENDINGS, _SETTING).files)
+
+
+def _by_format(files: Iterable[LogFile]) -> dict[str, tuple[LogFile, ...]]:
     kinds: dict[str, list[LogFile]] = {}
-    for file in listed(place, _ENDINGS, _SETTING).files:
+    for file in files:
         if not file.path.lower().endswith(_DATABASE):
             kinds.setdefault(recognise(file), []).append(file)
         elif kind := _database_of(file):
@@ -260,15 +273,24 @@ def recognised_files(place: Path) -> dict[str, tuple[LogFile, ...]]:
 
 def recognise(file: LogFile) -> str:
     """The format of a file, from its first objects, or UNRECOGNISED."""
-    try:
-        with closing(iter(Documents(file, 0))) as documents:  # type: ignore[type-var] # a generator
-            for document in islice(documents, _LOOKED_AT):
-                kind = None if document.value is None else _format(document.value)
-                if kind:
-                    return kind
-    except OSError:
-        pass
+    with suppress(OSError):
+        kinds = _met(file, frozenset())
+        kind = next(kinds, None)
+        # Of those that are read behind a time or a name on their lines.
+        kind = kind or next((kind for kind in _met(file, _BEHIND) if kind == OTLP), None)
+        if kind:
+            return kind
     return UNRECOGNISED
+
+
+def _met(file: LogFile, wrappers: frozenset[str]) -> Iterator[str]:
+    """The formats of the first objects of a file."""
+    documents = iter(Documents(file, 0, wrappers))
+    with closing(documents):  # type: ignore[type-var] # a generator
+        for document in islice(documents, _LOOKED_AT):
+            kind = None if document.value is None else _format(document.value)
+            if kind:
+                yield kind
 
 
 def _database_of(file: LogFile) -> str | None:
@@ -287,4 +309,5 @@ def _format(document: Mapping[str, Any]) -> str | None:
             return kind
     keys = document.keys()
     times = keys & {"ts", "timestamp", "t_utc_iso", "wm_event_time_ms"}
-    return CONTEXTLOG if times and keys & {"act", "actor", "action"} else None
+    is_told = keys & {"act", "actor", "action"} or ("ts" in keys and "type" in keys and keys & _IDS)
+    return CONTEXTLOG if times and is_told else None
