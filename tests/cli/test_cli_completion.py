@@ -72,6 +72,14 @@ def test_bash_is_shown_titles_and_given_ids(tasks: Workplace) -> None:
     assert _bash(tasks, "tgt show 01$") == []
 
 
+def test_what_is_not_open_is_offered_to_be_reopened(tasks: Workplace) -> None:
+    assert _bash(tasks, "tgt reopen ") == ["CCCC"]
+    assert _bash(tasks, "tgt show c") == ["cCCC"], "or where no open one begins so"
+    assert _bash(tasks, "tgt show ") == ["BBBB  high writes fail", "AAAA  high reads fail"]
+    assert _bash(tasks, "tgt log b") == ["bBBB"]
+    assert _bash(tasks, "tgt events a") == ["aAAA"]
+
+
 def test_fish_and_zsh_are_given_titles_beside_the_ids(tasks: Workplace) -> None:
     assert _other(tasks, "fish", "tgt show ") == ["BBBB\thigh writes fail", "AAAA\thigh reads fail"]
     assert _other(tasks, "zsh", "tgt show ") == [

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from conftest import NOW, Workplace
+
+from tgt.log import Log
+from tgt.output import log_view, text
+from tgt.tasks.changes import Change, Kind
 
 Card = Callable[..., dict[str, Any]]
 A, B = "01K94XYZ00A7T4M8R2VXCDGH1A", "01K94XYZ00B7T4M8R2VXCDGH1B"
@@ -53,6 +59,23 @@ def test_one_line_a_change_whatever_its_length(decided: Workplace) -> None:
         "2025-11-03 13:00 UTC  reopened   GH1A  high  tool_call/read_file  "
         "came back after it was completed\n"
     )
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120])
+def test_on_a_terminal_nothing_is_wider_than_it_or_cut(width: int) -> None:
+    at = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
+    change = Change(at, Kind.FOUND, A, "tool_call/ls", "high", "word " * 40)
+    said = change._replace(kind=Kind.APPROVED, text="\x1b[31mred")
+    for colour in (False, True):
+        on = text.Screen(width, colour=colour, terminal=True)
+        shown = "".join(log_view.log(on, Log((change, said), {A, B}), "tasks"))
+        plain = re.sub("\x1b\\[[0-9;]*m", "", shown)
+        assert max(map(len, plain.splitlines())) <= width
+        assert plain.count("word") == 40
+        assert "\\x1b[31mred" in plain
+        assert ("\x1b" in shown) == colour
+    first = plain.splitlines()[0]
+    assert first.startswith("2025-11-03 16:00 UTC  found")
 
 
 def test_for_scripts(decided: Workplace) -> None:

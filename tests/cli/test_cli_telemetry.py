@@ -30,6 +30,8 @@ def test_a_bad_window_blames_the_option(workplace: Workplace, command: str, valu
     result = workplace.tgt(command, f"--window={value}")
     assert result.status == 2
     assert result.err.startswith("tgt: --window=")
+    accepted = "minutes from 1 to 10080, or a length such as 2h or 7d, at most 7d"
+    assert (accepted in result.err) == (len(value) < 100), "or the message is cut"
     assert "TASKGEN_WINDOW_MIN" not in result.err
 
 
@@ -82,7 +84,7 @@ def test_a_back_test_runs_over_other_windows(workplace: Workplace, elsewhere: st
     ("given", "told"),
     [
         (("--window", "5", "--since", "2h"), "--window and --since are two ways"),
-        (("--since", "8d"), "--since='8d' is not usable"),
+        (("--since", "8d"), "--since='8d' is not usable: accepted is a time of the last 7 days"),
         (("--since", "2099-01-01"), "it must lie in the past"),
     ],
 )

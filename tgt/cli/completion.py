@@ -34,13 +34,21 @@ Offer = list[tuple[str, str]]
 
 
 def complete_task(context: typer.Context, incomplete: str) -> Offer:
-    """Open tasks, best first: by the ends of their ids, else by their beginnings or subjects."""
+    """Tasks, best first: by the ends of their ids, else by their beginnings or subjects. Those that
+    are not open are offered to be reopened, or where no open one begins so."""
     from tgt.store.journal import Journal
     from tgt.store.journal_index import viewed
 
+    are_open = context.info_name != "reopen"
     try:
         journal = Journal(_tasks_dir(context))
-        offered = viewed(journal, lambda view: _tasks(view, incomplete))
+        offered = viewed(
+            journal,
+            lambda view: (
+                _tasks(view, incomplete, are_open=are_open)
+                or (_tasks(view, incomplete, are_open=not are_open) if incomplete else [])
+            ),
+        )
     except TgtError:
         return []
     if not os.environ.get(VARIABLE, "").endswith("bash") or os.environ.get("COMP_TYPE") == _MENU:
@@ -113,17 +121,17 @@ def _tasks_dir(context: typer.Context) -> Path:
     return config.load(env_file=Path(given) if given else None).tasks_dir
 
 
-def _tasks(view: View, incomplete: str) -> Offer:
+def _tasks(view: View, incomplete: str, *, are_open: bool) -> Offer:
     from tgt.tasks.card import OPEN_STATUSES
     from tgt.tasks.reference import Ids
 
-    is_open = [head for head in view.heads.values() if head.status in OPEN_STATUSES]
-    is_open.sort(key=lambda head: head.sort_key)
+    heads = [head for head in view.heads.values() if (head.status in OPEN_STATUSES) is are_open]
+    heads.sort(key=lambda head: head.sort_key)
     known, wanted = Ids(view.heads), incomplete.upper()
     named = (
-        [(known.short(head.id), head) for head in is_open],
-        [(head.id, head) for head in is_open],
-        [(head.subject, head) for head in is_open],
+        [(known.short(head.id), head) for head in heads],
+        [(head.id, head) for head in heads],
+        [(head.subject, head) for head in heads if are_open],
     )
     for names in named:
         fitting = [

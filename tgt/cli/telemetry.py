@@ -55,7 +55,12 @@ def chosen(
     if window is not None:
         minutes = _minutes(window, "--window")
     elif since is not None:
-        minutes = _checked(math.ceil((now - instant(since, now)) / timedelta(minutes=1)), since)
+        minutes = _checked(math.ceil((now - instant(since, now)) / timedelta(minutes=1)))
+        if minutes is None:
+            raise SettingsError(
+                f"--since={since!r} is not usable: accepted is a time of the last 7 days, as an"
+                " instant or as a length such as 2h"
+            )
     return {"TASKGEN_SOURCE": source, "TASKGEN_WINDOW_MIN": minutes}
 
 
@@ -81,21 +86,25 @@ def instant(text: str, now: datetime, option: str = "--since") -> datetime:
 
 
 def _minutes(text: str, option: str) -> str:
-    """The minutes of a number or of a length."""
-    from tgt.durations import parse_duration
-
+    """The minutes of a number or of a length. SettingsError."""
     word = text.strip()
-    if word[-1:].isalpha():
-        minutes = math.ceil(parse_duration(word, option) / timedelta(minutes=1))
-    else:
-        minutes = int(word) if word.isascii() and word.isdigit() and len(word) < _DIGITS else 0
-    return _checked(minutes, text, option)
+    try:
+        if word[-1:].isalpha():
+            from tgt.durations import parse_duration
 
-
-def _checked(minutes: int, text: str, option: str = "--since") -> str:
-    if not 1 <= minutes <= _LONGEST:
+            minutes = math.ceil(parse_duration(word, option) / timedelta(minutes=1))
+        else:
+            minutes = int(word) if word.isascii() and word.isdigit() and len(word) < _DIGITS else 0
+        checked = _checked(minutes)
+    except SettingsError:
+        checked = None
+    if checked is None:
         raise SettingsError(
             f"{option}={text!r} is not usable: accepted is a whole number of minutes from 1 to"
             f" {_LONGEST}, or a length such as 2h or 7d, at most 7d"
         )
-    return str(minutes)
+    return checked
+
+
+def _checked(minutes: int) -> str | None:
+    return str(minutes) if 1 <= minutes <= _LONGEST else None

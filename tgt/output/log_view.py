@@ -28,7 +28,7 @@ _STYLES = {
     Kind.COMPLETED: "green",
     Kind.APPROVED: "green",
 }
-_KIND = max(len(kind) for kind in Kind)
+_WHEN, _KIND = len("2025-11-03 16:00 UTC"), max(len(kind) for kind in Kind)
 _ID_LIMIT = 40
 _GAP = "  "
 _READABLE, _BELOW = 30, 2
@@ -45,21 +45,21 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
     ids = {card_id: safe(known.short(card_id), limit=_ID_LIMIT) for card_id in names}
     widest = max(map(len, ids.values()))
     paint = _painter(on)
+    indent = _WHEN + _KIND + widest + 3 * len(_GAP)
+    is_narrow = on.terminal and on.width - indent < _READABLE
     for change in told.changes:
-        when, kind = words.clock(change.at), str(change.kind)
-        start = _GAP.join(
-            (
-                paint(when, "dim"),
-                paint(kind, _STYLES.get(change.kind, "")) + " " * (_KIND - len(kind)),
-                paint(ids[change.task].ljust(widest), "dim"),
-                "",
-            )
+        parts = (
+            (words.clock(change.at).ljust(_WHEN), "dim"),
+            (str(change.kind).ljust(_KIND), _STYLES.get(change.kind, "")),
+            (ids[change.task].ljust(widest), "dim"),
         )
-        indent = len(when) + _KIND + widest + 3 * len(_GAP)
-        if on.terminal and on.width - indent < _READABLE:
-            yield start.rstrip() + "\n"
-            start, indent = " " * _BELOW, _BELOW
-        yield start + _wrapped(on, _said(change), indent) + "\n"
+        if is_narrow:
+            head = Text(_GAP, overflow="fold").join(Text(*part) for part in parts)
+            yield text.render(on, head)
+            yield " " * _BELOW + _wrapped(on, _said(change), _BELOW) + "\n"
+        else:
+            start = "".join(paint(*part) + _GAP for part in parts)
+            yield start + _wrapped(on, _said(change), indent) + "\n"
 
 
 def _painter(on: text.Screen) -> Callable[[str, str], str]:
