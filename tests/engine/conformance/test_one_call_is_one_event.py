@@ -115,6 +115,13 @@ ONE = [
         1,
         (7,),
     ),
+    Case(
+        "an error, and minutes later the finish",
+        [(START, 0, {}), (FAIL, 2, {}), (FAIL, 300, {"error_type": "E"})],
+        1,
+        1,
+        (2000,),
+    ),
     Case("a start without an end", [(START, 0, {})], 1, 0, ()),
     Case("an end without a start", [(FINISH, 0, {"elapsed_ms": 7})], 1, 0, (7,)),
     Case("a call and its result", [(WHOLE, 0, {}), (FAIL, 3, {})], 1, 1, ()),
@@ -264,6 +271,42 @@ MANY = [
     (
         _many("ends that belong to nothing", [(FINISH, 0, {}), (FINISH, 1, {})], 2, 0, ()),
         {"file": "usual"},
+    ),
+    (
+        _many(
+            "an error and the finish of a call of which no start was written",
+            [(FAIL, 0, {}), (FINISH, 0.5, {"elapsed_ms": 7})],
+            1,
+            1,
+            (7,),
+        ),
+        {"call_id": "k", "conv_id": "c"},
+    ),
+    (
+        _many(
+            "without its id they may be two",
+            [(FAIL, 0, {}), (FINISH, 0.5, {"elapsed_ms": 7})],
+            2,
+            1,
+            (7,),
+        ),
+        {"trace_id": "t"},
+    ),
+    (
+        _many(
+            "ends that say the same are of two calls", [(FINISH, s, {}) for s in (0, 1)], 2, 0, ()
+        ),
+        {"call_id": "k", "conv_id": "c"},
+    ),
+    (
+        _many(
+            "an id that another conversation has, too",
+            [(FAIL, 0, {"conv_id": "a"}), (FINISH, 0.5, {"conv_id": "b"})],
+            2,
+            1,
+            (),
+        ),
+        {"call_id": "k"},
     ),
     (
         _many("starts that belong to nothing", [(START, 0, {}), (START, 1, {})], 2, 0, ()),

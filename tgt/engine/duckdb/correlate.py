@@ -29,6 +29,8 @@ _STORED = f"{_COLUMNS}, is_linked"
 
 _AGAIN_US = 60_000_000
 """The clocks of two who tell of the end of one call do not differ by more."""
+_LATER_US = 600_000_000
+"""Nor does an error tell more before the finish of the call, which may have tried again."""
 _TIED = "file, place, tie"
 _LAST = f"phase = 'end', {_TIED}"
 
@@ -56,6 +58,7 @@ WHERE nth > 1 OR is_told
 
 _ONCE = """
 SELECT pool.row, us, file, place, trace, hash(call, w.name) AS call, keyed, w.phase, w.act,
+    conv, wording, keyed AND call IS DISTINCT FROM coalesce(trace, conv) AS is_named,
     CASE WHEN w.is_wait IS NOT true THEN elapsed_ms END AS elapsed_ms, w.failed, w.cancelled,
     w.finish_reason, w.error_type, error, args_hash, result_bytes, hash(key, wording) AS tie,
 FROM pool JOIN wordings w USING (wording) ANTI JOIN repeated ON repeated.row = pool.row
@@ -71,22 +74,30 @@ SELECT * FROM once WHERE phase IS NOT NULL AND call IN (
 
 # If there are more ends than starts, an end right behind another is the same end told again (an
 # error, then the finish that every call gets): as many as there are too many, the closest first.
+# Where no start was written that is so if both tell the call's id and not the same.
 # Of the records of such calls the step of each, and which record of an end it belongs to.
 _TOLD_AGAIN = f"""
 SELECT row, step, count(*) FILTER (NOT is_again) OVER (PARTITION BY call ORDER BY step) AS nth
 FROM (
     SELECT row, call, step, gap IS NOT NULL AND row_number() OVER (
-        PARTITION BY call, gap IS NULL ORDER BY gap, step) <= ends - starts AS is_again,
+        PARTITION BY call, gap IS NULL ORDER BY gap, step) <= ends - greatest(starts, 1) AS is_again
     FROM (
-        SELECT row, call, row_number() OVER steps AS step,
-            CASE WHEN phase = 'end' AND lag(phase) OVER steps = 'end'
-                AND us - lag(us) OVER steps <= {_AGAIN_US} THEN us - lag(us) OVER steps END AS gap,
-            count(*) FILTER (phase = 'start') OVER (PARTITION BY call) AS starts,
-            count(*) FILTER (phase = 'end') OVER (PARTITION BY call) AS ends,
-        FROM together WHERE phase <> 'call' AND call IN (
-            SELECT call FROM together GROUP BY call HAVING count(*) FILTER (phase = 'start')
-                BETWEEN 1 AND count(*) FILTER (phase = 'end') - 1)
-        WINDOW steps AS (PARTITION BY call ORDER BY us, {_LAST})))
+        SELECT row, call, step, starts, ends, CASE WHEN phase = 'end' AND before = 'end'
+            AND CASE WHEN starts > 0 THEN later_us <= {_LATER_US}
+                ELSE is_named AND is_other AND later_us <= {_AGAIN_US} END THEN later_us END AS gap
+        FROM (
+            SELECT row, call, phase, is_named, row_number() OVER steps AS step,
+                lag(phase) OVER steps AS before, us - lag(us) OVER steps AS later_us,
+                wording <> lag(wording) OVER steps
+                    AND conv IS NOT DISTINCT FROM lag(conv) OVER steps
+                    AND trace IS NOT DISTINCT FROM lag(trace) OVER steps AS is_other,
+                count(*) FILTER (phase = 'start') OVER (PARTITION BY call) AS starts,
+                count(*) FILTER (phase = 'end') OVER (PARTITION BY call) AS ends,
+            FROM together WHERE phase <> 'call' AND call IN (
+                SELECT call FROM together GROUP BY call HAVING count(*) FILTER (phase = 'end')
+                    > greatest(count(*) FILTER (phase = 'start'), 1)
+                AND (count(*) FILTER (phase = 'start') > 0 OR bool_or(is_named)))
+            WINDOW steps AS (PARTITION BY call ORDER BY us, {_LAST}))))
 """
 
 # What several records of one end tell: it failed if any says so, and of a failure that record is
