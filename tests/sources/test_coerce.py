@@ -14,6 +14,7 @@ import pytest
 from tgt.events import to_us
 from tgt.sources import coerce
 from tgt.sources.macros import MACROS
+from tgt.templates import LONGEST_INPUT
 
 TABLE: dict[str, list[list[Any]]] = json.loads(
     (Path(__file__).parent / "values.json").read_text(encoding="utf-8")
@@ -189,3 +190,17 @@ def test_a_hash_of_arguments_does_not_change_from_run_to_run() -> None:
 )
 def test_the_size_of_a_result(result: Any, size: int | None) -> None:
     assert coerce.result_bytes(result) == size
+
+
+def test_what_a_failure_said_is_kept_with_its_end() -> None:
+    """A preview shows the beginning; what went wrong is often told at the end."""
+    said = "collecting\n" * 90 + "fatal: the disk is full"
+    assert coerce.error_text(said) == said
+    assert len(coerce.preview(said) or "") == coerce.PREVIEW
+    long = coerce.error_text(
+        [{"type": "text", "text": "step\n" * 9000 + "fatal: the disk is full"}]
+    )
+    assert long is not None
+    assert (long[:4], long[-23:]) == ("step", "fatal: the disk is full")
+    assert len(long) <= LONGEST_INPUT
+    assert (coerce.error_text(""), coerce.error_text(None)) == (None, None)

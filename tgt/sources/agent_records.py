@@ -17,6 +17,7 @@ from tgt.sources.base import Record
 from tgt.sources.bounds import WORD_CHARS
 from tgt.sources.coerce import (
     args_hash,
+    error_text,
     http_class,
     number,
     preview,
@@ -65,12 +66,13 @@ _STATUSES = {
 
 def failed(said: Any, kind: str = "tool_error") -> Columns:
     """The outcome of a call that failed; ``said`` is what it answered."""
-    return {"failed": True, "error": preview(said), "error_type": kind}
+    return {"failed": True, "error": error_text(said), "error_type": kind}
 
 
-def exited(code: float | None) -> Columns:
-    """The outcome of a tool that did its work, which was to run a command that ended so."""
-    return SOFT_FAILED if code else SUCCEEDED
+def exited(code: float | None, said: Any = None) -> Columns:
+    """The outcome of a tool that did its work, which was to run a command that ended so; ``said``
+    is what the command wrote."""
+    return {**SOFT_FAILED, "error": error_text(said)} if code else SUCCEEDED
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Session:
         the failure; where neither says more, what the text says counts."""
         failure = {
             "failed": True,
-            "error": preview(said),
+            "error": error_text(said),
             "error_type": http_class(status) or _class_of(word(kind), preview(said) or ""),
             "name": self.model,
             "model": self.model,
@@ -189,7 +191,7 @@ def reported(report: Any) -> Columns:
     """The outcome of a shell tool that answers with a report on its command, of which the exit code
     is among the last lines: Gemini CLI's, and Qwen Code's that was made of it."""
     codes = _EXIT_CODE.findall(report[-600:]) if isinstance(report, str) else []
-    return exited(abs(int(codes[-1])) if codes else None)
+    return exited(abs(int(codes[-1])) if codes else None, report)
 
 
 def stopped(result: Any) -> Columns:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tgt.sources.coerce import number, truth
+from tgt.templates import LONGEST_INPUT
 
 COPY = 2**62
 """Taken off the revision of a record that stands in a copied history: the original is the truth."""
@@ -83,8 +84,15 @@ def _parsed(text: str) -> Any:
 def full_text(content: Any) -> str:
     """The text of a message or a result, as far as anybody looks at it."""
     if isinstance(content, str):
-        return content[:_LOOKED_AT]
+        return _both_ends(content)
     if not isinstance(content, list):
         return ""
     parts = [part.get("text") for part in content[:64] if isinstance(part, dict)]
-    return "\n".join(part for part in parts if isinstance(part, str))[:_LOOKED_AT]
+    return _both_ends("\n".join(part for part in parts if isinstance(part, str)))
+
+
+def _both_ends(content: str) -> str:
+    """Most of a long text is its beginning, but what went wrong is often told at the end."""
+    if len(content) <= _LOOKED_AT:
+        return content
+    return f"{content[: _LOOKED_AT - LONGEST_INPUT]}\n{content[1 - LONGEST_INPUT :]}"

@@ -17,6 +17,7 @@ from typing import Any
 
 from tgt.events import to_us
 from tgt.sources.words import ABORTS, FINISH_PREFIX, FINISHES, OUTCOMES, REFUSALS, TRUTHS
+from tgt.templates.lines import ends
 
 PREVIEW = 400
 EARLIEST_US = 631_152_000_000_000
@@ -64,16 +65,27 @@ def _parsed(value: str) -> Any:
 
 def preview(value: Any) -> str | None:
     """The beginning of anything, as one would read it in a log."""
+    written = _written(value)
+    return None if written is None else written[:PREVIEW]
+
+
+def error_text(value: Any) -> str | None:
+    """What a failure said, as far as its template is made of it: beginning and end."""
+    written = _written(value)
+    return None if written is None else ends(written)
+
+
+def _written(value: Any) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return value[:PREVIEW]
+        return value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         parts = [part.get("text") for part in value[:8] if isinstance(part, dict)]
         joined = "\n".join(part for part in parts if isinstance(part, str))
         if joined:
-            return joined[:PREVIEW]
-    return str(value)[:PREVIEW]
+            return joined
+    return str(value)
 
 
 def number(value: Any) -> float | None:

@@ -238,7 +238,7 @@ def _outcome(message: Columns, content: Any) -> Columns:
         return UNTOLD
     details = mapping(message.get("details"))
     if not is_error:
-        return exited(number(str(details.get("exitCode", "")).lstrip("-")))
+        return exited(number(str(details.get("exitCode", "")).lstrip("-")), content)
     said = content if isinstance(content, str) else preview(content) or ""
     if _ABORTED.search(said[-200:]):
         return INTERRUPTED

@@ -12,7 +12,7 @@ import re
 
 from tgt.redact import redact
 from tgt.templates.families import Family, family
-from tgt.templates.lines import LONGEST_INPUT, naming_lines
+from tgt.templates.lines import LONGEST_INPUT, ends, naming_lines
 from tgt.templates.reports import in_a_test, is_test_report
 from tgt.templates.varying import without_what_varies
 
@@ -51,20 +51,12 @@ def template(text: str) -> str | None:
 
     Credentials are masked first. Of a text longer than 8 KiB the beginning and the end are read.
     """
-    text = redact(_ends(text))
+    text = redact(ends(text))
     for line in naming_lines(text):
         reduced = _cut(_without_asides(without_what_varies(line)))
         if _says_something(reduced):
             return _cut(in_a_test(reduced)) if is_test_report(text) else reduced
     return None
-
-
-def _ends(text: str) -> str:
-    """The beginning and the end of a long text: an error is named in the one or in the other."""
-    if len(text) <= LONGEST_INPUT:
-        return text
-    half = LONGEST_INPUT // 2
-    return f"{text[:half]}\n{text[-half:].partition(chr(10))[2]}"
 
 
 def _without_asides(line: str) -> str:

@@ -106,6 +106,14 @@ _MAY_NAME_ERROR = re.compile(
 )
 
 
+def ends(text: str) -> str:
+    """The beginning and the end of a long text: an error is named in the one or in the other."""
+    if len(text) <= LONGEST_INPUT:
+        return text
+    half = LONGEST_INPUT // 2
+    return f"{text[: half - 1]}\n{text[-half:].partition(chr(10))[2]}"
+
+
 def naming_lines(text: str) -> Iterator[str]:
     """The lines that may name the error, likeliest first, a handful at most."""
     if _INTERRUPTED in text:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tgt.sources.agents import full_text, is_added_tool, says_failure
-from tgt.sources.coerce import preview, text
+from tgt.sources.coerce import error_text, text
 
 _REFUSED = re.compile(
     r"(?:Error: |<tool_use_error>)?(?:"
@@ -71,7 +71,7 @@ def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None)
     denial = text(line.get("toolDenialKind")) or ""
     is_added = is_added_tool(tool or "")
     if is_error and _TIMED_OUT.search(said):
-        return {"failed": True, "error": preview(said), "error_type": "timeout"}
+        return {"failed": True, "error": error_text(said), "error_type": "timeout"}
     if (
         denial == "interrupted"
         or (isinstance(told, dict) and told.get("interrupted") is True)
@@ -83,7 +83,7 @@ def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None)
     if not is_error:
         soft = says_failure(told) or (is_added and says_failure(said))
         return {"failed": False, "soft_failed": soft}
-    return {"failed": True, "error": preview(said), "error_type": _class(said)}
+    return {"failed": True, "error": error_text(said), "error_type": _class(said)}
 
 
 def _is_refusal(line: Mapping[str, Any], said: str, *, is_own: bool) -> bool:

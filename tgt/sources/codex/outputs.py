@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tgt.sources.agents import full_text, is_added_tool, says_failure
-from tgt.sources.coerce import number, preview
+from tgt.sources.coerce import error_text, number
 
 RUNNERS = frozenset(
     (
@@ -76,7 +76,7 @@ class Ending(NamedTuple):
             "soft_failed": self.soft,
             "cancelled": self.cancelled,
             "error_type": self.kind,
-            "error": preview(self.error) if self.failed else None,
+            "error": error_text(self.error) if self.failed else None,
         }
 
 

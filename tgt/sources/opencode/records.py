@@ -152,7 +152,7 @@ def tool_call(item: Item, part: Columns) -> Outcome | None:
 def _outcome(state: Columns, said: Any) -> Columns:
     code = number(str(mapping(state.get("metadata")).get("exit", "")).lstrip("-"))
     if state.get("status") == "completed":
-        return exited(code)
+        return exited(code, said)
     if state.get("status") != "error":
         return UNTOLD
     words = (preview(said) or "").lower().removeprefix("error: ")
