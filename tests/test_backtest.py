@@ -16,6 +16,7 @@ from tgt.analyzers.registry import chosen
 from tgt.backtest import Incident, Moved, Replay
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TelemetryError
+from tgt.events import Interval
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger
@@ -145,7 +146,80 @@ def test_one_engine_answers_for_every_step_as_a_fresh_one_would(faulty: World) -
                 assert snapshot.coverage == alone.coverage
                 mine = cycle.judge(settings, snapshot, {}, {})
                 assert mine == cycle.judge(settings, alone, {}, {})
+                # Nobody reads what a card covers; whoever reads it all the same finds all of it.
+                covered = cycle.judge(settings, snapshot, {}, {}, covering=lambda _: True)
+                assert covered == mine
     assert not mine.warnings
+
+
+def test_few_windows_are_answered_together_where_they_have_many_events(
+    faulty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded, and the answers are the same however many windows are taken together."""
+    settings, since = faulty.settings(), END - timedelta(hours=5)
+    (together,) = backtest.replay([settings], since, END, EVERY)
+    for part in ("walk", "sequences"):
+        monkeypatch.setattr(f"tgt.engine.duckdb.{part}.MOST_EVENTS", 200)
+    (apart,) = backtest.replay([settings], since, END, EVERY)
+    assert _replayed(apart) == _replayed(together)
+
+
+def _replayed(told: Replay) -> list[object]:
+    cards = [_facts(card) for card in told.cards]
+    return [cards, *[(s.at, s.action, s.reason, *_what(s.finding)) for s in told.steps]]
+
+
+def test_other_steps_than_the_expected_are_answered_the_same(faulty: World) -> None:
+    """The windows that are asked for need not be those that were announced."""
+    settings = faulty.settings(min_confidence=0.0)
+    times = backtest.instants(SINCE, END, timedelta(minutes=230))
+    first, last = (cycle.window_of(settings, now) for now in (times[0], times[-1]))
+    telemetry, signals = telemetry_of(settings), chosen(settings).signals
+    with (
+        open_timeline(settings, telemetry, signals, first, last, every=EVERY) as announced,
+        open_timeline(settings, telemetry, signals, first, last) as alone,
+    ):
+        for now in (*times, times[0]):
+            window = cycle.window_of(settings, now)
+            assert announced.is_idle(window) == alone.is_idle(window)
+            mine, other = (
+                cycle.judge(settings, each.at(window), {}, {}) for each in (announced, alone)
+            )
+            assert mine == other
+
+
+def test_a_finding_that_cannot_be_told_is_a_failure_of_its_analyzer(
+    faulty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said of a finding is worked out late; that it fails must not stop the others."""
+
+    def fails(*_: object) -> Finding:
+        raise ZeroDivisionError("division by\nzero")
+
+    monkeypatch.setattr("tgt.analyzers.error_spike._finding", fails)
+    (told,) = backtest.replay([faulty.settings()], SINCE, END, EVERY)
+    assert told.warnings == ("analyzer error_spike failed: ZeroDivisionError: division by",)
+    kinds = {card.type for card in told.cards}
+    assert "error_spike" not in kinds
+    assert {"continuation_issue", "performance_degradation"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 60), (10, 70), (10, 59), (59, 61), (61, 130), (100, 190), (130, 250)]
+)
+def test_idle_windows_are_told_by_the_minute(world: World, start: int, end: int) -> None:
+    """As by a question for each window: the borders lie within minutes with events, too."""
+    begin = END - timedelta(minutes=10)
+    minutes = [10 - seconds / 60 for seconds in (10, 59.5, 60.5, 180, 200)]
+    world.write(*(call(each, f"c{n}") for n, each in enumerate(minutes)))
+    settings = world.settings()
+    window = Interval(begin + timedelta(seconds=start), begin + timedelta(seconds=end))
+    telemetry = telemetry_of(settings)
+    with (
+        open_timeline(settings, telemetry, (), window, window, every=EVERY) as announced,
+        open_timeline(settings, telemetry, (), window, window) as alone,
+    ):
+        assert announced.is_idle(window) == alone.is_idle(window)
 
 
 def _twice(world: World, gap_hours: int) -> None:

@@ -20,7 +20,7 @@ from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError
 from tgt.events import Interval
 from tgt.tasks import ledger
-from tgt.tasks.card import Card, Finding, Status, format_time
+from tgt.tasks.card import Card, Finding, Status, format_time, severity_rank
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState
 
@@ -214,6 +214,7 @@ class _Run:
     def __init__(self, settings: Settings, since: datetime, until: datetime) -> None:
         self.settings = settings
         self._cards: dict[str, Card] = {}
+        self._open: dict[str, Card] = {}
         self._state = SchedulerState()
         self._steps: list[Step] = []
         self._incidents: list[Incident] = []
@@ -233,8 +234,11 @@ class _Run:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
             return
+        self._open = {card.fingerprint: card for card in self._cards.values() if card.is_open}
         incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
-        judged = cycle.judge(self.settings, snapshot, incidents, self._state.analyzers)
+        judged = cycle.judge(
+            self.settings, snapshot, incidents, self._state.analyzers, covering=self._covers
+        )
         if not snapshot.coverage.events and not judged.sure:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
@@ -243,7 +247,7 @@ class _Run:
         decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
         repeated = sum(1 for decision in decisions if self._take(decision, now, before))
-        self._state = cycle.seen(self._state, judged, decisions, self._cards, now)
+        self._state = cycle.seen(self._state, judged, decisions, self._cards, now, measures=False)
         self._warnings.update(dict.fromkeys(judged.warnings))
         self._totals = replace(
             totals,
@@ -251,6 +255,11 @@ class _Run:
             filtered=totals.filtered + len(judged.sure),
             repeated=totals.repeated + repeated,
         )
+
+    def _covers(self, finding: Finding) -> bool:
+        """Whether an open card says already what a finding would."""
+        card = self._open.get(finding.fingerprint)
+        return card is not None and finding.severity.rank <= severity_rank(card.severity)
 
     def _each(self, take: Callable[[Card], None]) -> None:
         for card in self._cards.values():

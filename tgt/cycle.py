@@ -15,6 +15,7 @@ from itertools import islice
 
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
+from tgt.analyzers.deferred import whole
 from tgt.analyzers.masking import masked, presentable
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
@@ -227,12 +228,16 @@ def judge(
     incidents: Incidents,
     health: Mapping[str, Health],
     progress: Progress | None = None,
+    covering: Callable[[Finding], bool] | None = None,
 ) -> Judged:
     """What the analyzers find in the snapshot's window, and what of it is certain enough.
 
-    Hours of ``incidents`` are no part of a baseline.
+    Hours of ``incidents`` are no part of a baseline. Where it is said what a card is ``covering``,
+    nobody will read more of such a finding, nor of one that is not certain enough, than decisions
+    rest on.
     """
-    context = Context(settings, snapshot, snapshot.coverage.window, incidents)
+    window, defers = snapshot.coverage.window, covering is not None
+    context = Context(settings, snapshot, window, incidents, defers=defers)
     interval = timedelta(minutes=settings.interval_min)
     analyzers = [
         each
@@ -242,7 +247,46 @@ def judge(
     judged = analyze(analyzers, context, health, interval, progress)
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
     sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
-    return replace(judged, sure=tuple(sure))
+    judged = replace(judged, sure=tuple(sure))
+    return judged if covering is None else _told(judged, covering, context, health, interval)
+
+
+def _told(
+    judged: Judged,
+    covering: Callable[[Finding], bool],
+    context: Context,
+    health: Mapping[str, Health],
+    interval: timedelta,
+) -> Judged:
+    """What was judged, where no card is covering it with all that there is to say of it."""
+    told: dict[int, Finding] = {}
+    for finding in judged.sure:
+        try:
+            told[id(finding)] = finding if covering(finding) else whole(finding)
+        except Exception as failure:  # noqa: BLE001 as in analyze
+            name = finding.analyzer
+            if name in judged.health:
+                continue
+            reason, after = _failure(failure, health.get(name, Health()), context, interval)
+            warning = f"analyzer {name} failed: {reason}"
+            judged = replace(
+                judged,
+                findings=tuple(f for f in judged.findings if f.analyzer != name),
+                warnings=(*judged.warnings, warning),
+                health={**judged.health, name: after},
+            )
+    failed = {f.analyzer for f in judged.sure if id(f) not in told}
+    left = tuple(told[id(f)] for f in judged.sure if f.analyzer not in failed)
+    return replace(judged, sure=left)
+
+
+def _failure(
+    failure: Exception, before: Health, context: Context, interval: timedelta
+) -> tuple[str, Health]:
+    """What an analyzer failed for, and its health after that."""
+    words = str(failure).splitlines()
+    reason = context.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
+    return reason, before.failed(reason, context.window.end, interval)
 
 
 def analyze(
@@ -271,9 +315,7 @@ def analyze(
         try:
             analysis = presentable(analyzer.analyze(context), context)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            words = str(failure).splitlines()
-            reason = context.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
-            after[analyzer.name] = before.failed(reason, now, interval)
+            reason, after[analyzer.name] = _failure(failure, before, context, interval)
             warnings.append(f"analyzer {analyzer.name} failed: {reason}")
             continue
         after.pop(analyzer.name, None)
@@ -421,8 +463,11 @@ def seen(
     decisions: Sequence[Decision],
     cards: Mapping[str, Card] | None,
     now: datetime,
+    *,
+    measures: bool = True,
 ) -> SchedulerState:
-    """The state that the next cycle's decisions rest on: saves, health, sightings.
+    """The state that the next cycle's decisions rest on: saves, health, sightings; and, if it
+    ``measures``, what people will want to see of the problems.
 
     Where nothing was found the ``cards`` were not looked at: the next run that finds something
     learns from them what this one may have missed.
@@ -433,7 +478,7 @@ def seen(
         state,
         saves=quota.reconcile(state.saves, cards.values(), now),
         analyzers=judged.health,
-        sightings=ledger.sightings(state.sightings, decisions, cards, now),
+        sightings=ledger.sightings(state.sightings, decisions, cards, now, measures=measures),
     )
 
 

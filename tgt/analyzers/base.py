@@ -39,13 +39,16 @@ class Context:
     """One cycle as an analyzer sees it.
 
     ``incidents`` are, by fingerprint, the times of problems that have a card which nobody
-    dismissed: they are no part of a baseline.
+    dismissed: they are no part of a baseline. Where it ``defers``, what is
+    said of a finding is worked out when somebody reads it.
     """
 
     settings: Settings
     snapshot: Snapshot
     window: Interval
     incidents: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+    defers: bool = False
+    _redacted: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def option(self, option: Option[T]) -> T:
         """The value of an option of the analyzer's."""
@@ -53,7 +56,9 @@ class Context:
 
     def redacted(self, text: str) -> str:
         """The text without what looks like a credential."""
-        return self.settings.masked(text)
+        if text not in self._redacted:
+            self._redacted[text] = self.settings.masked(text)
+        return self._redacted[text]
 
     def longer_windows(self, *hours: int) -> list[Interval]:
         """The run's window, then those that are longer, each from a full clock hour on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 
 from tgt.analyzers.base import Context
@@ -58,8 +59,12 @@ class Baseline:
 
 def observed_before(context: Context, window: Interval) -> frozenset[int]:
     """The clock hours before the window that had telemetry."""
-    end = to_us(window.start) // HOUR_US
-    return frozenset(hour for hour in context.snapshot.coverage.hours_observed if hour < end)
+    return _before(context.snapshot.coverage.hours_observed, to_us(window.start) // HOUR_US)
+
+
+@lru_cache(maxsize=64)
+def _before(hours: frozenset[int], end: int) -> frozenset[int]:
+    return frozenset(hour for hour in hours if hour < end)
 
 
 def outside_incidents(

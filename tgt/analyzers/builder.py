@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from tgt import subjects
 from tgt.analyzers.base import Analysis, Analyzer, Context
+from tgt.analyzers.deferred import deferred, then
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Detail, Judgement
 from tgt.engine.protocol import Examples, Signal
@@ -52,6 +53,28 @@ class Builder:
         """Samples of what counts, their median time, and how many conversations there were."""
         snapshot = self.context.snapshot
         return snapshot.examples(signal, self.subject, self.window, MAX_SAMPLES, beyond=beyond)
+
+    def deferred(
+        self,
+        make: Callable[[], Finding],
+        *,
+        confidence: float,
+        severity: Severity,
+        impact: float,
+    ) -> Finding:
+        """The finding that ``make`` makes, with these facts; where the context defers, it is made
+        when somebody wants to read it."""
+        if not self.context.defers:
+            return make()
+        return deferred(
+            make,
+            analyzer=self.analyzer.name,
+            type=self.analyzer.task_type,
+            subject=self.subject,
+            severity=severity,
+            confidence=confidence,
+            impact=impact,
+        )
 
     def finding(
         self,
@@ -200,8 +223,12 @@ def look(windows: Sequence[Interval], judge: Judge, *, longer_settles: bool = Fa
 
 def with_details(finding: Finding, **details: Any) -> Finding:
     """The finding with further numbers, words or lists for its card."""
-    evidence = finding.evidence
-    return replace(finding, evidence=replace(evidence, details={**evidence.details, **details}))
+
+    def detailed(finding: Finding) -> Finding:
+        evidence = finding.evidence
+        return replace(finding, evidence=replace(evidence, details={**evidence.details, **details}))
+
+    return then(finding, detailed)
 
 
 def _values(measure: Measure) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import above, severity_of, share_above
+from tgt.analyzers.judgements import Judgement, above, severity_of, share_above
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Reading, Signal
@@ -20,7 +20,7 @@ from tgt.engine.services import is_agent
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
-from tgt.tasks.card import Finding, Fix, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType
 
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3
@@ -86,50 +86,70 @@ class ContinuationAnalyzer:
         if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
             reason = f"{now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
             return builder.abstention(f"truncations in {reason}")
-        who = subjects.parse(reading.subject).label or "the assistant"
-        examples = builder.examples(signal)
-        return builder.finding(
-            share_above(
-                reading,
-                baseline_of(context, self.task_type, reading),
-                threshold,
-                metric="continuation_ratio",
-                counted="responses cut off",
-                prior=PRIOR,
-                needed=MIN_RESPONSES,
-                clustered=True,
-            ),
-            examples,
-            severity=severity_of(share, high=above(0.20), critical=above(0.30)),
-            impact=share,
-            title=f"Answers of {who} are cut off",
-            description=(
-                f"{now.k} of {now.n} responses of {who} ({percent(share)}) were cut off or had"
-                f" to be continued in the last {duration(reading.window)}, in"
-                f" {now.bad_conversations} conversations; {percent(threshold)} is tolerated."
-            ),
-            fix=Fix(
-                approach="raise_output_limit",
-                files=_files(examples),
-                changes=(
-                    _limit(who, examples),
-                    "Ask for shorter answers, or split the tasks that produce the long ones",
-                    "Look at the samples: a fence or list left open points to the limit, a"
-                    " sentence broken off to a time-out or a filter",
-                ),
-                effort="30 minutes",
-            ),
-            acceptance=(
-                f"At most {percent(threshold)} of the responses of {who} are cut off over 24 hours",
-                "The p95 latency of the responses rises by less than half",
-            ),
-            details={
-                "conversations": examples.conversations,
-                "failingConversations": now.bad_conversations,
-                "rule": "share of responses with a known end that were cut off, with the clustering"
-                " in conversations taken into account",
-            },
+        judgement = share_above(
+            reading,
+            baseline_of(context, self.task_type, reading),
+            threshold,
+            metric="continuation_ratio",
+            counted="responses cut off",
+            prior=PRIOR,
+            needed=MIN_RESPONSES,
+            clustered=True,
         )
+        severity = severity_of(share, high=above(0.20), critical=above(0.30))
+        return builder.deferred(
+            lambda: _finding(builder, signal, reading, judgement, severity, threshold),
+            confidence=judgement.confidence,
+            severity=severity,
+            impact=share,
+        )
+
+
+def _finding(
+    builder: Builder,
+    signal: Signal,
+    reading: Reading,
+    judgement: Judgement,
+    severity: Severity,
+    threshold: float,
+) -> Finding:
+    now = reading.now
+    share = now.k / now.n
+    who = subjects.parse(reading.subject).label or "the assistant"
+    examples = builder.examples(signal)
+    return builder.finding(
+        judgement,
+        examples,
+        severity=severity,
+        impact=share,
+        title=f"Answers of {who} are cut off",
+        description=(
+            f"{now.k} of {now.n} responses of {who} ({percent(share)}) were cut off or had"
+            f" to be continued in the last {duration(reading.window)}, in"
+            f" {now.bad_conversations} conversations; {percent(threshold)} is tolerated."
+        ),
+        fix=Fix(
+            approach="raise_output_limit",
+            files=_files(examples),
+            changes=(
+                _limit(who, examples),
+                "Ask for shorter answers, or split the tasks that produce the long ones",
+                "Look at the samples: a fence or list left open points to the limit, a"
+                " sentence broken off to a time-out or a filter",
+            ),
+            effort="30 minutes",
+        ),
+        acceptance=(
+            f"At most {percent(threshold)} of the responses of {who} are cut off over 24 hours",
+            "The p95 latency of the responses rises by less than half",
+        ),
+        details={
+            "conversations": examples.conversations,
+            "failingConversations": now.bad_conversations,
+            "rule": "share of responses with a known end that were cut off, with the clustering"
+            " in conversations taken into account",
+        },
+    )
 
 
 def _agents(examples: Examples) -> set[str]:

@@ -16,7 +16,7 @@ from tgt.analyzers.signals import USAGE
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.outcome import Abstention
-from tgt.tasks.card import Finding, Fix, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType
 
 MIN_CONVERSATIONS = 3
 
@@ -83,6 +83,19 @@ class DocsGapAnalyzer:
 
     def _finding(self, context: Context, reading: Reading) -> Finding:
         builder = Builder(self, context, reading.subject, reading.window)
+        sure, calls = confidence(reading.now), reading.now.n
+        severity, impact = severity_of(calls, high=50, critical=100), min(1.0, calls / 200)
+        return builder.deferred(
+            lambda: self._told(builder, reading, sure, severity, impact),
+            confidence=sure,
+            severity=severity,
+            impact=impact,
+        )
+
+    def _told(
+        self, builder: Builder, reading: Reading, sure: float, severity: Severity, impact: float
+    ) -> Finding:
+        context = builder.context
         calls, conversations, tool = reading.now.n, reading.now.bad_conversations, _tool(reading)
         searched = [str(path) for path in context.option(PATHS)]
         places = ", ".join(searched)
@@ -90,12 +103,12 @@ class DocsGapAnalyzer:
         return builder.finding(
             Judgement(
                 Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum),
-                confidence(reading.now),
+                sure,
             ),
             builder.examples(USAGE),
             shows_asked=True,
-            severity=severity_of(calls, high=50, critical=100),
-            impact=min(1.0, calls / 200),
+            severity=severity,
+            impact=impact,
             title=f"{tool} is used and not documented",
             description=(
                 f"{tool} was called {calls} times in {conversations} conversations in the last"

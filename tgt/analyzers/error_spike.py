@@ -129,7 +129,12 @@ class ErrorSpikeAnalyzer:
             )
         if verdict is None:
             return builder.abstention(missing) if missing else None
-        finding = _finding(builder, kind, reading, history, verdict)
+        finding = builder.deferred(
+            lambda: _finding(builder, kind, reading, history, verdict),
+            confidence=verdict.judgement.confidence,
+            severity=verdict.severity,
+            impact=verdict.exposure.share,
+        )
         return with_details(finding, **failures)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tgt.analyzers.base import Analysis, Context
+from tgt.analyzers.deferred import then
 from tgt.redact import everywhere
 from tgt.tasks.card import Finding
 
@@ -19,13 +20,18 @@ _SAMPLE_TEXT = 160
 def presentable(analysis: Analysis, context: Context) -> Analysis:
     """The analysis with every text masked that came, or may have come, from telemetry."""
     return Analysis(
-        tuple(masked(finding, context.redacted) for finding in analysis.findings),
+        tuple(_presentable(finding, context.redacted) for finding in analysis.findings),
         tuple(
             replace(a, subject=context.redacted(a.subject), reason=context.redacted(a.reason))
             for a in analysis.abstained
         ),
         tuple(context.redacted(notice) for notice in analysis.notices),
     )
+
+
+def _presentable(finding: Finding, mask: Callable[[str], str]) -> Finding:
+    subject = everywhere(finding.subject, mask)
+    return then(finding, lambda whole: masked(whole, mask), subject=subject)
 
 
 def masked(finding: Finding, mask: Callable[[str], str]) -> Finding:

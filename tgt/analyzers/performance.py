@@ -25,7 +25,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
-from tgt.tasks.card import Finding, Fix, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType
 
 MIN_CALLS = 20
 MIN_TAIL_CALLS = 60
@@ -101,7 +101,16 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
         for route, minimum in routes.items()
     ]
     best = max(filter(None, shifts), key=lambda shift: shift.confidence, default=None)
-    return _finding(builder, values, best, threshold) if best else None
+    if best is None:
+        return None
+    high, critical = threshold * 1.3, threshold * 4 / 3
+    severity = severity_of(values.times_usual, high=high, critical=critical)
+    return builder.deferred(
+        lambda: _finding(builder, values, best, severity),
+        confidence=best.confidence,
+        severity=severity,
+        impact=min(1.0, best.share),
+    )
 
 
 def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
@@ -111,13 +120,13 @@ def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
     return {hour: each for hour, each in history.items() if hour in hours}
 
 
-def _finding(builder: Builder, values: Values, shift: Shift, threshold: float) -> Finding:
+def _finding(builder: Builder, values: Values, shift: Shift, severity: Severity) -> Finding:
     name, usual = subjects.label(builder.subject), milliseconds(values.usual_p95)
     which = "All calls are slower" if shift.route == "all" else "The slow calls are slower"
     return builder.finding(
         shift,
         builder.examples(LATENCY, beyond=shift.line),
-        severity=severity_of(values.times_usual, high=threshold * 1.3, critical=threshold * 4 / 3),
+        severity=severity,
         impact=min(1.0, shift.share),
         title=f"{name} has become slow",
         description=(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
-from tgt.analyzers.baseline import Baseline, outside_incidents
+from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
@@ -187,7 +187,15 @@ def _judge(
         for route, least in routes.items()
     ]
     best = max(filter(None, shifts), key=lambda shift: shift.confidence, default=None)
-    return _finding(builder, values, best, kind, ratio) if best else None
+    if best is None:
+        return None
+    severity = severity_of(ratio, high=HIGH, critical=CRITICAL)
+    return builder.deferred(
+        lambda: _finding(builder, values, best, kind, ratio, severity),
+        confidence=best.confidence,
+        severity=severity,
+        impact=min(1.0, best.share),
+    )
 
 
 def _values(builder: Builder, reading: DistributionReading, kind: Kind) -> tuple[Values, str]:
@@ -199,7 +207,7 @@ def _values(builder: Builder, reading: DistributionReading, kind: Kind) -> tuple
     hours = outside_incidents(context, TaskType.TOKEN_WASTE, reading.subject, window)
     if missing := Baseline({}, hours).missing:
         return values, missing
-    if context.incidents:
+    if hours != observed_before(context, window):
         history = context.snapshot.distribution_history(kind.signal, reading.subject, window)
         before = distributions.merge(v for hour, v in history.items() if hour in hours)
         values = replace(values, before=before)
@@ -244,7 +252,9 @@ def _measure(shift: Shift, values: Values, kind: Kind) -> tuple[Measure, dict[in
     return measure, dict(shift.hours or {})
 
 
-def _finding(builder: Builder, values: Values, shift: Shift, kind: Kind, ratio: float) -> Finding:
+def _finding(
+    builder: Builder, values: Values, shift: Shift, kind: Kind, ratio: float, severity: Severity
+) -> Finding:
     name, is_cache = subjects.label(builder.subject), kind is CACHE
     measure, hours = _measure(shift, values, kind)
     cost = _total(_costs(builder))
@@ -267,7 +277,7 @@ def _finding(builder: Builder, values: Values, shift: Shift, kind: Kind, ratio: 
     return builder.finding(
         replace(shift, measure=measure, hours=hours),
         builder.examples(kind.signal, beyond=shift.line),
-        severity=severity_of(ratio, high=HIGH, critical=CRITICAL),
+        severity=severity,
         impact=min(1.0, shift.share),
         title=title,
         description=words,

@@ -29,7 +29,7 @@ from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, LONG_WAIT, long
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
-from tgt.tasks.card import Finding, Fix, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType
 
 MIN_CONVERSATIONS = 10
 MIN_BAD = 3
@@ -171,32 +171,46 @@ class UxIssueAnalyzer:
                 prior=PRIOR,
                 least=MIN_BAD - 1,
             )
-        return None if judgement is None else self._finding(context, question, reading, judgement)
-
-    def _finding(
-        self, context: Context, question: _Question, reading: Reading, judgement: Judgement
-    ) -> Finding:
+        if judgement is None:
+            return None
+        told, share = judgement, reading.now.k / reading.now.n
+        severity = severity_of(share, high=question.high, critical=question.critical)
         builder = Builder(self, context, reading.subject, reading.window)
-        now, limit = reading.now, percent(judgement.measure.threshold)
-        share = now.k / now.n
-        normal = "usual" if judgement.measure.threshold > question.threshold else "tolerated"
-        return builder.finding(
-            judgement,
-            builder.examples(question.signal),
-            severity=severity_of(share, high=question.high, critical=question.critical),
+        return builder.deferred(
+            lambda: _finding(builder, question, reading, told, severity),
+            confidence=judgement.confidence,
+            severity=severity,
             impact=share,
-            title=question.title,
-            description=(
-                f"{now.k} of {now.n} conversations ({percent(share)}) that ended in the last"
-                f" {duration(reading.window)} {question.what}; {limit} is {normal}."
-            ),
-            fix=Fix(approach="improve_conversations", changes=question.changes, effort="2 hours"),
-            acceptance=(f"At most {limit} of the conversations {question.what} over 24 hours",),
-            details={
-                "conversations": now.n,
-                "rule": "share of the finished conversations, each judged whole",
-            },
         )
+
+
+def _finding(
+    builder: Builder,
+    question: _Question,
+    reading: Reading,
+    judgement: Judgement,
+    severity: Severity,
+) -> Finding:
+    now, limit = reading.now, percent(judgement.measure.threshold)
+    share = now.k / now.n
+    normal = "usual" if judgement.measure.threshold > question.threshold else "tolerated"
+    return builder.finding(
+        judgement,
+        builder.examples(question.signal),
+        severity=severity,
+        impact=share,
+        title=question.title,
+        description=(
+            f"{now.k} of {now.n} conversations ({percent(share)}) that ended in the last"
+            f" {duration(reading.window)} {question.what}; {limit} is {normal}."
+        ),
+        fix=Fix(approach="improve_conversations", changes=question.changes, effort="2 hours"),
+        acceptance=(f"At most {limit} of the conversations {question.what} over 24 hours",),
+        details={
+            "conversations": now.n,
+            "rule": "share of the finished conversations, each judged whole",
+        },
+    )
 
 
 def _missing(context: Context, window: Interval) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol, Self
 
 from tgt.engine.sequences import Recurrence, Run
@@ -55,7 +56,7 @@ class Signal:
         """Whether what it is grouped by is another thing in another service, as subjects are."""
         return "subject" in self.by
 
-    @property
+    @cached_property
     def key(self) -> int:
         """What tells the rollups of this question from those of others: 63 bits of a hash."""
         asked = repr((self.where, self.counted, self.by, str(self.of), self.value))

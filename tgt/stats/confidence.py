@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _TINY = 1e-300
 _CONVERGED = 1e-15
@@ -150,6 +151,12 @@ def usual_share(hours: Iterable[tuple[float, float]], *, design_effect: float = 
     binomial (times the design effect), the squares winsorised at their 98th percentile so that
     one bad hour does not hide the next, shrunk to 0.05 with the weight of 24 hours.
     """
+    return _usual_share(tuple(hours), design_effect)
+
+
+@lru_cache(maxsize=512)
+def _usual_share(hours: tuple[tuple[float, float], ...], design_effect: float) -> Usual:
+    """Looks that follow one another, and several of one look, rest on the same hours."""
     seen = [(k, n) for k, n in hours if n > 0]
     total_k = sum(k for k, _ in seen) / design_effect
     total_n = sum(n for _, n in seen) / design_effect

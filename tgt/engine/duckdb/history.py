@@ -21,6 +21,7 @@ from tgt.events import HOUR_US
 from tgt.stats.distributions import Histogram
 
 _USUAL_HOURS = 24
+_MOST_HELD = 1000
 MINUTE_US = 60_000_000
 
 
@@ -64,6 +65,7 @@ class Past:
         self._totals: dict[tuple[int, str], Total] = {}
         self._sums: tuple[tuple[int, int], list[tuple[Any, ...]]] = ((0, 0), [])
         self._values: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+        self._between: dict[tuple[int, str, int], tuple[int, dict[int, Counts]]] = {}
         self._asked: set[Hashable] = set()
         self.longest = _USUAL_HOURS
         """The longest window that was asked for so far, in hours."""
@@ -176,6 +178,23 @@ class Past:
                 self._counts[key, name][hour] = counts_of(added(same))
         return {s: self._counts[key, s] for s in subjects}
 
+    def counts_between(
+        self, signal: Signal, subjects: Sequence[str], names: Names, first: int, last: int
+    ) -> dict[str, dict[int, Counts]]:
+        """By subject and hour from ``first`` to ``last``. Windows that begin in one hour ask for
+        the same."""
+        every, held = self.counts(signal, subjects, names), {}
+        for subject in subjects:
+            key = (signal.key, subject, last)
+            known = self._between.get(key)
+            if known is None or known[0] != first:
+                if len(self._between) >= _MOST_HELD:
+                    self._between.clear()
+                inside = {h: c for h, c in every[subject].items() if first <= h <= last}
+                known = self._between[key] = (first, inside)
+            held[subject] = known[1]
+        return held
+
     def histograms(
         self, signal: Signal, subjects: Sequence[str], names: Names
     ) -> dict[str, dict[int, Histogram]]:
@@ -223,15 +242,27 @@ class Total:
         self._hours = hours
         self._first = self._end = 0
         self._sum: dict[int, int] = {}
+        self._told: dict[int, int] = {}
 
     def between(self, first: int, end: int) -> dict[int, int]:
-        for hour, histogram in self._hours.items():
-            sign = (first <= hour < end) - (self._first <= hour < self._end)
-            if sign:
-                for bucket, n in histogram.items():
+        if (first, end) != (self._first, self._end):
+            for hour in _differing(first, end, self._first, self._end):
+                sign = 1 if first <= hour < end else -1
+                for bucket, n in self._hours.get(hour, {}).items():
                     self._sum[bucket] = self._sum.get(bucket, 0) + sign * n
-        self._first, self._end = first, end
-        return {bucket: n for bucket, n in sorted(self._sum.items()) if n}
+            self._first, self._end = first, end
+            self._told = {bucket: n for bucket, n in sorted(self._sum.items()) if n}
+        return dict(self._told)
+
+
+def _differing(first: int, end: int, other: int, other_end: int) -> Iterator[int]:
+    """What lies in one of two ranges and not in both."""
+    if end <= other or other_end <= first:
+        yield from range(first, end)
+        yield from range(other, other_end)
+    else:
+        yield from range(min(first, other), max(first, other))
+        yield from range(min(end, other_end), max(end, other_end))
 
 
 def grouped(

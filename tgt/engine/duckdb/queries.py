@@ -8,7 +8,7 @@ more to plan than to run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -98,6 +98,7 @@ class DuckDBSnapshot:
         self._raw_hour = span.raw_hour
         self._shares = rollups.of_kind(signals, is_distribution=False)
         self._distributions = rollups.of_kind(signals, is_distribution=True)
+        self._places = {signal.key: place for place, signal in enumerate(self._shares)}
         self._own: dict[tuple[Interval, Signal | None], dict[int, _Hours]] = {}
         self._longer: dict[int, dict[int, _Hours]] = {}
         self._buckets: dict[Interval, dict[int, dict[str, dict[int, int]]]] = {}
@@ -197,34 +198,48 @@ class DuckDBSnapshot:
 
     def _place(self, signal: Signal) -> int | None:
         """Which of the declared signals it is; None for one of which no history is kept."""
-        keys = (known.key for known in self._shares)
-        return next((place for place, key in enumerate(keys) if key == signal.key), None)
+        return self._places.get(signal.key)
 
     def _undeclared(self, signal: Signal, window: Interval) -> dict[str, Counts]:
         """The counts of a window, of events alone."""
         if self._is_own(window):
             return self._own_hours(window, signal)[0].since(0)
-        inside = canonical(f"us >= {to_us(window.start)} AND us <= {self._end}")
-        events = f"(SELECT *, {self._number} AS w FROM ({inside}))"
+        inside = f"us >= {to_us(window.start)} AND us <= {self._end}"
+        events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
+        if len(self._walk.spans) > 1:
+            length = self._end - to_us(window.start)
+            asked, table = self._walk.answer(
+                ("narrow", signal, length), lambda: self._narrow(signal, length)
+            )
+            signal, events = asked, f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})"
         rows = self._counted([signal], events)
         bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR)
         return self._by_hour(rows, bad)[0].since(0)
+
+    def _narrow(self, signal: Signal, length: int) -> tuple[Signal, str]:
+        """A table of what the windows of the walk that are so long have in common: the population
+        of a signal with what is asked of it, and what to ask of that."""
+        name, by = self._walk.new_table("narrow"), "subject" if signal.is_by_service else "thing"
+        first, end = self._walk.spans[self._number].end - length, self._walk.spans[-1].end
+        self._db.table(
+            name,
+            f"SELECT us, conv_id, service, {signal.by} AS {by}, ({signal.counted}) AS counts"
+            f" FROM ({canonical(f'us >= {first} AND us <= {end}')}) WHERE ({signal.where})",
+        )
+        return replace(signal, where="true", counted="counts", by=by), name
 
     def _history(
         self, signal: Signal, place: int | None, subjects: Sequence[str], first: int, last: int
     ) -> dict[str, dict[int, Counts]]:
         if place is None:
             raise ValueError(f"the signal {signal.name} was not declared: it has no history")
-        past = self._past.counts(signal, subjects, self._names)
+        before = min(last, self._raw_hour - 1)
+        past = self._past.counts_between(signal, subjects, self._names, first, before)
         recent: dict[str, dict[int, Counts]] = {subject: {} for subject in subjects}
         for (name, hour), same in grouped(self._named(self._recent.get(place, ())), 2):
             if name in recent:
                 recent[name][hour] = counts_of(added(same))
-        before = self._raw_hour - 1
-        return {
-            s: {**_within(past[s], first, min(last, before)), **_within(recent[s], first, last)}
-            for s in subjects
-        }
+        return {s: {**past[s], **_within(recent[s], first, last)} for s in subjects}
 
     def _named(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Rows (hour, subject, service, …) as (name, hour, …), in the order of name and hour."""
