@@ -31,7 +31,7 @@ from pathlib import Path
 END = datetime(2025, 11, 24, 12, tzinfo=timezone.utc)
 """The end of the telemetry, and the time of the measured runs."""
 
-CASES = ("empty", "cold", "growth", "cards")
+CASES = ("empty", "cold", "growth", "replay", "cards")
 _TOOLS = ("read_file", "run_bash", "search_code", "write_file", "git_diff", "list_files")
 _QUARTER = timedelta(minutes=15)
 _STATUSES = ("generated", "approved", "dismissed", "completed")
@@ -204,7 +204,8 @@ def _apart(action: Callable[..., None], *arguments: object, **named: object) -> 
 
 @dataclass
 class Figure:
-    """What one command cost: the median of its times in ms, and the largest peak of memory."""
+    """What one command cost: the median of its times in ms, of those of all processors together,
+    and the largest peak of memory. The ratios are to what it is compared with."""
 
     case: str
     what: str
@@ -213,10 +214,16 @@ class Figure:
     peak_mb: float = 0.0
     compared_with: str = ""
     ratio: float | None = None
+    processor_times_ms: list[float] = field(default_factory=list)
+    processor_ratio: float | None = None
 
     @property
     def median_ms(self) -> float:
         return statistics.median(self.times_ms)
+
+    @property
+    def processor_ms(self) -> float:
+        return statistics.median(self.processor_times_ms)
 
 
 @dataclass(frozen=True)
@@ -230,12 +237,15 @@ class Probe:
     accepted: tuple[int, ...] = (0,)
 
 
-def spent(command: Sequence[str], directory: Path, accepted: Sequence[int]) -> tuple[float, float]:
-    """Milliseconds and peak MB of a child. SystemExit if it fails."""
+def spent(
+    command: Sequence[str], directory: Path, accepted: Sequence[int], **variables: str
+) -> tuple[float, float, float]:
+    """Milliseconds, those of its processors, and peak MB of a child. SystemExit if it fails."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TASKGEN_")},
         "FGK_CONTEXTLOG_DIR": str(directory / "log"),
         "FGK_TASKS_DIR": str(directory / "tasks"),
+        **variables,
     }
     errors = directory / "stderr"
     with errors.open("wb") as stderr:
@@ -253,7 +263,8 @@ def spent(command: Sequence[str], directory: Path, accepted: Sequence[int]) -> t
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in accepted:
         raise SystemExit(f"{' '.join(command)[:200]}: {child.returncode}\n{errors.read_text()}")
-    return (ended - started) * 1000, usage.ru_maxrss / 1024
+    processors = usage.ru_utime + usage.ru_stime
+    return (ended - started) * 1000, processors * 1000, usage.ru_maxrss / 1024
 
 
 def measured(
@@ -264,15 +275,18 @@ def measured(
     for number in range(repeats):
         for probe in probes:
             probe.prepare(number)
-            ms, peak = spent(probe.command(number), directory, probe.accepted)
+            ms, processor_ms, peak = spent(probe.command(number), directory, probe.accepted)
             figure = figures[probe.what]
             figure.times_ms.append(ms)
+            figure.processor_times_ms.append(processor_ms)
             figure.peak_mb = max(figure.peak_mb, peak)
     for probe in probes:
         if probe.against:
             figure = figures[probe.what]
             figure.compared_with = probe.against
-            figure.ratio = figure.median_ms / figures[probe.against].median_ms
+            floor = figures[probe.against]
+            figure.ratio = figure.median_ms / floor.median_ms
+            figure.processor_ratio = figure.processor_ms / floor.processor_ms
     return list(figures.values())
 
 
@@ -394,8 +408,32 @@ def growth(root: Path, options: argparse.Namespace) -> Iterator[Figure]:
         else:
             figure.compared_with = f"{options.histories[0]} h"
             figure.ratio = figure.median_ms / shortest.median_ms
+            figure.processor_ratio = figure.processor_ms / shortest.processor_ms
         yield figure
         shutil.rmtree(directory)
+
+
+def replay(root: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    """A back-test of the demo, a run every quarter of an hour, against a first run over it."""
+    directory = root / "replay"
+    directory.mkdir()
+    spent(tgt("demo", "--json"), directory, (0,), TMPDIR=str(directory))
+    (demo,) = directory.glob("tgt-demo-*")
+    (demo / "context_log").rename(directory / "log")
+    settings = ("--json", "--env-file", str(demo / ".env"))
+    again = tgt("backtest", *settings, "--since", options.replayed, "--every", "15m")
+    first = tgt("run", *settings)
+
+    def forget(_round: int) -> None:
+        shutil.rmtree(directory / "tasks", ignore_errors=True)
+
+    floor = "tgt run, first"
+    probes = (
+        Probe(floor, always(first), prepare=forget),
+        Probe(f"tgt backtest --since {options.replayed}", always(again), floor, forget),
+    )
+    yield from measured("replay", "demo", directory, probes, options.repeats)
+    shutil.rmtree(directory)
 
 
 def cards(root: Path, options: argparse.Namespace) -> Iterator[Figure]:
@@ -452,13 +490,14 @@ def table(figures: Iterable[Figure]) -> str:
             figure.size,
             figure.what,
             f"{figure.median_ms:,.0f} ms",
+            f"{figure.processor_ms:,.0f} ms CPU",
             f"{figure.peak_mb:,.0f} MB",
-            f"{figure.ratio:.2f} x {figure.compared_with}" if figure.ratio is not None else "",
+            _compared(figure),
         )
         for figure in figures
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    right = (2, 3)
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    right = (2, 3, 4)
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column in right else cell.ljust(width)
@@ -466,6 +505,12 @@ def table(figures: Iterable[Figure]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def _compared(figure: Figure) -> str:
+    if figure.ratio is None or figure.processor_ratio is None:
+        return ""
+    return f"{figure.ratio:.2f} x ({figure.processor_ratio:.2f} x CPU) {figure.compared_with}"
 
 
 def _pairs(text: str) -> list[tuple[int, int]]:
@@ -480,6 +525,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--loads", type=_pairs, metavar="PER_HOURxHOURS,…")
     parser.add_argument("--histories", type=lambda t: [int(h) for h in t.split(",")], metavar="H,…")
     parser.add_argument("--growth-per-hour", type=int, default=1250)
+    parser.add_argument("--replayed", metavar="LENGTH", help="default: 7d, quick: 3h")
     parser.add_argument("--journals", type=_pairs, metavar="CARDSxLINES_EACH,…")
     parser.add_argument("--steps", action="store_true", help="calls as start and finish records")
     parser.add_argument("--directory", type=Path, help="where to put the data (default: temporary)")
@@ -492,6 +538,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         [(1250, 24)] if small else [(1250, 168), (20000, 168), (200000, 24)]
     )
     options.histories = options.histories or ([1, 24] if small else [1, 24, 168, 672])
+    options.replayed = options.replayed or ("3h" if small else "7d")
     options.journals = options.journals or (
         [(0, 1), (1000, 5)] if small else [(0, 1), (10000, 1), (100000, 5)]
     )
@@ -503,10 +550,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = machine()
     if not options.json:
         print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
+    actions = {"empty": empty, "cold": cold, "growth": growth, "replay": replay, "cards": cards}
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="tgt-speed-", dir=options.directory) as root:
         for case in options.case:
-            action = {"empty": empty, "cold": cold, "growth": growth, "cards": cards}[case]
+            action = actions[case]
             some = []
             for figure in action(Path(root), options):
                 some.append(figure)

@@ -26,9 +26,10 @@ def test_every_case_is_measured_and_told(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert {"cores", "cpu", "python", "duckdb", "loadAverage"} <= set(told["machine"])
     figures = told["figures"]
-    assert {figure["case"] for figure in figures} == {"empty", "cold", "growth", "cards"}
+    assert {figure["case"] for figure in figures} == {"empty", "cold", "growth", "replay", "cards"}
     assert all(figure["median_ms"] > 0 and figure["peak_mb"] > 5 for figure in figures)
     compared = [figure for figure in figures if figure["compared_with"]]
-    assert all(figure["ratio"] > 0 for figure in compared)
+    assert all(figure["ratio"] > 0 and figure["processor_ratio"] > 0 for figure in compared)
+    assert any(figure["what"] == "tgt backtest --since 3h" for figure in compared)
     assert any(figure["what"] == "tgt run, first" for figure in compared)
     assert list(tmp_path.iterdir()) == [], "the made-up data is removed"
