@@ -68,7 +68,7 @@ def test_a_file_may_be_met_while_it_is_written(tmp_path: Path, case: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}-{c.name}")
 def test_any_file_may_be_met_while_it_is_written(tmp_path: Path, case: Path) -> None:
-    _grow(case, tmp_path, (0.15, 0.3, 0.45, 0.6, 0.75, 1))
+    _grow(case, tmp_path, (0.3, 0.65, 1))
 
 
 # --- lines that the engine reads -----------------------------------------------------------------

@@ -155,7 +155,7 @@ def test_after_a_run_that_was_killed_the_next_is_right(logs: Path, cache: Path) 
 
 @pytest.mark.slow
 def test_wherever_it_was_killed(logs: Path, cache: Path) -> None:
-    _killed_everywhere(logs, cache, 40)
+    _killed_everywhere(logs, cache, 20)
 
 
 def test_killed_while_it_added_to_what_was_there(logs: Path, cache: Path) -> None:

@@ -199,7 +199,7 @@ def _compare(
 
 
 @pytest.mark.slow
-@some(60)
+@some(25)
 @given(**WORLDS)
 def test_also_of_many_worlds(
     engine: Engine, events: list[Event], late: int, minutes: int, services: list[str]
