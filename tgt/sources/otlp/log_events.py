@@ -6,8 +6,10 @@ nowhere is not understood.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from tgt.sources.base import SKIPPED, Outcome, Record, unknown
 from tgt.sources.codex import outputs as codex
@@ -57,6 +59,9 @@ def is_claude(item: Item) -> bool:
     return item.scope.startswith("com.anthropic.claude_code") or item.service == "claude-code"
 
 
+_LONGEST_PARAMETERS = 65_536
+
+
 def asks_a_person(item: Item) -> str | None:
     """The call that a person was asked about, where the time of that counts as the call's."""
     if item.name not in {"codex.tool_decision", "tool_decision"} or is_claude(item):
@@ -85,13 +90,26 @@ def _claude_error(item: Item) -> Record:
 
 def _reported_tool(item: Item) -> Record:
     how = reported(item, success=truth(item.told("success")))
-    name = text(item.told("tool")) or "unknown"
-    record = tool(item, "end", name, how)
+    record = tool(item, "end", _name_of_tool(item), how)
     decision = text(item.attributes.get("decision"))
     if is_refusal(decision) or is_abort(decision):
         untold = {"failed": None, "error": None, "elapsed_ms": None, "soft_failed": None}
         record |= {**untold, "error_type": "user_rejected"}
     return own_tool(item, record)
+
+
+def _name_of_tool(item: Item) -> str:
+    """Claude Code calls all tools of servers alike, and tells which beside it if it may."""
+    name = text(item.told("tool")) or "unknown"
+    if name != "mcp_tool":
+        return name
+    told = item.attributes
+    packed = told.get("tool_parameters")
+    if isinstance(packed, str) and packed[:1] == "{" and len(packed) <= _LONGEST_PARAMETERS:
+        with suppress(ValueError, RecursionError):
+            told = {**json.loads(packed), **told}
+    server, called = text(told.get("mcp_server_name")), text(told.get("mcp_tool_name"))
+    return f"mcp__{server}__{called}" if server and called else name
 
 
 # Of the tools of Gemini CLI and Qwen Code those about which nobody is asked.
