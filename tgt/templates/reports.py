@@ -16,7 +16,7 @@ _REPORT = re.compile(
     r"|short test summary info[ =]{1,80}\nFAILED |^FAILED \((?:failures|errors)=|^FAILURES!"
     r"|^ *(?:Tests?|Test Files|Test Suites):? {1,10}(?:\d{1,6} passed, )?\d{1,6} failed"
     r"|test result: FAILED|^--- FAIL: |^FAIL\t|^# fail [1-9]|^There were failing tests"
-    r"|\b\d{1,6} (?:tests?|examples?|specs?), (?:\d{1,6} assertions?, )?[1-9]\d{0,5} failures?"
+    r"|\b\d{1,6} (?:tests?|runs|examples?|specs?), (?:\d{1,6} assertions?, )?[1-9]\d{0,5} failures?"
     r"|\bExecuted \d{1,6} tests?, with [1-9]"
     r"|\b\d{1,6} tests? completed, [1-9]\d{0,5} failed|^Failed!  - Failed: "
     r"|^ *[1-9]\d{0,5} (?:fail|failing|tests? failed)$|Tests run: \d{1,6}, Failures: [1-9]",

@@ -72,6 +72,7 @@ _FORMS: dict[str, str] = {
         r"|(?<=\w)\([^\n]{0,400}\)(?= errored)"
         r"|(?<=current branch )\S{1,200}|(?<=undefined: )\w{1,100}|(?<=KeyError: )\S{1,100}\Z"
         r"|(?<=src refspec )\S{1,200}|(?<=daemon: network )\S{1,200}"
+        r"|(?<=No such container: )\S{1,200}"
         r"|(?<=between main and )\S{1,200}"
         r"|(?<=^tar: )\S{1,200}(?=: Cannot)"
         r"|(?<=on endpoint )\S{1,200}|(?<=for matching )\S{1,3}"
@@ -157,6 +158,7 @@ _PREFIX = re.compile(
 # What was asked or written, behind what says that it failed.
 _TAIL = re.compile(
     r"(?P<kept>\btimed out after <time>|\bexpected lines in <path>|\bregex parse error"
+    r"|\brequires approval"
     r"|\bcannot use(?= .{1,200} \((?:variable|value|constant|untyped|type))"
     r"|\bPermission to use \w{1,40} with command [\w./-]{1,60}"
     r"|\bReason: \[[\w /-]{1,60}\])[: ].*?(?P<end> has been denied|\Z)"
