@@ -61,7 +61,7 @@ def examine(settings: Settings, now: datetime, misspelled: Mapping[str, str]) ->
     content: Mapping[str, Card] = {}
     checks = [_settings(misspelled), *_directory(settings.tasks_dir)]
     try:
-        journal = Journal(settings.tasks_dir).read()
+        journal = Journal(settings.tasks_dir).read(_when)
         content = journal.cards
         checks.append(_journal(settings.tasks_dir, len(content), journal.skipped_lines))
     except StoreError as failure:
@@ -76,6 +76,12 @@ def examine(settings: Settings, now: datetime, misspelled: Mapping[str, str]) ->
     checks.extend(_telemetry(settings, now))
     checks.extend(_documentation(settings))
     return tuple(checks)
+
+
+def _when(card: Card) -> Card:
+    """When a card was made, which is all of it that is looked at here."""
+    keys = ("id", "generatedAt", "savedAt")
+    return Card({key: card.data[key] for key in keys if key in card.data})
 
 
 # --- settings and files ---------------------------------------------------------------------------

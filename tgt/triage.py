@@ -39,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Cleanup:
-    """The cards that were dropped or, in a dry run, would have been."""
+    """The cards, in brief, that were dropped or, in a dry run, would have been."""
 
     removed: tuple[Card, ...]
     dry_run: bool = False
@@ -208,13 +208,15 @@ def cleanup(journal: Journal, now: datetime, *, days: int, dry_run: bool = False
     A card whose dismissal still has an end to come, or no known time, is kept.
     """
     age = timedelta(days=days)
+
+    def stale() -> tuple[Card, ...]:
+        return tuple(card.brief() for card in journal.one_by_one() if _stale(card, now, age))
+
     if dry_run or not journal.exists():
-        cards = journal.read().cards.values()
-        return Cleanup(tuple(card for card in cards if _stale(card, now, age)), dry_run)
+        return Cleanup(stale(), dry_run)
     with journal.writing() as writer:
-        cards = writer.cards.values()
-        removed = tuple(card for card in cards if _stale(card, now, age))
-        writer.rewrite(card for card in cards if not _stale(card, now, age))
+        removed = stale()
+        writer.rewrite(card for card in journal.one_by_one() if not _stale(card, now, age))
     return Cleanup(removed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgt.cli.tasks import journal_cards
+from tgt.cli.tasks import warn_of_skipped
 
 if TYPE_CHECKING:
     from tgt.cli.request import Request
@@ -18,7 +18,9 @@ def stats(request: Request) -> None:
     from tgt.tasks import quota, statistics
 
     settings, now = request.settings(), request.now
-    cards = journal_cards(request).values()
+    content = request.journal().read(statistics.counted)
+    warn_of_skipped(request, content.skipped_lines)
+    cards = content.cards.values()
     state, warnings = request.sidecar().read(cards)
     for warning in warnings:
         diagnostics.warn(warning)

@@ -56,13 +56,6 @@ def harmless(text: str | None) -> str | None:
     return None if text is None else safe(text, lines=True)
 
 
-def journal_cards(request: Request) -> dict[str, Card]:
-    """All cards as they are written; a warning counts the lines of the journal that are none."""
-    content = request.journal().read()
-    warn_of_skipped(request, content.skipped_lines)
-    return content.cards
-
-
 def warn_of_skipped(request: Request, count: int) -> None:
     from tgt import diagnostics
     from tgt.output.words import plural

@@ -76,13 +76,38 @@ class Journal:
     def __init__(self, tasks_dir: Path) -> None:
         self.path = tasks_dir / FILE_NAME
 
-    def read(self) -> JournalContent:
-        """All cards; no journal is an empty one. Raises StoreError."""
+    def read(self, kept: Callable[[Card], Card] = lambda card: card) -> JournalContent:
+        """All cards, or what is ``kept`` of each: many need little memory then. No journal is an
+        empty one. Raises StoreError."""
+
+        def load(descriptor: int, span: Span) -> Card | None:
+            card = _load(descriptor, span)
+            return card if card is None else kept(card)
+
         with self.opened() as descriptor:
             if descriptor is None:
                 return JournalContent()
-            cards, skipped = _read(descriptor)
+            cards, skipped = _read(descriptor, load=load)
             return JournalContent(cards, len(skipped))
+
+    def one_by_one(self) -> Iterator[Card]:
+        """All cards, oldest first, of which one at a time is in memory."""
+
+        def place(descriptor: int, span: Span) -> Card | None:
+            card = _load(descriptor, span)
+            return (
+                card
+                if card is None
+                else Card({"id": card.id, "offset": span[0], "length": span[1]})
+            )
+
+        with self.opened() as descriptor:
+            if descriptor is None:
+                return
+            for placed in _read(descriptor, load=place)[0].values():
+                span = placed.data["offset"], placed.data["length"]
+                if (card := _load(descriptor, span)) is not None:
+                    yield card
 
     def each(self, take: Callable[[Card], None]) -> None:
         """Hand on all cards, one by one; of two with the same id the second is the newer."""
@@ -109,14 +134,8 @@ class Journal:
         return skipped
 
     def brief(self, whole: Callable[[Card], bool] = lambda _card: False) -> dict[str, Card]:
-        """All cards, in brief but for those that are wanted whole: many need little memory."""
-
-        def load(descriptor: int, span: Span) -> Card | None:
-            card = _load(descriptor, span)
-            return card if card is None or whole(card) else card.brief()
-
-        with self.opened() as descriptor:
-            return {} if descriptor is None else _read(descriptor, load=load)[0]
+        """All cards, in brief but for those that are wanted whole."""
+        return self.read(lambda card: card if whole(card) else card.brief()).cards
 
     def ids(self) -> list[str]:
         """The ids of all cards, as far as their lines can be told without being parsed."""

@@ -7,10 +7,12 @@ counted as ``unknown`` and never as a number.
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from tgt.tasks.card import Card, Status
 
@@ -50,6 +52,31 @@ class Verdicts:
     approved: int = 0
     dismissed: int = 0
     undecided: int = 0
+
+
+def counted(card: Card) -> Card:
+    """What the statistics, and the quota, look at; little of a card, since there may be many."""
+    generated = card.data.get("generatedAt")
+    kept = {
+        "id": card.id,
+        "status": sys.intern(card.status),
+        "severity": sys.intern(card.severity),
+        "type": sys.intern(card.type),
+        "priority": card.priority,
+        "confidence": card.confidence,
+        "generatedAt": generated,
+        "metadata": _metadata(sys.intern(card.analyzer)),
+    }
+    if card.time("generatedAt") is None:
+        kept["savedAt"] = card.data.get("savedAt")
+    if approved := card.data.get("approvedAt"):
+        kept["approvedAt"] = approved
+    return Card(kept)
+
+
+@cache
+def _metadata(analyzer: str) -> dict[str, str]:
+    return {"analyzer": analyzer}
 
 
 def summarize(cards: Iterable[Card]) -> TaskStatistics:
