@@ -266,7 +266,6 @@ def test_a_store_that_cannot_be_used_is_begun_anew(logs: Path, cache: Path, dama
             assert timeline.store.is_kept == ("directory" not in damage)
 
 
-@pytest.mark.xfail(reason="a store that proves damaged while it is asked is kept")
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_damage_inside_costs_at_most_one_run(logs: Path, cache: Path, share: float) -> None:
     """Most of a store is looked at only when somebody asks for it."""
@@ -281,7 +280,6 @@ def test_damage_inside_costs_at_most_one_run(logs: Path, cache: Path, share: flo
     assert _held(logs, cache) == _expected()
 
 
-@pytest.mark.xfail(strict=True, reason="spilling follows a link in place of the cache")
 def test_what_is_no_file_of_ours_stays(logs: Path, cache: Path, tmp_path: Path) -> None:
     """A link could lead anywhere; what lies behind it is neither read, written nor removed."""
     _held(logs, cache)
@@ -377,12 +375,9 @@ def _files_at_most(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [0, 5_000, 100_000, 500_000])
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_full_disk_costs_no_answer(
-    tmp_path: Path, cache: Path, size: int, is_there: bool, request: pytest.FixtureRequest
+    tmp_path: Path, cache: Path, size: int, is_there: bool
 ) -> None:
     """Also one that becomes full."""
-    if is_there and size < 100_000:
-        reason = "what fails at the end of a run is no failure of reading or writing to its engine"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     logs = tmp_path / "context_log"
     logs.mkdir()
     lines = [
@@ -426,7 +421,6 @@ def test_cards_are_made_whatever_is_in_place_of_the_cache(world: World, what: st
 # --- who may read what it writes -----------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="only what is there at ATTACH has its mode")
 def test_what_is_written_is_for_its_owner_alone(
     logs: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

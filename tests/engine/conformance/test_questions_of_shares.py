@@ -216,7 +216,6 @@ def test_a_signal_that_was_not_declared_can_be_asked_of_any_window(
             asked.readings(NEW, hours)
 
 
-@pytest.mark.xfail(strict=True, reason="it begins where the window does, and not with the hour")
 def test_also_of_a_longer_one_that_begins_within_an_hour(engine: Engine) -> None:
     end = END - timedelta(minutes=17)
     world = [call(m, f"c{m % 4}", "a", elapsed_ms=m) for m in range(20, 400, 7)]

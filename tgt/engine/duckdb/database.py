@@ -6,6 +6,7 @@ from telemetry or from a user, are always parameters.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,17 @@ import duckdb
 
 from tgt.engine.duckdb import limits
 from tgt.errors import TelemetryError
+
+_DAMAGES = (
+    *(duckdb.IOException, duckdb.FatalException, duckdb.InternalException),
+    duckdb.SerializationException,
+)
+
+
+def tells_damage(failure: duckdb.Error) -> bool:
+    """Whether a file of the engine's can be read, or written, no further. Of a checksum that is
+    wrong it says no more than that there is an error."""
+    return isinstance(failure, _DAMAGES) or type(failure) is duckdb.Error
 
 
 class Database:
@@ -29,6 +41,8 @@ class Database:
         self._memory_mb = memory_mb
         self._spill = spill
         self.connection = connection or duckdb.connect(":memory:")
+        self.is_damaged = False
+        """Whether what is stored could not be read."""
         settings: dict[str, Any] = {
             "TimeZone": "UTC",
             "memory_limit": f"{limits.engine_mb(memory_mb)}MB",
@@ -53,6 +67,7 @@ class Database:
     def run(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a statement. Raises duckdb.Error, or TelemetryError where memory is short."""
         used = {name: value for name, value in parameters.items() if f"${name}" in statement}
+        before = os.umask(0o077)  # DuckDB has no setting for the mode of its files
         try:
             return self.connection.execute(statement, used).fetchall()
         except RuntimeError as failure:
@@ -64,6 +79,11 @@ class Database:
                 f"the telemetry of this window does not fit into {self._memory_mb} MB",
                 hint="raise TASKGEN_MEMORY_MB",
             ) from None
+        except duckdb.Error as failure:
+            self.is_damaged |= tells_damage(failure)
+            raise
+        finally:
+            os.umask(before)
 
     def value(self, statement: str, **parameters: Any) -> Any:
         """The first column of the first row."""
@@ -78,7 +98,11 @@ class Database:
             self.run(f"DROP TABLE IF EXISTS temp.{name}")
 
     def close(self) -> None:
-        self.connection.close()
+        before = os.umask(0o077)  # what is stored is written to its end now
+        try:
+            self.connection.close()
+        finally:
+            os.umask(before)
 
 
 def columns(kinds: Iterable[tuple[str, str]]) -> str:

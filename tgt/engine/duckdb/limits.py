@@ -58,6 +58,8 @@ def spill_directory(cache: Path | None) -> Path | None:
         except OSError:
             return None
     directory = cache / _SPILL
+    if cache.is_symlink():
+        return None  # it could lead anywhere
     try:
         fsio.ensure_directory(cache)
     except StoreError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -56,6 +57,8 @@ class _Hours:
     sums: dict[str, list[tuple[int, Sequence[Any]]]] = field(default_factory=dict)
     bad: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """How many conversations were bad at last in which hour."""
+    before: Callable[[int], Mapping[str, Sequence[Any]]] = lambda _: {}
+    """The sums of the hours before those, from one on."""
     _since: dict[int, dict[str, Counts]] = field(default_factory=dict)
 
     def since(self, first: int) -> dict[str, Counts]:
@@ -65,8 +68,11 @@ class _Hours:
         return self._since[first]
 
     def _counts(self, first: int) -> Iterator[tuple[str, Counts]]:
-        for subject, hours in self.sums.items():
-            inside = [sums for hour, sums in hours if hour >= first]
+        before = self.before(first)
+        for subject in dict.fromkeys((*before, *self.sums)):
+            inside = [sums for hour, sums in self.sums.get(subject, ()) if hour >= first]
+            if subject in before:
+                inside.append(before[subject])
             if inside:
                 bad = sum(n for hour, n in self.bad.get(subject, ()) if hour >= first)
                 yield subject, counts_of(added(inside), bad)
@@ -204,10 +210,11 @@ class DuckDBSnapshot:
         """The counts of a window, of events alone."""
         if self._is_own(window):
             return self._own_hours(window, signal)[0].since(0)
-        inside = f"us >= {to_us(window.start)} AND us <= {self._end}"
+        start = to_us(window.start) // HOUR_US * HOUR_US  # as of those that were declared
+        inside = f"us >= {start} AND us <= {self._end}"
         events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
         if len(self._walk.spans) > 1:
-            length = self._end - to_us(window.start)
+            length = self._end - start
             asked, table = self._walk.answer(
                 ("narrow", signal, length), lambda: self._narrow(signal, length)
             )
@@ -279,17 +286,15 @@ class DuckDBSnapshot:
         longest = self._past.longest
         if longest not in self._longer:
             first = end - longest
-            keys = {s.key: place for place, s in enumerate(self._shares)}
-            rows: list[Sequence[Any]] = [
-                (keys[key], *row)
-                for key, *row in self._past.sums(first, self._raw_hour)
-                if key in keys
-            ]
-            rows += [(place, *row) for place, some in self._recent.items() for row in some]
+            sealed = self._past.sums(first, self._raw_hour, self._names)
+            rows = [(place, *row) for place, some in self._recent.items() for row in some]
             bad = self._walk.answer(
                 ("longer bad", longest, self._names), lambda: self._longer_bad(longest)
             )
-            self._longer[longest] = self._by_hour({self._number: rows}, bad)
+            hours = self._by_hour({self._number: rows}, bad)
+            for key, place in self._places.items():
+                hours[place].before = partial(sealed.since, key)
+            self._longer[longest] = hours
         return self._longer[longest]
 
     def _longer_bad(self, hours: int) -> dict[int, list[Sequence[Any]]]:
@@ -400,20 +405,18 @@ class DuckDBSnapshot:
         """The values of a window by signal, subject and bucket."""
         if window in self._buckets or not self._distributions:
             return self._buckets.get(window, {})
+        values: dict[int, dict[str, dict[int, int]]] = {}
         if self._is_own(window):
             inside = self._since(window)
             held = self._walk.answer(("own values", inside), lambda: self._own_rows(inside))
-            rows = held.get(self._number, [])
         else:
-            keys = {s.key: place for place, s in enumerate(self._distributions)}
             first = to_us(window.start) // HOUR_US
-            rows = [
-                (keys[key], *row)
-                for key, *row in self._past.values(first, self._raw_hour)
-                if key in keys
-            ]
-            rows += self._walk.answer("recent values", self._recent_rows).get(self._number, [])
-        values: dict[int, dict[str, dict[int, int]]] = {}
+            sealed = self._past.values(first, self._raw_hour, self._names)
+            for place, signal in enumerate(self._distributions):
+                some = sealed.get(signal.key, {})
+                values[place] = {name: dict(buckets) for name, buckets in some.items()}
+            held = self._walk.answer("recent values", self._recent_rows)
+        rows = held.get(self._number, [])
         for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET):
             of = values.setdefault(place, {}).setdefault(self._name(subject, service), {})
             of[bucket] = of.get(bucket, 0) + n

@@ -237,11 +237,7 @@ class Store:
                 # A pipe would hang, and a link lead out of the task directory.
                 raise OSError(errno.EINVAL, "not a regular file")
         quoted = str(path).replace("'", "''")
-        before = os.umask(0o077)  # DuckDB has no setting for the mode of its files
-        try:
-            self.database.run(f"ATTACH '{quoted}' AS {name}{options}")
-        finally:
-            os.umask(before)
+        self.database.run(f"ATTACH '{quoted}' AS {name}{options}")
 
     def _detach(self, name: str) -> None:
         with contextlib.suppress(duckdb.Error):
@@ -322,14 +318,6 @@ class Store:
         if self.meta(name) != value:
             self.delete("meta", f"name = '{name}'")
             self.insert("meta", "SELECT $name AS name, $value AS value", name=name, value=value)
-
-    def begin(self) -> None:
-        self.database.run("BEGIN")
-
-    def commit(self) -> None:
-        """Make durable what was changed. A cache that cannot be written costs the next run time and
-        is no failure: it is then as it was, and the run goes on with what it has in memory."""
-        self.database.run("COMMIT")
 
     def discard(self) -> None:
         """Remove the file, if it is kept, so that the next run begins it anew. Close it first."""

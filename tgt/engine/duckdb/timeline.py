@@ -11,7 +11,7 @@ import duckdb
 
 from tgt.engine.duckdb import conversations, inventory, limits, rollups, texts
 from tgt.engine.duckdb.correlate import Correlator
-from tgt.engine.duckdb.database import Database
+from tgt.engine.duckdb.database import Database, tells_damage
 from tgt.engine.duckdb.history import MINUTE_US, Past
 from tgt.engine.duckdb.ingest import Ingest
 from tgt.engine.duckdb.queries import CUT, OBSERVED, DuckDBSnapshot
@@ -72,9 +72,11 @@ class DuckDBTimeline:
         for space in spaces:
             try:
                 self._open(space, since, last, progress)
-            except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException):
+            except duckdb.Error as failure:
                 self._close()
-                if space is spaces[-1]:
+                # What fails at the end of a transaction is of a kind of its own.
+                yields = tells_damage(failure) or isinstance(failure, duckdb.TransactionException)
+                if space is spaces[-1] or not yields:
                     raise
             else:
                 return
@@ -90,6 +92,7 @@ class DuckDBTimeline:
             key = "\0".join((code_key(), *sorted(self._sources), *names))
             self.store = Store(self.database, workspace, key)
             self.store.services = self._services
+            self.database.is_damaged = False  # what was damaged has been replaced
             self.past = Past(self.database)
             self._update(since, last, progress)
         except BaseException:
@@ -134,6 +137,8 @@ class DuckDBTimeline:
         if hasattr(self, "database"):
             with contextlib.suppress(duckdb.Error):
                 self.database.close()
+            if self.database.is_damaged and hasattr(self, "store"):
+                self.store.discard()
         if self._spill:
             limits.release(self._spill)
 
