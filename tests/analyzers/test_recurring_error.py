@@ -270,6 +270,18 @@ def test_a_text_is_bounded_and_remains_itself() -> None:
     assert shortened(long + "x") != shortened(long + "y"), "what was cut off still tells them apart"
 
 
+def test_a_title_is_cut_at_a_word_and_a_sentence_ends_once(world: World, judge: Judge) -> None:
+    error = "ledger.Locked: the ledger is locked by somebody else who may be at work. Was it you?"
+    for i in range(3):
+        world.write(_failure(30 + i, f"c{i}", error), call(29.5 + i, f"c{i}", "Bash"))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.title == (
+        "Bash fails again and again: ledger.Locked: the ledger is locked by somebody else who may"
+        " be at work. Was…"
+    )
+    assert "Was it you? It took 1 further call and" in finding.description
+
+
 def test_a_text_with_an_at_sign_names_no_service(world: World, judge: Judge) -> None:
     world.write(*_days(3, "npm error 404 @scope/ui is not in this registry"))
     (subject,) = _subjects(judge(ANALYZER))

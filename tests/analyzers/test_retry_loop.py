@@ -184,7 +184,9 @@ def test_the_same_failure_again_whatever_happens_in_between(world: World, judge:
             call(49.7 - i, "c", "Edit", args_preview=f"{i}"),
         )
     (finding,) = judge(ANALYZER).findings
-    assert finding.title == "Bash fails again and again in one conversation"
+    assert finding.title == (
+        "Bash fails again and again in one conversation: Pre-commit validation failed: [DIALYZER]"
+    )
     assert finding.evidence.details["kind"] == "again"
     assert "7 calls of Bash, with the same error each time" in finding.description
     assert "7 calls, 6.0 minutes" in finding.description

@@ -101,12 +101,13 @@ class RecurringErrorAnalyzer:
             Examples(each.samples, counted.median_us, used),
             severity=severity(each),
             impact=many / used,
-            title=f"{tool} fails again and again: {shortened(each.text)}",
+            title=f"{tool} fails again and again: {in_a_title(each.text)}",
             description=(
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"
                 f" in the last {days} days ({counted.events} times,"
                 f" first on {from_us(counted.first_us):{_DAY}}, last on"
-                f" {from_us(counted.last_us):{_DAY}}): {each.text}.{_same(each)} {_cost(each)}"
+                f" {from_us(counted.last_us):{_DAY}}):"
+                f" {_sentence(each.text)}{_same(each)} {_cost(each)}"
             ),
             fix=Fix(
                 approach=known.name if known else "tell_or_supply_what_is_missing",
@@ -149,6 +150,13 @@ def shortened(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{text[: LONGEST_TEXT - 12].rstrip()}… ({digest})"
+
+
+def in_a_title(text: str) -> str:
+    """A text of at most LONGEST_TEXT characters, to the end of a word."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[: LONGEST_TEXT - 1].rpartition(' ')[0] or text[: LONGEST_TEXT - 1]}…"
 
 
 def severity(each: Recurrence) -> Severity:
@@ -196,6 +204,10 @@ def _samples_say(each: Recurrence) -> str:
     return f"The samples show what was tried{where}"
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def _same(each: Recurrence) -> str:
     if (each.same_call or 0) < MIN_CONVERSATIONS:
         return ""
@@ -206,7 +218,8 @@ def _cost(each: Recurrence) -> str:
     cost, events = each.cost, each.counted.events
     if cost.calls is None or cost.seconds is None:
         return "It did not go well again in any of these conversations."
-    words = f"It took {cost.calls:g} further calls and {seconds(cost.seconds)} (median) until it"
+    calls = "call" if cost.calls == 1 else "calls"
+    words = f"It took {cost.calls:g} further {calls} and {seconds(cost.seconds)} (median) until it"
     words += " went well again"
     return (
         f"{words}; after {cost.given_up} of {events} it never did."

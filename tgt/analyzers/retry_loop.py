@@ -15,6 +15,7 @@ from tgt.analyzers.builder import Builder
 from tgt.analyzers.figures import Measure, Unit, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.loops import MIN_CALLS, loops, minutes
+from tgt.analyzers.recurring_error import in_a_title
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Repetition, Run
@@ -83,7 +84,7 @@ class RetryLoopAnalyzer:
             Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(runs)),
             severity=severity_of(worst.calls, high=10, critical=20),
             impact=min(1.0, calls / 100),
-            title=f"{both} {_WORDS[worst.kind]}",
+            title=f"{both} {_WORDS[worst.kind]}{_which(worst)}",
             description=(
                 f"In one conversation{_where(worst)} there were {worst.calls} calls of {both}"
                 f"{_together(worst)}, {_HOW[worst.kind]}:"
@@ -128,6 +129,11 @@ def _together(run: Run) -> str:
     if run.kind is Repetition.AGAIN:
         return ""
     return " and other tools in a row" if run.kind is Repetition.MIXED else " in a row"
+
+
+def _which(run: Run) -> str:
+    """The error, where all calls of a run had the same."""
+    return f": {in_a_title(run.error)}" if run.error and run.kind is Repetition.AGAIN else ""
 
 
 def _where(run: Run) -> str:
