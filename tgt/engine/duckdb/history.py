@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from tgt.engine.duckdb import understanding
 from tgt.engine.duckdb.database import Database
@@ -23,6 +23,10 @@ from tgt.stats.distributions import Histogram
 _USUAL_HOURS = 24
 _MOST_HELD = 1000
 MINUTE_US = 60_000_000
+
+
+Values: TypeAlias = dict[int, dict[str, dict[int, int]]]
+"""How many values are in which bucket, by the key of the signal and the name."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class Past:
         self._hours: dict[int, list[tuple[str, int, int]]] = {}
         self._files: list[tuple[int | None, int, int]] | None = None
         self._totals: dict[tuple[int, str], Total] = {}
-        self._sums: tuple[tuple[int, int], list[tuple[Any, ...]]] = ((0, 0), [])
-        self._values: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+        self._sums: tuple[tuple[int, int, Names], Sealed] | None = None
+        self._values: dict[tuple[int, int, Names], Values] = {}
         self._between: dict[tuple[int, str, int], tuple[int, dict[int, Counts]]] = {}
         self._asked: set[Hashable] = set()
         self.longest = _USUAL_HOURS
@@ -138,28 +142,35 @@ class Past:
         self._asked.add(question)
         return is_new
 
-    def sums(self, first: int, end: int) -> list[tuple[Any, ...]]:
-        """The counts of the hours in [first, end): rows (key of the signal, hour, subject, service,
-        SUMS). Windows that end in one hour ask for the same."""
-        if self._sums[0] != (first, end):
+    def sums(self, first: int, end: int, names: Names) -> Sealed:
+        """The counts of the hours in [first, end). Windows ending in one hour ask for the same."""
+        key = (first, end, names)
+        if self._sums is None or self._sums[0] != key:
             rows = self._db.run(
                 f"SELECT signal, hour, subject, service, {', '.join(SUMS)} FROM rollups"
                 f" WHERE bucket IS NULL AND hour >= {first} AND hour < {end}"
             )
-            self._sums = ((first, end), rows)
+            self._sums = (key, Sealed(rows, names))
         return self._sums[1]
 
-    def values(self, first: int, end: int) -> list[tuple[Any, ...]]:
-        """The values of the hours in [first, end) together: rows (key of the signal, subject,
-        service, NULL, bucket, n)."""
-        if (first, end) not in self._values:
+    def values(self, first: int, end: int, names: Names) -> Values:
+        """The values of the hours in [first, end) together."""
+        key = (first, end, names)
+        if key not in self._values:
             # Those that end elsewhere are not asked for again.
-            self._values = {hours: rows for hours, rows in self._values.items() if hours[1] == end}
-            self._values[first, end] = self._db.run(
-                "SELECT signal, subject, service, NULL, bucket, sum(n)::BIGINT FROM rollups"
+            self._values = {each: held for each, held in self._values.items() if each[1] == end}
+            rows = self._db.run(
+                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM rollups"
                 f" WHERE bucket IS NOT NULL AND hour >= {first} AND hour < {end} GROUP BY ALL"
+                " ORDER BY bucket"
             )
-        return self._values[first, end]
+            values: Values = {}
+            for signal, subject, service, bucket, n in rows:
+                name = names.of(subject, service)
+                of = values.setdefault(signal, {}).setdefault(name, {})
+                of[bucket] = of.get(bucket, 0) + n
+            self._values[key] = values
+        return self._values[key]
 
     def counts(
         self, signal: Signal, subjects: Sequence[str], names: Names
@@ -232,6 +243,28 @@ class Past:
         for subject, hours in self.histograms(signal, subjects, names).items():
             self._totals.setdefault((key, subject), Total(hours))
         return {s: self._totals[key, s].between(first, end) for s in subjects}
+
+
+class Sealed:
+    """The counts of some hours that are over, by the key of the signal and the name."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]], names: Names) -> None:
+        self._hours: dict[int, dict[str, list[tuple[int, Sequence[Any]]]]] = {}
+        self._since: dict[tuple[int, int], dict[str, list[Any]]] = {}
+        for signal, hour, subject, service, *sums in rows:
+            named = self._hours.setdefault(signal, {})
+            named.setdefault(names.of(subject, service), []).append((hour, sums))
+
+    def since(self, signal: int, first: int) -> Mapping[str, Sequence[Any]]:
+        """The sums of the hours from ``first`` on, by the name."""
+        if (signal, first) not in self._since:
+            inside = {
+                name: [sums for hour, sums in hours if hour >= first]
+                for name, hours in self._hours.get(signal, {}).items()
+            }
+            sums = {name: added(some) for name, some in inside.items() if some}
+            self._since[signal, first] = sums
+        return self._since[signal, first]
 
 
 class Total:

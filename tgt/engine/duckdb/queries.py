@@ -210,11 +210,10 @@ class DuckDBSnapshot:
         """The counts of a window, of events alone."""
         if self._is_own(window):
             return self._own_hours(window, signal)[0].since(0)
-        start = to_us(window.start) // HOUR_US * HOUR_US  # as of those that were declared
-        inside = f"us >= {start} AND us <= {self._end}"
+        inside = f"us >= {to_us(window.start)} AND us <= {self._end}"
         events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
         if len(self._walk.spans) > 1:
-            length = self._end - start
+            length = self._end - to_us(window.start)
             asked, table = self._walk.answer(
                 ("narrow", signal, length), lambda: self._narrow(signal, length)
             )
