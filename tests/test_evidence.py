@@ -176,6 +176,14 @@ def test_where_telemetry_is_gone_the_card_has_its_samples(world: World) -> None:
     assert len(lines(world, card).lines) == 12, "it is back"
 
 
+def test_a_sample_that_says_where_it_stood_is_believed(world: World) -> None:
+    stored = {"timestamp": format_time(END), "file": "/var/log/a.jsonl", "line": 7, "text": "no"}
+    card = spike(world)
+    card = card.changed(evidence={**card.mapping("evidence"), "samples": [stored]}, fingerprint="x")
+    (line,) = lines(world, card).lines
+    assert (line.file, line.line, line.text) == ("/var/log/a.jsonl", 7, "no")
+
+
 def test_events_that_are_missing_cannot_be_shown(world: World) -> None:
     world.write(*hours_of(lambda m, conv, _: [call(m, conv)], hours=24 * 8, per_hour=4, after=6))
     world.run(analyzers=("telemetry_silence",))

@@ -280,7 +280,7 @@ def _subject(card: Card, sample: Sample, mask: Mask) -> str:
     act, name = sample.values.get("act"), sample.values.get("name")
     if not isinstance(act, str):
         return card.subject
-    if about.act == act and (name is None or name == about.name):
+    if about.act == subjects.UPSTREAM or (about.act == act and name in {None, about.name}):
         return card.subject
     return mask(str(subjects.Subject(act, name if isinstance(name, str) else None)))
 
@@ -299,6 +299,8 @@ def _own(card: Card) -> Iterator[Line]:
             yield Line(
                 at,
                 card.subject,
+                file=words.get("file"),
+                line=line if isinstance(line := sample.get("line"), int) else None,
                 conv_id=words.get("convId"),
                 event_id=words.get("eventId") or words.get("id"),
                 text=words.get("text"),
@@ -317,6 +319,9 @@ def _located(
     snapshot = timeline.at(max(windows, key=lambda window: window.end))
     any_event = Signal("any event", by="'any'")
     for line in own:
+        if line.line is not None:
+            yield line
+            continue
         # A time in a card is cut to milliseconds.
         moment = Interval(line.at - _MICROSECOND, line.at + _MILLISECOND - _MICROSECOND)
         samples = snapshot.examples(any_event, "any", moment, _MOST_AT_ONCE).samples

@@ -113,3 +113,16 @@ def test_what_lies_beyond_the_limit_is_red(card_data: Callable[..., dict[str, An
     (line,) = [line for line in shown.splitlines() if "by hour" in line]
     assert "\x1b[31m█" in line
     assert "\x1b[36m▁" in line
+
+
+@pytest.mark.parametrize(
+    ("keys", "head"),
+    [
+        ({"file": "/var/log/a.jsonl", "line": 7}, "T  c-1  /var/log/a.jsonl:7"),
+        ({"file": "/var/log/a.jsonl", "line": None}, "T  c-1  /var/log/a.jsonl"),
+        ({}, "T  c-1"),
+    ],
+)
+def test_a_sample_says_where_it_stands(keys: dict[str, Any], head: str) -> None:
+    sample = {"timestamp": "T", "convId": "c-1", "text": "no", **keys}
+    assert evidence_view.sample_parts(sample, "tool_call/ls") == (head, "no", "")

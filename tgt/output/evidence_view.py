@@ -198,12 +198,13 @@ def sample_parts(sample: object, subject: str) -> tuple[str, str, str]:
         if rest.get("name") == name:
             rest.pop("name", None)
     head = [_first(rest, "timestamp", "ts"), _first(rest, "convId")]
+    place = ":".join(filter(None, (_first(rest, "file"), _first(rest, "line"))))
     if (elapsed := words.number(rest.get("elapsedMs"))) is not None:
         rest.pop("elapsedMs")
         head.append(words.milliseconds(elapsed))
     head += [_first(rest, "errorType"), _first(rest, "finishReason")]
     head += [f"{key}={value}" for key, value in rest.items() if value not in (None, "", [])]
-    return "  ".join(part for part in head if part), told, event
+    return "  ".join(part for part in (*head, place) if part), told, event
 
 
 def _first(rest: dict[str, Any], *keys: str) -> str:
