@@ -149,7 +149,7 @@ _ASKED_FOR = re.compile(
 _HEADER_MISSING = "fatal error: "
 _PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")
 _PREFIX = re.compile(
-    r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error)(?::| {2,})"
+    r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error|(?i:output|stderr|stdout))(?::| {2,})"
     r"|Exit code \d{1,3}:|@?[\w./-]{1,80}:(?:build|lint|test|check|type-?check|tsc)(?::\w{1,20})?:"
     r"|Uncaught(?: \(in promise\))?) ?(?=\S)"
 )
