@@ -124,7 +124,8 @@ class Lineage:
             known["turns"] += 1
             turn = f"{self.conversation}#{known['turns']}"
         known["turn"] = turn
-        known["nth"] = {}
+        if turn is not None:
+            known["nth"] = {}
         return was_copying and not self.is_copying
 
     def _is_parents(self, turn: str | None, began: Any, us: int) -> bool:
