@@ -44,6 +44,7 @@ def test_a_length_is_spelt_as_options_take_it(length: timedelta, told: str) -> N
         ),
         (Older(1246, END - 20 * DAY), "1,246 older, the newest of 20d ago"),
         (Older(1246, END - 20 * DAY), "tgt run --now 2025-10-14T16:01Z shows it"),
+        (Older(0, END - 40 * DAY), "all are older, the newest of 40d ago"),
         (Older(0, END - 40 * DAY, files=3), "the newest of 3 files was written 40d ago"),
     ],
 )
@@ -103,3 +104,20 @@ def test_a_failed_run_leaves_its_reason_until_one_succeeds(workplace: Workplace)
     assert workplace.tgt("run", "--now", NOW).status == 0
     told = workplace.tgt("stats", "--json", "--now", NOW).json["stats"]
     assert (told["lastError"], told["runsWithoutEvents"]) == (None, 1)
+
+
+def test_events_that_are_too_old_to_be_kept_are_told_too(workplace: Workplace) -> None:
+    """In files that were copied today, as an archive is."""
+    (workplace.path / ".forgekeeper/context_log").mkdir(parents=True)
+    World(workplace.path / ".forgekeeper").write(
+        *(call(60 * 24 * 40 + n, f"c{n}") for n in range(9))
+    )
+    for _ in range(2):
+        told = workplace.tgt("run", "--json", "--now", NOW).json
+        assert "all are older, the newest of 40d ago" in told["message"]
+        tried = shlex.split(told["result"]["tryCommand"])[1:]
+    assert workplace.tgt(*tried, "--json").json["result"]["eventsAnalyzed"] > 0
+    report = workplace.tgt("report", "--now", NOW)
+    assert "tgt report --now 2025-09-24T16:01Z" in " ".join(report.out.split())
+    again = workplace.tgt("report", "--json", "--now", "2025-09-24T16:01Z").json["report"]
+    assert again["events"] == 9

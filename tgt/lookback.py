@@ -15,8 +15,9 @@ _DAY = 1440
 
 @dataclass(frozen=True)
 class Older:
-    """What there is before a window: events, and when the newest of them was. Where the files are
-    too old to be read, ``events`` is 0 and ``newest`` is when one of the ``files`` was written."""
+    """What there is before a window: events, and when the newest of them was. ``events`` is 0 where
+    they are too old to be counted; where whole ``files`` are, ``newest`` is when one was written.
+    """
 
     events: int = 0
     newest: datetime | None = None
@@ -41,6 +42,8 @@ def no_events(window_min: int, older: Older, now: datetime) -> str:
     when = f"{spelt(now - older.newest)} ago ({format_time(older.newest)})"
     if older.events:
         what = "one older, of" if older.events == 1 else f"{older.events:,} older, the newest of"
+    elif not older.files:
+        what = "all are older, the newest of"
     else:
         of = "the only file" if older.files == 1 else f"the newest of {older.files:,} files"
         what = f"{of} was written"

@@ -67,7 +67,7 @@ class Loop:
 @dataclass(frozen=True)
 class Report:
     """``long_wait_s`` is how many seconds make a wait a long one. ``coverage`` is in the order of
-    the analyzers."""
+    the analyzers. ``newest`` is when the last event was that there is, whatever its time."""
 
     sources: tuple[str, ...]
     summary: Summary
@@ -79,6 +79,7 @@ class Report:
     loops_before: int = 0
     coverage: tuple[Outlook, ...] = ()
     warnings: tuple[str, ...] = ()
+    newest: datetime | None = None
 
     @property
     def period(self) -> Interval:
@@ -139,6 +140,7 @@ def report(
             warnings=tuple(
                 dict.fromkeys(map(mask, (*telemetry.warnings, *timeline.warnings, *problems)))
             ),
+            newest=snapshot.coverage.newest,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tgt.engine.summary import Series
@@ -78,6 +79,10 @@ def comparison(report: Report) -> str:
     if report.has_before:
         length = words.length(report.period.end - report.period.start)
         return f"In parentheses: the {length} before"
+    if not report.summary.total.events and report.newest is not None:
+        last = f"the last event is of {words.clock(report.newest)}"
+        asked = f"{report.newest + timedelta(minutes=1):%Y-%m-%dT%H:%MZ}"
+        return f"Nothing happened in this time; {last}: tgt report --now {asked}"
     return "There is nothing from before to compare with"
 
 

@@ -26,6 +26,7 @@ def document(report: Report) -> dict[str, Any]:
             },
             "sources": list(report.sources),
             "events": summary.total.events,
+            "lastEventAt": json_form(report.newest),
             "conversations": {
                 **_conversations(report.conversations),
                 "before": _conversations(report.conversations_before),

@@ -155,6 +155,8 @@ class DuckDBSnapshot:
         if not events:
             before = canonical(f"us <= {start}")
             older, newest = self._db.run(f"SELECT {counted} ({before})")[0]
+            if not older:  # none that is kept; the manifest knows of those that are not
+                newest = self._db.value(f"SELECT max(last_us) FROM files WHERE last_us <= {start}")
         malformed = self._past.malformed_lines(since * HOUR_US, self._end)
         return Coverage(
             window=self._window,
@@ -210,23 +212,25 @@ class DuckDBSnapshot:
         """The counts of a window, of events alone."""
         if self._is_own(window):
             return self._own_hours(window, signal)[0].since(0)
-        inside = f"us >= {to_us(window.start)} AND us <= {self._end}"
+        start = to_us(window.start) // HOUR_US * HOUR_US  # as of those that were declared
+        inside = f"us >= {start} AND us <= {self._end}"
         events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
         if len(self._walk.spans) > 1:
-            length = self._end - to_us(window.start)
+            hours = (self._end - start) // HOUR_US + 1
             asked, table = self._walk.answer(
-                ("narrow", signal, length), lambda: self._narrow(signal, length)
+                ("narrow", signal, hours), lambda: self._narrow(signal, hours)
             )
             signal, events = asked, f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})"
         rows = self._counted([signal], events)
         bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR)
         return self._by_hour(rows, bad)[0].since(0)
 
-    def _narrow(self, signal: Signal, length: int) -> tuple[Signal, str]:
-        """A table of what the windows of the walk that are so long have in common: the population
-        of a signal with what is asked of it, and what to ask of that."""
+    def _narrow(self, signal: Signal, hours: int) -> tuple[Signal, str]:
+        """A table of what the windows of the walk from this one on that have so many hours at most
+        have in common: the population of a signal with what is asked of it, and what to ask of
+        that."""
         name, by = self._walk.new_table("narrow"), "subject" if signal.is_by_service else "thing"
-        first, end = self._walk.spans[self._number].end - length, self._walk.spans[-1].end
+        first, end = self._walk.spans[self._number].end - hours * HOUR_US, self._walk.spans[-1].end
         self._db.table(
             name,
             f"SELECT us, conv_id, service, {signal.by} AS {by}, ({signal.counted}) AS counts"
