@@ -226,11 +226,10 @@ class DuckDBSnapshot:
         return self._by_hour(rows, bad)[0].since(0)
 
     def _narrow(self, signal: Signal, hours: int) -> tuple[Signal, str]:
-        """A table of what the windows of the walk from this one on that have so many hours at most
-        have in common: the population of a signal with what is asked of it, and what to ask of
-        that."""
+        """A table of what the windows of the walk that have so many hours at most have in common:
+        the population of a signal with what is asked of it, and what to ask of that."""
         name, by = self._walk.new_table("narrow"), "subject" if signal.is_by_service else "thing"
-        first, end = self._walk.spans[self._number].end - hours * HOUR_US, self._walk.spans[-1].end
+        first, end = self._walk.spans[0].end - hours * HOUR_US, self._walk.spans[-1].end
         self._db.table(
             name,
             f"SELECT us, conv_id, service, {signal.by} AS {by}, ({signal.counted}) AS counts"
@@ -585,19 +584,17 @@ class DuckDBSnapshot:
     ) -> tuple[Recurrence, ...]:
         start, again = self._end - to_us(window.start), self._end - to_us(newest)
         key = ("recurrences", where, start, again, least, most)
-        ahead = self._walk.spans[self._number :]
 
-        def ask(spans: Sequence[Span]) -> dict[int, tuple[Recurrence, ...]]:
-            asked = [
-                recurrences.Asked(w, span.end - start, span.end, span.end - again)
-                for w, span in enumerate(spans, self._number)
-            ]
+        def ask(numbers: Iterable[int]) -> dict[int, tuple[Recurrence, ...]]:
+            spans = [(w, self._walk.spans[w].end) for w in numbers]
+            asked = [recurrences.Asked(w, e - start, e, e - again) for w, e in spans]
             return recurrences.recurrences(self._db, where, asked, least, most)
 
-        # What was asked of one window only is hardly asked of the next ones.
-        if self._past.is_new(key) and len(ahead) > 1:
-            return ask(ahead[:1])[self._number]
-        return self._walk.answer(key, lambda: ask(ahead))[self._number]
+        # What was asked of one window only is hardly asked of others.
+        if self._past.is_new(key):
+            return ask([self._number])[self._number]
+        every = range(len(self._walk.spans))
+        return self._walk.answer(key, lambda: ask(every))[self._number]
 
 
 def _asked(signals: Sequence[Signal]) -> list[tuple[int, Signal]]:
