@@ -70,8 +70,9 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def _facts(card: Card) -> dict[str, Any]:
-    """All of a card but its id, and the texts of samples, which a back-test does not read."""
-    data = {key: value for key, value in card.data.items() if key != "id"}
+    """All of a card but its id, and what a back-test does not read: the texts of samples, and what
+    runs measured of a problem that a card covers."""
+    data = {key: value for key, value in card.data.items() if key not in {"id", "now"}}
     samples = data["evidence"]["samples"]
     without = [{k: v for k, v in sample.items() if k != "text"} for sample in samples]
     data["evidence"] = {**data["evidence"], "samples": without}

@@ -55,7 +55,10 @@ def of_conversations(look: Look) -> Iterator[Outlook]:
     for question in ux_issue.questions(context.settings):
         # The typical day is known of what ended in one of the windows, if not in the run's.
         windows = context.longer_windows(*ux_issue.WINDOWS_H)
-        counted = (context.snapshot.counts(question.signal, window) for window in windows)
+        counted = (
+            context.snapshot.counts(question.signal, window, history=lambda _: True)
+            for window in windows
+        )
         readings = next(filter(None, counted), ())
         if not readings:
             missing = f"0 of {ux_issue.MIN_CONVERSATIONS} {of}"
