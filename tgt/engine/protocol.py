@@ -132,9 +132,9 @@ class Coverage:
     it. ``hours_observed`` are the whole clock hours of the baseline with any event. ``columns``
     are the canonical ones that any event of baseline or window fills. ``newest`` is when the last
     event was, in the window or, if that has none, before it; then ``older`` says how many those
-    before it are (0 where they are too old to be kept). ``services`` are those of baseline and window. ``warnings`` are failures,
-    ``notices`` what people should know although nothing failed. ``folded`` are
-    subjects that stand for names that differ in ids only, and how many those are.
+    before it are (0 where they are too old to be kept). ``services`` are those of baseline and
+    window. ``warnings`` are failures, ``notices`` what people should know although nothing failed.
+    ``folded`` are subjects that stand for names that differ in ids only, and how many those are.
     """
 
     window: Interval

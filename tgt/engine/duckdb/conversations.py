@@ -93,6 +93,7 @@ FROM (
     LEFT JOIN answering ON answering.w = shown.w
         AND answering.service IS NOT DISTINCT FROM shown.service)
 """
+_NONE = "SELECT * EXCLUDE (row), 0 AS w, 0::BIGINT AS end_us FROM conversations LIMIT 0"
 _MOST_EVENTS = 500_000
 
 
@@ -143,13 +144,10 @@ def judged_at(db: Database, name: str, states: States) -> None:
     windows = states.sql
     db.table("straddling", _STRADDLING.format(windows=windows))
     events = dict(db.run("SELECT w, sum(events)::BIGINT FROM straddling GROUP BY w"))
-    db.table(
-        "unfinished",
-        "SELECT * EXCLUDE (row), 0 AS w, 0::BIGINT AS end_us FROM conversations LIMIT 0",
-    )
-    for first, last in _parts(events):
-        query = _unfinished(db, states, first, last)
-        db.run(f"INSERT INTO temp.unfinished BY NAME {query}")
+    parts = [_unfinished(db, states, first, last) for first, last in _parts(events)]
+    db.table("unfinished", parts[0] if parts else _NONE)
+    for part in parts[1:]:
+        db.run(f"INSERT INTO temp.unfinished BY NAME {part}")
     told, tellers = zip(*states.tellers, strict=True) if states.tellers else ((), ())
     query = _JUDGED.format(windows=windows, begin=states.begin)
     db.table(name, query, told=list(told), tellers=list(tellers))
