@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from tgt.events import Interval
 
+LONGEST_TEXT = 80
+"""So much of an error stands in a title or a subject."""
+
 
 class Unit(StrEnum):
     """What the value of a finding is."""
@@ -102,3 +105,10 @@ def duration(window: Interval) -> str:
     if minutes > 120:  # noqa: PLR2004 two hours
         return f"{minutes / 60:.0f} hours"
     return f"{minutes:.0f} minutes"
+
+
+def in_a_title(text: str) -> str:
+    """A text of at most LONGEST_TEXT characters, to the end of a word."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[: LONGEST_TEXT - 1].rpartition(' ')[0] or text[: LONGEST_TEXT - 1]}…"

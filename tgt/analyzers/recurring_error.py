@@ -17,7 +17,7 @@ from tgt import options, subjects
 from tgt.analyzers import spikes
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import MAX_SAMPLES, Builder
-from tgt.analyzers.figures import Measure, Unit, seconds
+from tgt.analyzers.figures import LONGEST_TEXT, Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
@@ -40,7 +40,6 @@ NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed
 CALL = "act = 'tool_call' AND actor <> 'user'"
 USED = Signal("used", where=CALL, by="concat(act, '/', name)")
 """In how many conversations a tool was used, over all services."""
-LONGEST_TEXT = 80
 _LOOKED_AROUND = "another file in each conversation, and soon another way: looking around"
 _DAY = "%Y-%m-%d at %H:%M"
 
@@ -150,13 +149,6 @@ def shortened(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{text[: LONGEST_TEXT - 12].rstrip()}… ({digest})"
-
-
-def in_a_title(text: str) -> str:
-    """A text of at most LONGEST_TEXT characters, to the end of a word."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return f"{text[: LONGEST_TEXT - 1].rpartition(' ')[0] or text[: LONGEST_TEXT - 1]}…"
 
 
 def severity(each: Recurrence) -> Severity:

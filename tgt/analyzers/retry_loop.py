@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.figures import Measure, Unit, seconds
+from tgt.analyzers.figures import Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.loops import MIN_CALLS, loops, minutes
-from tgt.analyzers.recurring_error import in_a_title
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Repetition, Run
