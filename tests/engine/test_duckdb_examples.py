@@ -202,6 +202,27 @@ class ListsReader(LinesReader):
         return list(document["records"])
 
 
+def test_lines_of_one_moment_that_differ_in_their_conversation_alone_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    """They need not have an id."""
+    at = (END - timedelta(minutes=3)).isoformat()
+    lines = [
+        {
+            "ts": at,
+            "act": "tool_call",
+            "name": "grep",
+            "conv_id": conv,
+            "args_preview": f"of {conv}",
+        }
+        for conv in "abc"
+    ]
+    (tmp_path / "x.jsonl").write_bytes(as_lines(lines))
+    with opened(tmp_path) as timeline:
+        told = {(s.conv_id, s.args, s.line) for s in _samples(timeline)}
+    assert told == {("a", "of a", 1), ("b", "of b", 2), ("c", "of c", 3)}
+
+
 def test_records_of_one_object_are_told_apart(tmp_path: Path) -> None:
     """By their time, their act and their name, as the calls of one message are."""
     records = [

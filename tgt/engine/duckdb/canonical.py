@@ -16,7 +16,7 @@ IS_UNTOLD = """coalesce(act = 'assistant_response' AND finish_reason IS NULL
 
 _JOINED = """
 SELECT e.us, e.file, e.place, e.asked_file, e.asked_place, e.row, e.key, e.wording,
-    e.conv AS conv_id,
+    e.conv, e.conv AS conv_id,
     e.trace AS trace_id, CASE WHEN e.keyed THEN e.call END AS call_id,
     w.actor, w.act, w.name, w.subject, w.service, w.model, w.version,
     CASE WHEN e.is_merged THEN e.failed ELSE w.failed END AS failed, w.soft_failed,

@@ -19,7 +19,10 @@ from tgt.events import Interval, Sample, from_us, to_us
 
 _SHOWN = ("error_type", "elapsed_ms", "finish_reason", "act", "name")
 _KEYS = ("errorType", "elapsedMs", "finishReason", "act", "name")
-LOCATED = ("us", "key", "file", "place", "wording", "asked_file", "asked_place", *_SHOWN)
+LOCATED = (
+    *("us", "key", "conv", "file", "place", "wording", "asked_file", "asked_place"),
+    *_SHOWN,
+)
 """The columns of an event that make a sample."""
 _NEWEST = "us DESC, key, row"
 
@@ -33,6 +36,7 @@ class Locator:
     place: int
     us: int
     key: int | None
+    conv: int | None
     wording: int
     asked_file: int | None = None
     asked_place: int | None = None
@@ -81,8 +85,8 @@ class Finder:
         self, events: str, population: str, counts: str, most: int, **parameters: Any
     ) -> Examples:
         rows = self._db.run(
-            "WITH examined AS MATERIALIZED (SELECT us, row, key, conv_id, file, place, wording,"
-            f" asked_file, asked_place, {', '.join(_SHOWN)}, service, ({counts}) AS counts"
+            "WITH examined AS MATERIALIZED (SELECT us, row, key, conv, conv_id, file, place,"
+            f" wording, asked_file, asked_place, {', '.join(_SHOWN)}, service, ({counts}) AS counts"
             f" FROM {events}"
             f" WHERE {population}),"
             " sums AS (SELECT quantile_disc(us, 0.5) FILTER (counts) AS median,"
@@ -107,9 +111,9 @@ class Finder:
 
 def sample_of(row: Sequence[Any]) -> Sample:
     """A sample without its texts, of the values of LOCATED."""
-    us, key, file, place, words, asked_file, asked_place, *shown = row
+    us, key, conv, file, place, words, asked_file, asked_place, *shown = row
     return Sample(
         at=from_us(us),
         values={k: v for k, v in zip(_KEYS, shown, strict=True) if v is not None},
-        locator=Locator(file, place, us, key, words, asked_file, asked_place),
+        locator=Locator(file, place, us, key, conv, words, asked_file, asked_place),
     )

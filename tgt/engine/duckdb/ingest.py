@@ -56,6 +56,8 @@ KEY = (
     " WHEN id IS NOT NULL THEN hash(id, trace_id, conv_id, wording) END"
 )
 """SQL for what is the same of all records that tell the same thing."""
+CONV = f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END"
+"""SQL for the number of a record's conversation."""
 _HASHES = {
     "key": KEY,
     "call": (
@@ -66,7 +68,7 @@ _HASHES = {
     ),
     "keyed": "call_id IS NOT NULL OR trace_id IS NOT NULL OR conv_id IS NOT NULL",
     "trace": "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END",
-    "conv": f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END",
+    "conv": CONV,
     "error": f"left(error, {_LONGEST_ERROR})",
 }
 _STAGED = ", ".join(

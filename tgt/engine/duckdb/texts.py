@@ -16,7 +16,7 @@ import duckdb
 
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import Locator
-from tgt.engine.duckdb.ingest import KEY
+from tgt.engine.duckdb.ingest import CONV, KEY
 from tgt.engine.duckdb.pieces import Piece, line_number, pieces, whole_lines_at
 from tgt.engine.duckdb.wordings import wording
 from tgt.events import Sample
@@ -148,24 +148,24 @@ def _asked(database: Database, sources: Mapping[str, Source], locator: Locator) 
 def _by_engine(
     database: Database, source: SqlSource, file: LogFile, place: int, samples: Sequence[Sample]
 ) -> list[Sample]:
-    """Samples of one piece: of its lines those of the time, words and key of each."""
+    """Samples of one piece: of its lines those of the time, words, key and conversation of each."""
     for macro in source.macros:
         database.run(macro)
     projection = source.projection()
     completed = list(samples)
     with _in_order(database), _piece_at(file, place) as piece:
         rows = database.run(
-            f"SELECT us, wording, identity, number, {', '.join(_TEXTS)} FROM"
-            f" (SELECT *, {KEY} AS identity FROM (SELECT *, {wording(projection)},"
+            f"SELECT us, wording, identity, conv, number, {', '.join(_TEXTS)} FROM"
+            f" (SELECT *, {KEY} AS identity, {CONV} AS conv FROM (SELECT *, {wording(projection)},"
             f" row_number() OVER () AS number FROM ({projection.statement})))"
             " WHERE us IN (SELECT unnest($times))",
             **{**projection.parameters, "paths": [piece.path]},
             times=[_locator(sample).us for sample in samples],
         )
-        by_identity = {tuple(row[:3]): row[3:] for row in rows}
+        by_identity = {tuple(row[:4]): row[4:] for row in rows}
         for number, sample in enumerate(samples):
             locator = _locator(sample)
-            row = by_identity.get((locator.us, locator.wording, locator.key))
+            row = by_identity.get((locator.us, locator.wording, locator.key, locator.conv))
             if row is not None:
                 line = line_number(file, piece, row[0])
                 record = dict(zip(_TEXTS, row[1:], strict=True))
