@@ -190,7 +190,8 @@ def test_how_few_would_have_been_enough(limit: int, least: float, enough: int | 
 
 
 def test_samples_say_when_what_and_where() -> None:
-    full = Sample(END, {"errorType": "E"}, id="i" * 99, conv_id="c", text="no")
+    texts: dict[str, Any] = {"id": "i" * 99, "conv_id": "c", "text": "no"}
+    full = Sample(END, {"errorType": "E"}, **texts, file="/logs/x.jsonl", line=7)
     bare = Sample(END - timedelta(minutes=1), {})
     told = with_samples(finding(None, full, bare), (full, bare))
     first, second = told.evidence.samples
@@ -198,6 +199,8 @@ def test_samples_say_when_what_and_where() -> None:
         "timestamp": "2025-11-03T16:00:00.000Z",
         "eventId": "i" * 80,
         "convId": "c",
+        "file": "/logs/x.jsonl",
+        "line": 7,
         "text": "no",
         "errorType": "E",
     }

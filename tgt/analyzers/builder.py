@@ -23,6 +23,7 @@ MAX_SAMPLES = 3
 _SURER = 0.01
 """How much surer a longer window must be to be told instead of a shorter one."""
 _LONGEST_ID = 80
+_LONGEST_PATH = 300
 MANY = 2
 """So many services are several."""
 _FIRST_ASKED, _LAST_ASKED = 40, 45
@@ -278,11 +279,13 @@ def _both_ends(text: str) -> str:
 
 
 def _sample(sample: Sample, text: str | None, mask: Callable[[str], str]) -> dict[str, Any]:
-    """When, which event, which conversation, what it said or was asked."""
+    """When, which event, which conversation, where it stands, what it said or was asked."""
     return {
         "timestamp": format_time(sample.at),
         **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),
         **({"convId": masked_cut(sample.conv_id, _LONGEST_ID, mask)} if sample.conv_id else {}),
+        **({"file": masked_cut(sample.file, _LONGEST_PATH, mask)} if sample.file else {}),
+        **({"line": sample.line} if sample.line else {}),
         **({"text": text} if text else {}),
         **{
             key: masked_cut(value, _LONGEST_ID, mask) if isinstance(value, str) else value

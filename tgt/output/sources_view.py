@@ -73,6 +73,8 @@ def _passed_over(one: Surveyed) -> Iterator[tuple[str, Text]]:
             yield label, _counted(kinds)
     for name, reason in one.not_read[:_FEW]:
         yield "not read", text.styled(f"{name}: {reason}", limit=300)
+    if len(one.not_read) > _FEW:
+        yield "", Text(f"and {len(one.not_read) - _FEW} more, with --json")
 
 
 def _records(one: Surveyed) -> Text:

@@ -35,6 +35,8 @@ _WRITTEN = re.compile(
     re.ASCII,
 )
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:|$)", re.ASCII)
+_LEAST_DIGITS = 10_000_000_000_000
+"""The least number that may be a date and a time of day without anything between."""
 _WHOLE_TIME = re.compile(r"[1-9][0-9]{8,18}", re.ASCII)
 
 
@@ -143,7 +145,7 @@ def _plain(value: Any) -> str:
 def moment(value: Any) -> int | None:
     """Microseconds since the epoch, UTC, from 1990 to 9999.
 
-    Of an ISO 8601 time (also in its basic form, with a comma, lower-case, or with UTC behind it;
+    Of an ISO 8601 time (also in its basic form, or as 14 digits, with a comma, lower-case, or with UTC behind it;
     UTC where it has no offset), of a Unix time in s, ms, us or ns by its size, also as text, or of
     a pair [seconds, nanoseconds].
     """
@@ -206,6 +208,12 @@ def _time_of_day(hour: int, minute: int, second: int, micros: int) -> timedelta:
 
 
 def _of_whole(amount: int) -> int | None:
+    if _LEAST_DIGITS <= amount < 10 * _LEAST_DIGITS:
+        # In milliseconds it would be a time in hundreds of years.
+        digits = str(amount)
+        written = _of_written(f"{digits[:8]}T{digits[8:]}")
+        if written is not None and digits >= "1990":
+            return written
     # The limits lie between the same day in one unit and in the next.
     if amount < 100_000_000_000:  # noqa: PLR2004
         return amount * 1_000_000

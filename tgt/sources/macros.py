@@ -78,7 +78,9 @@ MACROS = (
         WHEN regexp_full_match(t, '[1-9][0-9]{{8,18}}')
             THEN CASE WHEN length(t) % 3 = 0 AND t < '631152' THEN NULL
                 ELSE CASE length(t) // 3 WHEN 3 THEN TRY_CAST(t AS BIGINT) * 1000000
-                    WHEN 4 THEN TRY_CAST(t AS BIGINT) * 1000 WHEN 5 THEN TRY_CAST(t AS BIGINT)
+                    WHEN 4 THEN coalesce(CASE WHEN length(t) = 14 AND t >= '1990'
+                        THEN written_moment(left(t, 8) || 'T' || right(t, 6)) END,
+                        TRY_CAST(t AS BIGINT) * 1000) WHEN 5 THEN TRY_CAST(t AS BIGINT)
                     ELSE TRY_CAST(t AS BIGINT) // 1000 END END
         WHEN t[1] = '[' THEN pair_moment(TRY_CAST(t AS DOUBLE[]))
         WHEN trim(t, {_BLANKS}) BETWEEN '1990' AND ':' THEN coalesce(
