@@ -172,8 +172,19 @@ def test_a_failing_api_is_judged_against_all_conversations(world: World, judge: 
     world.write(*hours_of(make), *_now(40, 0), *(upstream(n + 1, f"now{n}") for n in range(15)))
     (finding,) = judge(ANALYZER).findings
     assert finding.subject == "upstream/chat_stream"
+    assert finding.title == "Errors of upstream chat_stream"
+    assert "used it" not in finding.description, "everybody may meet it"
+    assert "8.8 times as often as usual" in finding.description
     assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (15, 40)
     assert finding.evidence.details["value"] == pytest.approx(15 / 40 / SHARE, rel=0.01)
+
+
+def test_of_what_never_failed_it_is_not_told_how_many_times_as_often(
+    world: World, judge: Judge
+) -> None:
+    world.write(*hours_of(calls_of(), hours=168, per_hour=40, bad_of=0), *_now(40, 30))
+    (finding,) = judge(ANALYZER).findings
+    assert "more than 100 times as often as usual" in finding.description
 
 
 def test_a_refusal_by_the_user_is_no_error(world: World, judge: Judge) -> None:

@@ -43,6 +43,8 @@ MIN_BASELINE_FAILING = 20
 MIN_BASELINE_UNITS = 200
 MIN_NEW_CALLS = 20
 CRITICAL_TAIL = 1e-4
+_MANY_TIMES = 100
+"""What hardly ever failed: of how many times as often nobody needs to know."""
 WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: low traffic and small rises need them."""
 PRIOR = 0.005
@@ -207,7 +209,13 @@ def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verd
     severity = severity_of(rise.times, high=multiplier * 3 / 2, critical=multiplier * 5 / 3)
     if severity is Severity.CRITICAL and rise.tail >= CRITICAL_TAIL:
         severity = Severity.HIGH
-    return _Verdict(rise, exposure, severity, f"{rise.times:.1f} times as often as usual")
+    return _Verdict(rise, exposure, severity, f"{_times(rise.times)} as often as usual")
+
+
+def _times(times: float) -> str:
+    if times >= _MANY_TIMES:
+        return f"more than {_MANY_TIMES} times"
+    return f"{times:.1f} times"
 
 
 def _has_errors(now: Counts) -> bool:
@@ -217,7 +225,10 @@ def _has_errors(now: Counts) -> bool:
 def _finding(
     builder: Builder, kind: _Kind, reading: Reading, history: Baseline, verdict: _Verdict
 ) -> Finding:
-    now, name, exposure = reading.now, subjects.label(reading.subject), verdict.exposure
+    now, exposure = reading.now, verdict.exposure
+    is_upstream = subjects.parse(reading.subject).act == subjects.UPSTREAM
+    # Alone the name of a class of failures, or of an endpoint, says little.
+    name = f"{'upstream ' if is_upstream else ''}{subjects.label(reading.subject)}"
     examples = builder.examples(kind.signal)
     types = {each.values["errorType"] for each in examples.samples if "errorType" in each.values}
     kinds = sorted(map(str, types))
@@ -239,7 +250,9 @@ def _finding(
                 + (f" ({', '.join(kinds)})" if kinds else ""),
                 f"Look for what changed when the errors of {name} began: a release, a permission,"
                 " a quota, a dependency",
-                f"Make {name} say what is wrong and what to do instead, so that the agent can"
+                "Try again after growing pauses, and let another model or provider stand in"
+                if is_upstream
+                else f"Make {name} say what is wrong and what to do instead, so that the agent can"
                 " recover",
             ),
             effort="1 hour",

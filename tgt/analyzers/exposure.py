@@ -31,7 +31,8 @@ MOSTLY_FAILS = 0.95
 class Exposure:
     """How many failed of how many were exposed, in the window and, ``hours``, before.
 
-    ``effect`` and ``usual_effect`` are the design effects of units that are alike.
+    ``effect`` and ``usual_effect`` are the design effects of units that are alike. What
+    ``is_of_all`` may be met by whatever there is, not only by those who used something.
     """
 
     failing: int
@@ -40,6 +41,7 @@ class Exposure:
     unit: str = CONVERSATIONS
     effect: float = 1.0
     usual_effect: float = 1.0
+    is_of_all: bool = False
 
     @property
     def by_event(self) -> bool:
@@ -55,7 +57,9 @@ class Exposure:
 
     @property
     def population(self) -> str:
-        return "calls" if self.unit == CALLS else f"{self.unit} that used it"
+        if self.unit == CALLS or self.is_of_all:
+            return self.unit
+        return f"{self.unit} that used it"
 
     @property
     def share(self) -> float:
@@ -88,7 +92,7 @@ def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposu
         every = sum(each.history[hour].units for each in traffic if hour in each.history)
         hours[hour] = (float(own.bad_units), float(max(every, own.units)))
     exposed = max(sum(each.now.units for each in traffic), now.units)
-    return Exposure(now.bad_units, exposed, hours)
+    return Exposure(now.bad_units, exposed, hours, is_of_all=True)
 
 
 def calls_of(

@@ -145,9 +145,9 @@ def _plain(value: Any) -> str:
 def moment(value: Any) -> int | None:
     """Microseconds since the epoch, UTC, from 1990 to 9999.
 
-    Of an ISO 8601 time (also in its basic form, or as 14 digits, with a comma, lower-case, or with UTC behind it;
-    UTC where it has no offset), of a Unix time in s, ms, us or ns by its size, also as text, or of
-    a pair [seconds, nanoseconds].
+    Of an ISO 8601 time (also in its basic form, as 14 digits, with a comma, lower-case, or with UTC
+    behind it; UTC where it has no offset), of a Unix time in s, ms, us or ns by its size, also as
+    text, or of a pair [seconds, nanoseconds].
     """
     us: int | None
     if isinstance(value, str):

@@ -186,7 +186,8 @@ SELECT *,
         WHEN act = 'assistant_response' THEN concat_ws('/', act, model)
         WHEN is_upstream(raw_act) THEN 'upstream/' || coalesce(word_where, CASE
             WHEN error_type IN ('http_429', 'http_529') THEN error_type
-            WHEN error_type LIKE 'http%' THEN error_type[:6] || 'xx' END, name, 'unknown')
+            WHEN error_type LIKE 'http%' THEN error_type[:6] || 'xx' END, name, error_type,
+            'unknown')
         WHEN names_error(raw_act) THEN concat_ws('/', act, coalesce(name, error_type))
         ELSE concat_ws('/', act, name) END AS subject,
 FROM outcomes
