@@ -9,7 +9,8 @@ import pytest
 from conftest import END, Line, World, call, calls_of, hours_of
 
 from tgt.analyzers.base import Analysis
-from tgt.analyzers.recurring_error import LONGEST_TEXT, RecurringErrorAnalyzer, shortened
+from tgt.analyzers.figures import LONGEST_TEXT
+from tgt.analyzers.recurring_error import RecurringErrorAnalyzer, shortened
 from tgt.events import Interval
 from tgt.tasks.card import TaskType, fingerprint
 
