@@ -95,10 +95,12 @@ def hour_template(per_hour: int, seed: int, *, steps: bool) -> list[str]:
             ms = round(chance.lognormvariate(5, 0.6))
             events.append(_answer(chance, "tool_calls"))
             call = f'"actor":"tool","name":"{tool}","iter":{len(events)},'
-            args = '"args_preview":"{\\"path\\": \\"' + _TEXT[:60] + '\\"}"'
+            path = f"src/{chance.randrange(10**6)}/{_TEXT[:43]}"
+            args = '"args_preview":"{\\"path\\": \\"' + path + '\\"}"'
             end = f'"status":"{status}","elapsed_ms":{ms},"result_preview":"{_TEXT[:120]}"'
             if failed:
-                end += ',"error":"ENOENT: no such file or directory","error_type":"ENOENT"'
+                end += f",\"error\":\"ENOENT: no such file, open '{path}'\""
+                end += ',"error_type":"ENOENT"'
             if steps:
                 events.append(f'{call}"act":"tool_execution_start",{args}')
                 word = "error" if failed else "finish"

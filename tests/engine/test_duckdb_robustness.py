@@ -81,6 +81,13 @@ def _held(logs: Path, cache: Path, **how: bool) -> Held:
     return held_of(Lines(logs), cache, **how)
 
 
+def _settle(cache: Path) -> None:
+    """What runs have added is in the store itself, and no more in the log beside it."""
+    with duckdb.connect(cache / FILE_NAME) as database:
+        database.execute("CHECKPOINT")
+    assert [path.name for path in cache.iterdir()] == [FILE_NAME]
+
+
 def _tree(*directories: Path) -> dict[str, tuple[int, int, int]]:
     """All there is below directories, with what a change would change."""
     return {
@@ -169,7 +176,7 @@ def test_killed_while_it_added_to_what_was_there(logs: Path, cache: Path) -> Non
         assert _run_killed(logs, cache, point).returncode == -signal.SIGKILL, point
         assert _held(logs, cache, writable=False) == _expected(grown=True), point
         assert _held(logs, cache) == _expected(grown=True), point
-    assert [path.name for path in cache.iterdir()] == [FILE_NAME]
+    assert {path.name for path in cache.iterdir()} == {FILE_NAME, f"{FILE_NAME}.wal"}
 
 
 # --- damaged, foreign, older ---------------------------------------------------------------------
@@ -256,6 +263,7 @@ _QUICK = (
 )
 def test_a_store_that_cannot_be_used_is_begun_anew(logs: Path, cache: Path, damage: str) -> None:
     _held(logs, cache)
+    _settle(cache)
     DAMAGES[damage](cache / FILE_NAME)
     before = _tree(cache)
     assert _held(logs, cache, writable=False) == _expected(), "a dry run sees the same"
@@ -266,10 +274,31 @@ def test_a_store_that_cannot_be_used_is_begun_anew(logs: Path, cache: Path, dama
             assert timeline.store.is_kept == ("directory" not in damage)
 
 
+@pytest.mark.parametrize(
+    ("what", "damage"),
+    [
+        *(("the store", damage) for damage in ("gone", "empty", "garbage", "cut off")),
+        *(("the log", damage) for damage in ("gone", "empty", "garbage", "cut off", "damaged")),
+    ],
+)
+def test_one_of_the_store_and_its_log_is_damaged(
+    logs: Path, cache: Path, what: str, damage: str
+) -> None:
+    _held(logs, cache)
+    _settle(cache)
+    _grow(logs)
+    _held(logs, cache)
+    path = cache / (FILE_NAME if what == "the store" else f"{FILE_NAME}.wal")
+    {**DAMAGES, "damaged": _overwritten(0.4)}[damage](path)
+    for writable in (False, True, True):
+        assert _held(logs, cache, writable=writable) == _expected(grown=True)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_damage_inside_costs_at_most_one_run(logs: Path, cache: Path, share: float) -> None:
     """Most of a store is looked at only when somebody asks for it."""
     _held(logs, cache)
+    _settle(cache)
     _overwritten(share)(cache / FILE_NAME)
     before = _tree(cache)
     with suppress(duckdb.Error):
@@ -308,6 +337,7 @@ def test_what_lies_beside_the_store_hangs_nobody(
     logs: Path, cache: Path, what: str, tmp_path: Path
 ) -> None:
     _held(logs, cache)
+    _settle(cache)
     beside = cache / f"{FILE_NAME}.wal"
     outside = tmp_path / "outside"
     outside.write_text("x")
@@ -480,6 +510,8 @@ def test_where_nothing_may_be_written_nothing_is(
         assert (cache / f"{FILE_NAME}.wal").exists()
     before = _tree(tmp_path)
     if state == "in use":
+        _settle(cache)  # as the other process would do
+        before = _tree(tmp_path)
         with _in_use(cache / FILE_NAME):
             found = _held(logs, cache, writable=False)
     else:

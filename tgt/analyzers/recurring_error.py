@@ -10,7 +10,6 @@ how one looks around.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
 
 from tgt import options, subjects
@@ -77,7 +76,7 @@ class RecurringErrorAnalyzer:
         around = [each for each in texts if is_looking_around(each)]
         texts = [each for each in texts if each not in around]
         left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
-        used = _used(context, window) if left else {}
+        used = context.snapshot.conversations(USED, window) if left else {}
         return Analysis(
             tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left),
             tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),
@@ -218,11 +217,3 @@ def _cost(each: Recurrence) -> str:
         if cost.given_up
         else f"{words}."
     )
-
-
-def _used(context: Context, window: Interval) -> Mapping[str, int]:
-    """In how many conversations each tool was used."""
-    return {
-        reading.subject: reading.now.bad_conversations
-        for reading in context.snapshot.counts(USED, window)
-    }

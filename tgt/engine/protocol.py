@@ -169,6 +169,11 @@ class Snapshot(Protocol):
         theirs."""
         ...
 
+    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+        """In how many conversations of a window any event counts, by subject: the
+        ``bad_conversations`` of ``counts``, for less where nothing else is asked."""
+        ...
+
     def distribution(
         self, signal: Signal, window: Interval, *, least: int = 0
     ) -> tuple[DistributionReading, ...]:

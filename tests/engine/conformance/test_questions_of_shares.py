@@ -123,6 +123,19 @@ def test_a_conversation_that_is_bad_in_many_hours_is_one_bad_conversation(engine
         assert asked.counts(TOGETHER, 8)["together"].bad_conversations == 3
 
 
+@pytest.mark.parametrize("signal", [USE, TOGETHER, Signal("new", by="name", counted="failed")])
+def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine, signal: Signal) -> None:
+    world = [call(m, f"c{m % 3}", "ab"[m % 2], failed=m % 4 == 0) for m in range(0, 600, 5)]
+    world += [call(m, None, "a", failed=True) for m in range(3, 600, 50)]
+    with engine.asked(*world) as asked:
+        for hours in (None, 2, 8):
+            counts = asked.counts(signal, hours)
+            bad = {name: now.bad_conversations for name, now in counts.items()}
+            told = asked.snapshot.conversations(signal, asked.longer(hours))
+            assert told == {name: many for name, many in bad.items() if many}
+            assert told
+
+
 def _hour(before: int) -> int:
     return to_us(END) - before * HOUR_US
 

@@ -58,6 +58,9 @@ class Database:
         }
         for name, value in settings.items():
             self.run(f"SET {name} = $value", value=value)
+        # To write the little that is new into the store takes longer than to read it again from
+        # its log; that is done when the log has become large.
+        self.run("PRAGMA disable_checkpoint_on_shutdown")
 
     def beside(self) -> Database:
         """The same database through a connection of its own: a statement that fails there does not

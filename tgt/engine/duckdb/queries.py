@@ -204,6 +204,20 @@ class DuckDBSnapshot:
             Reading(subject, window, now[subject], past.get(subject, {})) for subject in sorted(now)
         )
 
+    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+        if len(self._walk.spans) > 1 or self._is_own(window):
+            counted = {each.subject: each.now for each in self.counts(signal, window)}
+            bad = {name: now.bad_conversations for name, now in counted.items()}
+            return {name: many for name, many in bad.items() if many}
+        start = to_us(window.start) // HOUR_US * HOUR_US
+        events = canonical(f"us >= {start} AND us <= {self._end} AND conv IS NOT NULL")
+        rows = self._db.run(
+            f"SELECT {self._called(signal)} AS called, count(DISTINCT conv_id) FROM ({events})"
+            f" WHERE ({signal.where}) AND ({signal.counted}) AND ({signal.by}) IS NOT NULL"
+            " GROUP BY called ORDER BY called"
+        )
+        return dict(rows)
+
     def _place(self, signal: Signal) -> int | None:
         """Which of the declared signals it is; None for one of which no history is kept."""
         return self._places.get(signal.key)

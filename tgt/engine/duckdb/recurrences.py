@@ -94,11 +94,11 @@ def recurrences(
     inside = f"us > {start} AND us <= {end}"
     # What did not come again need not be looked for in all the days before.
     again = f"SELECT error FROM events WHERE us > {newest} AND us <= {end} AND error IS NOT NULL"
+    failures = f"{inside} AND conv IS NOT NULL AND error IS NOT NULL AND error IN ({again})"
     db.table(
         "failed",
         f"SELECT conv_id, row, subject, service, error, args_hash, {_LOCATED}"
-        f" FROM ({canonical(f'{inside} AND conv IS NOT NULL AND error IN ({again})')})"
-        f" WHERE {BAD} AND ({where})",
+        f" FROM ({canonical(failures)}) WHERE {BAD} AND ({where})",
     )
     try:
         rows = db.value("SELECT count(*) FROM failed") if len(asked) > 1 else 0

@@ -47,6 +47,12 @@ class SummarySnapshot:
             )
         )
 
+    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+        counted = (
+            (each.subject, each.now.bad_conversations) for each in self.counts(signal, window)
+        )
+        return {subject: many for subject, many in counted if many}
+
     def distribution(
         self, signal: Signal, window: Interval, *, least: int = 0
     ) -> tuple[DistributionReading, ...]:
