@@ -44,6 +44,9 @@ class Still:
     def counts(self, *_: Any, **__: Any) -> tuple[Reading, ...]:
         return ()
 
+    def conversations_of(self, *_: Any) -> dict[str, int]:
+        return {}
+
     def distribution(self, *_: Any, **__: Any) -> tuple[()]:
         return ()
 

@@ -107,7 +107,11 @@ def test_options_beat_the_environment_which_beats_the_file(workplace: Workplace)
         (["list", "--env-file", "absent"], {}, "cannot read the settings file absent"),
         (["list"], {"TASKGEN_MAX_TASKS": "0"}, "TASKGEN_MAX_TASKS='0' is not usable: accepted"),
         (["run", "--window", "0"], {}, "--window='0' is not usable: accepted is a whole number"),
-        (["run", "--window", "2 moons"], {}, "--window='2 moons' is not usable: accepted is a whole"),
+        (
+            ["run", "--window", "2 moons"],
+            {},
+            "--window='2 moons' is not usable: accepted is a whole",
+        ),
         (["run", "--min-confidence", "2"], {}, "--min-confidence='2' is not usable"),
         (["run", "--max-tasks", "x"], {}, "--max-tasks='x' is not usable"),
         (["run", "--analyzers", "x"], {}, "--analyzers='x' is not usable"),

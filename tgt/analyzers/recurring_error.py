@@ -76,7 +76,7 @@ class RecurringErrorAnalyzer:
         around = [each for each in texts if is_looking_around(each)]
         texts = [each for each in texts if each not in around]
         left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
-        used = context.snapshot.conversations(USED, window) if left else {}
+        used = context.snapshot.conversations_of(USED, window) if left else {}
         return Analysis(
             tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left),
             tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),

@@ -169,7 +169,7 @@ class Snapshot(Protocol):
         theirs."""
         ...
 
-    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
         """In how many conversations of a window any event counts, by subject: the
         ``bad_conversations`` of ``counts``, for less where nothing else is asked."""
         ...

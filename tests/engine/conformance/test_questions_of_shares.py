@@ -131,7 +131,7 @@ def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine, signa
         for hours in (None, 2, 8):
             counts = asked.counts(signal, hours)
             bad = {name: now.bad_conversations for name, now in counts.items()}
-            told = asked.snapshot.conversations(signal, asked.longer(hours))
+            told = asked.snapshot.conversations_of(signal, asked.longer(hours))
             assert told == {name: many for name, many in bad.items() if many}
             assert told
 

@@ -204,7 +204,7 @@ class DuckDBSnapshot:
             Reading(subject, window, now[subject], past.get(subject, {})) for subject in sorted(now)
         )
 
-    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
         if len(self._walk.spans) > 1 or self._is_own(window):
             counted = {each.subject: each.now for each in self.counts(signal, window)}
             bad = {name: now.bad_conversations for name, now in counted.items()}

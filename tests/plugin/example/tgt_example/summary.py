@@ -47,7 +47,7 @@ class SummarySnapshot:
             )
         )
 
-    def conversations(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
         counted = (
             (each.subject, each.now.bad_conversations) for each in self.counts(signal, window)
         )
