@@ -4,8 +4,9 @@ with, and the judge counts as a person would."""
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
 from statistics import fmean, quantiles
@@ -14,10 +15,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import detection, screenshot, worlds
+from benchmarks import archive_errors, archives, detection, screenshot, worlds
+from benchmarks.archive_sessions import AGENTS
+from benchmarks.archives import Archive, Plan, Truth
 from benchmarks.detection import Result, Seen, Verdict
 from benchmarks.worlds import Fault, World
 from tgt.tasks.card import Card
+from tgt.templates import template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,3 +289,104 @@ def test_findings_below_the_gate_are_read_without_writing(
     readings = bench.readings(bench.times()[-1])
     assert (1.0, *READ, True) in {(hour, *what, true) for hour, *what, _, true in readings}
     assert not (tmp_path / "tasks").exists()
+
+
+# --- archives of sessions -------------------------------------------------------------------------
+
+KNOWN = ("no-command-tree", "docker-daemon", "ssh-timeout", "environment-variable-missing")
+
+
+@pytest.mark.parametrize("agent", list(AGENTS))
+def test_a_small_archive_shows_what_was_planted_and_nothing_else(agent: str) -> None:
+    plan = Plan(agent, 2, sessions=8, planted=len(KNOWN), loops=2, only=KNOWN)
+    result = archives.measure(archive_errors.load(), plan)
+    assert (result.planted, result.missed, result.false) == (len(KNOWN), {}, [])
+    assert (result.loops, result.loops_found, result.false_loops) == (2, 2, {})
+    assert result.missed_tools == []
+
+
+def test_a_seed_makes_the_same_archive_again(tmp_path: Path) -> None:
+    contents: list[dict[str, bytes]] = []
+    for seed in (5, 5, 6):
+        directory = tmp_path / str(len(contents))
+        Archive(archive_errors.load(), Plan("claude-code", seed, sessions=4)).write(directory)
+        contents.append({path.name[9:]: path.read_bytes() for path in directory.rglob("*.jsonl")})
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_an_archive_knows_in_which_sessions_an_error_is(tmp_path: Path) -> None:
+    truth = Archive(archive_errors.load(), Plan("codex", 2, only=("git-norebase",))).write(tmp_path)
+    said = "fatal: No rebase in progress?"
+    assert truth.planted == {"git-norebase": {said}}
+    written = {
+        int(path.stem[-12:]) for path in tmp_path.rglob("*.jsonl") if said in path.read_text()
+    }
+    assert truth.sessions[said] == written
+    assert len(written) >= archives.RECURS
+
+
+def test_all_error_texts_can_be_filled_in_and_problems_say_something() -> None:
+    data = archive_errors.load()
+    words = archive_errors.Words(random.Random(1), data)
+    for family in data.families:
+        for text in family.texts:
+            filled = words.fill(text)
+            assert family.noise or template(filled), family.name
+
+
+def test_what_is_kept_comes_again_and_unknown_placeholders_are_refused() -> None:
+    words = archive_errors.Words(random.Random(1), archive_errors.load())
+    first, again, other = words.fill("{n#1} {n#1} {n#2}").split()
+    assert first == again != other
+    assert words.fill("{Name} {NAME} {a b}").endswith(" {a b}")
+    with pytest.raises(SystemExit, match=r"\{nmae\} is no placeholder: there are name"):
+        words.fill("in {nmae}")
+
+
+TREE, MAKE = "tree: command not found", "make: not there"
+
+
+@pytest.mark.parametrize(
+    ("cards", "missed", "false", "reason"),
+    [
+        ([TREE], {}, [], "found"),
+        ([], {"no-tree": [TREE]}, [], "no card"),
+        ([TREE, MAKE], {}, [], "came up in three sessions by chance"),
+        ([TREE, "Using config"], {}, ["Using config"], "what stood before an error is none"),
+        ([TREE, "once"], {}, ["once"], "in two sessions only"),
+    ],
+)
+def test_judging_recurring_errors(
+    cards: list[str], missed: dict[str, list[str]], false: list[str], reason: str
+) -> None:
+    truth = Truth({"no-tree": {TREE}}, {TREE: {1, 2, 3}, MAKE: {1, 2, 4}, "once": {1, 2}})
+    result = archives.judge("a", truth, cards, {}, 1.0)
+    assert (result.missed, result.false) == (missed, false), reason
+
+
+@pytest.mark.parametrize(
+    ("cards", "found", "missed", "false", "reason"),
+    [
+        ({"Bash": 2, "Edit": 1}, 3, [], {}, "found"),
+        ({"Bash": 1}, 1, ["Edit"], {}, "no card about a tool"),
+        ({"Bash": 3, "Edit": 1, "Read": 1}, 3, [], {"Bash": 1, "Read": 1}, "more than planted"),
+    ],
+)
+def test_judging_loops(
+    cards: dict[str, int], found: int, missed: list[str], false: dict[str, int], reason: str
+) -> None:
+    truth = Truth(loops=Counter({"Bash": 2, "Edit": 1}))
+    result = archives.judge("a", truth, [], cards, 1.0)
+    told = (result.loops_found, result.missed_tools, result.false_loops)
+    assert told == (found, missed, false), reason
+
+
+def test_the_table_of_archives_has_totals_and_names_what_is_wrong_if_asked() -> None:
+    truth = Truth({"no-tree": {TREE}, "no-make": {MAKE}}, loops=Counter({"Edit": 1}))
+    result = archives.judge("codex 1", truth, [TREE, "config"], {"Bash": 1}, 1.0)
+    brief, told = archives.table([result]), archives.table([result], verbose=True)
+    assert brief.endswith("recall 50.0%, precision 50.0%")
+    for line in (f"missed no-make: {MAKE}", "false: config", "no loop of Edit", "1 false loops"):
+        assert f"codex 1: {line}" in told
+        assert line not in brief
+    assert json.loads(json.dumps(archives.document([result])))["totals"]["recall"] == 0.5
