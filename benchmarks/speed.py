@@ -99,7 +99,7 @@ def hour_template(per_hour: int, seed: int, *, steps: bool) -> list[str]:
             args = '"args_preview":"{\\"path\\": \\"' + path + '\\"}"'
             end = f'"status":"{status}","elapsed_ms":{ms},"result_preview":"{_TEXT[:120]}"'
             if failed:
-                end += f",\"error\":\"ENOENT: no such file, open '{path}'\""
+                end += f',"error":"ENOENT: no such file, open \'{path}\'"'
                 end += ',"error_type":"ENOENT"'
             if steps:
                 events.append(f'{call}"act":"tool_execution_start",{args}')

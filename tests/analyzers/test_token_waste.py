@@ -151,6 +151,7 @@ def _results(name: str, n: int, size: int, conversations: int = 5) -> list[Line]
         ),
         ([*_results("dump", 30, 4_000), *_results("read", 30, 1_000)], [], "a small context"),
         ([*_results("dump", 19, 90_000), *_results("read", 30, 1_000)], [], "few results"),
+        ([*_results("read", 200, 7_000), *_results("list", 30, 1_000)], [], "many short ones"),
         ([*_results("dump", 40, 90_000), *_results("read", 9, 1_000)], [], "hardly another tool"),
         ([*_results("dump", 40, 90_000, 2), *_results("read", 30, 10)], [], "two conversations"),
     ],

@@ -37,6 +37,8 @@ PRIOR = 0.005
 HALF, MIN_RESULTS, MIN_OTHERS, MIN_BYTES, MIN_CONVERSATIONS = 0.5, 20, 20, 1_000_000, 3
 """A tool's share of the bytes, its results and those of others, what all results are together (a
 tool that fills a small context wastes nothing), and the conversations that use it."""
+LONG_RESULT = 10_000
+"""Bytes of a result that could be shorter; to read many small files is what agents are for."""
 
 _ANSWER = "act = 'assistant_response' AND actor <> 'user'"
 _CACHED = f"{_ANSWER} AND input_tokens > 0 AND cached_tokens IS NOT NULL"
@@ -146,7 +148,7 @@ class TokenWasteAnalyzer:
         whole, results = sum(sizes.values()), sum(distributions.size(r.now) for r in readings)
         for each in readings:
             n, size = distributions.size(each.now), sizes[each.subject]
-            is_most = whole >= MIN_BYTES and size > HALF * whole
+            is_most = whole >= MIN_BYTES and size > HALF * whole and size >= n * LONG_RESULT
             if is_most and n >= MIN_RESULTS and results - n >= MIN_OTHERS:
                 builder = Builder(self, context, each.subject, window)
                 yield each.subject, _most(builder, n, size, whole)
@@ -295,7 +297,7 @@ def _costs(builder: Builder) -> Histogram:
 def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abstention | None:
     """That a tool's results are most of all results."""
     name, share = subjects.label(builder.subject), size / whole
-    examples = builder.examples(RESULTS)
+    examples = builder.examples(RESULTS, beyond=size / n)
     if examples.conversations < MIN_CONVERSATIONS:
         return builder.abstention(f"{examples.conversations} of {MIN_CONVERSATIONS} conversations")
     return builder.finding(
@@ -321,7 +323,7 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
         ),
         acceptance=(f"Results of {name} are less than half of all over 24 hours",),
         details={
-            "rule": "one tool's results are more than half of the bytes of all",
+            "rule": "one tool's results are more than half of the bytes of all, and long",
             "n": n,
             "bytes": number(size),
             "allBytes": number(whole),
