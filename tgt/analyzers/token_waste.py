@@ -106,7 +106,7 @@ class TokenWasteAnalyzer:
     task_type = TaskType.TOKEN_WASTE
     summary = (
         "a model's input from the cache collapses, its tokens an answer are more than twice the"
-        " usual, or one tool's results are more than half of all"
+        " usual, or one tool's results are long and more than half of all"
     )
     options = ()
     needs = (
