@@ -165,8 +165,14 @@ def test_where_telemetry_is_gone_the_card_has_its_samples(world: World) -> None:
     log.write_bytes(b"")
     told = lines(world, card)
     assert [each.text for each in told.lines] == [ERROR] * 3
-    assert {(each.file, each.line) for each in told.lines} == {(None, None)}
-    assert told.message.endswith("the samples of the card, where they stood is not known")
+    assert {each.file for each in told.lines} == {str(log)}
+    assert all(each.line for each in told.lines), "where they stood"
+    assert told.message.endswith("the samples of the card, with their lines")
+    older = [{"timestamp": format_time(each.at), "text": each.text} for each in told.lines]
+    evidence = {**card.mapping("evidence"), "samples": older}
+    untold = lines(world, card.changed(evidence=evidence))
+    assert {(each.file, each.line) for each in untold.lines} == {(None, None)}
+    assert untold.message.endswith("the samples of the card, where they stood is not known")
     log.unlink()
     world.logs.rmdir()
     told = lines(world, card)
