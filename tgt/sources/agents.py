@@ -7,11 +7,10 @@ tool.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from tgt.sources.coerce import number, truth
+from tgt.sources.coerce import number, parsed, truth
 from tgt.templates import LONGEST_INPUT
 
 COPY = 2**62
@@ -75,10 +74,7 @@ def says_failure(envelope: Any) -> bool:
 def _parsed(text: str) -> Any:
     if text.lstrip()[:1] != "{" or len(text) > _LONGEST_ENVELOPE:
         return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    return parsed(text)
 
 
 def full_text(content: Any) -> str:

@@ -55,10 +55,11 @@ def text(value: Any) -> str | None:
 
 
 def _is_json(value: str) -> bool:
-    return len(value) > _LONGEST_WORD or _parsed(value) is not None
+    return len(value) > _LONGEST_WORD or parsed(value) is not None
 
 
-def _parsed(value: str) -> Any:
+def parsed(value: str) -> Any:
+    """What a text says as JSON; None where it is none."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
@@ -173,7 +174,7 @@ def _of_text(value: str) -> int | None:
     if _WHOLE_TIME.fullmatch(value):
         return _of_whole(int(value))
     if value[:1] == "[":
-        return _of_pair(_parsed(value))
+        return _of_pair(parsed(value))
     us = _of_written(value)
     amount = number(value) if us is None else None
     return us if amount is None else _of_real(amount)

@@ -6,10 +6,11 @@ from the whole object of the file, where another one leads from the record that 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from tgt.sources.coerce import parsed
 
 Path_ = tuple[str | int, ...]
 
@@ -76,8 +77,5 @@ def _elements(value: Any) -> Iterator[Any]:
 def _opened(value: Any) -> Any:
     """What a text says that is JSON."""
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["} and len(value) < _LONGEST_TEXT:
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return None
+        return parsed(value)
     return value

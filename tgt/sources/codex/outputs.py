@@ -7,13 +7,12 @@ code only of tools that run commands.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tgt.sources.agents import full_text, is_added_tool, says_failure
-from tgt.sources.coerce import error_text, number
+from tgt.sources.coerce import error_text, number, parsed
 
 RUNNERS = frozenset(
     (
@@ -151,10 +150,7 @@ def _parts(output: Any) -> tuple[str, Mapping[str, Any]]:
 
 def _object(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str) and value[:1] == "{":
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
+        value = parsed(value)
     return value if isinstance(value, dict) else {}
 
 

@@ -7,12 +7,11 @@ spans and for log records, so that nothing behind it knows how it was written.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tgt.sources.coerce import moment, number, text, truth
+from tgt.sources.coerce import moment, number, parsed, text, truth
 from tgt.sources.otlp.attributes import meanings
 from tgt.sources.otlp.values import any_value, attributes, each, hexadecimal
 
@@ -194,18 +193,11 @@ def _code(code: Any) -> int:
 def _exception(events: Any) -> Mapping[str, Any]:
     """The attributes of the first exception among the events of a span."""
     if isinstance(events, str) and "exception" in events:
-        events = _parsed(events)
+        events = parsed(events)
     for event in events if isinstance(events, list) else ():
         if isinstance(event, dict) and event.get("name") == "exception":
             return attributes(event.get("attributes")) or {"exception.type": "exception"}
     return NOTHING
-
-
-def _parsed(text_of_list: str) -> Any:
-    try:
-        return json.loads(text_of_list)
-    except (ValueError, RecursionError):
-        return None
 
 
 _COMPACT = frozenset(("id", "traceId", "name", "timestamp", "duration"))

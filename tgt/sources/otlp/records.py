@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tgt.sources.agents import is_added_tool, says_failure
@@ -13,6 +12,7 @@ from tgt.sources.coerce import (
     first,
     http_class,
     number,
+    parsed,
     preview,
     result_bytes,
     text,
@@ -124,10 +124,7 @@ def finish_of(item: Item) -> str | None:
     if isinstance(answered, str):
         if "reason" not in answered.lower()[:_LONGEST_ANSWER] or len(answered) > _LONGEST_ANSWER:
             return None
-        try:
-            answered = json.loads(answered)
-        except (ValueError, RecursionError):
-            return None
+        answered = parsed(answered)
     return _finish_in(answered)
 
 

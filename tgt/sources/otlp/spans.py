@@ -5,13 +5,12 @@ The conventions are told by attributes, agents with words of their own by the na
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from tgt.sources.base import SKIPPED, Outcome, Record, unknown
-from tgt.sources.coerce import first, number, text
+from tgt.sources.coerce import first, number, parsed, text
 from tgt.sources.otlp.attributes import NAMES
 from tgt.sources.otlp.items import Item
 from tgt.sources.otlp.outcomes import ending
@@ -228,8 +227,5 @@ _RECORDS: Mapping[Role, Callable[[Item], Outcome]] = {
 
 def _name_in(given: object) -> str | None:
     """The tool that the JSON text of a call names."""
-    try:
-        call = json.loads(given) if isinstance(given, str) else given
-    except (ValueError, RecursionError):
-        return None
+    call = parsed(given) if isinstance(given, str) else given
     return text(call.get("name")) if isinstance(call, dict) else None

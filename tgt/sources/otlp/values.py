@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tgt.sources.coerce import text
+from tgt.sources.coerce import parsed, text
 from tgt.sources.otlp.attributes import PACKED
 
 _MAX_DEPTH = 8
@@ -104,10 +103,7 @@ def _flat(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 def _unpacked(value: Any) -> Any:
     if not isinstance(value, str) or len(value) > _LONGEST_PACKED:
         return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
+    return parsed(value)
 
 
 def _undo_mlflow(values: dict[str, Any]) -> None:
