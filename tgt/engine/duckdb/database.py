@@ -7,7 +7,7 @@ from telemetry or from a user, are always parameters.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +43,31 @@ class Database:
         self.connection = connection or duckdb.connect(":memory:")
         self.is_damaged = False
         """Whether what is stored could not be read."""
+        self._set({"TimeZone": "UTC", "enable_progress_bar": False})
+        if connection is None:
+            self._configure()
+
+    def _configure(self) -> None:
+        """What is set once, for all connections."""
         settings: dict[str, Any] = {
-            "TimeZone": "UTC",
-            "memory_limit": f"{limits.engine_mb(memory_mb)}MB",
-            "threads": limits.threads(memory_mb),
+            "memory_limit": f"{limits.engine_mb(self._memory_mb)}MB",
+            "threads": limits.threads(self._memory_mb),
             "preserve_insertion_order": False,
             # Looking for what statements say twice takes longer than small ones run, and the
             # large ones say nothing twice.
             "disabled_optimizers": "common_subexpressions",
-            "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "temp_directory": str(spill or ""),
+            "temp_directory": str(self._spill or ""),
         }
-        for name, value in settings.items():
-            self.run(f"SET {name} = $value", value=value)
+        self._set(settings)
         # To write the little that is new into the store takes longer than to read it again from
         # its log; that is done when the log has become large.
         self.run("PRAGMA disable_checkpoint_on_shutdown")
+
+    def _set(self, settings: Mapping[str, Any]) -> None:
+        for name, value in settings.items():
+            self.run(f"SET {name} = $value", value=value)
 
     def beside(self) -> Database:
         """The same database through a connection of its own: a statement that fails there does not

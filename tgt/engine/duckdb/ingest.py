@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 
 import duckdb
 
 from tgt.engine.duckdb.bundles import SmallFile, bundled, small_file
 from tgt.engine.duckdb.correlate import Correlator
+from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
 from tgt.engine.duckdb.pieces import Piece, pieces, stretch
 from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
@@ -141,8 +142,6 @@ class Ingest:
     ) -> None:
         self._store = store
         self._db = store.database
-        # What cannot be read must not end the transaction in which the store is changed.
-        self._reader = store.database.beside()
         self._stagings = 0
         self._correlator = correlator
         self._since = since_us
@@ -151,6 +150,11 @@ class Ingest:
         self.warnings: list[str] = []
         self.has_folded = False
         """Whether events that were known are about something else now: about all of their kin."""
+
+    @cached_property
+    def _reader(self) -> Database:
+        """What cannot be read must not end the transaction in which the store is changed."""
+        return self._db.beside()
 
     def read(self, sources: Sequence[Listed]) -> None:
         """Read what is new in the files of sources as they were listed."""
@@ -178,7 +182,8 @@ class Ingest:
                 self._read_by_engine(source, plan.readings)
             elif isinstance(source, RecordSource):
                 self._read_records(source, plan.readings)
-        self._reader.close()
+        if "_reader" in self.__dict__:
+            self._reader.close()
 
     def _forget(self, numbers: Sequence[int]) -> None:
         if numbers:
@@ -188,6 +193,8 @@ class Ingest:
     # --- sources whose lines the engine reads ----------------------------------------------------
 
     def _read_by_engine(self, source: SqlSource, readings: Sequence[Reading]) -> None:
+        if not readings:
+            return
         for macro in source.macros:
             for database in (self._db, self._reader):
                 database.run(macro)
