@@ -30,7 +30,12 @@ class Older:
         needed = now - self.newest + timedelta(seconds=1)
         if needed <= LONGEST_WINDOW:
             return f"tgt run --window {spelt(needed)}"
-        return f"tgt run --now {self.newest + _MINUTE:%Y-%m-%dT%H:%MZ}"
+        return f"tgt run --now {just_after(self.newest)}"
+
+
+def just_after(event: datetime) -> str:
+    """A ``--now`` at which an event is among the newest there are."""
+    return f"{event + _MINUTE:%Y-%m-%dT%H:%MZ}"
 
 
 def no_events(window_min: int, older: Older, now: datetime) -> str:

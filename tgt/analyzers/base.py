@@ -39,8 +39,8 @@ class Context:
     """One cycle as an analyzer sees it.
 
     ``incidents`` are, by fingerprint, the times of problems that have a card which nobody
-    dismissed: they are no part of a baseline. Where it ``defers``, what is
-    said of a finding is worked out when somebody reads it.
+    dismissed: they are no part of a baseline. Where it ``defers``, what is said of a finding is
+    worked out when somebody reads it.
     """
 
     settings: Settings

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tgt.engine.summary import Series
+from tgt.lookback import just_after
 from tgt.output import words
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ def comparison(report: Report) -> str:
         return f"In parentheses: the {length} before"
     if not report.summary.total.events and report.newest is not None:
         last = f"the last event is of {words.clock(report.newest)}"
-        asked = f"{report.newest + timedelta(minutes=1):%Y-%m-%dT%H:%MZ}"
-        return f"Nothing happened in this time; {last}: tgt report --now {asked}"
+        return (
+            f"Nothing happened in this time; {last}: tgt report --now {just_after(report.newest)}"
+        )
     return "There is nothing from before to compare with"
 
 

@@ -282,8 +282,9 @@ class Card:
         measured them; for showing and ordering, never to be written."""
         now = Card(self.mapping("now"))
         known = {key: now.data[key] for key in ("priority", "confidence") if now.number(key)}
-        severity = now.severity
-        return self.changed(**known, **({"severity": severity} if severity else {}))
+        if now.severity:
+            known["severity"] = now.severity
+        return self.changed(**known) if known else self
 
     @property
     def is_open(self) -> bool:

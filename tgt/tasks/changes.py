@@ -86,7 +86,7 @@ def version(card: Card) -> Version:
     verified = (_text(verification, "at"), _text(verification, "state"))
     return Version(
         card.status,
-        severity_of(card),
+        card.current.severity,
         stamps if any(stamps) else _UNDECIDED,
         card.owner,
         tuple(link for link in card.items("links") if isinstance(link, str)),
@@ -94,11 +94,6 @@ def version(card: Card) -> Version:
         card.text("quietSince"),
         verified if any(verified) else _UNVERIFIED,
     )
-
-
-def severity_of(card: Card) -> str:
-    """As it is now, where the card tells that apart from what it was when the card was written."""
-    return _text(card.mapping("now"), "severity") or card.severity
 
 
 def between(before: Version | None, new: Version, card: Card) -> Iterator[Change]:

@@ -394,7 +394,7 @@ class DuckDBSnapshot:
         """The recent values of a subject by the clock hour."""
         place = self._distribution_place(signal)
         if not hasattr(self, "_recent_buckets"):
-            rows = self._walk.answer("recent values", self._recent_rows)
+            rows = self._walk.answer("recent values", lambda: self._distributed("recent"))
             self._recent_buckets: dict[tuple[int, str], dict[int, dict[int, int]]] = {}
             for number, name, service, hour, bucket, n in rows.get(self._number, ()):
                 of = self._recent_buckets.setdefault((number, self._name(name, service)), {})
@@ -403,17 +403,13 @@ class DuckDBSnapshot:
         hours = self._recent_buckets.get((place, subject), {})
         return {hour: dict(sorted(values.items())) for hour, values in sorted(hours.items())}
 
-    def _recent_rows(self) -> dict[int, list[Sequence[Any]]]:
+    def _distributed(
+        self, events: str, hour: str = rollups.CLOCK_HOUR
+    ) -> dict[int, list[Sequence[Any]]]:
+        """For each window of the walk rows (signal, subject, service, hour, bucket, n)."""
         if not self._distributions:
             return {}
-        values = rollups.distributed(self._distributions, "recent", coded(rollups.CLOCK_HOUR))
-        rows = self._db.run(f"SELECT signal, subject, service, hour, bucket, n FROM ({values})")
-        return by_window(rows, 3)
-
-    def _own_rows(self, inside: str) -> dict[int, list[Sequence[Any]]]:
-        values = rollups.distributed(
-            self._distributions, f"(SELECT * FROM recent WHERE {inside})", coded("0")
-        )
+        values = rollups.distributed(self._distributions, events, coded(hour))
         rows = self._db.run(f"SELECT signal, subject, service, hour, bucket, n FROM ({values})")
         return by_window(rows, 3)
 
@@ -424,14 +420,15 @@ class DuckDBSnapshot:
         values: dict[int, dict[str, dict[int, int]]] = {}
         if self._is_own(window):
             inside = self._since(window)
-            held = self._walk.answer(("own values", inside), lambda: self._own_rows(inside))
+            events = f"(SELECT * FROM recent WHERE {inside})"
+            held = self._walk.answer(("own values", inside), lambda: self._distributed(events, "0"))
         else:
             first = to_us(window.start) // HOUR_US
             sealed = self._past.values(first, self._raw_hour, self._names)
             for place, signal in enumerate(self._distributions):
                 some = sealed.get(signal.key, {})
                 values[place] = {name: dict(buckets) for name, buckets in some.items()}
-            held = self._walk.answer("recent values", self._recent_rows)
+            held = self._walk.answer("recent values", lambda: self._distributed("recent"))
         rows = held.get(self._number, [])
         for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET):
             of = values.setdefault(place, {}).setdefault(self._name(subject, service), {})
