@@ -56,8 +56,10 @@ def _say(priority: int, message: str) -> None:
     try:
         sys.stderr.write(f"{prefix}{safe(message)}\n")
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return  # there is nobody left to tell: the stream is broken, closed or was never there
+    except OSError:
+        _give_up(sys.stderr)  # it is broken: there is nobody left to tell
+    except (ValueError, AttributeError):
+        return  # it was closed, or never there
 
 
 def failure(problem: TgtError) -> None:
@@ -106,8 +108,9 @@ def boundary(
     try:
         with _interrupts_into(interrupts):
             return action()
-    except BrokenPipeError:
-        return _quiet()
+    except BrokenPipeError:  # whoever read the output has seen enough: that is no failure
+        _give_up(sys.stdout)
+        return int(ExitStatus.OK)
     except KeyboardInterrupt:
         return _interrupted(saved())
     except TgtError as problem:
@@ -125,8 +128,9 @@ def boundary(
     try:
         write_failure(message, expected)
     except BrokenPipeError:
-        _quiet()
+        _give_up(sys.stdout)
     except OSError as problem:
+        _give_up(sys.stdout)
         error(f"cannot write to standard output: {problem.strerror}")
     return status
 
@@ -163,12 +167,12 @@ def _usage_message(problem: Exception) -> str:
     return f"{' '.join(words.split()).rstrip('.')}; see {where} --help"
 
 
-def _quiet() -> int:
-    """Whoever read the output has seen enough: that is no failure, and exit must not complain."""
+def _give_up(stream: TextIO) -> None:
+    """Lose what a stream still holds: when the interpreter exits it would fail to write it a second
+    time, complain, and exit with a status of its own."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-    return int(ExitStatus.OK)
 
 
 def write_output(pieces: Sequence[str]) -> None:
@@ -185,8 +189,7 @@ def write_output(pieces: Sequence[str]) -> None:
     except BrokenPipeError:
         raise
     except OSError as problem:
-        # What is left in the buffer must not fail a second time when the interpreter exits.
-        _quiet()
+        _give_up(sys.stdout)
         raise TgtError(
             f"cannot write to standard output: {problem.strerror}",
             hint="look at where it is redirected to",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -193,6 +194,36 @@ def test_output_that_cannot_be_written_is_a_failure(workplace: Workplace) -> Non
             "tgt: cannot write to standard output: No space left on device; "
             "look at where it is redirected to\n"
         )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["show", "zzz"], 3), (["list", "--status", "odd"], 2), (["nothing"], 2), (["list"], 0)],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("lost", ["2>/dev/full", ">/dev/full", ">/dev/full 2>&1"])
+def test_a_message_that_cannot_be_written_changes_no_exit_status(
+    workplace: Workplace,
+    card_data: Card,
+    arguments: list[str],
+    status: int,
+    form: list[str],
+    lost: str,
+) -> None:
+    path = workplace.write_journal(card_data())
+    path.write_bytes(path.read_bytes() + b"not a card\n")  # list warns of it
+    words = shlex.join([sys.executable, "-m", "tgt", *arguments, *form])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{words} {lost}"],
+        cwd=workplace.path,
+        env=workplace.environment(),
+        capture_output=True,
+        check=False,
+    )
+    answered = status == 0 and lost.startswith(">")
+    assert done.returncode == (1 if answered else status)
+    assert b"Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize(
