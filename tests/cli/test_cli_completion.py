@@ -109,16 +109,30 @@ def test_no_title_is_code_for_a_shell(workplace: Workplace, card_data: Card, she
         ("tgt list --severity h", ["high"]),
         ("tgt list --type docu", ["documentation_gap"]),
         ("tgt list --type docs", ["docs_gap"]),
+        ("tgt list --type retry", ["retry_loop"]),
         ("tgt list --sort ", ["priority", "age", "seen"]),
         ("tgt run --analyzers docs_gap,perf", ["docs_gap,performance"]),
         ("tgt run --source con", ["contextlog"]),
         ("tgt sources --source con", ["contextlog"]),
         ("tgt show 01K --format m", ["markdown"]),
+        ("tgt demo --as ", ["contextlog", "claude-code"]),
         ("tgt --install-completion ", ["bash", "zsh", "fish"]),
     ],
 )
 def test_the_words_of_options(workplace: Workplace, words: str, offered: list[str]) -> None:
     assert _bash(workplace, words) == offered
+
+
+def test_owners_are_those_of_tasks(workplace: Workplace, card_data: Card) -> None:
+    workplace.write_journal(
+        card_data("01KA", owner="ada"),
+        card_data("01KB", owner="$(id)"),
+        card_data("01KC", owner="alan", status="completed"),
+        card_data("01KD"),
+    )
+    assert _bash(workplace, "tgt list --owner ") == ["ada", "alan"]
+    assert _bash(workplace, "tgt annotate 01KD --owner al") == ["alan"]
+    assert _bash(workplace, "tgt list --owner x") == []
 
 
 def test_a_failure_offers_nothing(tasks: Workplace) -> None:

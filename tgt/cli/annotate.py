@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tgt.cli.completion import complete_owner
 from tgt.cli.tasks import Note, Tasks, change, harmless
 from tgt.errors import SettingsError
 
@@ -22,7 +23,12 @@ def annotate(
     tasks: Tasks,
     *,
     owner: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose it is; an empty name for nobody's.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose it is; an empty name for nobody's.",
+            autocompletion=complete_owner,
+        ),
     ] = None,
     links: Annotated[
         list[str] | None,

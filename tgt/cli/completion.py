@@ -36,25 +36,30 @@ Offer = list[tuple[str, str]]
 def complete_task(context: typer.Context, incomplete: str) -> Offer:
     """Tasks, best first: by the ends of their ids, else by their beginnings or subjects. Those that
     are not open are offered to be reopened, or where no open one begins so."""
-    from tgt.store.journal import Journal
-    from tgt.store.journal_index import viewed
-
     are_open = context.info_name != "reopen"
-    try:
-        journal = Journal(_tasks_dir(context))
-        offered = viewed(
-            journal,
-            lambda view: (
-                _tasks(view, incomplete, are_open=are_open)
-                or (_tasks(view, incomplete, are_open=not are_open) if incomplete else [])
-            ),
-        )
-    except TgtError:
-        return []
+    offered = _looked_up(
+        context,
+        lambda view: (
+            _tasks(view, incomplete, are_open=are_open)
+            or (_tasks(view, incomplete, are_open=not are_open) if incomplete else [])
+        ),
+    )
     if not os.environ.get(VARIABLE, "").endswith("bash") or os.environ.get("COMP_TYPE") == _MENU:
         return offered
     # Bash inserts what several candidates have in common, and shows the rest of them: the titles.
     return offered if len(offered) == 1 else [(f"{name}  {title}", "") for name, title in offered]
+
+
+def complete_owner(context: typer.Context, incomplete: str) -> Offer:
+    """Whoever has a task."""
+    owners = _looked_up(
+        context, lambda view: sorted({(head.owner, "") for head in view.heads.values()})
+    )
+    return [
+        (name, "")
+        for name, _ in owners
+        if _HARMLESS.fullmatch(name) and name[0] != "-" and name.startswith(incomplete)
+    ][:_MOST]
 
 
 def complete_words(words: Iterable[str]) -> Callable[[str], list[str]]:
@@ -94,7 +99,7 @@ def severities() -> Sequence[str]:
 def types() -> Sequence[str]:
     from tgt.tasks.card import TaskType
 
-    return (*map(str, TaskType), *analyzers())
+    return tuple(dict.fromkeys((*map(str, TaskType), *analyzers())))  # several have one name
 
 
 def analyzers() -> Sequence[str]:
@@ -107,6 +112,16 @@ def kinds_of_source() -> Sequence[str]:
     from tgt.sources.spec import KINDS
 
     return KINDS
+
+
+def _looked_up(context: typer.Context, look: Callable[[View], Offer]) -> Offer:
+    from tgt.store.journal import Journal
+    from tgt.store.journal_index import viewed
+
+    try:
+        return viewed(Journal(_tasks_dir(context)), look)
+    except TgtError:
+        return []
 
 
 def _tasks_dir(context: typer.Context) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tgt.cli.completion import complete_words
 from tgt.cli.request import parse_number
 from tgt.errors import ExitStatus, SettingsError, StoreError
 
@@ -33,6 +34,7 @@ def demo(
             "--as",
             metavar="KIND",
             help="contextlog: a service's week; claude-code: a person's two weeks of sessions.",
+            autocompletion=complete_words(_KINDS),
         ),
     ] = "contextlog",
     seed: Annotated[str, typer.Option(metavar="N", help="Another seed, another week.")] = "1",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cli.completion import complete_list, complete_words, severities, statuses, types
+from tgt.cli.completion import (
+    complete_list,
+    complete_owner,
+    complete_words,
+    severities,
+    statuses,
+    types,
+)
 from tgt.cli.request import parse_choice, parse_number
 from tgt.cli.tasks import state_of, warn_of_skipped
 from tgt.errors import SettingsError
@@ -65,7 +72,10 @@ def list_tasks(
         Words, typer.Option(metavar="GLOB", help="Only these subjects, such as 'tool_call/*'.")
     ] = None,
     owner: Annotated[
-        Words, typer.Option(metavar="NAME", help="Only tasks of these people.")
+        Words,
+        typer.Option(
+            metavar="NAME", help="Only tasks of these people.", autocompletion=complete_owner
+        ),
     ] = None,
     new: Annotated[
         bool,
