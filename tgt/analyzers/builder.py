@@ -17,6 +17,7 @@ from tgt.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
 from tgt.tasks.card import Evidence, Finding, Fix, Severity, format_time
+from tgt.tasks.criterion import Criterion
 
 CHART_HOURS = 24
 MAX_SAMPLES = 3
@@ -28,6 +29,17 @@ MANY = 2
 """So many services are several."""
 _FIRST_ASKED, _LAST_ASKED = 40, 45
 """Of what was asked, where what came of it follows: a path's end tells more than its middle."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an engine was asked about a subject: ``signal`` in ``window``; of a distribution, which
+    values lie ``beyond`` a line."""
+
+    signal: Signal
+    subject: str
+    window: Interval
+    beyond: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +103,14 @@ class Builder:
         details: Mapping[str, Detail] | None = None,
         shows_asked: bool = False,
         shows_both: bool = False,
+        signal: Signal | None = None,
+        beyond: float | None = None,
+        criterion: str = "",
     ) -> Finding:
         """The finding; ``details`` are the analyzer's own beside those of the judgement, and its
         samples say what was asked if it ``shows_asked``, and what came of it if it ``shows_both``.
+        ``signal`` is the question that it answers (values ``beyond`` a line), if it is one, and
+        ``criterion`` the name of the measure in its criterion, if that is another one.
         """
         measure, hours = judgement.measure, judgement.hours
         samples, median = examples.samples, examples.median_us
@@ -130,7 +147,16 @@ class Builder:
             examples=samples,
             shows_asked=shows_asked,
             shows_both=shows_both,
+            question=signal and Question(signal, self.subject, self.window, beyond),
+            criteria=self._criteria(measure, criterion),
         )
+
+    def _criteria(self, measure: Measure, name: str) -> tuple[Criterion, ...]:
+        """What must be true for the problem to be over, if the analyzer can measure it."""
+        if not hasattr(self.analyzer, "tally"):
+            return ()
+        value = number(measure.tolerated_value)
+        return (Criterion(name or measure.metric, self.subject, measure.op, value),)
 
     def _carrier(self, services: Mapping[str, int]) -> tuple[str, int, int] | None:
         """The service of most of what counts, in how many of how many conversations, if the subject

@@ -11,6 +11,7 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.criteria import reading_of, share_of_events
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, above, severity_of, share_above
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
@@ -21,6 +22,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_RESPONSES = 20
 MIN_CONVERSATIONS = 3
@@ -72,6 +74,10 @@ class ContinuationAnalyzer:
             if reading.subject not in told and reading.now.n >= MIN_RESPONSES:
                 reason = "its telemetry does not tell finish reasons"
                 yield Abstention(self.name, reading.subject, reason)
+
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        readings = context.snapshot.counts(truncation(context.snapshot.coverage), since)
+        return share_of_events(reading_of(readings, criterion.subject), criterion.value)
 
     def _judge(
         self, context: Context, signal: Signal, reading: Reading
@@ -143,6 +149,7 @@ def _finding(
             f"At most {percent(threshold)} of the responses of {who} are cut off over 24 hours",
             "The p95 latency of the responses rises by less than half",
         ),
+        signal=signal,
         details={
             "conversations": examples.conversations,
             "failingConversations": now.bad_conversations,

@@ -9,14 +9,17 @@ from __future__ import annotations
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
+from tgt.analyzers.criteria import fact, reading_of
 from tgt.analyzers.documentation import PATHS, absent, search
 from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
 from tgt.analyzers.signals import USAGE
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
+from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 3
 
@@ -66,6 +69,18 @@ class DocsGapAnalyzer:
             return self._unknown(context, narrow, reason)
         return Analysis(tuple(self._finding(context, each) for each in gaps), narrow)
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally | None:
+        """Whether its documentation mentions the tool, as often as it was used."""
+        paths, tool = context.option(PATHS), subjects.parse(criterion.subject).name
+        if not tool or absent(paths):
+            return None
+        reading = reading_of(context.snapshot.counts(USAGE, since), criterion.subject)
+        searched = search({tool}, paths)
+        if reading is None or (tool in searched.unmentioned and searched.left_out):
+            return Tally(0, 0, 0)
+        is_missing, calls = tool in searched.unmentioned, reading.now.n
+        return fact(reading.now.units or calls, is_bad=is_missing, value=calls if is_missing else 0)
+
     def _unjudged(self, context: Context, reading: Reading) -> str:
         """Why a tool is not judged; empty if it is."""
         now = reading.now
@@ -102,7 +117,7 @@ class DocsGapAnalyzer:
         minimum = context.option(MIN_USAGE)
         return builder.finding(
             Judgement(
-                Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum),
+                Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum, op="<"),
                 sure,
             ),
             builder.examples(USAGE),
@@ -123,6 +138,7 @@ class DocsGapAnalyzer:
                 ),
                 effort="1 hour",
             ),
+            signal=USAGE,
             acceptance=(f"{tool} is described, with an example, under {places}",),
             details={
                 "n": calls,

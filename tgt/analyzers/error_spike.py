@@ -19,11 +19,14 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, baseline_of
 from tgt.analyzers.builder import Builder, Judged, look, with_details
+from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
 from tgt.analyzers.exposure import (
     CONVERSATIONS,
+    SHARE_OF_CALLS,
     Exposure,
     calls_of,
     exposure_of,
+    met_by,
     mostly_failing,
     risen,
 )
@@ -35,7 +38,9 @@ from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
+from tgt.redact import masked_cut
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_ERRORS = 5
 MIN_CONVERSATIONS = 3
@@ -43,6 +48,7 @@ MIN_BASELINE_FAILING = 20
 MIN_BASELINE_UNITS = 200
 MIN_NEW_CALLS = 20
 CRITICAL_TAIL = 1e-4
+_LONGEST_ERROR = 160
 _MANY_TIMES = 100
 """What hardly ever failed: of how many times as often nobody needs to know."""
 WINDOWS_H = (2, 4, 8, 24)
@@ -104,6 +110,14 @@ class ErrorSpikeAnalyzer:
         findings = tuple(each for each in analysis.findings if each.subject not in told)
         return replace(analysis, findings=findings)
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        kind = _SOFT if criterion.metric.startswith(_SOFT.prefix) else _HARD
+        reading = reading_of(context.snapshot.counts(kind.signal, since), criterion.subject)
+        line = criterion.value
+        if criterion.metric.removeprefix(kind.prefix) == SHARE_OF_CALLS:
+            return share_of_events(reading, line)
+        return share_of_units(reading and met_by(context, reading), line)
+
     def _judge(
         self, context: Context, kind: _Kind, reading: Reading, failures: Mapping[str, int]
     ) -> Finding | Abstention | None:
@@ -149,11 +163,18 @@ class _Kind:
     counted: str
     title: str
     verb: str
+    prefix: str = ""
+    """Of the name of its measure, where that is another kind's."""
 
 
 _HARD = _Kind(FAILURE, "errors", "errors", "Errors of {}", "fails")
 _SOFT = _Kind(
-    SOFT_FAILURE, "softFailures", "reported failures", "{} reports failure", "reports failure"
+    SOFT_FAILURE,
+    "softFailures",
+    "reported failures",
+    "{} reports failure",
+    "reports failure",
+    "soft_",
 )
 
 
@@ -232,7 +253,7 @@ def _finding(
     examples = builder.examples(kind.signal)
     types = {each.values["errorType"] for each in examples.samples if "errorType" in each.values}
     kinds = sorted(map(str, types))
-    return builder.finding(
+    finding = builder.finding(
         replace(verdict.judgement, hours=_charted(history, exposure)),
         examples,
         severity=verdict.severity,
@@ -257,6 +278,8 @@ def _finding(
             ),
             effort="1 hour",
         ),
+        signal=kind.signal,
+        criterion=f"{kind.prefix}{exposure.metric}",
         acceptance=(
             f"The share of {exposure.unit} in which {name} {kind.verb} is back at its usual level"
             " over 24 hours",
@@ -273,6 +296,11 @@ def _finding(
             "errorTypes": kinds,
         },
     )
+    said = [
+        {"text": masked_cut(text, _LONGEST_ERROR, builder.context.redacted), "count": count}
+        for text, count in examples.errors.items()
+    ]
+    return with_details(finding, errorTexts=said) if said else finding
 
 
 def _charted(history: Baseline, exposure: Exposure) -> dict[int, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tgt import subjects
 from tgt.analyzers.base import Context
@@ -21,6 +21,7 @@ from tgt.engine.protocol import Counts, Reading
 from tgt.stats import confidence
 
 CONVERSATIONS, EVENTS, CALLS = "conversations", "events", "calls"
+SHARE_OF_CALLS = "failing_share"
 ROOM = 0.75
 """A share that must grow beyond this one to be a rise can hardly do so."""
 MOSTLY_FAILS = 0.95
@@ -49,7 +50,7 @@ class Exposure:
 
     @property
     def metric(self) -> str:
-        return "failing_conversations" if self.unit == CONVERSATIONS else "failing_share"
+        return "failing_conversations" if self.unit == CONVERSATIONS else SHARE_OF_CALLS
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -93,6 +94,15 @@ def exposure_of(context: Context, reading: Reading, history: Baseline) -> Exposu
         hours[hour] = (float(own.bad_units), float(max(every, own.units)))
     exposed = max(sum(each.now.units for each in traffic), now.units)
     return Exposure(now.bad_units, exposed, hours, is_of_all=True)
+
+
+def met_by(context: Context, reading: Reading) -> Reading:
+    """The reading among all who could meet it: of a mere error all conversations, as above."""
+    now = reading.now
+    if now.by_event or _has_own_uses(reading):
+        return reading
+    units = sum(each.now.units for each in context.snapshot.counts(TRAFFIC, reading.window))
+    return replace(reading, now=replace(now, units=max(units, now.units)))
 
 
 def calls_of(

@@ -39,6 +39,17 @@ class Measure:
     hours: int = 0
     tolerated: str = ""
     noun: str = "calls"
+    op: str = "<="
+    """How a value that is tolerated compares with the limit."""
+
+    @property
+    def tolerated_value(self) -> float:
+        """What the value must be at most (or as ``op`` says) for the problem to be over. Of a share
+        that is a multiple of the usual one less is asked for than what made it a problem: the
+        square root of that multiple, beyond which the confidence says that it lies."""
+        if self.unit is Unit.RATIO and self.usual:
+            return math.sqrt(self.times) * self.usual
+        return self.limit
 
     @property
     def limit(self) -> float:

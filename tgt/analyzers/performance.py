@@ -15,6 +15,7 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.criteria import TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of
 from tgt.analyzers.shift import Shift, Values, shifted
@@ -26,6 +27,7 @@ from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CALLS = 20
 MIN_TAIL_CALLS = 60
@@ -65,6 +67,9 @@ class PerformanceAnalyzer:
                 yield reading.subject, _judge(builder, reading)
 
         return look(context.longer_windows(*WINDOWS_H), judge)
+
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        return beyond(context, LATENCY, criterion, since, criterion.value, TAIL)
 
 
 def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstention | None:
@@ -144,6 +149,8 @@ def _finding(builder: Builder, values: Values, shift: Shift, severity: Severity)
             ),
             effort="2 hours",
         ),
+        signal=LATENCY,
+        beyond=shift.line,
         acceptance=(
             f"The p95 latency of {name} is below {milliseconds(shift.measure.limit)} over 24 hours",
         ),

@@ -16,14 +16,17 @@ from tgt import options, subjects
 from tgt.analyzers import spikes
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import MAX_SAMPLES, Builder
+from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import LONGEST_TEXT, Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
+from tgt.analyzers.signals import CALL, USED
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import Interval, from_us
 from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
+from tgt.tasks.criterion import Criterion, Tally
 from tgt.templates import family
 
 MIN_CONVERSATIONS = 3
@@ -36,9 +39,6 @@ MANY_CONVERSATIONS = 10
 """Looking for files that are not there is no problem in fewer."""
 NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
 """Families that say nothing about what is wrong with the agent's surroundings."""
-CALL = "act = 'tool_call' AND actor <> 'user'"
-USED = Signal("used", where=CALL, by="concat(act, '/', name)")
-"""In how many conversations a tool was used, over all services."""
 _LOOKED_AROUND = "another file in each conversation, and soon another way: looking around"
 _DAY = "%Y-%m-%d at %H:%M"
 
@@ -82,6 +82,17 @@ class RecurringErrorAnalyzer:
             tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),
         )
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        """Of the conversations that used the tool, those that met the error."""
+        tool = criterion.subject.partition(": ")[0]
+        used = context.snapshot.conversations_of(USED, since).get(tool, 0)
+        same = [
+            each.counted.conversations
+            for each in context.snapshot.recurrences(CALL, since, 1, 0, newest=since.start)
+            if subject_of(each) == criterion.subject
+        ]
+        return gone(criterion, sum(same), used)
+
     def _finding(self, context: Context, window: Interval, each: Recurrence, used: int) -> Finding:
         counted, tool = each.counted, subjects.label(each.subject)
         days, many = context.option(DAYS), counted.conversations
@@ -93,6 +104,7 @@ class RecurringErrorAnalyzer:
                 Measure(
                     *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
                     noun="conversations",
+                    op="<",
                 ),
                 of_conversations(many),
             ),

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
+from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.loops import MIN_CALLS, loops, minutes
+from tgt.analyzers.signals import USED
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Repetition, Run
-from tgt.events import from_us
+from tgt.events import Interval, from_us
 from tgt.tasks.card import Finding, Fix, TaskType, format_time
+from tgt.tasks.criterion import Criterion, Tally
 from tgt.templates import family
 
 MOST_LOOPS = 5
@@ -68,6 +71,13 @@ class RetryLoopAnalyzer:
             tuple(self._finding(context, tool, runs) for tool, runs in sorted(by_tool.items()))
         )
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        """Of the conversations that used the tool, those with a loop."""
+        runs = context.snapshot.runs(since, context.option(MIN_CALLS))
+        looping = {run.conversation for run in loops(runs) if run.subject == criterion.subject}
+        used = context.snapshot.conversations_of(USED, since).get(criterion.subject, 0)
+        return gone(criterion, len(looping), used)
+
     def _finding(self, context: Context, subject: str, runs: Sequence[Run]) -> Finding:
         """``runs`` are the loops of a tool, the worst first."""
         worst, least = runs[0], context.option(MIN_CALLS)
@@ -77,7 +87,7 @@ class RetryLoopAnalyzer:
         both = f"{tool} and {partner}" if partner else tool
         return Builder(self, context, subject, context.window).finding(
             Judgement(
-                Measure("calls_in_vain", Unit.COUNT, worst.calls, threshold=least),
+                Measure("calls_in_vain", Unit.COUNT, worst.calls, threshold=least, op="<"),
                 confidence(calls, least),
             ),
             Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(runs)),

@@ -34,6 +34,9 @@ CONTINUATION = Signal(
 """The same where no telemetry tells how answers end: only that one was continued."""
 
 UNTOLD = Signal("untold", where="actor <> 'user' AND is_untold", counted="false")
+CALL = "act = 'tool_call' AND actor <> 'user'"
+USED = Signal("used", where=CALL, by="concat(act, '/', name)")
+"""In how many conversations a tool was used, over all services."""
 USAGE = Signal("usage", where="act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL")
 LATENCY = Signal("latency", where="NOT coalesce(failed, false)", value="elapsed_ms")
 

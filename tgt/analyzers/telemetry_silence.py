@@ -8,12 +8,13 @@ nights, weekends and a clock that was set are no outage. Coding agents work when
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.criteria import GONE
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Judgement
 from tgt.config import Settings
@@ -23,6 +24,7 @@ from tgt.events import HOUR_US, Interval, to_us
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, fingerprint
+from tgt.tasks.criterion import Criterion, Tally
 
 UNLIKELY = 1e-4
 PRIOR = 1e-3
@@ -38,6 +40,7 @@ DAYS days."""
 _SERVICE = "coalesce(service, '')"
 EVENTS = Signal("events of a service", value="1", by=_SERVICE)
 """A distribution of ones: the number of events by the hour, also of a service without any now."""
+UNNAMED = "unnamed"
 HEARD = Signal("heard", counted="false", by=_SERVICE)
 
 
@@ -100,10 +103,23 @@ class TelemetrySilenceAnalyzer:
             return Analysis()
         return look(context.longer_windows(*WINDOWS_H), judge)
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
+        """Of the clock hours in which the service has events on most days, those without."""
+        service = criterion.subject.removeprefix("service/")
+        service = "" if service == UNNAMED else service
+        snapshot, own = context.snapshot, context.window
+        history = snapshot.distribution_history(EVENTS, service, own)
+        hours = {hour for hour, each in history.items() if each}
+        first, last = -(-to_us(since.start) // HOUR_US), to_us(own.start) // HOUR_US
+        usual = [hour for hour in range(first, last) if _is_usual(hours, hour)]
+        heard = sum(each.now.n for each in snapshot.counts(HEARD, own) if each.subject == service)
+        missed = sum(hour not in hours for hour in usual) + (not heard)
+        return Tally(missed, len(usual) + 1, GONE, heard, is_fact=True)
+
     def _judge(
         self, context: Context, window: Interval, service: str, hours: Mapping[int, int]
     ) -> Finding | Abstention | None:
-        builder = Builder(self, context, f"service/{service or 'unnamed'}", window)
+        builder = Builder(self, context, f"service/{service or UNNAMED}", window)
         backs, is_weekly = _backs(context)
         incidents = context.incidents.get(
             fingerprint(TaskType.SILENCE, context.redacted(builder.subject)), ()
@@ -141,6 +157,7 @@ class TelemetrySilenceAnalyzer:
                     threshold=1,
                     tolerated=f"silence likelier than 1 in {1 / UNLIKELY:,.0f}",
                     noun="events",
+                    op=">=",
                 ),
                 min(0.99, PRIOR / (PRIOR + chance)),
             ),
@@ -172,6 +189,13 @@ class TelemetrySilenceAnalyzer:
                 "comparedWith": what,
             },
         )
+
+
+def _is_usual(hours: Collection[int], hour: int) -> bool:
+    """Whether there were events at this hour of most days before, as far as these are known."""
+    before = [hour - 24 * day for day in range(1, DAYS + 1)]
+    known = [each for each in before if hours and each >= min(hours)]
+    return 2 * sum(each in hours for each in known) > len(known)
 
 
 def _backs(context: Context) -> tuple[Sequence[int], bool]:

@@ -17,6 +17,7 @@ from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.criteria import TAIL, beyond, fact
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
@@ -27,6 +28,7 @@ from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 THRESHOLD, HIGH, CRITICAL = 2.0, 2.5, 3.0
 MIN_ANSWERS, MIN_TAIL_ANSWERS, MIN_BEYOND = 20, 60, 5
@@ -37,6 +39,7 @@ PRIOR = 0.005
 HALF, MIN_RESULTS, MIN_OTHERS, MIN_BYTES, MIN_CONVERSATIONS = 0.5, 20, 20, 1_000_000, 3
 """A tool's share of the bytes, its results and those of others, what all results are together (a
 tool that fills a small context wastes nothing), and the conversations that use it."""
+SHARE_OF_RESULTS = "share_of_result_bytes"
 LONG_RESULT = 10_000
 """Bytes of a result that could be shorter; to read many small files is what agents are for."""
 
@@ -126,6 +129,19 @@ class TokenWasteAnalyzer:
                 yield from self._tools(context, window)
 
         return look(context.longer_windows(*WINDOWS_H), judge)
+
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally | None:
+        value = criterion.value
+        if criterion.metric == SHARE_OF_RESULTS:
+            return _of_results(context, criterion.subject, since)
+        if criterion.metric == CACHE.metric:
+            tally = beyond(context, UNCACHED, criterion, since, 1 - value, MEDIAN)
+            uncached = tally.value
+            return tally if uncached is None else replace(tally, value=1 - uncached)
+        for kind in GROWN:
+            if kind.metric == criterion.metric:
+                return beyond(context, kind.signal, criterion, since, value, TAIL)
+        return None
 
     def _models(self, context: Context, window: Interval) -> Iterator[Judged]:
         """Of each model the surest finding, or why nothing of it could be judged."""
@@ -246,6 +262,7 @@ def _measure(shift: Shift, values: Values, kind: Kind) -> tuple[Measure, dict[in
             threshold=usual / THRESHOLD,
             usual=usual,
             hours=shift.measure.hours,
+            op=">=",
             tolerated=f"half of the usual ({percent(usual / THRESHOLD)})",
         )
         return measure, {hour: _cached(each) for hour, each in values.history.items()}
@@ -284,6 +301,8 @@ def _finding(
         title=title,
         description=words,
         fix=Fix(approach="save_tokens", changes=kind.changes, effort="2 hours"),
+        signal=kind.signal,
+        beyond=shift.line,
         acceptance=(f"{limit} over 24 hours",),
         details={"ratio": ratio, **({"costUsd": cost} if cost else {})},
     )
@@ -294,6 +313,17 @@ def _costs(builder: Builder) -> Histogram:
     return next((each.now for each in readings if each.subject == builder.subject), {})
 
 
+def _of_results(context: Context, subject: str, since: Interval) -> Tally:
+    """Whether a tool's results are most of all, as often as there was one."""
+    readings = context.snapshot.distribution(RESULTS, since, least=1 << 62)
+    sizes = {each.subject: _total(each.now) for each in readings}
+    own = next((each.now for each in readings if each.subject == subject), {})
+    if not own:
+        return Tally(0, 0, 0)
+    share = sizes[subject] / sum(sizes.values())
+    return fact(distributions.size(own), is_bad=share > HALF, value=number(share))
+
+
 def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abstention | None:
     """That a tool's results are most of all results."""
     name, share = subjects.label(builder.subject), size / whole
@@ -302,7 +332,7 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
         return builder.abstention(f"{examples.conversations} of {MIN_CONVERSATIONS} conversations")
     return builder.finding(
         Judgement(
-            Measure("share_of_result_bytes", Unit.SHARE, share, threshold=HALF),
+            Measure(SHARE_OF_RESULTS, Unit.SHARE, share, threshold=HALF),
             of_conversations(examples.conversations),
         ),
         examples,
@@ -321,6 +351,8 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
             ),
             effort="2 hours",
         ),
+        signal=RESULTS,
+        beyond=size / n,
         acceptance=(f"Results of {name} are less than half of all over 24 hours",),
         details={
             "rule": "one tool's results are more than half of the bytes of all, and long",

@@ -16,6 +16,7 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
+from tgt.analyzers.criteria import reading_of, share_of_units
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import (
     NEVER,
@@ -30,6 +31,7 @@ from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 10
 MIN_BAD = 3
@@ -129,6 +131,13 @@ class UxIssueAnalyzer:
     def signals(self, settings: Settings, /) -> tuple[Signal, ...]:
         return tuple(question.signal for question in questions(settings))
 
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally | None:
+        for question in questions(context.settings):
+            if question.metric == criterion.metric:
+                readings = context.snapshot.counts(question.signal, since)
+                return share_of_units(reading_of(readings, criterion.subject), criterion.value)
+        return None
+
     def analyze(self, context: Context) -> Analysis:
         windows = context.longer_windows(*WINDOWS_H)
         window = next((each for each in windows if not _missing(context, each)), None)
@@ -205,6 +214,7 @@ def _finding(
             f" {duration(reading.window)} {question.what}; {limit} is {normal}."
         ),
         fix=Fix(approach="improve_conversations", changes=question.changes, effort="2 hours"),
+        signal=question.signal,
         acceptance=(f"At most {limit} of the conversations {question.what} over 24 hours",),
         details={
             "conversations": now.n,

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from tgt.events import Sample
+from tgt.tasks.criterion import Criterion
 
 GENERATED_BY = "tgt"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -69,6 +70,7 @@ class TaskType(StrEnum):
     LOOP = "retry_loop"
     TOKEN_WASTE = "token_waste"  # noqa: S105 no password
     SILENCE = "telemetry_silence"
+    CUSTOM = "custom"
 
 
 def severity_rank(text: str) -> int:
@@ -111,7 +113,8 @@ class Finding:
     ``centre`` is the median time of the events that count against the subject: the ledger asks it
     whether a problem came after its card was completed. ``examples`` are the events of the samples,
     whose texts are read only when a card is written: what was asked if it ``shows_asked``, else
-    what came of it, after what was asked if it ``shows_both``.
+    what came of it, after what was asked if it ``shows_both``. ``question`` is what an engine was
+    asked, in words that only analyzers know, and ``criteria`` what must be true for it to be over.
     """
 
     analyzer: str
@@ -130,6 +133,8 @@ class Finding:
     examples: tuple[Sample, ...] = ()
     shows_asked: bool = False
     shows_both: bool = False
+    question: object = None
+    criteria: tuple[Criterion, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -345,6 +350,7 @@ def finding_keys(finding: Finding) -> dict[str, Any]:
             "estimatedEffort": finding.fix.effort,
         },
         "acceptanceCriteria": list(finding.acceptance),
+        "criteria": [each.document for each in finding.criteria],
         "priority": finding.priority,
         "confidence": round(finding.confidence, 4),
     }
