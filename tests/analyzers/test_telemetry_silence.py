@@ -11,7 +11,8 @@ from conftest import END, Line, World, before, call
 
 from tgt import backtest
 from tgt.analyzers.base import Analysis
-from tgt.analyzers.telemetry_silence import Past, TelemetrySilenceAnalyzer
+from tgt.analyzers.silence import Past
+from tgt.analyzers.telemetry_silence import TelemetrySilenceAnalyzer
 from tgt.outcome import SkipReason
 
 Judge = Callable[..., Analysis]

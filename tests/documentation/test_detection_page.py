@@ -16,7 +16,7 @@ from tgt.analyzers import (
     judgements,
     performance,
     signals,
-    telemetry_silence,
+    silence,
     token_waste,
     ux_issue,
 )
@@ -87,10 +87,10 @@ NUMBERS = [
     ("`token_waste`", "critical from {:g} times", token_waste.CRITICAL),
     ("`token_waste`", "high from {:g} times", token_waste.HIGH),
     ("`token_waste`", "of a tool {} results", token_waste.MIN_RESULTS),
-    ("`telemetry_silence`", "less than 1 in {:,.0f}", 1 / telemetry_silence.UNLIKELY),
-    ("`telemetry_silence`", "the {} days before", telemetry_silence.DAYS),
-    ("`telemetry_silence`", "the {} weeks before", telemetry_silence.WEEKS),
-    ("`telemetry_silence`", "as long as {} remain", telemetry_silence.MIN_LEFT),
+    ("`telemetry_silence`", "less than 1 in {:,.0f}", 1 / silence.UNLIKELY),
+    ("`telemetry_silence`", "the {} days before", silence.DAYS),
+    ("`telemetry_silence`", "the {} weeks before", silence.WEEKS),
+    ("`telemetry_silence`", "as long as {} remain", silence.MIN_LEFT),
     (HOW, "is then at most {}", judgements.LOOSE_CONFIDENCE),
 ]
 

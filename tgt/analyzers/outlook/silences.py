@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from tgt.analyzers.outlook.base import DAY_HOURS, Look, Outlook
-from tgt.analyzers.telemetry_silence import DAYS, EVENTS
+from tgt.analyzers.silence import DAYS
+from tgt.analyzers.telemetry_silence import EVENTS
 from tgt.engine.services import is_agent
 from tgt.events import HOUR_US, from_us, to_us
 
