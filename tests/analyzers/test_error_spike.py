@@ -58,6 +58,29 @@ def test_more_failures_are_more_certain(world: World, judge: Judge) -> None:
     assert ordered[-1] > 0.9
 
 
+def test_a_spike_counts_what_the_errors_said_and_shows_each(world: World, judge: Judge) -> None:
+    secret = "token ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8 is bad"
+    said = ["ENOENT: no such file"] * 9 + ["write EPIPE"] * 4 + [secret] * 2
+    failing = [
+        call(3 * n + 1, f"bad{n}", status="error", error=error) for n, error in enumerate(said)
+    ]
+    world.write(*hours_of(calls_of()), *failing, *_now(20, 0))
+    (finding,) = judge(ANALYZER).findings
+    texts = finding.evidence.details["errorTexts"]
+    assert [each["count"] for each in texts] == [9, 4, 2]
+    assert [each["text"] for each in texts[:2]] == ["ENOENT: no such file", "write EPIPE"]
+    assert "ghp_a1" not in json.dumps(texts)
+    shown = [sample.text for sample in finding.examples]
+    assert [str(text)[:6] for text in shown] == ["ENOENT", "write ", "token "], "one of each"
+
+
+def test_errors_that_say_nothing_are_not_listed(world: World, judge: Judge) -> None:
+    world.write(*hours_of(calls_of()), *_now(40, 20))
+    (finding,) = judge(ANALYZER).findings
+    assert "errorTexts" not in finding.evidence.details
+    assert len(finding.examples) == 3
+
+
 @pytest.mark.parametrize(("multiplier", "found"), [(3.0, 1), (4.5, 1), (4.9, 0)])
 def test_the_multiplier_is_a_setting(
     world: World, judge: Judge, multiplier: float, found: int

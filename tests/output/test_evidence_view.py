@@ -50,6 +50,29 @@ def test_windows_say_how_sure_each_was(windows: object, told: str | None) -> Non
     assert shown == (told if told is not None else "1 h 97%, 1 d >99%")
 
 
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        (
+            [{"text": "ENOENT: no such file", "count": 1200}, {"text": "\x1b[2J", "count": 1}],
+            ["1,200 × ENOENT: no such file", "1 × \x1b[2J"],
+        ),
+        ([{"text": None, "count": 3}, {"text": "x"}, "x", None, {"count": 2}], []),
+        ({"text": "x", "count": 3}, []),
+        (None, []),
+    ],
+)
+def test_what_failures_said_is_counted(stored: object, told: list[str]) -> None:
+    details = {"errorTexts": stored, "k": 3, "n": 4}
+    assert evidence_view.error_texts(details) == told
+    card = Card({"id": "01K", "evidence": {"metric": "share", "details": details}})
+    shown = card_view.card(text.Screen(width=80, colour=False), card, END)
+    assert "\x1b" not in shown
+    assert ("errors" in shown) == bool(told)
+    assert "\x1b" not in markdown.card(card, END)
+    assert ("**Errors:** 1,200 × ENOENT" in markdown.card(card, END)) == bool(told)
+
+
 def test_what_is_measured_now_stands_beside_what_was_measured_first() -> None:
     details = {"unit": "share", "value": 0.35, "baselineValue": 0.02, "history": [0.02, 0.35]}
     evidence = {"current": "35.0%", "baseline": "2.0% over 160 h", "details": details}

@@ -24,6 +24,9 @@ from tgt.events import Interval, Sample
 from tgt.stats.confidence import Clusters
 from tgt.stats.distributions import Histogram
 
+MOST_ERRORS = 5
+"""So many error texts are told of examples."""
+
 Progress = Callable[[str, float | None], None]
 """Called with what is being done and which share of it is done, if that is known."""
 
@@ -116,12 +119,13 @@ class Examples:
     """Counted events of a subject: some to show, their median time in microseconds, and in how
     many conversations of the window the subject's population was. ``services`` says in how many
     conversations of which service there were any (how many events, where those have none), most
-    first."""
+    first; ``errors`` how often they said which error text, the MOST_ERRORS commonest first."""
 
     samples: tuple[Sample, ...] = ()
     median_us: int | None = None
     conversations: int = 0
     services: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -201,9 +205,11 @@ class Snapshot(Protocol):
         *,
         beyond: float | None = None,
     ) -> Examples:
-        """The newest counted events from as many conversations as possible; of a distribution
-        those whose value exceeds ``beyond``. A subject without a service that no event has is that
-        subject of all services."""
+        """Counted events; of a distribution those whose value exceeds ``beyond``. They differ as
+        far as possible in what they say, the commonest error first, or else in what was asked, then
+        in their conversations, and are the newest of their like; of a signal about conversations
+        they are the newest of as many as possible. A subject without a service that no event has is
+        that subject of all services."""
         ...
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:

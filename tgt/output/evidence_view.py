@@ -42,6 +42,8 @@ def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
         row(rows, label, shown)
+    for index, told in enumerate(error_texts(details)):
+        row(rows, "" if index else "errors", told)
     yield text.indented(rows)
 
 
@@ -135,6 +137,19 @@ def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for label in ("rule", "enough"):
         if isinstance(told := details.get(label), str):
             yield label, told
+
+
+def error_texts(details: Mapping[str, Any]) -> list[str]:
+    """What failures said, and how many of them, as far as the rule gives them."""
+    stored = details.get("errorTexts")
+    counted = (
+        [each for each in stored if isinstance(each, Mapping)] if isinstance(stored, list) else []
+    )
+    return [
+        f"{words.count(times)} × {each['text']}"
+        for each in counted[:_LIST_LIMIT]
+        if isinstance(each.get("text"), str) and (times := words.number(each.get("count")))
+    ]
 
 
 def _interval(details: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from tgt.output.card_view import history, text_list
 from tgt.output.evidence_view import (
     by_hour,
     details_of,
+    error_texts,
     marks,
     measured,
     sample_parts,
@@ -149,6 +150,7 @@ def _evidence(task: Card) -> Iterator[str]:
         ("Window", evidence.get("timeWindow")),
         *measured(task),
         ("Windows", windows(details)),
+        ("Errors", "; ".join(error_texts(details))),
         ("Rule", details.get("rule")),
         ("Enough", details.get("enough")),
     ):

@@ -52,6 +52,68 @@ def test_examples_are_the_newest_of_as_many_conversations_as_possible(engine: En
         assert first.at == END - timedelta(minutes=1)
 
 
+def _failed(minutes: int, conv: str, error: str | None) -> dict[str, Any]:
+    return call(minutes, conv, id=f"{conv}{minutes}", failed=True, error=error)
+
+
+def test_examples_show_every_kind_of_error_the_commonest_first(engine: Engine) -> None:
+    world = [
+        *(_failed(m, f"c{m}", "no such file") for m in (2, 3, 4)),
+        *(_failed(m, f"d{m}", "no disk") for m in (40, 41, 42, 43)),
+        _failed(50, "e", "no idea"),
+        call(1, "fine", error="no such file"),
+    ]
+    with engine.asked(*world) as asked:
+        three = asked.examples(USE, GREP, 3)
+        assert _ids(asked, *three.samples) == ["d4040", "c22", "e50"]
+        assert list(three.errors.items()) == [("no disk", 4), ("no such file", 3), ("no idea", 1)]
+        five = asked.examples(USE, GREP, 5)
+        assert _ids(asked, *five.samples) == ["d4040", "c22", "e50", "d4141", "c33"]
+        assert asked.examples(USE, "tool_call/none").errors == {}
+        assert asked.examples(CALLS, GREP, 1).errors == {
+            "no disk": 4,
+            "no such file": 4,
+            "no idea": 1,
+        }
+
+
+def test_examples_of_one_kind_of_error_are_of_different_conversations(engine: Engine) -> None:
+    world = [
+        *(_failed(m, "chatty", "no disk") for m in (1, 2, 3)),
+        *(_failed(m, "quiet", "no disk") for m in (10, 11)),
+        _failed(5, "chatty", "no file"),
+        _failed(20, "other", "no file"),
+    ]
+    with engine.asked(*world) as asked:
+        assert _ids(asked, *asked.examples(USE, GREP, 4).samples) == [
+            "chatty1",
+            "other20",
+            "quiet10",
+            "chatty5",
+        ]
+
+
+def test_of_many_error_texts_the_commonest_are_counted(engine: Engine) -> None:
+    world = [
+        _failed(m, f"c{n}", f"number {'abcdefghijkl'[n]}")
+        for n in range(12)
+        for m in range(1, n + 2)
+    ]
+    with engine.asked(*world) as asked:
+        errors = list(asked.examples(USE, GREP, 1).errors.items())
+        assert errors == [(f"number {'abcdefghijkl'[n]}", n + 1) for n in range(11, 6, -1)]
+
+
+def test_examples_that_say_nothing_differ_in_what_was_asked(engine: Engine) -> None:
+    world = [
+        *(call(m, f"c{m}", id=str(m), args_hash=7) for m in (1, 2, 3)),
+        call(30, "d", id="30", args_hash=8),
+        call(40, "e", id="40", args_hash=9),
+    ]
+    with engine.asked(*world) as asked:
+        assert _ids(asked, *asked.examples(CALLS, GREP, 4).samples) == ["1", "30", "40", "2"]
+
+
 def test_examples_count_and_lie_in_the_window(engine: Engine) -> None:
     world = [
         *(call(m, f"c{m}", id=str(m), failed=m != 3) for m in (-1, 0, 3, 5, 60)),

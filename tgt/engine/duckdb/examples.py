@@ -14,7 +14,7 @@ from typing import Any
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.conversations import IDLE
 from tgt.engine.duckdb.database import Database
-from tgt.engine.protocol import Examples, Of, Signal
+from tgt.engine.protocol import MOST_ERRORS, Examples, Of, Signal
 from tgt.events import Interval, Sample, from_us, to_us
 
 _SHOWN = ("error_type", "elapsed_ms", "finish_reason", "act", "name")
@@ -25,6 +25,11 @@ LOCATED = (
 )
 """The columns of an event that make a sample."""
 _NEWEST = "us DESC, key, row"
+# Events of one kind say the same, or were asked the same; of errors the commonest come first.
+_KIND = "coalesce(error, error_type, CAST(args_hash AS VARCHAR))"
+_BEST = f"nth_of_kind, common DESC NULLS LAST, nth, {_NEWEST}"
+_SUMS = 6
+_IS_ERROR = "coalesce(error, error_type) IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,20 @@ class Finder:
                 f" AND ({signal.by}) = $subject AND last_us > {self._start}"
                 f" AND last_us <= {self._over}"
             )
-            return self._of(self._events(), f"conv_id IN ({bad})", "true", most, subject=subject)
+            # What is to be seen there is how each of them ended.
+            inside = f"conv_id IN ({bad})"
+            return self._of(self._events(), inside, "true", most, kind="NULL", subject=subject)
         population = f"({signal.where}) AND {called} = $subject"
         if signal.value:
             limit = "" if beyond is None else f" AND ({signal.value}) > $line"
-            counts, given = f"true{limit}", {} if beyond is None else {"line": beyond}
+            counts = f"true{limit}"
         else:
-            counts, given = f"({signal.counted})", {}
+            counts = f"({signal.counted})"
+        given: dict[str, Any] = {"subject": subject}
+        if signal.value and beyond is not None:
+            given["line"] = beyond
         inside = f"us > {self._start} AND us <= {self._end}"
-        return self._of(
-            self._events(), f"{inside} AND {population}", counts, most, subject=subject, **given
-        )
+        return self._of(self._events(), f"{inside} AND {population}", counts, most, **given)
 
     def _events(self) -> str:
         """A FROM item with the events of the window at least."""
@@ -82,13 +90,20 @@ class Finder:
         return f"({canonical(f'us > {self._start} AND us <= {self._end}')})"
 
     def _of(
-        self, events: str, population: str, counts: str, most: int, **parameters: Any
+        self,
+        events: str,
+        population: str,
+        counts: str,
+        most: int,
+        *,
+        kind: str = _KIND,
+        **parameters: Any,
     ) -> Examples:
+        """``kind`` is SQL for what examples should differ in."""
         rows = self._db.run(
             "WITH examined AS MATERIALIZED (SELECT us, row, key, conv, conv_id, file, place,"
-            f" wording, asked_file, asked_place, {', '.join(_SHOWN)}, service, ({counts}) AS counts"
-            f" FROM {events}"
-            f" WHERE {population}),"
+            f" wording, asked_file, asked_place, {', '.join(_SHOWN)}, service, error,"
+            f" ({kind}) AS kind, ({counts}) AS counts FROM {events} WHERE {population}),"
             " sums AS (SELECT quantile_disc(us, 0.5) FILTER (counts) AS median,"
             " count(DISTINCT conv_id) AS conversations FROM examined),"
             " carrying AS (SELECT service, CASE WHEN count(conv_id) > 0"
@@ -96,17 +111,28 @@ class Finder:
             " WHERE counts AND service IS NOT NULL GROUP BY service),"
             " carriers AS (SELECT list(service ORDER BY many DESC, service) AS services,"
             " list(many ORDER BY many DESC, service) AS manies FROM carrying),"
-            f" newest AS (SELECT *, row_number() OVER (ORDER BY nth, {_NEWEST}) AS place_of FROM"
-            f" (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST}) AS nth"
-            f" FROM examined WHERE counts) ORDER BY nth, {_NEWEST} LIMIT {int(most)})"
-            f" SELECT median, conversations, services, manies, {', '.join(LOCATED)}"
-            " FROM sums CROSS JOIN carriers LEFT JOIN newest ON true ORDER BY place_of",
+            " saying AS (SELECT error, count(*) AS times FROM examined"
+            " WHERE counts AND error IS NOT NULL GROUP BY error"
+            f" ORDER BY times DESC, error LIMIT {MOST_ERRORS}),"
+            " said AS (SELECT list(error ORDER BY times DESC, error) AS errors,"
+            " list(times ORDER BY times DESC, error) AS times FROM saying),"
+            f" placed AS (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST})"
+            f" AS nth, CASE WHEN {_IS_ERROR} THEN count(*) OVER (PARTITION BY kind) END AS common"
+            " FROM examined WHERE counts),"
+            " various AS (SELECT *, row_number() OVER"
+            f" (PARTITION BY kind ORDER BY nth, {_NEWEST}) AS nth_of_kind FROM placed),"
+            f" chosen AS (SELECT *, row_number() OVER (ORDER BY {_BEST}) AS place_of"
+            f" FROM various ORDER BY {_BEST} LIMIT {int(most)})"
+            " SELECT median, conversations, services, manies, errors, times,"
+            f" {', '.join(LOCATED)} FROM sums CROSS JOIN carriers CROSS JOIN said"
+            " LEFT JOIN chosen ON true ORDER BY place_of",
             **parameters,
         )
-        median, conversations, services, manies = rows[0][:4]
-        samples = tuple(sample_of(row[4:]) for row in rows if row[4] is not None)
+        (median, conversations, services, manies, errors, times), at = rows[0][:_SUMS], _SUMS
+        samples = tuple(sample_of(row[at:]) for row in rows if row[at] is not None)
         carriers = dict(zip(services or (), manies or (), strict=True))
-        return Examples(samples, median, conversations, carriers)
+        said = dict(zip(errors or (), times or (), strict=True))
+        return Examples(samples, median, conversations, carriers, said)
 
 
 def sample_of(row: Sequence[Any]) -> Sample:
