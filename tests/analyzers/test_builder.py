@@ -60,6 +60,9 @@ class Still:
         median = to_us(self.samples[0].at) if self.samples else None
         return Examples(self.samples, median, len(self.samples))
 
+    def affected(self, *_: Any) -> tuple[()]:
+        return ()
+
     def runs(self, *_: Any) -> tuple[()]:
         return ()
 

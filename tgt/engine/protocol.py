@@ -18,6 +18,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Protocol, Self
 
+from tgt.engine.affected import Affected, Asked
 from tgt.engine.sequences import Recurrence, Run
 from tgt.engine.summary import Summary
 from tgt.events import Interval, Sample
@@ -210,6 +211,12 @@ class Snapshot(Protocol):
         in their conversations, and are the newest of their like; of a signal about conversations
         they are the newest of as many as possible. A subject without a service that no event has is
         that subject of all services."""
+        ...
+
+    def affected(self, asked: Sequence[Asked], window: Interval, most: int) -> tuple[Affected, ...]:
+        """The conversations that each of what is asked affects, in a window as it is, however
+        long; of so many conversations at most, the same for all questions about events. A subject
+        without a service that no event has is that subject of all services."""
         ...
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:

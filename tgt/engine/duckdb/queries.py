@@ -14,7 +14,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from tgt.engine.duckdb import conversations, recurrences, rollups, sequences
+from tgt.engine.affected import Affected, Asked
+from tgt.engine.duckdb import affected, conversations, recurrences, rollups, sequences
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.examples import Finder
 from tgt.engine.duckdb.history import Names, Past, grouped
@@ -579,6 +580,28 @@ class DuckDBSnapshot:
         if examples.samples or not (self._names.several and signal.is_by_service):
             return examples
         return finder.examples(signal, subject, f"({signal.by})", most, beyond)  # of all services
+
+    def affected(self, asked: Sequence[Asked], window: Interval, most: int) -> tuple[Affected, ...]:
+        whole = [each for each in asked if each.signal.of is Of.CONVERSATIONS]
+        answers: dict[Asked, Affected] = {}
+        if whole:
+            self._judge()
+            ended = affected.of_conversations(self._db, whole, window, most)
+            answers = dict(zip(whole, ended, strict=True))
+        for bare in (False, True):  # what nothing is called so is asked of all services
+            left = [
+                (each, f"({each.signal.by})" if bare else self._called(each.signal))
+                for each in asked
+                if each not in answers or (bare and self._is_of_all(each, answers[each]))
+            ]
+            if left:
+                found = affected.of_events(self._db, left, window, most)
+                answers |= dict(zip((each for each, _ in left), found, strict=True))
+        return tuple(answers[each] for each in asked)
+
+    def _is_of_all(self, asked: Asked, answer: Affected) -> bool:
+        is_named = self._names.several and asked.signal.is_by_service
+        return is_named and not (answer.bad or answer.fine)
 
     # --- the order of events ---------------------------------------------------------------------
 

@@ -1,0 +1,82 @@
+"""Which conversations are affected: one pass over the events of a window for all that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tgt.engine.affected import Affected, Asked
+from tgt.engine.duckdb.canonical import canonical
+from tgt.engine.duckdb.conversations import IDLE
+from tgt.engine.duckdb.database import Database
+from tgt.events import Interval, to_us
+
+
+def of_events(
+    db: Database, asked: Sequence[tuple[Asked, str]], window: Interval, most: int
+) -> list[Affected]:
+    """As ``Snapshot.affected`` for signals about events, each with SQL for the name of an event's
+    subject."""
+    given: dict[str, Any] = {}
+    columns, told = [], []
+    for place, (each, called) in enumerate(asked):
+        given[f"subject{place}"] = each.subject
+        among = f"({each.signal.where}) AND {called} = $subject{place}"
+        if each.signal.value:
+            among += f" AND ({each.signal.value}) > 0"
+        columns.append(f"coalesce({among}, false) AS among{place}")
+        columns.append(f"coalesce({_counts(each, place, given)}, false) AS counts{place}")
+        told.append(f"min(us) FILTER (among{place} AND counts{place})")
+        told.append(f"max(us) FILTER (among{place})")
+    start, end = to_us(window.start), to_us(window.end)
+    events = canonical(f"us > {start} AND us <= {end} AND conv IS NOT NULL")
+    any_of = " OR ".join(f"among{place}" for place in range(len(asked)))
+    rows = db.run(
+        f"SELECT conv_id, {', '.join(told)}"
+        f" FROM (SELECT conv_id, us, {', '.join(columns)} FROM ({events})) WHERE {any_of}"
+        f" GROUP BY conv_id ORDER BY conv_id LIMIT {int(most)}",
+        **given,
+    )
+    return [
+        Affected(
+            {row[0]: row[bad] for row in rows if row[bad] is not None},
+            {row[0]: row[bad + 1] for row in rows if row[bad] is None and row[bad + 1] is not None},
+        )
+        for bad in range(1, 2 * len(asked), 2)
+    ]
+
+
+def _counts(asked: Asked, place: int, given: dict[str, Any]) -> str:
+    """SQL for whether an event counts; what it is compared with is among the ``given``."""
+    conditions = [f"({asked.signal.counted})"]
+    if asked.signal.value:
+        conditions = [f"({asked.signal.value}) > $line{place}"]
+        given[f"line{place}"] = asked.beyond or 0.0
+    if asked.error is not None:
+        conditions.append(f"error = $error{place}")
+        given[f"error{place}"] = asked.error
+    return " AND ".join(conditions)
+
+
+def of_conversations(
+    db: Database, asked: Sequence[Asked], window: Interval, most: int
+) -> list[Affected]:
+    """The same for signals about finished conversations, of the table ``judged``."""
+    given = {f"subject{place}": each.subject for place, each in enumerate(asked)}
+    told = ", ".join(
+        f"CASE WHEN ({each.signal.where}) AND ({each.signal.by}) = $subject{place}"
+        f" THEN coalesce({each.signal.counted}, false) END"
+        for place, each in enumerate(asked)
+    )
+    rows = db.run(
+        f"SELECT conv, last_us, {told} FROM judged WHERE last_us > {to_us(window.start)}"
+        f" AND last_us <= {to_us(window.end - IDLE)} ORDER BY conv LIMIT {int(most)}",
+        **given,
+    )
+    return [
+        Affected(
+            {row[0]: row[1] for row in rows if row[place]},
+            {row[0]: row[1] for row in rows if row[place] is False},
+        )
+        for place in range(2, 2 + len(asked))
+    ]
