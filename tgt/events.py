@@ -53,6 +53,7 @@ MEANING: Mapping[str, str] = {
     "model": "VARCHAR",
     "service": "VARCHAR",
     "version": "VARCHAR",  # of the agent or service
+    "prompt": "VARCHAR",  # the name and version of the prompt's template, never its text
     "subject": "VARCHAR",  # what a finding about this event would be about
     "is_wait": "BOOLEAN",  # the time that it took is a person's
 }
@@ -69,6 +70,7 @@ CANONICAL: Mapping[str, str] = {
     "service": "the agent, service or project",
     "model": "the model that answered",
     "version": "the version of the agent or service",
+    "prompt": "the name, version or hash of the template of a prompt",
     "failed": "whether it failed; NULL where that is not told",
     "soft_failed": "the call succeeded, and its envelope says that what was asked for did not",
     "cancelled": "whether it is an explicit abort or cancel",

@@ -30,6 +30,7 @@ IN_PYTHON: dict[str, Callable[[Any], Any]] = {
     "is_abort": coerce.is_abort,
     "is_refusal": coerce.is_refusal,
     "finish": coerce.finish,
+    "template": coerce.template,
 }
 IN_SQL = {
     "moment": "moment(t)",
@@ -40,6 +41,7 @@ IN_SQL = {
     "is_abort": "is_abort(word(t))",
     "is_refusal": "is_refusal(word(t))",
     "finish": "finish(trim(t))",
+    "template": "template(word(t))",
 }
 
 

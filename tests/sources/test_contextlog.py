@@ -242,6 +242,12 @@ FIELDS: list[tuple[Row, Row]] = [
     ({"result_preview": ["a"]}, {"result_preview": '["a"]'}),
     ({"content_preview": "hello"}, {"result_preview": "hello"}),
     ({"metadata": "text", "meta": [1], "tokens": "many"}, {"us": US, "model": None}),
+    ({"service": "shop", "version": "1.9"}, {"version": "1.9", "service": "shop"}),
+    ({"version": 2}, {"version": "2", "prompt": None}),
+    ({"prompt_name": "plan", "prompt_version": 7, "prompt_hash": "a"}, {"prompt": "plan@7"}),
+    ({"prompt_name": "plan"}, {"prompt": "plan"}),
+    ({"prompt_hash": "0f3a"}, {"prompt": "0f3a"}),
+    ({"prompt": "Say hello", "prompt_text": "Say hello"}, {"prompt": None}),
 ]
 
 

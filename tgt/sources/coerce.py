@@ -20,12 +20,14 @@ from tgt.sources.words import ABORTS, FINISH_PREFIX, FINISHES, OUTCOMES, REFUSAL
 from tgt.templates.lines import ends
 
 PREVIEW = 400
+LONGEST_TEMPLATE = 100
 EARLIEST_US = 631_152_000_000_000
 LATEST_US = 253_402_300_799_999_999
 
 # What is longer is no word, whatever it is, and to look into it might take much memory.
 _LONGEST_WORD = 4096
 _BLANKS = " \t\r\n"
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _FINISH_PREFIX = re.compile(FINISH_PREFIX)
 _SEVERAL_WORDS = re.compile(r"[a-z][a-z_.-]*")
 _WRITTEN = re.compile(
@@ -52,6 +54,15 @@ def text(value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def template(name: Any, version: Any = None, digest: Any = None) -> str | None:
+    """What tells the template of a prompt from others: its name and version, else a hash. A name
+    is short and on one line; what is not is the prompt itself, and only a hash of it is kept."""
+    told = "@".join(filter(None, (text(name), text(version)))) or text(digest)
+    if told is None or (len(told) <= LONGEST_TEMPLATE and not _CONTROL.search(told)):
+        return told
+    return hashlib.md5(told.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
 
 
 def _is_json(value: str) -> bool:

@@ -33,6 +33,7 @@ _WORDS = (
     *("actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
     *("failed_tool", "planned_tool", "status", "finish_reason", "continuation"),
     *("error_type", "error_code", "model", "service", "version"),
+    *("prompt_name", "prompt_version", "prompt_hash"),
 )
 _NESTED = (
     *("metadata.call_id", "metadata.error", "metadata.elapsed_ms"),
@@ -135,6 +136,8 @@ SELECT *,
     coalesce(word_model, word_metadata_model) AS model,
     word_service AS service,
     word_version AS version,
+    template(coalesce(nullif(concat_ws('@', word_prompt_name, word_prompt_version), ''),
+        word_prompt_hash)) AS prompt,
     NULL::BOOLEAN AS soft_failed,
 FROM cleaned
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tgt.sources.coerce import LONGEST_TEMPLATE
 from tgt.sources.words import ABORTS, FINISH_PREFIX, FINISHES, OUTCOMES, REFUSALS, TRUTHS
 
 
@@ -86,6 +87,9 @@ MACROS = (
         WHEN trim(t, {_BLANKS}) BETWEEN '1990' AND ':' THEN coalesce(
             written_moment(trim(t, {_BLANKS})), real_moment(number(t)))
         ELSE real_moment(number(t)) END""",
+    f"""CREATE OR REPLACE TEMP MACRO template(w) AS CASE
+        WHEN length(w) <= {LONGEST_TEMPLATE} AND NOT regexp_matches(w, '[\\x00-\\x1f\\x7f]')
+        THEN nullif(w, '') ELSE left(md5(w), 12) END""",
     f"CREATE OR REPLACE TEMP MACRO truth(w) AS {constant_map(TRUTHS)}[plain(w)]",
     f"""CREATE OR REPLACE TEMP MACRO outcome(w) AS CASE w
         WHEN 'ok' THEN false WHEN 'error' THEN true

@@ -28,7 +28,7 @@ COLUMNS = (
     *("trace_id", "call_id", "iter", "elapsed_ms", "elapsed_s", "elapsed_us", "elapsed_ns"),
     *("finish_reason", "continuation", "error", "error_type", "soft_failed", "args_preview"),
     *("result_preview", "model", "input_tokens", "cached_tokens", "output_tokens", "cost_usd"),
-    *("service", "version"),
+    *("service", "version", "prompt"),
 )
 WORDS: Mapping[str, tuple[str, ...] | None] = {
     "act": None,  # any word, since acts are the source's own

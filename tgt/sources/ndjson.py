@@ -26,6 +26,7 @@ from tgt.sources.coerce import (
     number,
     preview,
     result_bytes,
+    template,
     text,
     truth,
 )
@@ -165,6 +166,7 @@ class MappedReader:
         }
         for column in ("trace_id", "service", "version"):
             made[column] = text(given.get(column))
+        made["prompt"] = template(given.get("prompt"))
         for column in ("error", "args_preview", "result_preview"):
             made[column] = preview(given.get(column))
         for column in ("input_tokens", "cached_tokens", "output_tokens", "cost_usd"):

@@ -18,7 +18,7 @@ _JOINED = """
 SELECT e.us, e.file, e.place, e.asked_file, e.asked_place, e.row, e.key, e.wording,
     e.conv, e.conv AS conv_id,
     e.trace AS trace_id, CASE WHEN e.keyed THEN e.call END AS call_id,
-    w.actor, w.act, w.name, w.subject, w.service, w.model, w.version,
+    w.actor, w.act, w.name, w.subject, w.service, w.model, w.version, w.prompt,
     CASE WHEN e.is_merged THEN e.failed ELSE w.failed END AS failed, w.soft_failed,
     CASE WHEN e.is_merged THEN e.cancelled ELSE w.cancelled END AS cancelled,
     coalesce(e.finish_reason, w.finish_reason) AS finish_reason,

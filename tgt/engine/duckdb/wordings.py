@@ -22,7 +22,7 @@ _MANY = 20_000
 of its own."""
 
 _LONGEST = 240
-_SHORTENED = ("act", "name", "error_type", "model", "service", "version", "subject")
+_SHORTENED = ("act", "name", "error_type", "model", "service", "version", "prompt", "subject")
 
 
 def shortened(name: str) -> str:

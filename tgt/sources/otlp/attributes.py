@@ -91,6 +91,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         *("gen_ai.agent.version", "app.version", "langfuse.release", "langfuse.version"),
         "service.version",
     ),
+    # Which template a prompt is made of; the attributes with its text are other ones.
+    "template": (
+        *("gen_ai.prompt.name", "langfuse.observation.prompt.name", "langfuse.prompt.name"),
+        *("traceloop.prompt.key", "llm.prompt_template.name"),
+    ),
+    "template_version": (
+        *("gen_ai.prompt.version", "langfuse.observation.prompt.version"),
+        *("langfuse.prompt.version", "traceloop.prompt.version", "llm.prompt_template.version"),
+    ),
+    "template_hash": ("gen_ai.prompt.hash", "traceloop.prompt.version_hash"),
     "error_type": ("error.type", "error_type", "exception.type"),
     "error": (
         *("error.message", "error", "exception.message"),

@@ -28,7 +28,7 @@ _ASKED = 200
 _NO_TIME = malformed("no time")
 # What others must know of the execution of a tool, whose name stands in the span around it.
 _OF_EXECUTION = ("us", "elapsed_ms", "failed", "cancelled", "error_type", "soft_failed", "error")
-_OF_UNNAMED = ("conv_id", "trace_id", "service", "version", "actor", "call_id", "place")
+_OF_UNNAMED = ("conv_id", "trace_id", "service", "version", "prompt", "actor", "call_id", "place")
 _UNNAMED = {
     "act": "tool_call",
     "phase": "call",

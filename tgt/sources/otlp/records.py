@@ -15,6 +15,7 @@ from tgt.sources.coerce import (
     parsed,
     preview,
     result_bytes,
+    template,
     text,
     truth,
     upstream,
@@ -35,6 +36,9 @@ def record_of(item: Item, act: str, actor: str, **more: Any) -> Record:
         "trace_id": item.trace,
         "service": item.service,
         "version": item.around.version or text(item.told("version")),
+        "prompt": template(
+            item.told("template"), item.told("template_version"), item.told("template_hash")
+        ),
         **more,
     }
     if "subject" not in record:
