@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Protocol, Self
 
 from tgt.engine.affected import Affected, Asked
+from tgt.engine.compared import Column, Part, Parts, Use
 from tgt.engine.sequences import Recurrence, Run
 from tgt.engine.summary import Summary
 from tgt.events import Interval, Sample
@@ -217,6 +218,24 @@ class Snapshot(Protocol):
         """The conversations that each of what is asked affects, in a window as it is, however
         long; of so many conversations at most, the same for all questions about events. A subject
         without a service that no event has is that subject of all services."""
+        ...
+
+    def uses(self, period: Interval) -> tuple[Use, ...]:
+        """The versions, models and prompts of each service, those first that are the oldest."""
+        ...
+
+    def parts(self, asked: Asked, period: Interval, column: Column | None = None) -> Parts:
+        """The population of what is asked in a period as it is, by service and, if one is given,
+        by the value of a column. Of a signal about conversations each is one, at its end, with the
+        value that it had last. A subject without a service that no event has is that subject of all
+        services."""
+        ...
+
+    def course(
+        self, asked: Asked, period: Interval, step: timedelta, among: str = ""
+    ) -> Mapping[int, Part]:
+        """The same in steps of equal length, by their number from 0; those without any are left
+        out. Where a condition is given, the population is what is ``among`` those events."""
         ...
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:

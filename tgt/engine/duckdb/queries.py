@@ -15,7 +15,8 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from tgt.engine.affected import Affected, Asked
-from tgt.engine.duckdb import affected, conversations, recurrences, rollups, sequences
+from tgt.engine.compared import Column, Part, Parts, Use
+from tgt.engine.duckdb import affected, compared, conversations, recurrences, rollups, sequences
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.examples import Finder
 from tgt.engine.duckdb.history import Names, Past, grouped
@@ -38,6 +39,7 @@ from tgt.stats.confidence import Clusters
 from tgt.stats.distributions import Histogram
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 _HOUR, _BUCKET = itemgetter(1), itemgetter(4)
 
@@ -602,6 +604,43 @@ class DuckDBSnapshot:
     def _is_of_all(self, asked: Asked, answer: Affected) -> bool:
         is_named = self._names.several and asked.signal.is_by_service
         return is_named and not (answer.bad or answer.fine)
+
+    # --- what changed ----------------------------------------------------------------------------
+
+    def uses(self, period: Interval) -> tuple[Use, ...]:
+        return compared.uses(self._db, self._seen(period))
+
+    def parts(self, asked: Asked, period: Interval, column: Column | None = None) -> Parts:
+        period = self._seen(period)
+        return self._compared(
+            asked, lambda called: compared.parts(self._db, asked, called, period, column)
+        )
+
+    def course(
+        self, asked: Asked, period: Interval, step: timedelta, among: str = ""
+    ) -> Mapping[int, Part]:
+        period, step_us = self._seen(period), step // timedelta(microseconds=1)
+        return self._compared(
+            asked,
+            lambda called: compared.course(self._db, asked, called, period, step_us, among),
+            among,
+        )
+
+    def _seen(self, period: Interval) -> Interval:
+        """What lies after the window is invisible."""
+        return Interval(period.start, min(period.end, self._window.end))
+
+    def _compared(
+        self, asked: Asked, ask: Callable[[str], Mapping[K, Part]], among: str = ""
+    ) -> Mapping[K, Part]:
+        if asked.signal.of is Of.CONVERSATIONS:
+            self._judge()
+            return ask("")
+        found = ask(self._called(asked.signal))
+        is_any = any(part.k for part in found.values()) or (found and not among)
+        if is_any or not (self._names.several and asked.signal.is_by_service):
+            return found
+        return ask(f"({asked.signal.by})") or found  # of all services
 
     # --- the order of events ---------------------------------------------------------------------
 
