@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from tgt import follow_up
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
+from tgt.analyzers.criteria import with_before
 from tgt.analyzers.deferred import whole
 from tgt.analyzers.masking import masked, presentable
 from tgt.analyzers.registry import chosen
@@ -23,20 +25,23 @@ from tgt.engine.protocol import Progress, Snapshot, Timeline
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
 from tgt.events import Interval
+from tgt.follow_up import Each
 from tgt.lookback import Older, no_events
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.store import fsio
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota
-from tgt.tasks.card import Card, Finding, Status, format_time
+from tgt.tasks.card import GENERATED_BY, Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import Health, SchedulerState
+from tgt.tasks.verification import Watch
 
 Incidents = Mapping[str, Sequence[Interval]]
 """By fingerprint, when problems were there that have a card which nobody dismissed."""
 
 _LONGEST_INCIDENT = timedelta(days=30)
+_WRITTEN = frozenset({Action.SAVE, Action.RENEW, Action.REOPEN})
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,13 @@ class Judged:
     warnings: tuple[str, ...]
     health: Mapping[str, Health]
     notices: tuple[str, ...] = ()
+    watches: Mapping[str, Watch] | None = None
+    """What was measured of cards whose problems were not seen; None where nothing was."""
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """The ids of cards of which it is shown that their problem is over."""
+        return frozenset(name for name, watch in (self.watches or {}).items() if watch.holds)
 
 
 def run(
@@ -114,14 +126,15 @@ def _cycle(
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
     decisions: tuple[Decision, ...] = ()
     stored: dict[str, Card] | None = None
+    ended: tuple[Card, ...] = ()
     if judged.sure and dry_run:
         stored = journal.brief(_is_found(judged))
         decisions = decide(settings, judged, stored, state, now)
-    elif judged.sure:
-        decisions, stored = _save(settings, journal, judged, state, now)
-    report = replace(_reported(report, judged, decisions), duration_ms=_since(started))
+    elif judged.sure or judged.proven:
+        decisions, ended, stored = _save(settings, journal, judged, state, now)
+    report = replace(_reported(report, judged, decisions, ended), duration_ms=_since(started))
     if not dry_run:
-        sidecar.update(lambda s: _after(s, report, judged, decisions, stored, now))
+        sidecar.update(lambda s: _after(s, report, judged, decisions, ended, stored, now))
     return report
 
 
@@ -149,7 +162,9 @@ def _read_and_judge(
         report = RunReport("", warnings=telemetry.warnings)
         older = Older(newest=telemetry.last_written, files=telemetry.files)
         return nobody, _without_events(report, settings, older, now)
-    incidents = incidents_of(journal.each, settings, state, now)  # before the engine takes memory
+    watched: dict[str, Card] = {}
+    each = journal.each if dry_run else follow_up.remembering(journal.each, watched, now)
+    incidents = incidents_of(each, settings, state, now)  # before the engine takes memory
     analyzers = chosen(settings)
     with open_timeline(
         settings, telemetry, analyzers.signals, window, writable=not dry_run, progress=progress
@@ -165,14 +180,19 @@ def _read_and_judge(
             notices=tuple(map(settings.masked, coverage.notices)),
         )
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
+        context = Context(settings, snapshot, window, incidents)
+        if watched:
+            watches, failed = follow_up.measure(context, watched, state)
+            told = tuple(dict.fromkeys((*judged.warnings, *failed)))
+            judged = replace(judged, watches=watches, warnings=told)
         if coverage.events == 0 and not judged.sure:
             older = Older(coverage.older, coverage.newest)
             report = replace(report, warnings=(*report.warnings, *judged.warnings))
-            skipped = replace(nobody, warnings=judged.warnings, health=judged.health)
+            skipped = replace(judged, findings=(), sure=(), abstained=(), notices=())
             return skipped, _without_events(report, settings, older, now)
         if judged.sure:
             stored = journal.brief(_is_found(judged))
-            judged = completed(settings, timeline, judged, stored, state, now)
+            judged = completed(settings, timeline, judged, stored, state, now, context)
     return judged, replace(
         report,
         warnings=(*report.warnings, *judged.warnings),
@@ -199,17 +219,24 @@ def completed(
     stored: Mapping[str, Card],
     state: SchedulerState,
     now: datetime,
+    context: Context | None = None,
 ) -> Judged:
-    """What was judged, with the texts of samples where a card is going to be written.
+    """What was judged, with the texts of samples where a card is going to be written; and, given
+    the ``context``, with what must be counted to know later whether the problem is over.
 
     The texts are read again from the telemetry, which would be in vain for what a card covers.
     """
     written = {
         decision.finding.fingerprint
         for decision in decide(settings, judged, stored, state, now)
-        if decision.action in {Action.SAVE, Action.RENEW, Action.REOPEN}
+        if decision.action in _WRITTEN
     }
     chosen_findings = [f for f in judged.sure if f.fingerprint in written]
+    if context is not None:
+        analyzers = chosen(settings).analyzers
+        counted = {id(f): with_before(analyzers, context, whole(f)) for f in chosen_findings}
+        judged = replace(judged, sure=tuple(counted.get(id(f), f) for f in judged.sure))
+        chosen_findings = list(counted.values())
     samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
     told = {
         id(finding): masked(
@@ -331,7 +358,7 @@ def _cards_of(journal: Journal) -> Iterator[Card]:
 
 
 def incidents_of(
-    each: Callable[[Callable[[Card], None]], None],
+    each: Each,
     settings: Settings,
     state: SchedulerState,
     now: datetime,
@@ -392,35 +419,45 @@ def _save(
     judged: Judged,
     state: SchedulerState,
     now: datetime,
-) -> tuple[tuple[Decision, ...], dict[str, Card]]:
+) -> tuple[tuple[Decision, ...], tuple[Card, ...], dict[str, Card]]:
     """Decide on the cards as they are under the write lock, and make the outcome durable.
 
-    Returns the cards as they then are, too: reading a large journal again would take long.
+    Returns the decisions, the cards whose problem is over, and all cards as they then are: reading
+    a large journal again would take long.
     """
     with journal.writing() as writer:
         cards = writer.brief(_is_found(judged))
         decisions = decide(settings, judged, cards, state, now)
         lines = [ledger.apply(decision, now) for decision in decisions]
-        written = [card for card in lines if card is not None]
+        ended = tuple(follow_up.ended(judged.watches or {}, cards, _found(judged), state, now))
+        written = [card for card in (*lines, *ended) if card is not None]
         writer.append(written)
-        return decisions, cards | {card.id: card for card in written}
+        return decisions, ended, cards | {card.id: card for card in written}
+
+
+def _found(judged: Judged) -> frozenset[str]:
+    return frozenset(finding.fingerprint for finding in judged.sure)
 
 
 def _is_found(judged: Judged) -> Callable[[Card], bool]:
-    """Whether a card is of one of the findings, and may be written again."""
-    found = {finding.fingerprint for finding in judged.sure}
-    return lambda card: card.fingerprint in found
+    """Whether a card may be written again: that of one of the findings, or one that is over."""
+    found, proven = _found(judged), judged.proven
+    return lambda card: card.fingerprint in found or card.id in proven
 
 
-def _reported(report: RunReport, judged: Judged, decisions: Sequence[Decision]) -> RunReport:
+def _reported(
+    report: RunReport, judged: Judged, decisions: Sequence[Decision], ended: Sequence[Card]
+) -> RunReport:
     by_action = {action: [d for d in decisions if d.action is action] for action in Action}
     saved, deferred = by_action[Action.SAVE], by_action[Action.DEFER]
     covered = by_action[Action.TOUCH] + by_action[Action.RENEW] + by_action[Action.SUPPRESS]
     reopened = by_action[Action.REOPEN]
+    over = [card for card in ended if card.text("completedBy") == GENERATED_BY]
     held_back = any(d.reason == ledger.QUOTA for d in deferred)
     return replace(
         report,
-        message=report.message or _message(saved, reopened, deferred, report, held_back=held_back),
+        message=report.message
+        or _message(saved, reopened, deferred, over, report, held_back=held_back),
         rate_limited=held_back,
         generated=len(judged.findings),
         filtered=len(judged.sure),
@@ -430,6 +467,7 @@ def _reported(report: RunReport, judged: Judged, decisions: Sequence[Decision]) 
         reopened=len(reopened),
         abstained=judged.abstained,
         decisions=tuple(decisions),
+        completed=len(over),
         tasks=tuple(d.card for d in saved if d.card is not None),
     )
 
@@ -438,6 +476,7 @@ def _message(
     saved: Sequence[Decision],
     reopened: Sequence[Decision],
     deferred: Sequence[Decision],
+    over: Sequence[Card],
     report: RunReport,
     *,
     held_back: bool,
@@ -446,6 +485,8 @@ def _message(
     words = f"{'Dry run' if report.dry_run else 'Analysis complete'}: {_tasks(len(saved))} {verb}"
     if reopened:
         words += f", {len(reopened)} reopened"
+    if over:
+        words += f", {len(over)} completed"
     if deferred:
         words += (
             f", {len(deferred)} held back by the {'hourly quota' if held_back else 'task limit'}"
@@ -487,11 +528,17 @@ def _after(
     report: RunReport,
     judged: Judged,
     decisions: Sequence[Decision],
+    ended: Sequence[Card],
     cards: Mapping[str, Card] | None,
     now: datetime,
 ) -> SchedulerState:
     """The sidecar after a cycle; it is given the state as of the write lock."""
     state = seen(state, judged, decisions, cards, now)
+    if judged.watches is not None:
+        anew = {d.card.id for d in decisions if d.card and d.action in _WRITTEN}
+        done = anew | {card.id for card in ended}
+        kept = {key: each for key, each in judged.watches.items() if key not in done}
+        state = replace(state, watches=kept)
     abstentions: dict[str, int] = {}
     for abstention in report.abstained:
         abstentions[abstention.analyzer] = abstentions.get(abstention.analyzer, 0) + 1

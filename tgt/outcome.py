@@ -51,6 +51,7 @@ class RunReport:
     covered: int = 0
     deferred: int = 0
     reopened: int = 0
+    completed: int = 0
     events_analyzed: int = 0
     newest_event: datetime | None = None
     older_events: int = 0

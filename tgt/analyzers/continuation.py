@@ -11,7 +11,7 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.criteria import reading_of, share_of_events
+from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, above, severity_of, share_above
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
@@ -31,7 +31,10 @@ PRIOR = 0.02
 """Probability, before looking, that a share has just changed."""
 
 THRESHOLD = options.share(
-    "TASKGEN_CONTINUATION_THRESHOLD", 0.15, "share of responses that may be truncated"
+    "TASKGEN_CONTINUATION_THRESHOLD",
+    0.15,
+    "share of responses that may be truncated",
+    by_subject=True,
 )
 
 
@@ -77,13 +80,13 @@ class ContinuationAnalyzer:
 
     def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
         readings = context.snapshot.counts(truncation(context.snapshot.coverage), since)
-        return share_of_events(reading_of(readings, criterion.subject), criterion.value)
+        return share_of_events(reading_of(readings, criterion.subject), criterion.value, ANSWERS)
 
     def _judge(
         self, context: Context, signal: Signal, reading: Reading
     ) -> Finding | Abstention | None:
         builder = Builder(self, context, reading.subject, reading.window)
-        threshold, now = context.option(THRESHOLD), reading.now
+        threshold, now = context.option(THRESHOLD, reading.subject), reading.now
         if now.n < MIN_RESPONSES:
             return builder.abstention(f"{now.n} of {MIN_RESPONSES} responses with a known end")
         share = now.k / now.n

@@ -18,8 +18,9 @@ from tgt.stats import distributions
 from tgt.stats.confidence import Clusters, shrunk_design_effect
 from tgt.stats.recovery import Before
 from tgt.tasks.card import Finding
-from tgt.tasks.criterion import Criterion, Tally
+from tgt.tasks.criterion import CONVERSATIONS, Criterion, Tally
 
+ANSWERS, CALLS, EVENTS, HOURS = "answers", "calls", "events", "hours"
 TAIL = 0.05
 """Of a distribution whose p95 is tolerated so many values may lie beyond it."""
 GONE = 0.2
@@ -55,7 +56,9 @@ def with_before(analyzers: Iterable[Analyzer], context: Context, finding: Findin
             before = Before(round(tally.bad, 2), round(tally.units, 2))
             if tally.is_fact:
                 before = Before(SURE, SURE)
-            told.append(replace(criterion, before=before, line=round(tally.line, 6)))
+            told.append(
+                replace(criterion, before=before, line=round(tally.line, 6), unit=tally.unit)
+            )
     return replace(finding, criteria=tuple(told))
 
 
@@ -78,16 +81,17 @@ def share_of_units(reading: Reading | None, line: float) -> Tally:
         return Tally(0, 0, line)
     now = reading.now
     bad, units = (now.k, now.n) if now.by_event else (now.bad_units, now.units)
-    return Tally(bad, units, line, bad / units if units else None)
+    unit = EVENTS if now.by_event else CONVERSATIONS
+    return Tally(bad, units, line, bad / units if units else None, unit)
 
 
-def share_of_events(reading: Reading | None, line: float) -> Tally:
+def share_of_events(reading: Reading | None, line: float, unit: str) -> Tally:
     """Of events, those that count; events of one conversation are alike, and count for less."""
     if reading is None or not reading.now.n:
-        return Tally(0, 0, line)
+        return Tally(0, 0, line, None, unit)
     now = reading.now
     effect = shrunk_design_effect(now.clusters, Clusters())
-    return Tally(now.k / effect, now.n / effect, line, now.k / now.n)
+    return Tally(now.k / effect, now.n / effect, line, now.k / now.n, unit)
 
 
 def beyond(
@@ -97,6 +101,7 @@ def beyond(
     since: Interval,
     limit: float,
     line: float,
+    unit: str,
 ) -> Tally:
     """Of the values of a distribution, those beyond a limit; a share of ``line`` may be.
 
@@ -106,17 +111,17 @@ def beyond(
     readings = snapshot.distribution(signal, since, least=1 << 62)
     now = next((each.now for each in readings if each.subject == subject), {})
     if not now:
-        return Tally(0, 0, line)
+        return Tally(0, 0, line, None, unit)
     counts = snapshot.beyond(signal, subject, since, limit)
     effect = shrunk_design_effect(counts.clusters, Clusters())
     bad, units = distributions.count_above(now, limit), distributions.size(now)
-    return Tally(bad / effect, units / effect, line, distributions.quantile(now, 1 - line))
+    value = distributions.quantile(now, 1 - line)
+    return Tally(bad / effect, units / effect, line, value, unit)
 
 
-def fact(units: float, *, is_bad: bool, value: float | None = None) -> Tally:
+def fact(units: float, *, is_bad: bool, value: float | None = None, unit: str) -> Tally:
     """What is so or not so, as often as there was an occasion to see it."""
-    bad = units if is_bad else 0.0
-    return Tally(bad, units, GONE, value, is_fact=True)
+    return Tally(units if is_bad else 0.0, units, GONE, value, unit, is_fact=True)
 
 
 def gone(criterion: Criterion, bad: float, units: float) -> Tally:

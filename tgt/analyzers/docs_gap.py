@@ -9,7 +9,7 @@ from __future__ import annotations
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.criteria import fact, reading_of
+from tgt.analyzers.criteria import CALLS, fact, reading_of
 from tgt.analyzers.documentation import PATHS, absent, search
 from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
@@ -24,7 +24,12 @@ from tgt.tasks.criterion import Criterion, Tally
 MIN_CONVERSATIONS = 3
 
 MIN_USAGE = options.whole(
-    "TASKGEN_DOCS_GAP_MIN_USAGE", 20, "calls of one undocumented tool in the window", 1, 1_000_000
+    "TASKGEN_DOCS_GAP_MIN_USAGE",
+    20,
+    "calls of one undocumented tool in the window",
+    1,
+    1_000_000,
+    by_subject=True,
 )
 
 
@@ -45,7 +50,7 @@ class DocsGapAnalyzer:
 
     def analyze(self, context: Context) -> Analysis:
         readings = context.snapshot.counts(USAGE, context.window)
-        used = [each for each in readings if each.now.n >= context.option(MIN_USAGE)]
+        used = [each for each in readings if each.now.n >= context.option(MIN_USAGE, each.subject)]
         reasons = {each.subject: self._unjudged(context, each) for each in used}
         wide = [each for each in used if not reasons[each.subject]]
         narrow = tuple(
@@ -79,7 +84,7 @@ class DocsGapAnalyzer:
         if reading is None or (tool in searched.unmentioned and searched.left_out):
             return Tally(0, 0, 0)
         is_missing, calls = tool in searched.unmentioned, reading.now.n
-        return fact(reading.now.units or calls, is_bad=is_missing, value=calls if is_missing else 0)
+        return fact(calls, is_bad=is_missing, value=calls if is_missing else 0, unit=CALLS)
 
     def _unjudged(self, context: Context, reading: Reading) -> str:
         """Why a tool is not judged; empty if it is."""
@@ -114,7 +119,7 @@ class DocsGapAnalyzer:
         calls, conversations, tool = reading.now.n, reading.now.bad_conversations, _tool(reading)
         searched = [str(path) for path in context.option(PATHS)]
         places = ", ".join(searched)
-        minimum = context.option(MIN_USAGE)
+        minimum = context.option(MIN_USAGE, reading.subject)
         return builder.finding(
             Judgement(
                 Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum, op="<"),

@@ -21,6 +21,7 @@ from tgt.analyzers.baseline import Baseline, baseline_of
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
 from tgt.analyzers.exposure import (
+    CALLS,
     CONVERSATIONS,
     SHARE_OF_CALLS,
     Exposure,
@@ -64,6 +65,7 @@ MULTIPLIER = options.real(
     low=1,
     high=1000,
     above=True,
+    by_subject=True,
 )
 
 
@@ -115,7 +117,7 @@ class ErrorSpikeAnalyzer:
         reading = reading_of(context.snapshot.counts(kind.signal, since), criterion.subject)
         line = criterion.value
         if criterion.metric.removeprefix(kind.prefix) == SHARE_OF_CALLS:
-            return share_of_events(reading, line)
+            return share_of_events(reading, line, CALLS)
         return share_of_units(reading and met_by(context, reading), line)
 
     def _judge(
@@ -136,7 +138,7 @@ class ErrorSpikeAnalyzer:
         if missing:
             verdict = _first_day(now, exposure)
         else:
-            multiplier = context.option(MULTIPLIER)
+            multiplier = context.option(MULTIPLIER, reading.subject)
             calls = calls_of(reading, history, exposure, multiplier)
             verdict = max(
                 filter(None, (_compared(e, history, multiplier) for e in (exposure, calls) if e)),

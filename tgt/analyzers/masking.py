@@ -56,6 +56,7 @@ def masked(finding: Finding, mask: Callable[[str], str]) -> Finding:
         ),
         fix=replace(fix, files=clean(fix.files), changes=clean(fix.changes)),
         acceptance=clean(finding.acceptance),
+        criteria=tuple(replace(each, subject=clean(each.subject)) for each in finding.criteria),
         related_events=clean(finding.related_events),
     )
 

@@ -15,7 +15,7 @@ from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.criteria import TAIL, beyond
+from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of
 from tgt.analyzers.shift import Shift, Values, shifted
@@ -47,6 +47,7 @@ THRESHOLD = options.real(
     low=1,
     high=1000,
     above=True,
+    by_subject=True,
 )
 
 
@@ -69,7 +70,7 @@ class PerformanceAnalyzer:
         return look(context.longer_windows(*WINDOWS_H), judge)
 
     def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
-        return beyond(context, LATENCY, criterion, since, criterion.value, TAIL)
+        return beyond(context, LATENCY, criterion, since, criterion.value, TAIL, CALLS)
 
 
 def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstention | None:
@@ -86,7 +87,8 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
     size = distributions.size(before)
     if size < MIN_BASELINE_CALLS:
         return builder.abstention(f"{size} of {MIN_BASELINE_CALLS} calls in the baseline")
-    values, threshold = Values(reading.now, before, {}), context.option(THRESHOLD)
+    values = Values(reading.now, before, {})
+    threshold = context.option(THRESHOLD, reading.subject)
     if values.times_usual <= threshold:
         return None
     values = replace(values, history=_history(builder, hours))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.criteria import GONE
+from tgt.analyzers.criteria import GONE, HOURS
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Judgement
 from tgt.analyzers.silence import DAYS, UNLIKELY, WINDOWS_H, Past, past_of
@@ -78,7 +78,7 @@ class TelemetrySilenceAnalyzer:
         usual = [hour for hour in range(first, last) if _is_usual(hours, hour)]
         heard = sum(each.now.n for each in snapshot.counts(HEARD, own) if each.subject == service)
         missed = sum(hour not in hours for hour in usual) + (not heard)
-        return Tally(missed, len(usual) + 1, GONE, heard, is_fact=True)
+        return Tally(missed, len(usual) + 1, GONE, heard, HOURS, is_fact=True)
 
     def _judge(
         self, context: Context, window: Interval, service: str, hours: Mapping[int, int]

@@ -17,7 +17,7 @@ from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.criteria import TAIL, beyond, fact
+from tgt.analyzers.criteria import ANSWERS, CALLS, TAIL, beyond, fact
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
@@ -135,12 +135,12 @@ class TokenWasteAnalyzer:
         if criterion.metric == SHARE_OF_RESULTS:
             return _of_results(context, criterion.subject, since)
         if criterion.metric == CACHE.metric:
-            tally = beyond(context, UNCACHED, criterion, since, 1 - value, MEDIAN)
+            tally = beyond(context, UNCACHED, criterion, since, 1 - value, MEDIAN, ANSWERS)
             uncached = tally.value
             return tally if uncached is None else replace(tally, value=1 - uncached)
         for kind in GROWN:
             if kind.metric == criterion.metric:
-                return beyond(context, kind.signal, criterion, since, value, TAIL)
+                return beyond(context, kind.signal, criterion, since, value, TAIL, ANSWERS)
         return None
 
     def _models(self, context: Context, window: Interval) -> Iterator[Judged]:
@@ -321,7 +321,7 @@ def _of_results(context: Context, subject: str, since: Interval) -> Tally:
     if not own:
         return Tally(0, 0, 0)
     share = sizes[subject] / sum(sizes.values())
-    return fact(distributions.size(own), is_bad=share > HALF, value=number(share))
+    return fact(distributions.size(own), is_bad=share > HALF, value=number(share), unit=CALLS)
 
 
 def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abstention | None:

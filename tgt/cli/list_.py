@@ -130,7 +130,7 @@ def list_tasks(
     def look(view: View) -> list[str]:
         warn_of_skipped(request, view.skipped_lines)
         state = state_of(request)
-        heads = [_current(head, state.sightings.get(head.id)) for head in view.heads.values()]
+        heads = [_current(head, state) for head in view.heads.values()]
         _check("--status", asked.statuses, statuses, (head.status for head in heads))
         _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
         _check("--severity", asked.severities, severities, (head.severity for head in heads))
@@ -141,7 +141,7 @@ def list_tasks(
 
             return [f"{safe(head.id)}\n" for head in chosen[:most]]
         stored = (view.card(view.heads[head.id]) for head in chosen[:most])
-        cards = _seen(stored, state.sightings)
+        cards = _seen(stored, state)
         if request.json:
             from tgt.output import machine
 
@@ -253,23 +253,27 @@ def _order(
     return last_seen_first
 
 
-def _current(head: Head, seen: Sighting | None) -> Head:
+def _current(head: Head, state: SchedulerState) -> Head:
     """The head with what the last run that saw the problem measured."""
-    if seen is None or seen.now is None or seen.last_seen_at.timestamp() < head.seen:
-        return head
+    from tgt.tasks import ledger
     from tgt.tasks.card import Card
 
+    seen, watch = state.sightings.get(head.id), state.watches.get(head.id)
+    is_newer = seen is not None and seen.last_seen_at.timestamp() >= head.seen
+    if not watch and not (is_newer and seen and seen.now):
+        return head
     known = {name: getattr(head, name) for name in ("severity", "priority", "confidence")}
-    card = Card({**known, "now": dict(seen.now)}).current
+    now = dict(seen.now) if is_newer and seen and seen.now else dict(known)
+    card = ledger.overlaid(Card({**known, "status": head.status, "now": now}), None, watch).current
     return head._replace(severity=card.severity, priority=card.priority, confidence=card.confidence)
 
 
-def _seen(cards: Iterable[Card], sightings: Mapping[str, Sighting]) -> Iterator[Card]:
+def _seen(cards: Iterable[Card], state: SchedulerState) -> Iterator[Card]:
     """The cards as they are shown, of which only one at a time is in memory."""
     from tgt.tasks import ledger
 
     for card in cards:
-        yield ledger.overlaid(card, sightings.get(card.id))
+        yield ledger.overlaid(card, state.sightings.get(card.id), state.watches.get(card.id))
 
 
 def _listed(

@@ -79,7 +79,8 @@ def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     """The cards as they are shown: with what was seen of them since their line was written."""
     from tgt.tasks import ledger
 
-    return ledger.overlay(cards, state_of(request, cards.values()).sightings)
+    state = state_of(request, cards.values())
+    return ledger.overlay(cards, state.sightings, state.watches)
 
 
 def change(

@@ -84,7 +84,7 @@ def log(changes: Sequence[Change]) -> Iterator[str]:
         form = {
             "at": format_time(change.at),
             "kind": str(change.kind),
-            "task": change.task,
+            "task": change.task or None,
             "subject": change.subject,
             "severity": change.severity,
             "title": change.title,
@@ -93,6 +93,12 @@ def log(changes: Sequence[Change]) -> Iterator[str]:
         }
         yield (", " if index else "") + dumps(form).rstrip("\n")
     yield f'], "count": {len(changes)}}}\n'
+
+
+def watched(change: Change, task: Card) -> str:
+    """One line of ``tgt watch``."""
+    form = {"at": format_time(change.at), "change": str(change.kind), "task": card(task)}
+    return dumps(form)
 
 
 def events(told: Lines) -> dict[str, Any]:
@@ -135,6 +141,7 @@ def run(report: RunReport) -> dict[str, Any]:
         "tasksSkipped": report.covered,
         "tasksDeferred": report.deferred,
         "tasksReopened": report.reopened,
+        "tasksCompleted": report.completed,
         "eventsAnalyzed": report.events_analyzed,
         "malformedLines": report.malformed_lines,
         "lastEventAt": json_form(report.newest_event),

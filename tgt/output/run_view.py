@@ -72,6 +72,7 @@ def _counts(report: RunReport) -> str:
         (report.covered - report.quiet, "covered"),
         (report.quiet, "kept quiet"),
         (report.reopened, "reopened"),
+        (report.completed, "completed, since their problems are over"),
         (report.deferred, "held back"),
     ):
         if number:

@@ -20,6 +20,7 @@ from tgt.tasks import quota
 from tgt.tasks.card import Card, parse_time
 from tgt.tasks.json_form import camel_case, json_form
 from tgt.tasks.state import Health, Pause, SchedulerState, Sighting
+from tgt.tasks.verification import Watch
 
 FILE_NAME = "scheduler_state.json"
 VERSION = 1
@@ -234,6 +235,16 @@ _FIELDS: dict[str, tuple[Callable[[Any, Parse], tuple[Any, bool]], Parse]] = {
     "sightings": (
         _table,
         _record(Sighting, absent={}, occurrences=_count, last_seen_at=_time, now=_measured),
+    ),
+    "watches": (
+        _table,
+        _record(
+            Watch,
+            absent={},
+            quiet_since=_optional_time,
+            since=_optional_time,
+            verification=_measured,
+        ),
     ),
     "abstentions": (_table, _count),
 }

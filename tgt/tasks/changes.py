@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time, severity_rank
+from tgt.tasks.verification import State
 
 
 class Kind(StrEnum):
-    """What can happen to a card. OTHER is a status of another program's."""
+    """What can happen to a card. OTHER is a status of another program's; what is MARKED is no card,
+    but a change that somebody remembers."""
 
     FOUND = "found"
     WORSE = "worse"
@@ -28,6 +30,7 @@ class Kind(StrEnum):
     DISMISSED = "dismissed"
     COMPLETED = "completed"
     ANNOTATED = "annotated"
+    MARKED = "marked"
     OTHER = "other"
 
 
@@ -76,6 +79,7 @@ _STATUSES = {
     str(Status.DISMISSED): Kind.DISMISSED,
     str(Status.COMPLETED): Kind.COMPLETED,
 }
+_PROVEN = {State.HOLDS, State.NOT_HOLDING}
 _UNDECIDED, _UNVERIFIED = ("",) * len(_DECISIONS), ("", "")
 _UNKNOWN = Version("", "", _UNDECIDED, "", (), 0, "", _UNVERIFIED)
 
@@ -119,7 +123,7 @@ def between(before: Version | None, new: Version, card: Card) -> Iterator[Change
         )
     if new.quiet != old.quiet and (since := parse_time(new.quiet)) is not None:
         yield Change(since, Kind.QUIET, *about, by=GENERATED_BY)
-    if new.verified != old.verified and new.verified[1]:
+    if new.verified[1] != old.verified[1] and new.verified[1] in _PROVEN:
         verification = card.mapping("verification")
         at = parse_time(new.verified[0]) or written
         told = ": ".join(filter(None, (new.verified[1], _text(verification, "text"))))

@@ -8,21 +8,23 @@ from typing import Any, Self
 
 from tgt.stats.recovery import Before, units_needed
 
+CONVERSATIONS = "conversations"
 WINDOW = "24h"
 """So long at least must it be true."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What was counted of a criterion in some time: ``bad`` of ``units`` (conversations, or the
-    calls or answers that they are worth), more than a share of ``line`` of which is not tolerated.
-    ``value`` is the measure itself, None where there is nothing to measure. What ``is_fact`` is no
-    matter of chance."""
+    """What was counted of a criterion in some time: ``bad`` of ``units`` (conversations, or what
+    ``unit`` says, for as many independent ones as they are worth), more than a share of ``line`` of
+    which is not tolerated. ``value`` is the measure itself, None where there is nothing to measure.
+    What ``is_fact`` is no matter of chance."""
 
     bad: float
     units: float
     line: float
     value: float | None = None
+    unit: str = CONVERSATIONS
     is_fact: bool = False
 
     @property
@@ -34,8 +36,8 @@ class Tally:
 class Criterion:
     """That a measure of a subject compares with a value as ``op`` (``<=``, ``<`` or ``>=``) says.
 
-    ``before`` is what was counted while the problem was there, and ``line`` the share of units that
-    is tolerated.
+    ``before`` is what was counted while the problem was there, ``line`` the share of units that is
+    tolerated, and ``unit`` what these are.
     """
 
     metric: str
@@ -44,6 +46,7 @@ class Criterion:
     value: float
     before: Before | None = None
     line: float = 0.0
+    unit: str = CONVERSATIONS
 
     @property
     def least(self) -> int | None:
@@ -66,6 +69,7 @@ class Criterion:
             "value": self.value,
             "minConversations": self.least,
             "window": WINDOW,
+            "unit": self.unit,
             "tolerated": self.line,
             "before": None if before is None else {"bad": before.bad, "of": before.units},
         }
@@ -86,14 +90,17 @@ class Criterion:
                 counted.get("of"),
             )
         ]
+        unit = document.get("unit", CONVERSATIONS)
         words = [document.get(key) for key in ("metric", "subject", "op")]
-        if any(each is None for each in numbers) or not all(isinstance(w, str) for w in words):
+        if any(each is None for each in numbers) or not all(
+            isinstance(w, str) for w in (*words, unit)
+        ):
             return None
         value, line, bad, units = (float(each or 0.0) for each in numbers)
         if not units > 0 or not 0 <= bad <= units or not 0 <= line <= 1:
             return None
         metric, subject, op = map(str, words)
-        return cls(metric, subject, op, value, Before(bad, units), line)
+        return cls(metric, subject, op, value, Before(bad, units), line, unit)
 
 
 def _number(value: object) -> float | None:

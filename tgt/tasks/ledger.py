@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from tgt.tasks.card import (
+    GENERATED_BY,
     Card,
     Finding,
     Status,
@@ -24,6 +25,7 @@ from tgt.tasks.card import (
     severity_rank,
 )
 from tgt.tasks.state import Sighting
+from tgt.tasks.verification import Watch
 
 
 class Action(StrEnum):
@@ -122,7 +124,8 @@ def apply(decision: Decision, now: datetime) -> Card | None:
         case Action.SAVE:
             return card
         case Action.RENEW:
-            return card.changed(**finding_keys(decision.finding), **_seen(decision, card, now))
+            keys = {**finding_keys(decision.finding), **_seen(decision, card, now)}
+            return card.changed(**keys, **_unproven(card))
         case Action.REOPEN:
             return _reopened(decision, card, now)
         case Action.TOUCH if now - _last_written(card) >= WRITE_AGAIN_AFTER:
@@ -161,24 +164,60 @@ def sightings(
     return after
 
 
-def overlay(cards: Mapping[str, Card], sightings: Mapping[str, Sighting]) -> dict[str, Card]:
-    """The cards as they should be shown: with what was seen since their line was written."""
-    shown = dict(cards)
-    for card_id, seen in sightings.items():
-        if card_id in shown:
-            shown[card_id] = overlaid(shown[card_id], seen)
-    return shown
+def overlay(
+    cards: Mapping[str, Card],
+    sightings: Mapping[str, Sighting],
+    watches: Mapping[str, Watch] | None = None,
+) -> dict[str, Card]:
+    """The cards as they should be shown: with what was seen and measured since their line was
+    written."""
+    watches = watches or {}
+    return {
+        card_id: overlaid(card, sightings.get(card_id), watches.get(card_id))
+        for card_id, card in cards.items()
+    }
 
 
-def overlaid(card: Card, seen: Sighting | None) -> Card:
+def overlaid(card: Card, seen: Sighting | None, watch: Watch | None = None) -> Card:
     """One card as it should be shown."""
-    if seen is None or seen.last_seen_at <= (card.time("lastSeenAt") or _NEVER):
-        return card
+    if seen is not None and seen.last_seen_at > (card.time("lastSeenAt") or _NEVER):
+        card = card.changed(
+            occurrences=max(seen.occurrences, _occurrences(card)),
+            lastSeenAt=format_time(seen.last_seen_at),
+            **({} if seen.now is None else {"now": dict(seen.now)}),
+        )
+    return card if watch is None else _watched(card, watch)
+
+
+def _watched(card: Card, watch: Watch) -> Card:
+    """The card with what is measured of its end; a problem that is quiet is half as urgent."""
+    told = {
+        "quietSince": format_time(watch.quiet_since) if watch.quiet_since else None,
+        "verification": dict(watch.verification) if watch.verification else None,
+    }
+    known = {key: value for key, value in told.items() if value or card.data.get(key)}
+    now = card.mapping("now")
+    if card.is_open and watch.quiet_since and now:
+        known["now"] = {**now, "priority": round(Card(now).priority / 2)}
+    return card.changed(**known) if known else card
+
+
+def completed_by_itself(card: Card, watch: Watch, now: datetime) -> Card:
+    """An open card whose problem is over, as later telemetry shows."""
+    stamp = format_time(now)
     return card.changed(
-        occurrences=max(seen.occurrences, _occurrences(card)),
-        lastSeenAt=format_time(seen.last_seen_at),
-        **({} if seen.now is None else {"now": dict(seen.now)}),
+        status=str(Status.COMPLETED),
+        completedAt=stamp,
+        completedBy=GENERATED_BY,
+        updatedAt=stamp,
+        quietSince=format_time(watch.quiet_since) if watch.quiet_since else None,
+        verification=dict(watch.verification or {}),
     )
+
+
+def verified(card: Card, watch: Watch, now: datetime) -> Card:
+    """A card that somebody completed, whose problem is over, as later telemetry shows."""
+    return card.changed(updatedAt=format_time(now), verification=dict(watch.verification or {}))
 
 
 def _deciding_cards(cards: Iterable[Card]) -> dict[str, Card]:
@@ -253,6 +292,7 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
         status=str(Status.GENERATED),
         **finding_keys(decision.finding),
         **_seen(decision, card, now),
+        **_unproven(card),
         reopenedAt=stamp,
         **({"dismissedUntil": None} if card.data.get("dismissedUntil") is not None else {}),
         metadata={
@@ -264,6 +304,12 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
             },
         },
     )
+
+
+def _unproven(card: Card) -> dict[str, None]:
+    """What was said of the end of a problem that is back."""
+    keys = ("quietSince", "verification", "completedBy")
+    return {key: None for key in keys if card.data.get(key) is not None}
 
 
 def _seen(decision: Decision, card: Card, now: datetime) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tgt.tasks.verification import Watch
+
 LONGEST_BACKOFF = timedelta(days=1)
 
 _MAX_ERROR = 500
@@ -82,7 +84,7 @@ class SchedulerState:
     ``last_error`` says why the last run failed and is empty if it did not, ``last_event_at`` is
     the newest event that any run saw, ``runs_without_events`` counts them in a row, and
     ``deferred`` the findings that limits held back in the last run. ``sightings`` are keyed by
-    card, ``analyzers`` by name; ``extra`` holds keys of other writers.
+    card like ``watches``, ``analyzers`` by name; ``extra`` holds keys of other writers.
     """
 
     total_runs: int = 0
@@ -99,5 +101,6 @@ class SchedulerState:
     analyzers: Mapping[str, Health] = field(default_factory=dict)
     pause: Pause | None = None
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
+    watches: Mapping[str, Watch] = field(default_factory=dict)
     abstentions: Mapping[str, int] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

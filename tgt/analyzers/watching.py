@@ -1,0 +1,121 @@
+"""What runs measure of problems after their cards were written: have they gone quiet, is it over?
+
+An open card goes quiet when in some recent time, the shorter the better, its problem would have
+shown itself and did not. Only what comes after that is proof: it is counted from the next full
+hour on, so that the choice of the time cannot flatter. A card that somebody completed is counted
+from its completion on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from tgt.analyzers.base import Analyzer, Context
+from tgt.analyzers.criteria import tally_of
+from tgt.events import Interval
+from tgt.tasks.card import Card
+from tgt.tasks.criterion import Criterion, Tally
+from tgt.tasks.verification import (
+    QUIET,
+    Verdict,
+    Watch,
+    completion_of,
+    criteria_of,
+    full_hour,
+    worst,
+)
+
+NOTHING = Tally(0, 0, 0)
+WINDOWS_H = (2, 4, 8, 24)
+"""The times, beside the run's own window, in which a problem may show that it is quiet."""
+
+
+def measured(
+    analyzers: Sequence[Analyzer], context: Context, card: Card, before: Watch
+) -> Watch | None:
+    """What a run measures of a card; None where it has nothing that this run could measure."""
+    criteria = criteria_of(card)
+    if not criteria:
+        return None
+    completed = completion_of(card)
+    if completed is not None:
+        verdict = _since(analyzers, context, card, criteria, completed)
+        return None if verdict is None else Watch(None, completed, verdict.document)
+    if before.quiet_since is not None and before.since is not None:
+        return _still_quiet(analyzers, context, card, criteria, before)
+    return _going_quiet(analyzers, context, card, criteria)
+
+
+def _still_quiet(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    before: Watch,
+) -> Watch | None:
+    """What a card that went quiet shows since; if its problem is back it is quiet no more."""
+    recent = _verdict(analyzers, context, card, criteria, context.window)
+    since = before.since or context.window.start
+    verdict = _since(analyzers, context, card, criteria, since)
+    if verdict is None or recent is None:
+        return None
+    for each in (recent, verdict):
+        if not each.is_within and each.ratio <= 1 / QUIET:
+            return Watch(None, None, each.document)
+    return Watch(before.quiet_since, since, verdict.document)
+
+
+def _going_quiet(
+    analyzers: Sequence[Analyzer], context: Context, card: Card, criteria: Sequence[Criterion]
+) -> Watch:
+    for window in context.longer_windows(*WINDOWS_H):
+        verdict = _verdict(analyzers, context, card, criteria, window)
+        if verdict is None or (not verdict.is_within and verdict.tally.units):
+            break  # what is bad in a short time is no better in a longer one
+        if verdict.is_quiet:
+            since = full_hour(context.window.end)
+            counted = _since(analyzers, context, card, criteria, since)
+            return Watch(window.start, since, None if counted is None else counted.document)
+    return Watch()
+
+
+def _since(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    since: datetime,
+) -> Verdict | None:
+    """What is counted from the full hour after a time on, as far back as there is telemetry."""
+    start = max(full_hour(since), context.snapshot.coverage.baseline.start)
+    return _verdict(analyzers, context, card, criteria, Interval(start, context.window.end))
+
+
+def _verdict(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    period: Interval,
+) -> Verdict | None:
+    """The worst verdict of a card's criteria; None where one cannot be counted."""
+    verdicts = list(verdicts_of(analyzers, context, card, criteria, period))
+    return worst(verdicts) if len(verdicts) == len(criteria) else None
+
+
+def verdicts_of(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    period: Interval,
+) -> Iterator[Verdict]:
+    """What is counted of each criterion in a period."""
+    for criterion in criteria:
+        if period.start >= period.end:
+            yield Verdict(criterion, NOTHING, period.start, period.end)
+            continue
+        tally = tally_of(analyzers, context, card.analyzer, criterion, period)
+        if tally is not None:
+            yield Verdict(criterion, tally, period.start, period.end)

@@ -1,0 +1,89 @@
+"""After a card: what runs measure of problems that they do not see, and what becomes of the cards.
+
+Nothing here decides by silence: a card is completed, or what somebody completed is confirmed, only
+by telemetry in which the problem would have shown itself (``tgt.tasks.verification``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from tgt.analyzers.base import Context
+from tgt.analyzers.registry import chosen
+from tgt.analyzers.watching import measured
+from tgt.tasks import ledger
+from tgt.tasks.card import Card
+from tgt.tasks.state import SchedulerState
+from tgt.tasks.verification import Watch, completion_of, is_over, is_watched, measurable
+
+Each: TypeAlias = Callable[[Callable[[Card], None]], None]
+"""Hands on all cards one by one."""
+
+_MOST = 200
+"""So many cards are measured in a run."""
+
+
+def remembering(each: Each, watched: dict[str, Card], now: datetime) -> Each:
+    """Hands on the cards, and remembers those that runs measure: if many, the last seen."""
+
+    def hand_on(take: Callable[[Card], None]) -> None:
+        def remember(card: Card) -> None:
+            take(card)
+            watched.pop(card.id, None)
+            if is_watched(card, now):
+                watched[card.id] = measurable(card)
+            if len(watched) > 2 * _MOST:
+                _keep_newest(watched)
+
+        each(remember)
+        _keep_newest(watched)
+
+    return hand_on
+
+
+def _keep_newest(watched: dict[str, Card]) -> None:
+    newest = sorted(watched.values(), key=lambda card: card.text("lastSeenAt"), reverse=True)
+    for card in newest[_MOST:]:
+        del watched[card.id]
+
+
+def measure(
+    context: Context, cards: Mapping[str, Card], state: SchedulerState
+) -> tuple[dict[str, Watch], tuple[str, ...]]:
+    """What is measured of the cards, and what failed on the way."""
+    analyzers = chosen(context.settings).analyzers
+    watches: dict[str, Watch] = {}
+    failed = []
+    for card_id, card in cards.items():
+        before = state.watches.get(card_id, Watch())
+        try:
+            watch = measured(analyzers, context, card, before)
+        except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
+            reason = context.redacted(f"{type(failure).__name__}: {failure}".splitlines()[0])
+            failed.append(f"analyzer {card.analyzer} failed: {reason}")
+            watch = before
+        if watch is not None and watch != Watch():
+            watches[card_id] = watch
+    return watches, tuple(failed)
+
+
+def ended(
+    watches: Mapping[str, Watch],
+    cards: Mapping[str, Card],
+    found: Collection[str],
+    state: SchedulerState,
+    now: datetime,
+) -> Iterator[Card]:
+    """The cards whose problem is over, with the proof: open ones are completed. Problems that were
+    ``found`` in this run, by their fingerprints, are not over."""
+    for card_id, watch in watches.items():
+        card = cards.get(card_id)
+        if card is None or not watch.holds or card.fingerprint in found:
+            continue
+        if card.is_open and is_over(watch, now):
+            seen = ledger.overlaid(card, state.sightings.get(card_id))
+            yield ledger.completed_by_itself(seen, watch, now)
+        elif completion_of(card) is not None:
+            yield ledger.verified(card, watch, now)

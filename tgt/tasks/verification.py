@@ -1,0 +1,218 @@
+"""What later telemetry says of a problem: whether it went quiet, and whether its end holds.
+
+A criterion is counted for a time that began before anybody could know what it would show; so the
+rule of ``tgt.stats.recovery`` holds however often a run looks. That nothing was seen of a problem
+proves something only as far as it could have been seen: silence of the telemetry proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from tgt.stats.recovery import SURE, likelier_over, units_needed, would_have_shown
+from tgt.tasks.card import Card, format_time
+from tgt.tasks.criterion import Criterion, Tally
+
+QUIET = 10.0
+"""So many times likelier must it be that a problem is over to say that it is quiet, which is no
+proof yet; and so many times likelier that it is still there, to say that its end does not hold."""
+LEAST = timedelta(hours=24)
+"""So long must it hold before tgt completes a card itself."""
+LONGEST = timedelta(days=30)
+"""So long is a completed card measured."""
+_MOST_SHOWN = 0.9999
+
+
+class State(StrEnum):
+    """What is said of the end of a problem."""
+
+    TOO_EARLY = "too_early"
+    HOLDS = "holds"
+    NOT_HOLDING = "not_holding"
+    NO_TRAFFIC = "no_traffic"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was counted of a criterion since a time, and what that says."""
+
+    criterion: Criterion
+    tally: Tally
+    since: datetime
+    at: datetime
+
+    @property
+    def ratio(self) -> float:
+        """How many times likelier it is that the problem is over than that it is as it was."""
+        before = self.criterion.before
+        if before is None:
+            return 1.0
+        return likelier_over(before, self.tally.bad, self.tally.units, self.criterion.line)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether no more than is tolerated was bad."""
+        return self.tally.share <= self.criterion.line
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.is_within and self.ratio >= QUIET
+
+    @property
+    def state(self) -> State:
+        if self.tally.units <= 0:
+            return State.NO_TRAFFIC
+        if self.is_within and self.ratio >= SURE:
+            return State.HOLDS
+        if not self.is_within and self.ratio <= 1 / QUIET:
+            return State.NOT_HOLDING
+        return State.TOO_EARLY
+
+    @property
+    def needed(self) -> int | None:
+        """How many more units without a bad one make it sure; None where that is beyond reach."""
+        before, tally = self.criterion.before, self.tally
+        if before is None:
+            return None
+        return units_needed(before, tally.bad, tally.units, self.criterion.line)
+
+    @property
+    def shown(self) -> float:
+        """The probability that the old rate would have shown itself by now."""
+        before, tally = self.criterion.before, self.tally
+        if before is None or tally.units <= 0:
+            return 0.0
+        return min(_MOST_SHOWN, would_have_shown(before, tally.bad, tally.units))
+
+    @property
+    def text(self) -> str:
+        """The verdict in a sentence."""
+        unit, before = self.criterion.unit, self.criterion.before
+        if before is None or self.state is State.NO_TRAFFIC:
+            return f"none of the {unit} that could show it since {self._since}"
+        counted = f"{_number(self.tally.bad)} of {_number(self.tally.units)} {unit} since"
+        counted += f" {self._since}"
+        expected = _number(before.bad / before.units * self.tally.units)
+        match self.state:
+            case State.HOLDS:
+                return (
+                    f"{counted}; at the old rate about {expected}, and more than now with a"
+                    f" probability of {_percent(self.shown)}"
+                )
+            case State.NOT_HOLDING:
+                return f"{counted}; {_percent(self.criterion.line)} is tolerated"
+            case _:
+                return f"{counted}, at the old rate about {expected}; {self._needed}"
+
+    @property
+    def _since(self) -> str:
+        return f"{self.since:%Y-%m-%d %H:%M}"
+
+    @property
+    def _needed(self) -> str:
+        needed = self.needed
+        if needed is None:
+            return "the old rate is not known well enough to tell"
+        if not needed:
+            return f"{_percent(self.criterion.line)} is tolerated"
+        return f"{needed:,} more without one are needed"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The key ``verification`` of a card."""
+        tally, before = self.tally, self.criterion.before
+        return {
+            "state": str(self.state),
+            "text": self.text,
+            "at": format_time(self.at),
+            "figures": {
+                "metric": self.criterion.metric,
+                "since": format_time(self.since),
+                "bad": round(tally.bad, 2),
+                "of": round(tally.units, 2),
+                "unit": self.criterion.unit,
+                "value": tally.value,
+                "tolerated": self.criterion.line,
+                "expected": round(before.bad / before.units * tally.units, 2) if before else None,
+                "probability": round(self.shown, 4),
+                "likelihoodRatio": round(min(self.ratio, 1e9), 2),
+                "needed": self.needed,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What runs measure of a problem after its card: since when it is quiet (None if it is not),
+    from when on is counted whether its end holds, and what that says."""
+
+    quiet_since: datetime | None = None
+    since: datetime | None = None
+    verification: Mapping[str, Any] | None = None
+
+    @property
+    def holds(self) -> bool:
+        return (self.verification or {}).get("state") == State.HOLDS
+
+
+def criteria_of(card: Card) -> list[Criterion]:
+    """What of a card can be measured."""
+    criteria = (Criterion.of(each) for each in card.items("criteria"))
+    return [each for each in criteria if each is not None and each.before is not None]
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Of several criteria the one that is furthest from being met."""
+    order = (State.NOT_HOLDING, State.NO_TRAFFIC, State.TOO_EARLY, State.HOLDS)
+    return min(verdicts, key=lambda each: (order.index(each.state), each.ratio))
+
+
+def is_watched(card: Card, now: datetime) -> bool:
+    """Whether runs measure a card: an open one, and one that was completed not long ago and of
+    which nothing is known for sure."""
+    if not card.items("criteria"):
+        return False
+    if card.is_open:
+        return True
+    completed = completion_of(card)
+    if completed is None or now - completed > LONGEST:
+        return False
+    return card.mapping("verification").get("state") != State.HOLDS
+
+
+def measurable(card: Card) -> Card:
+    """The card with no more than its measuring needs."""
+    keys = ("criteria", "metadata", "verification")
+    told = {key: card.data[key] for key in keys if key in card.data}
+    return Card({**card.brief().data, **told})
+
+
+def completion_of(card: Card) -> datetime | None:
+    """When a card was completed; None if it is not."""
+    if card.status != "completed":
+        return None
+    return card.time("completedAt") or card.time("updatedAt")
+
+
+def full_hour(moment: datetime) -> datetime:
+    """The next full hour: what is counted by the clock hour is counted from then on."""
+    floor = moment.replace(minute=0, second=0, microsecond=0)
+    return floor if floor == moment else floor + timedelta(hours=1)
+
+
+def is_over(watch: Watch, now: datetime) -> bool:
+    """Whether a card may be completed: its end holds, and has for a day."""
+    quiet = watch.quiet_since
+    return watch.holds and quiet is not None and now - quiet >= LEAST
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"  # noqa: PLR2004
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}%" if 0.99 < share < 1 else f"{100 * share:.1f}%"  # noqa: PLR2004
