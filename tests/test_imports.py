@@ -52,7 +52,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
         "know what a card means: it keeps lines, locks and files whole",
     ),
     "settings": (
-        ("config", "settings"),
+        ("config", "settings", "rules"),
         "be looked up elsewhere: they are read once, and are frozen data that all above are given",
     ),
     "formats": (

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from tgt import plugins
-from tgt.environment import settings_files
+from tgt.environment import RULES_FILE, settings_files
 from tgt.errors import SettingsError
 from tgt.options import Kind, Option
 from tgt.plugins import PluginError
+from tgt.rules.rule import Limit, Rules
 from tgt.settings import ANALYZERS, VARIES, Settings, paths
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from tgt.rules.reading import RulesFile
+
 __all__ = ["ANALYZERS", "Settings"]
 
 _NAMES = {field.alias: name for name, field in Settings.model_fields.items() if field.alias}
+_RULES = "TASKGEN_RULES"
 _FIELDS = {variable: Settings.model_fields[name] for variable, name in _NAMES.items()}
 
 
@@ -109,6 +113,15 @@ def load(
 
     An empty value counts as not set, as in the original. Raises SettingsError.
     """
+    return settings_of(_given(overrides, environ, env_file))
+
+
+def _given(
+    overrides: Mapping[str, Any] | None,
+    environ: Mapping[str, str] | None,
+    env_file: Path | None,
+) -> dict[str, Any]:
+    """What is set, by variable."""
     given: dict[str, Any] = {}
     for layer in (
         _read_env_file(env_file),
@@ -117,7 +130,16 @@ def load(
     ):
         names = (name for name in layer if name in _FIELDS or name.startswith("TASKGEN_"))
         given.update({name: layer[name] for name in names if layer[name] not in (None, "")})
-    return settings_of(given)
+    if _RULES not in given and (beside := _rules_beside(env_file)):
+        given[_RULES] = str(beside)
+    return given
+
+
+def _rules_beside(env_file: Path | None) -> Path | None:
+    """The rules file beside the settings file, if there is one."""
+    file = file_in_force(env_file)
+    beside = None if file is None else file.parent / RULES_FILE
+    return beside if beside is not None and beside.is_file() else None
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
@@ -137,9 +159,66 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         options, refused = _chosen_options(others, settings.analyzers)
         problems += refused
         settings = settings.model_copy(update={"options": options})
+    if settings.rules.path is not None:
+        rules, refused = _rules_of(settings.rules.path, settings.analyzers)
+        problems += refused
+        settings = settings.model_copy(update={"rules": rules})
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def _rules_of(path: Path, analyzers: Iterable[str]) -> tuple[Rules, list[str]]:
+    """What a rules file says, and why it is not usable."""
+    file = rules_file(path, analyzers)
+    if not file.refusal:
+        return file.rules, []
+    accepted = f"a file in which all is understood, but {file.refusal}"
+    return Rules(), [f"{_RULES}={str(path)!r} is not usable: accepted is {accepted}"]
+
+
+def rules_in_force(
+    env_file: Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> RulesFile | None:
+    """The rules file that counts, whatever is understood of it; None if there is none.
+
+    Raises SettingsError if it is named and is not there.
+    """
+    given = _given(None, environ, env_file)
+    own = {name: given[name] for name in (_RULES, "TASKGEN_ANALYZERS") if name in given}
+    try:
+        settings = Settings.model_validate(own)
+    except ValidationError as failure:
+        raise SettingsError("; ".join(_explained(failure, _FIELDS))) from None
+    path = settings.rules.path
+    return None if path is None else rules_file(path, settings.analyzers)
+
+
+def rules_file(path: Path, analyzers: Iterable[str] = ANALYZERS) -> RulesFile:
+    """A rules file, with all that is and is not understood of it."""
+    from tgt.rules import reading  # most have none
+
+    return reading.with_limits(reading.read(path), lambda limit: _limited(limit, analyzers))
+
+
+def _limited(limit: Limit, analyzers: Iterable[str]) -> tuple[Limit, list[str]]:
+    """The limits of a subject by variable, and why some are not usable."""
+    options = {o.short: o for o in options_of(analyzers).values() if o.by_subject}
+    refused = [
+        f"{name!a} is not accepted; {', '.join(options)} are"
+        for name in limit.values
+        if name not in options
+    ]
+    numbers = {name: v for name, v in limit.values.items() if type(v) in {int, float}}
+    refused += [
+        f"{name}={str(value)!r} is not usable: accepted is a number"
+        for name, value in limit.values.items()
+        if name in options and name not in numbers
+    ]
+    known = {name: options[name] for name in numbers if name in options}
+    values, wrong = _checked(known, numbers)
+    by_variable = {options[name].variable: value for name, value in values.items()}
+    return Limit(limit.subject, by_variable, limit.line), [*refused, *wrong]
 
 
 def _chosen_options(
@@ -147,14 +226,21 @@ def _chosen_options(
 ) -> tuple[dict[str, Any], list[str]]:
     """The options that are set to other values than their defaults, and what is not usable."""
     known = {name: option for name, option in options_of(analyzers).items() if name in given}
+    values, problems = _checked(known, given)
+    return {n: value for n, value in values.items() if value != known[n].default}, problems
+
+
+def _checked(
+    known: Mapping[str, Option[Any]], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The values that are given for options, by their names, and what is not usable."""
     fields: dict[str, Any] = {name: (_annotated(option), ...) for name, option in known.items()}
     model = create_model("Options", **fields)
     try:
         read = model.model_validate({name: given[name] for name in known})
     except ValidationError as failure:
         return {}, [*_explained(failure, model.model_fields)]
-    values = {name: getattr(read, name) for name in known}
-    return {name: value for name, value in values.items() if value != known[name].default}, []
+    return {name: getattr(read, name) for name in known}, []
 
 
 def _annotated(option: Option[Any]) -> Any:

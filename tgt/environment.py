@@ -10,6 +10,8 @@ TASKS_DIR = ".forgekeeper/tasks"
 INTERVAL_MIN = 15
 SETTINGS_FILES = (".env", "$XDG_CONFIG_HOME/tgt/tgt.env", "/etc/tgt/tgt.env")
 """Where a settings file is looked for; the first that is there counts."""
+RULES_FILE = "rules.toml"
+"""Beside the settings file: rules of one's own, where no other file is named."""
 
 
 def settings_files() -> list[Path]:

@@ -30,7 +30,8 @@ class Option(Generic[T_co]):
     """One setting of an analyzer.
 
     ``variable`` begins with ``TASKGEN_``; ``help`` is one line. A number lies between ``low`` and
-    ``high``, which are accepted themselves unless ``above`` leaves ``low`` out.
+    ``high``, which are accepted themselves unless ``above`` leaves ``low`` out. One that is
+    ``by_subject`` may have other values for some subjects.
     """
 
     variable: str
@@ -40,27 +41,42 @@ class Option(Generic[T_co]):
     low: float = 0.0
     high: float = math.inf
     above: bool = False
+    by_subject: bool = False
 
     def __post_init__(self) -> None:
         if not self.variable.startswith("TASKGEN_"):
             raise ValueError(f"{self.variable} does not begin with TASKGEN_")
 
+    @property
+    def short(self) -> str:
+        """Its name in a rules file."""
+        return self.variable.removeprefix("TASKGEN_").lower()
 
-def whole(variable: str, default: int, text: str, low: int, high: int) -> Option[int]:
+
+def whole(
+    variable: str, default: int, text: str, low: int, high: int, *, by_subject: bool = False
+) -> Option[int]:
     """A whole number from ``low`` to ``high``."""
-    return Option(variable, Kind.INT, default, text, low, high)
+    return Option(variable, Kind.INT, default, text, low, high, by_subject=by_subject)
 
 
-def share(variable: str, default: float, text: str) -> Option[float]:
+def share(variable: str, default: float, text: str, *, by_subject: bool = False) -> Option[float]:
     """A number from 0 to 1."""
-    return Option(variable, Kind.SHARE, default, text, 0, 1)
+    return Option(variable, Kind.SHARE, default, text, 0, 1, by_subject=by_subject)
 
 
 def real(
-    variable: str, default: float, text: str, low: float, high: float, *, above: bool = False
+    variable: str,
+    default: float,
+    text: str,
+    low: float,
+    high: float,
+    *,
+    above: bool = False,
+    by_subject: bool = False,
 ) -> Option[float]:
     """A number from ``low``, or above it, to ``high``."""
-    return Option(variable, Kind.REAL, default, text, low, high, above)
+    return Option(variable, Kind.REAL, default, text, low, high, above, by_subject)
 
 
 def seconds(variable: str, default: float, text: str, high: float = 86_400) -> Option[float]:

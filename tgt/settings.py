@@ -16,12 +16,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 # command, and none of them has business in a job that runs unattended.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from tgt import plugins, redact
 from tgt.environment import CONTEXTLOG_DIR, INTERVAL_MIN, TASKS_DIR
 from tgt.options import Option
 from tgt.redact import redact as mask_text
+from tgt.rules.rule import WORD, Rules
 from tgt.sources.spec import Spec, parse
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ ANALYZERS = tuple(plugins.BUILT_IN[plugins.ANALYZERS])
 
 VARIES = "varies"
 """Marks what decides what becomes a card, as all options of analyzers do."""
+
+NO_RULES = "none"
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -49,16 +52,17 @@ def _switch(value: object) -> object:
 
 
 def _names(value: object) -> object:
-    """Names of analyzers; what is installed is looked at only where tgt has no such one."""
+    """Names of analyzers, and the word for all rules; what is installed is looked at only where tgt
+    has no such one."""
     if isinstance(value, tuple):
         return value
     words = [word.strip().lower().replace("-", "_") for word in str(value).split(",")]
     chosen = dict.fromkeys(word for word in words if word)
     if "all" in chosen:
         chosen = dict.fromkeys((*ANALYZERS, *(word for word in chosen if word != "all")))
-    known = ANALYZERS
+    known = (*ANALYZERS, WORD)
     if not set(chosen) <= set(known):
-        known = plugins.names(plugins.ANALYZERS)
+        known = (*plugins.names(plugins.ANALYZERS), WORD)
     if not chosen or not set(chosen) <= set(known):
         raise ValueError(f"a comma-separated choice of {', '.join(known)}, or all")
     return tuple(name for name in known if name in chosen)
@@ -96,6 +100,22 @@ def paths(value: object) -> object:
 
 def _sources(value: object) -> object:
     return value if isinstance(value, tuple) else parse(str(value))
+
+
+def _rules(value: object) -> object:
+    """The place of a rules file, which ``tgt.config`` reads."""
+    if isinstance(value, Rules):
+        return value
+    text = str(value).strip()
+    if text.lower() == NO_RULES:
+        return Rules()
+    try:
+        path = Path(text).expanduser()
+        if path.is_file():
+            return Rules(path)
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise ValueError(f"the path of a file with rules, or {NO_RULES}")
 
 
 def _directory(value: object) -> object:
@@ -199,6 +219,11 @@ class Settings(BaseModel):
         alias="TASKGEN_BASELINE_DAYS",
         description="days before the window that the baseline reaches back",
     )
+    rules: Annotated[InstanceOf[Rules], BeforeValidator(_rules)] = Field(
+        default=Rules(),
+        alias="TASKGEN_RULES",
+        description="file with rules of your own; unset: rules.toml beside the settings file",
+    )
     services: Annotated[tuple[ServiceName, ...], BeforeValidator(_services)] = Field(
         default=(),
         alias="TASKGEN_SERVICES",
@@ -223,10 +248,16 @@ class Settings(BaseModel):
     )
     options: dict[str, Any] = Field(default_factory=dict)
 
-    def option(self, option: Option[T]) -> T:
-        """The value of an analyzer's option."""
+    def option(self, option: Option[T], subject: str = "") -> T:
+        """The value of an analyzer's option, or the one that a subject has of its own."""
         value: T = self.options.get(option.variable, option.default)
-        return value
+        own: T | None = self.rules.limit(option.variable, subject) if subject else None
+        return value if own is None else own
+
+    @property
+    def asks_rules(self) -> bool:
+        """Whether the rules take part: with all analyzers, or where they are named."""
+        return WORD in self.analyzers or set(ANALYZERS) <= set(self.analyzers)
 
     def masked(self, text: str) -> str:
         """The text without what looks like a credential, as it may leave the program."""

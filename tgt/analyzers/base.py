@@ -50,9 +50,10 @@ class Context:
     defers: bool = False
     _redacted: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def option(self, option: Option[T]) -> T:
-        """The value of an option of the analyzer's."""
-        return self.settings.option(option)
+    def option(self, option: Option[T], subject: str = "") -> T:
+        """The value of an option of the analyzer's, for a subject if it is one of those that may
+        have another."""
+        return self.settings.option(option, subject)
 
     def redacted(self, text: str) -> str:
         """The text without what looks like a credential."""

@@ -35,7 +35,7 @@ def outlooks(look: Look) -> Iterator[Outlook]:
 
 
 def _outlook(look: Look, reading: Reading) -> Outlook:
-    history, multiplier = look.baseline(reading), look.context.option(MULTIPLIER)
+    history, multiplier = look.baseline(reading), look.context.option(MULTIPLIER, reading.subject)
     past = exposure_of(look.context, reading, history)
     calls = calls_of(reading, history, past, multiplier)
     exposure = _spread(look, past)

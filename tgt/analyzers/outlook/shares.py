@@ -28,7 +28,7 @@ def of_answers(look: Look) -> Iterator[Outlook]:
 
 def _answers(look: Look, reading: Reading) -> Outlook:
     history, length = look.baseline(reading), max(continuation.WINDOWS_H)
-    threshold = look.context.option(continuation.THRESHOLD)
+    threshold = look.context.option(continuation.THRESHOLD, reading.subject)
     n = _expected(look, reading, length, lambda each: each.n)
     of = f"responses in {length} hours"
     if n < continuation.MIN_RESPONSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from tgt.analyzers import performance, token_waste
@@ -32,7 +32,8 @@ class _Question:
     least: int
     least_tail: int
     least_before: int
-    threshold: float
+    threshold: Callable[[str], float]
+    """That of a subject."""
     prior: float
 
 
@@ -45,7 +46,7 @@ def latencies(look: Look) -> Iterator[Outlook]:
         performance.MIN_CALLS,
         performance.MIN_TAIL_CALLS,
         performance.MIN_BASELINE_CALLS,
-        look.context.option(performance.THRESHOLD),
+        lambda subject: look.context.option(performance.THRESHOLD, subject),
         performance.PRIOR,
     )
     told = yield from _all(look, question)
@@ -67,7 +68,7 @@ def tokens(look: Look) -> Iterator[Outlook]:
             token_waste.MIN_ANSWERS,
             token_waste.MIN_TAIL_ANSWERS,
             token_waste.MIN_BASELINE_ANSWERS,
-            token_waste.THRESHOLD,
+            lambda _: token_waste.THRESHOLD,
             token_waste.PRIOR,
         )
         told = told | (yield from _all(look, question, told))
@@ -102,18 +103,23 @@ def _outlook(look: Look, question: _Question, subject: str) -> Outlook:
     n, of = round(peak), f"{question.noun} in {question.hours} hours"
     if n < question.least:
         return look.lacking(subject, f"{n} of {question.least} {of} of a typical day")
-    change = _smallest(look, question, before, hours, n)
+    change = _smallest(look, question, question.threshold(subject), before, hours, n)
     usual = quantile(before, TAIL)
     return look.seeing(subject, change, Unit.RATIO, usual, n, of, question.unit)
 
 
 def _smallest(
-    look: Look, question: _Question, before: Histogram, hours: Mapping[int, Histogram], n: int
+    look: Look,
+    question: _Question,
+    threshold: float,
+    before: Histogram,
+    hours: Mapping[int, Histogram],
+    n: int,
 ) -> float | None:
     """How many times larger all values must be, in steps of the buckets that count them."""
     routes: list[tuple[float, float, Usual]] = []
     for fraction, fewest in ((MEDIAN, question.least), (TAIL, question.least_tail)):
-        line = math.sqrt(question.threshold) * quantile(before, fraction)
+        line = math.sqrt(threshold) * quantile(before, fraction)
         beyond = [
             (distributions.count_above(each, line), float(distributions.size(each)))
             for each in hours.values()
@@ -135,6 +141,6 @@ def _smallest(
             for line, tolerated, usual in routes
         )
 
-    low = math.floor(math.log(question.threshold, BASE)) + 1
+    low = math.floor(math.log(threshold, BASE)) + 1
     step = smallest(low, math.ceil(math.log(_MOST_TIMES, BASE)), is_seen)
     return None if step is None else float(BASE**step)

@@ -13,8 +13,9 @@ from tgt.engine.protocol import Reading
 
 def outlooks(look: Look) -> Iterator[Outlook]:
     window = look.context.window
-    least, length = look.context.option(MIN_USAGE), max(1, round(window.minutes / 60))
+    length = max(1, round(window.minutes / 60))
     for reading in look.readings(USAGE, look.day):
+        least = look.context.option(MIN_USAGE, reading.subject)
         calls = _calls(look, reading, length)
         if calls < least:
             missing = f"{calls} of {least} calls in {duration(window)} of a typical day"
