@@ -94,7 +94,7 @@ def test_the_keys_of_each_document(
     del keys_of["demo"]
     assert {*keys_of, "demo"} == set(COMMANDS)
     for name, keys in keys_of.items():
-        tasks = [p for p in COMMANDS[name].params if p.param_type_name == "argument"]
+        tasks = [p for p in COMMANDS[name].params if p.metavar == "TASK"]
         needed = NEEDED.get(name, [])
         result = workplace.tgt(name, *([card["id"]] if tasks else []), *needed, "--json")
         assert list(result.json) == keys, name

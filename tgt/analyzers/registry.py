@@ -1,4 +1,4 @@
-"""The analyzers that a run asks, by their names: tgt's own, and those of plug-ins.
+"""The analyzers that a run asks, by their names: tgt's own, those of plug-ins, and rules.
 
 One that cannot be loaded, or whose questions cannot be known, stands in its place all the same and
 fails when it is asked, as any analyzer may: it is reported by its name, and the others go on.
@@ -14,6 +14,7 @@ from tgt.analyzers.base import Analysis, Analyzer, Context, Need
 from tgt.config import Settings
 from tgt.engine.protocol import Signal
 from tgt.options import Option
+from tgt.rules.rule import WORD
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,31 @@ class Chosen:
 
 
 def chosen(settings: Settings) -> Chosen:
-    """The analyzers that the settings name, in their order."""
+    """The analyzers that the settings name, in their order, then the rules."""
     analyzers: list[Analyzer] = []
     signals: dict[Signal, None] = {}
     for name in settings.analyzers:
+        if name == WORD:
+            continue
         try:
             analyzer: Analyzer = plugins.analyzer(name)
             signals.update(dict.fromkeys(analyzer.signals(settings)))
         except Exception as failure:  # noqa: BLE001 a plug-in may raise anything
             analyzer = Broken(name, failure)
         analyzers.append(analyzer)
+    for analyzer in _rules(settings):
+        signals.update(dict.fromkeys(analyzer.signals(settings)))
+        analyzers.append(analyzer)
     return Chosen(tuple(analyzers), tuple(signals))
+
+
+def _rules(settings: Settings) -> list[Analyzer]:
+    """The rules of the settings, as far as they take part."""
+    if not settings.rules.rules or not settings.asks_rules:
+        return []
+    from tgt.analyzers.rules.analyzer import RuleAnalyzer  # most have none
+
+    return [RuleAnalyzer(rule) for rule in settings.rules.rules]
 
 
 def built_in() -> tuple[Analyzer, ...]:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("pause", "resume"),
     "cleanup": ("cleanup", "cleanup"),
     "backtest": ("backtest", "backtest"),
+    "rules": ("rules", "rules"),
     "config": ("config", "config"),
     "report": ("report", "report"),
     "sources": ("sources", "sources"),

@@ -1,0 +1,39 @@
+"""Rules about a count: so many events in the run's window. A count is a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tgt.analyzers.builder import Judged
+from tgt.analyzers.figures import Measure, Unit
+from tgt.analyzers.judgements import Judgement, capped, of_conversations
+from tgt.analyzers.rules.asked import Asked, Said
+from tgt.analyzers.rules.question import Question
+from tgt.engine.protocol import Reading
+from tgt.events import Interval
+from tgt.outcome import Abstention
+from tgt.tasks.card import Finding
+
+
+class Count(Question):
+    """The number of events that count."""
+
+    def judge(self, window: Interval) -> Iterator[Judged]:
+        for reading in self.context.snapshot.counts(self.signals[0], window):
+            yield reading.subject, self._judged(self.asked(reading.subject, window), reading)
+
+    def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
+        now, line = reading.now, self.rule.more_than or 0.0
+        if now.k <= line:
+            return None
+        if missing := self.too_few(now):
+            return asked.abstention(missing)
+        conversations = now.bad_conversations or now.k
+        judgement = Judgement(
+            Measure("events", Unit.COUNT, now.k, threshold=line, noun="events"),
+            capped(of_conversations(conversations), by_event=now.by_event),
+            details={"n": now.n, "k": now.k, "conversations": now.bad_conversations},
+        )
+        where = f" in {now.bad_conversations} conversations" if now.bad_conversations else ""
+        said = Said(str(now.k), None, f"{line:g}", f"{now.k} events of {asked.label} count{where}")
+        return asked.finding(judgement, said, impact=now.k / now.n)
