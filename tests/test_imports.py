@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "work": (
         (
             *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey"),
-            *("evidence", "cycle", "triage", "log", "schedule", "lookback"),
+            *("evidence", "cycle", "triage", "log", "schedule", "lookback", "marks"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",
     ),

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tgt.store.journal import Journal
+from tgt.store.marks_file import MarksFile
 from tgt.tasks import changes
 from tgt.tasks.card import Card
 from tgt.tasks.changes import Change, Kind, Version
@@ -46,7 +47,8 @@ def log(
     until: datetime | None = None,
     tasks: Collection[str] | None = None,
 ) -> Log:
-    """What happened to all cards, or to those ``tasks``, between two times. Raises StoreError."""
+    """What happened to all cards, and what was marked, or to those ``tasks``, between two times.
+    Raises StoreError."""
     known: dict[str, None] = {}
     found: list[Change] = []
 
@@ -55,6 +57,12 @@ def log(
         return tasks is None or card_id in tasks
 
     skipped = _each_change(journal, found.append, wanted, since, until)
+    if tasks is None:
+        found.extend(
+            Change(mark.at, Kind.MARKED, "", mark.service, "", "", text=mark.name)
+            for mark in MarksFile(journal.path.parent).read().marks
+            if (since is None or mark.at >= since) and (until is None or mark.at <= until)
+        )
     found.sort(key=lambda change: change.at)
     return Log(tuple(found), known, skipped)
 

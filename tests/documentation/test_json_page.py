@@ -104,6 +104,7 @@ NEEDED = {
     "init": ["--dry-run"],
     "backtest": ["--since", "1h"],
     "annotate": ["--owner", "ada"],
+    "mark": ["release 2.1"],
 }
 """What a command does not go without."""
 

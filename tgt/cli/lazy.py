@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("complete", "complete"),
     "reopen": ("reopen", "reopen"),
     "annotate": ("annotate", "annotate"),
+    "mark": ("mark", "mark"),
     "stats": ("stats", "stats"),
     "pause": ("pause", "pause"),
     "resume": ("pause", "resume"),

@@ -42,7 +42,9 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
         return
     known = Ids(told.known)
     names = dict.fromkeys(change.task for change in told.changes)
-    ids = {card_id: safe(known.short(card_id), limit=_ID_LIMIT) for card_id in names}
+    ids = {
+        card_id: safe(known.short(card_id), limit=_ID_LIMIT) if card_id else "" for card_id in names
+    }
     widest = max(map(len, ids.values()))
     paint = _painter(on)
     indent = _WHEN + _KIND + widest + 3 * len(_GAP)
