@@ -14,7 +14,6 @@ floating point, so that no event can make it fail: the questions of all analyzer
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from enum import StrEnum
 from typing import NamedTuple, NoReturn
 
 from tgt.events import CANONICAL, RECORD
+from tgt.rules.words import meant
 
 LONGEST, LONGEST_TEXT, MOST_WORDS, DEEPEST = 2000, 300, 400, 25
 """Characters of an expression and of a text in it, its words and signs, and how deep it nests."""
@@ -389,9 +389,7 @@ class _Parser:
             self._refuse("casts are not accepted", token)
         if name in _RESERVED:
             self._refuse(f"{name.upper()} is not expected here", token)
-        near = difflib.get_close_matches(name, COLUMNS, 1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(COLUMNS)}"
-        return self._refuse(f"there is no column {name[:60]}{hint}", token)
+        return self._refuse(f"there is no column {name[:60]}; {meant(name, COLUMNS)}", token)
 
     def _case(self) -> Expression:
         parts: list[str] = []

@@ -7,7 +7,6 @@ is known to those who know the analyzers (``tgt.config``).
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
@@ -19,7 +18,7 @@ from typing import Any
 from tgt.rules import lines
 from tgt.rules.conditions import ConditionError, Kind, parse
 from tgt.rules.rule import Limit, Measure, Rule, Rules
-from tgt.rules.words import PLACEHOLDERS, strange_placeholder
+from tgt.rules.words import PLACEHOLDERS, meant, strange_placeholder
 from tgt.tasks.card import Severity
 
 LARGEST_FILE = 256 * 1024
@@ -194,9 +193,7 @@ class _Given:
     def strange_keys(self, accepted: tuple[str, ...]) -> None:
         for key in self.table:
             if key not in accepted:
-                near = difflib.get_close_matches(key, accepted, 1)
-                hint = f"did you mean {near[0]}?" if near else f"accepted are {', '.join(accepted)}"
-                self.refuse(key, f"there is no key {key[:60]!r}; {hint}")
+                self.refuse(key, f"there is no key {key[:60]!r}; {meant(key, accepted)}")
 
     def text_of(self, key: str, longest: int, *, default: str | None = None) -> str:
         """A text of one line; empty where it is not usable."""

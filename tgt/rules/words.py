@@ -1,12 +1,13 @@
-"""The words of a rule's title and fix, in which a few names stand for what was measured.
+"""Words of a rules file: those of a title or fix, in which a few names stand for what was measured,
+and those that nobody knows.
 
-They are put in by this module and by no formatting language, which would give more than that.
+Names are put in by this module and by no formatting language, which would give more than that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 PLACEHOLDERS = ("subject", "value", "usual")
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
@@ -18,6 +19,14 @@ def strange_placeholder(text: str) -> str:
         if match[1] not in PLACEHOLDERS:
             return match[0][:60]
     return ""
+
+
+def meant(word: str, accepted: Iterable[str]) -> str:
+    """Which accepted word was meant, or which there are."""
+    import difflib  # mistakes are rare
+
+    near = difflib.get_close_matches(word, (known := [*accepted]), 1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
