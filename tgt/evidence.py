@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
-from tgt import plugins, subjects
+from tgt import subjects
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
 from tgt.analyzers.masking import presentable
-from tgt.analyzers.registry import built_in
+from tgt.analyzers.registry import built_in, named
 from tgt.config import Settings
 from tgt.cycle import incident_of
 from tgt.engine.protocol import Examples, Progress, Signal, Snapshot, Timeline
@@ -73,7 +73,7 @@ def lines(settings: Settings, card: Card, most: int, *, progress: Progress | Non
     own = tuple(_own(card))[:most]
     if not windows:
         return Lines(own, f"The card does not say when its problem was seen; {_left(own)}")
-    analyzer, problem = _analyzer(card)
+    analyzer, problem = _analyzer(settings, card)
     try:
         telemetry = telemetry_of(settings)
         with open_timeline(
@@ -139,7 +139,7 @@ def _windows(settings: Settings, card: Card) -> list[Interval]:
     ]
 
 
-def _analyzer(card: Card) -> tuple[Analyzer | None, str]:
+def _analyzer(settings: Settings, card: Card) -> tuple[Analyzer | None, str]:
     """The analyzer that made the card, or why there is none."""
     name = card.analyzer
     if not name:
@@ -147,10 +147,9 @@ def _analyzer(card: Card) -> tuple[Analyzer | None, str]:
     if not name:
         return None, f"No analyzer makes cards of the type {card.type or '?'}"
     try:
-        found: Analyzer = plugins.analyzer(name)
+        return named(settings, name), ""
     except TgtError as problem:
         return None, problem.message
-    return found, ""
 
 
 # --- asking once more ----------------------------------------------------------------------------

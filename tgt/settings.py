@@ -259,6 +259,13 @@ class Settings(BaseModel):
         """Whether the rules take part: with all analyzers, or where they are named."""
         return WORD in self.analyzers or set(ANALYZERS) <= set(self.analyzers)
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of all analyzers that a run asks, those of rules among them."""
+        rules = self.rules.rules if self.asks_rules else ()
+        named = (name for name in self.analyzers if name != WORD)
+        return (*named, *(rule.analyzer for rule in rules))
+
     def masked(self, text: str) -> str:
         """The text without what looks like a credential, as it may leave the program."""
         return mask_text(text, self.redact, _compiled(self.redact_patterns))

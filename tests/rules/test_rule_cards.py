@@ -11,7 +11,7 @@ import pytest
 from conftest import END, Line, World, call, calls_of, hours_of, response
 from invented_secrets import filled
 
-from tgt import backtest
+from tgt import backtest, cycle, evidence
 from tgt.analyzers.rules.analyzer import RuleAnalyzer
 from tgt.analyzers.rules.asked import problem_of
 from tgt.analyzers.rules.question import signals_of
@@ -326,7 +326,7 @@ def test_a_credential_in_what_a_rule_quotes_is_masked(
     ids=["share", "share above", "rate", "p95"],
 )
 def test_a_healthy_week_has_no_card(world: World, lines: tuple[str, ...]) -> None:
-    """Looked at each hour of two days, with the rhythm of a day, bursts and a heavy tail."""
+    """Looked at every two hours of two days, with the rhythm of a day, bursts and a heavy tail."""
     chance = random.Random(11)
     written: list[Line] = []
     for hour in range(9 * 24):
@@ -349,6 +349,55 @@ def test_a_healthy_week_has_no_card(world: World, lines: tuple[str, ...]) -> Non
         [world.settings(rules=str(path), analyzers="rules")],
         END - timedelta(days=2),
         END,
-        timedelta(hours=1),
+        timedelta(hours=2),
     )
     assert [(step.finding.subject, step.at) for step in told.steps] == []
+
+
+# --- what else there is for cards -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "metric", "value"),
+    [
+        ((*SHARE, "more_than = 0.1"), "share_of_events", 0.1),
+        ((*P95, "more_than = 5000"), "p95", 5000),
+        ((*SHARE[1:], 'measure = "count"', "more_than = 4"), "events", 4),
+    ],
+)
+def test_what_must_be_true_for_its_problem_to_be_over(
+    world: World, ask: Callable[..., RunReport], lines: tuple[str, ...], metric: str, value: float
+) -> None:
+    world.write(*conversations(40, 16), *_slow(9000))
+    ask(*lines)
+    (criterion,) = world.card().data["criteria"]
+    assert (criterion["metric"], criterion["value"]) == (metric, value)
+    assert (criterion["subject"], criterion["op"]) == ("tool_call/read_file", "<=")
+    assert criterion["before"]["bad"] > 0
+
+
+def test_the_lines_behind_a_card(world: World) -> None:
+    world.write(*conversations(40, 16))
+    settings = world.settings(rules=str(rules_file(world.path, *SHARE, "more_than = 0.2")))
+    cycle.run(settings, END)
+    (card,) = (each for each in world.cards.values() if each.type == "custom")
+    told = evidence.lines(settings, card, 20)
+    assert len(told.lines) == 20
+    assert {line.subject for line in told.lines} == {"tool_call/read_file"}
+
+
+def test_the_names_of_what_is_asked(world: World) -> None:
+    path = str(rules_file(world.path, *SHARE, "more_than = 0.2"))
+    assert world.settings(rules=path).asked[-1] == "rules/mine"
+    assert world.settings(rules=path, analyzers="rules").asked == ("rules/mine",)
+    assert world.settings(rules=path, analyzers="error_spike").asked == ("error_spike",)
+
+
+def test_a_limit_of_a_subject_decides_what_becomes_a_card(world: World) -> None:
+    world.write(*hours_of(calls_of(), per_hour=40), *conversations(40, 10, each=1))
+    path = world.path / "rules.toml"
+    path.write_text('[[limits]]\nsubject = "tool_call/read*"\nerror_spike_multiplier = 9\n')
+    assert world.run(analyzers="error_spike", dry_run=True).saved == 1
+    assert world.run(analyzers="error_spike", dry_run=True, rules=str(path)).saved == 0
+    path.write_text('[[limits]]\nsubject = "tool_call/other"\nerror_spike_multiplier = 9\n')
+    assert world.run(analyzers="error_spike", dry_run=True, rules=str(path)).saved == 1

@@ -72,6 +72,15 @@ def _rules(settings: Settings) -> list[Analyzer]:
     return [RuleAnalyzer(rule) for rule in settings.rules.rules]
 
 
+def named(settings: Settings, name: str) -> Analyzer:
+    """The analyzer of a name, or the rule. Raises PluginError."""
+    for rule in _rules(settings):
+        if rule.name == name:
+            return rule
+    found: Analyzer = plugins.analyzer(name)
+    return found
+
+
 def built_in() -> tuple[Analyzer, ...]:
     """The analyzers that come with tgt, in the order of the settings."""
     return chosen(Settings()).analyzers

@@ -39,8 +39,8 @@ class Overview:
 
     @property
     def analyzers(self) -> tuple[str, ...]:
-        """The names of tgt's analyzers, and of those of plug-ins that are asked."""
-        return tuple(dict.fromkeys((*ANALYZERS, *self.settings.analyzers)))
+        """The names of tgt's analyzers, and of those of plug-ins and rules that are asked."""
+        return tuple(dict.fromkeys((*ANALYZERS, *self.settings.asked)))
 
 
 def document(view: Overview) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def document(view: Overview) -> dict[str, Any]:
 def _analyzer(view: Overview, name: str) -> dict[str, Any]:
     health = view.state.analyzers.get(name, Health())
     return {
-        "enabled": name in view.settings.analyzers,
+        "enabled": name in view.settings.asked,
         **json_form(health),
         "lastError": health.last_error or None,
         "abstained": view.state.abstentions.get(name, 0),

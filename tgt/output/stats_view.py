@@ -115,7 +115,7 @@ def _analyzers(view: Overview) -> Iterator[tuple[str, Text]]:
 
 
 def _health(view: Overview, name: str) -> Text:
-    if name not in view.settings.analyzers:
+    if name not in view.settings.asked:
         return Text("off", style="dim")
     health = view.state.analyzers.get(name)
     told = Text("ok", style="green")

@@ -14,9 +14,11 @@ from tgt.analyzers.rules.rate import Rate
 from tgt.analyzers.rules.share import Share
 from tgt.config import Settings
 from tgt.engine.protocol import Signal
+from tgt.events import Interval
 from tgt.options import Option
 from tgt.rules.rule import Measure, Rule
 from tgt.tasks.card import TaskType
+from tgt.tasks.criterion import Criterion, Tally
 
 _QUESTIONS: dict[Measure, type[Question]] = {
     Measure.SHARE: Share,
@@ -56,4 +58,10 @@ class RuleAnalyzer:
         return signals_of(self.rule)
 
     def analyze(self, context: Context) -> Analysis:
-        return _QUESTIONS[self.rule.measure](self, self.rule, context).analysis()
+        return self._question(context).analysis()
+
+    def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally | None:
+        return self._question(context).tally(criterion, since)
+
+    def _question(self, context: Context) -> Question:
+        return _QUESTIONS[self.rule.measure](self, self.rule, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tgt.analyzers.builder import Judged
+from tgt.analyzers.criteria import gone, reading_of
 from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped, of_conversations
 from tgt.analyzers.rules.asked import Asked, Said
@@ -13,6 +14,7 @@ from tgt.engine.protocol import Reading
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.tasks.card import Finding
+from tgt.tasks.criterion import Criterion, Tally
 
 
 class Count(Question):
@@ -21,6 +23,15 @@ class Count(Question):
     def judge(self, window: Interval) -> Iterator[Judged]:
         for reading in self.context.snapshot.counts(self.signals[0], window):
             yield reading.subject, self._judged(self.asked(reading.subject, window), reading)
+
+    def tally(self, criterion: Criterion, since: Interval) -> Tally | None:
+        """How many conversations have something that counts, where others can have none of it."""
+        readings = self.context.snapshot.counts(self.signals[0], since)
+        reading = reading_of(readings, criterion.subject)
+        if self.rule.counted == "true" or reading is None:
+            return None
+        now = reading.now
+        return gone(criterion, *((now.k, now.n) if now.by_event else (now.bad_units, now.units)))
 
     def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
         now, line = reading.now, self.rule.more_than or 0.0

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tgt.analyzers.baseline import Baseline, observed_before
 from tgt.analyzers.builder import Judged
+from tgt.analyzers.criteria import EVENTS, beyond
 from tgt.analyzers.figures import Measure, Unit, milliseconds, number
 from tgt.analyzers.judgements import capped
 from tgt.analyzers.rules.asked import Asked, Said
@@ -19,6 +20,7 @@ from tgt.outcome import Abstention
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
 from tgt.tasks.card import Finding
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_VALUES, MIN_TAIL_VALUES = 20, 60
 MIN_BASELINE_VALUES = 200
@@ -39,6 +41,10 @@ class P95(Question):
         distribution = self.context.snapshot.distribution
         for reading in distribution(self.signals[0], window, least=MIN_VALUES):
             yield reading.subject, self._judged(self.asked(reading.subject, window), reading)
+
+    def tally(self, criterion: Criterion, since: Interval) -> Tally:
+        line = criterion.value
+        return beyond(self.context, self.signals[0], criterion, since, line, 1 - TAIL, EVENTS)
 
     def _judged(self, asked: Asked, reading: DistributionReading) -> Finding | Abstention | None:
         n = distributions.size(reading.now)
@@ -87,11 +93,11 @@ class P95(Question):
         history = self._history(asked)
         usual = None
         if not Baseline({}, asked.quiet_hours()).missing and history:
-            beyond = [
+            above = [
                 (distributions.count_above(h, line), float(distributions.size(h)))
                 for h in history.values()
             ]
-            usual = confidence.usual_share(beyond)
+            usual = confidence.usual_share(above)
         effect = confidence.shrunk_design_effect(counts.clusters, confidence.Clusters())
         sure = confidence.lies_above(k / effect, n / effect, 1 - TAIL, usual, ABOVE_PRIOR)
         before = distributions.merge(history.values())

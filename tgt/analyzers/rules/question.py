@@ -13,6 +13,7 @@ from tgt.analyzers.rules.asked import Asked
 from tgt.engine.protocol import Counts, Signal
 from tgt.events import Interval
 from tgt.rules.rule import Rule
+from tgt.tasks.criterion import Criterion, Tally
 
 
 def signals_of(rule: Rule) -> tuple[Signal, ...]:
@@ -46,6 +47,10 @@ class Question(ABC):
     @cached_property
     def signals(self) -> tuple[Signal, ...]:
         return signals_of(self.rule)
+
+    def tally(self, criterion: Criterion, since: Interval) -> Tally | None:  # noqa: ARG002 of most
+        """What is counted of a criterion later; None where that cannot be compared."""
+        return None
 
     def analysis(self) -> Analysis:
         return look(self.context.longer_windows(*self.windows), self.judge)

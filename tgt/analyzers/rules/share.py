@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tgt.analyzers.builder import Judged
+from tgt.analyzers.criteria import reading_of, share_of_events
 from tgt.analyzers.exposure import CALLS, EVENTS, Exposure, risen
 from tgt.analyzers.figures import percent
 from tgt.analyzers.judgements import Judgement, share_above
@@ -19,6 +20,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import confidence
 from tgt.tasks.card import Finding
+from tgt.tasks.criterion import Criterion, Tally
 
 MIN_EVENTS = 20
 MIN_BASELINE_EVENTS = 200
@@ -39,6 +41,10 @@ class Share(Question):
         counts = self.context.snapshot.counts
         for reading in counts(self.signals[0], window, history=_counts):
             yield reading.subject, self._judged(self.asked(reading.subject, window), reading)
+
+    def tally(self, criterion: Criterion, since: Interval) -> Tally:
+        readings = self.context.snapshot.counts(self.signals[0], since)
+        return share_of_events(reading_of(readings, criterion.subject), criterion.value, EVENTS)
 
     def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
         now = reading.now
