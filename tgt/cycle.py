@@ -16,6 +16,7 @@ from itertools import islice
 from tgt import follow_up
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
+from tgt.analyzers.changes import with_changes, with_versions
 from tgt.analyzers.criteria import with_before
 from tgt.analyzers.deferred import whole
 from tgt.analyzers.masking import masked, presentable
@@ -30,6 +31,7 @@ from tgt.lookback import Older, no_events
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.store import fsio
 from tgt.store.journal import Journal
+from tgt.store.marks_file import MarksFile
 from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota
 from tgt.tasks.card import GENERATED_BY, Card, Finding, Status, format_time
@@ -222,21 +224,22 @@ def completed(
     context: Context | None = None,
 ) -> Judged:
     """What was judged, with the texts of samples where a card is going to be written; and, given
-    the ``context``, with what must be counted to know later whether the problem is over.
+    the ``context``, with what changed when it began, and what must be counted to know later whether
+    the problem is over. Of what comes back after it was completed it is asked which versions it is.
 
     The texts are read again from the telemetry, which would be in vain for what a card covers.
     """
-    written = {
-        decision.finding.fingerprint
-        for decision in decide(settings, judged, stored, state, now)
-        if decision.action in _WRITTEN
-    }
+    decisions = decide(settings, judged, stored, state, now)
+    if context is not None and any(d.reason == ledger.CAME_BACK for d in decisions):
+        judged = _by_version(context, judged, decisions)
+        decisions = decide(settings, judged, stored, state, now)
+    written = {d.finding.fingerprint for d in decisions if d.action in _WRITTEN}
     chosen_findings = [f for f in judged.sure if f.fingerprint in written]
     if context is not None:
         analyzers = chosen(settings).analyzers
         counted = {id(f): with_before(analyzers, context, whole(f)) for f in chosen_findings}
         judged = replace(judged, sure=tuple(counted.get(id(f), f) for f in judged.sure))
-        chosen_findings = list(counted.values())
+        judged, chosen_findings = _with_changes(context, judged, list(counted.values()))
     samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
     told = {
         id(finding): masked(
@@ -247,6 +250,60 @@ def completed(
     }
     sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
     return replace(judged, sure=sure)
+
+
+def _by_version(context: Context, judged: Judged, decisions: Sequence[Decision]) -> Judged:
+    """What was judged, with the versions of what came back since its card was completed."""
+    since = {
+        id(d.finding): d.card.time("completedAt") or d.card.time("updatedAt")
+        for d in decisions
+        if d.card is not None and d.reason == ledger.CAME_BACK
+    }
+
+    def told(finding: Finding) -> Finding:
+        completed = since.get(id(finding))
+        return finding if completed is None else with_versions(context, whole(finding), completed)
+
+    return _asked(context, judged, judged.sure, told)[0]
+
+
+def _with_changes(
+    context: Context, judged: Judged, findings: Sequence[Finding]
+) -> tuple[Judged, list[Finding]]:
+    """What was judged, and these findings of it, with what changed when each began."""
+    try:
+        marks = MarksFile(context.settings.tasks_dir).read().marks
+    except TgtError as failure:
+        marks = ()
+        warning = context.settings.masked(failure.message)
+        judged = replace(judged, warnings=(*judged.warnings, warning))
+
+    def told(finding: Finding) -> Finding:
+        finding = with_changes(context, finding, marks)
+        return finding if finding.versions else with_versions(context, finding)
+
+    return _asked(context, judged, findings, told)
+
+
+def _asked(
+    context: Context,
+    judged: Judged,
+    findings: Sequence[Finding],
+    tell: Callable[[Finding], Finding],
+) -> tuple[Judged, list[Finding]]:
+    """What was judged, and findings of it, with more that is told of each; what cannot be told for
+    whatever reason keeps nobody from being told of the problem."""
+    told: dict[int, Finding] = {}
+    warnings = []
+    for finding in findings:
+        try:
+            told[id(finding)] = tell(finding)
+        except Exception as failure:  # noqa: BLE001 as in analyze
+            reason, _ = _failure(failure, Health(), context, timedelta())
+            warnings.append(f"what changed near {finding.subject} cannot be told: {reason}")
+    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
+    judged = replace(judged, sure=sure, warnings=(*judged.warnings, *warnings))
+    return judged, [told.get(id(finding), finding) for finding in findings]
 
 
 def judge(

@@ -31,7 +31,9 @@ from tgt.tasks.card import (
     sort_key,
 )
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.nearby import Nearby, What
 from tgt.tasks.state import SchedulerState, Sighting
+from tgt.tasks.versions import VersionUse
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -47,6 +49,8 @@ def finding(
     samples: int = 0,
     confidence: float = 0.9,
     value: float = 0.25,
+    versions: tuple[VersionUse, ...] = (),
+    changes: tuple[Nearby, ...] = (),
 ) -> Finding:
     sample = {"ts": format_time(NOW), "error": "x" * 300, "traceId": "t" * 32}
     return Finding(
@@ -66,7 +70,15 @@ def finding(
         confidence=confidence,
         impact=0.5,
         centre=centre,
+        versions=versions,
+        changes=changes,
     )
+
+
+def version(name: str, *, failed: datetime | None = None, k: int = 0) -> VersionUse:
+    """A version of a service; those that failed were there before those that did not."""
+    first = NOW - 2 * DAY if failed and failed < NOW else NOW - HOUR
+    return VersionUse("shop", name, first, NOW, failed, 20, k, 20, k)
 
 
 def card(status: str = "generated", *, subject: str = "tool_call/read_file", **keys: Any) -> Card:
@@ -163,6 +175,23 @@ CASES: list[tuple[str, Finding, list[Card], Action, str]] = [
         ledger.CAME_BACK,
     ),
     (
+        "solved, and only versions older than the fix still do it",
+        finding(centre=NOW, versions=(version("1.9", failed=NOW - DAY, k=9), version("1.10"))),
+        [card("completed", completedAt=PAST)],
+        Action.SUPPRESS,
+        ledger.OLDER_VERSIONS_ONLY,
+    ),
+    (
+        "solved, and the fix does it, too",
+        finding(
+            centre=NOW,
+            versions=(version("1.9", failed=NOW - DAY, k=9), version("1.10", failed=NOW, k=9)),
+        ),
+        [card("completed", completedAt=PAST)],
+        Action.REOPEN,
+        ledger.CAME_BACK,
+    ),
+    (
         "an open card outweighs a newer decision",
         finding(),
         [card(), card("dismissed", dismissedAt=PAST)],
@@ -180,6 +209,31 @@ CASES: list[tuple[str, Finding, list[Card], Action, str]] = [
         ledger.DISMISSED,
     ),
 ]
+
+
+def test_a_card_keeps_what_changed_when_it_began_and_all_versions_that_failed() -> None:
+    release = Nearby(What.RELEASE, "1.10", NOW - HOUR, "shop")
+    first = finding(changes=(release,), versions=(version("1.9", failed=NOW - DAY, k=9),))
+    (saved,) = ledger.decide([first], {}, NOW, 10)
+    made = ledger.apply(saved, NOW)
+    assert made is not None
+    assert [each["name"] for each in made.items("changes")] == ["1.10"]
+    worse = finding(
+        severity=Severity.CRITICAL, versions=(version("1.10", failed=NOW, k=9), version("1.11"))
+    )
+    renewed = ledger.apply(decide_one(worse, made), NOW + HOUR)
+    assert renewed is not None
+    assert renewed.items("changes") == made.items("changes"), "the onset lies too far back by now"
+    assert {each["version"]: each["failed"] for each in renewed.items("versions")} == {
+        "1.9": True,
+        "1.10": True,
+        "1.11": False,
+    }
+    done = renewed.changed(status="completed", completedAt=PAST)
+    back = ledger.apply(decide_one(finding(), done), NOW + DAY)
+    assert back is not None
+    assert back.items("changes") == [], "of this time nothing is known"
+    assert back.items("versions") == renewed.items("versions")
 
 
 @pytest.mark.parametrize(("why", "problem", "cards", "action", "reason"), CASES)

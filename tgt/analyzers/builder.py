@@ -34,12 +34,15 @@ _FIRST_ASKED, _LAST_ASKED = 40, 45
 @dataclass(frozen=True)
 class Question:
     """What an engine was asked about a subject: ``signal`` in ``window``; of a distribution, which
-    values lie ``beyond`` a line."""
+    values lie ``beyond`` a line, of failures those that say ``error``. Where no signal tells what
+    counts, ``met`` are the conversations that met it in the window, and when in microseconds."""
 
     signal: Signal
     subject: str
     window: Interval
     beyond: float | None = None
+    error: str | None = None
+    met: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ means is held by one conformance suite that each engine passes (``tests/engine/c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -224,18 +224,27 @@ class Snapshot(Protocol):
         """The versions, models and prompts of each service, those first that are the oldest."""
         ...
 
-    def parts(self, asked: Asked, period: Interval, column: Column | None = None) -> Parts:
+    def parts(
+        self,
+        asked: Asked,
+        period: Interval,
+        column: Column | None = None,
+        *,
+        among: str = "",
+        met: Collection[int] | None = None,
+    ) -> Parts:
         """The population of what is asked in a period as it is, by service and, if one is given,
-        by the value of a column. Of a signal about conversations each is one, at its end, with the
-        value that it had last. A subject without a service that no event has is that subject of all
-        services."""
+        by the value of a column. Where a condition is given, the population is what is ``among``
+        those events; where there are conversations that ``met`` it, only in them events count. Of a
+        signal about conversations each is one, at its end, with the value that it had last. A
+        subject without a service that no event has is that subject of all services."""
         ...
 
     def course(
         self, asked: Asked, period: Interval, step: timedelta, among: str = ""
     ) -> Mapping[int, Part]:
         """The same in steps of equal length, by their number from 0; those without any are left
-        out. Where a condition is given, the population is what is ``among`` those events."""
+        out."""
         ...
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:

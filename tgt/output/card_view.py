@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.output import evidence_view, text, words
+from tgt.output import changes_view, evidence_view, text, words
 from tgt.output.safe import safe
 from tgt.tasks.card import Card, Status, parse_time
 
@@ -26,6 +26,7 @@ def card(on: text.Screen, task: Card, now: datetime) -> str:
         list(_description(task)),
         list(evidence_view.evidence(task, now)),
         list(evidence_view.samples(task)),
+        list(changes_view.changes(task)),
         list(_fix(task)),
         list(_acceptance(task)),
         list(_events(task, now)),

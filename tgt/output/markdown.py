@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tgt.output import words
+from tgt.output import changes_view, words
 from tgt.output.card_view import history, text_list
 from tgt.output.evidence_view import (
     by_hour,
@@ -89,6 +89,7 @@ def card(task: Card, now: datetime) -> str:
         *_paragraphs(task.text("description")),
         *_evidence(task),
         *_samples(task),
+        *_changes(task),
         *_fix(task),
         *_acceptance(task),
         _signature(task),
@@ -174,6 +175,12 @@ def _samples(task: Card) -> Iterator[str]:
     ]
     yield "## Samples"
     yield block(lines)
+
+
+def _changes(task: Card) -> Iterator[str]:
+    if lines := changes_view.told(task):
+        yield f"## {changes_view.TITLE}"
+        yield "\n".join(f"- {inline(line, limit=500)}" for line in lines)
 
 
 def _fix(task: Card) -> Iterator[str]:

@@ -32,6 +32,7 @@ REASONS = {
     "snooze_over": "the time it was dismissed for is over",
     "came_back": "came back after it was completed",
     "completed_before": "seen mostly before it was completed",
+    "older_versions_only": "only versions that are older than the fix",
     "quota": "the hourly quota is used up",
     "max_tasks": "enough tasks for one run",
 }

@@ -13,10 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tgt.events import Sample
 from tgt.tasks.criterion import Criterion
+
+if TYPE_CHECKING:
+    from tgt.tasks.nearby import Nearby
+    from tgt.tasks.versions import VersionUse
 
 GENERATED_BY = "tgt"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -115,6 +119,7 @@ class Finding:
     whose texts are read only when a card is written: what was asked if it ``shows_asked``, else
     what came of it, after what was asked if it ``shows_both``. ``question`` is what an engine was
     asked, in words that only analyzers know, and ``criteria`` what must be true for it to be over.
+    ``changes`` are those near its onset, and ``versions`` those of the services that meet it.
     """
 
     analyzer: str
@@ -135,6 +140,8 @@ class Finding:
     shows_both: bool = False
     question: object = None
     criteria: tuple[Criterion, ...] = ()
+    changes: tuple[Nearby, ...] = ()
+    versions: tuple[VersionUse, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -351,6 +358,7 @@ def finding_keys(finding: Finding) -> dict[str, Any]:
         },
         "acceptanceCriteria": list(finding.acceptance),
         "criteria": [each.document for each in finding.criteria],
+        "changes": [each.document for each in finding.changes],
         "priority": finding.priority,
         "confidence": round(finding.confidence, 4),
     }
@@ -377,6 +385,7 @@ def new_card(finding: Finding, now: datetime) -> Card:
             },
             "fingerprint": finding.fingerprint,
             "subject": finding.subject,
+            "versions": [],
             "occurrences": 1,
             "firstSeenAt": stamp,
             "lastSeenAt": stamp,

@@ -26,6 +26,7 @@ from tgt.tasks.card import (
 )
 from tgt.tasks.state import Sighting
 from tgt.tasks.verification import Watch
+from tgt.tasks.versions import kept, only_older_fail
 
 
 class Action(StrEnum):
@@ -61,6 +62,7 @@ SEVERITY_ABOVE_DISMISSAL = "severity_above_dismissal"
 SNOOZE_OVER = "snooze_over"
 CAME_BACK = "came_back"
 COMPLETED_BEFORE = "completed_before"
+OLDER_VERSIONS_ONLY = "older_versions_only"
 QUOTA = "quota"
 MAX_TASKS = "max_tasks"
 
@@ -107,7 +109,9 @@ def decide(
             decision = _judge(finding, card, now)
         elif room > 0:
             room -= 1
-            decision = Decision(finding, Action.SAVE, NEW, new_card(finding, now))
+            made = new_card(finding, now)
+            made = made.changed(**_versions(finding, made))
+            decision = Decision(finding, Action.SAVE, NEW, made)
         else:
             decision = Decision(finding, Action.DEFER, limit)
         first[key] = decision
@@ -125,7 +129,9 @@ def apply(decision: Decision, now: datetime) -> Card | None:
             return card
         case Action.RENEW:
             keys = {**finding_keys(decision.finding), **_seen(decision, card, now)}
-            return card.changed(**keys, **_unproven(card))
+            if not decision.finding.changes:
+                keys["changes"] = list(card.items("changes"))  # of when it began
+            return card.changed(**keys, **_unproven(card), **_versions(decision.finding, card))
         case Action.REOPEN:
             return _reopened(decision, card, now)
         case Action.TOUCH if now - _last_written(card) >= WRITE_AGAIN_AFTER:
@@ -252,9 +258,12 @@ def _judge(finding: Finding, card: Card, now: datetime) -> Decision:
         before = (
             completed is not None and finding.centre is not None and finding.centre <= completed
         )
-        action, reason = (
-            (Action.SUPPRESS, COMPLETED_BEFORE) if before else (Action.REOPEN, CAME_BACK)
-        )
+        if before:
+            action, reason = Action.SUPPRESS, COMPLETED_BEFORE
+        elif completed and only_older_fail(card, finding.versions, completed, now):
+            action, reason = Action.SUPPRESS, OLDER_VERSIONS_ONLY
+        else:
+            action, reason = Action.REOPEN, CAME_BACK
     elif _rose(finding, card.severity):
         action, reason = Action.RENEW, SEVERITY_ROSE
     else:
@@ -293,6 +302,7 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
         **finding_keys(decision.finding),
         **_seen(decision, card, now),
         **_unproven(card),
+        **_versions(decision.finding, card),
         reopenedAt=stamp,
         **({"dismissedUntil": None} if card.data.get("dismissedUntil") is not None else {}),
         metadata={
@@ -304,6 +314,12 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
             },
         },
     )
+
+
+def _versions(finding: Finding, card: Card) -> dict[str, Any]:
+    """What the card keeps of versions, if there are any."""
+    known = kept(card, finding.versions)
+    return {"versions": known} if known else {}
 
 
 def _unproven(card: Card) -> dict[str, None]:

@@ -102,6 +102,20 @@ def test_of_failures_those_that_say_something_count(engine: Engine) -> None:
         assert key == ("shop", "'; DROP TABLE events; --"), "a text is never a statement"
 
 
+def test_parts_may_be_among_other_events_and_of_some_conversations(engine: Engine) -> None:
+    world = [
+        told(9, "a", "1", failed=True),
+        told(8, "b", "1", failed=True),
+        told(7, "b", "1", name="ls", subject="tool_call/ls"),
+    ]
+    with engine.asked(*world) as asked:
+        (among,) = asked.snapshot.parts(GREP, DAY, among="act = 'tool_call'").values()
+        assert (among.n, among.k, among.conversations) == (3, 2, 2)
+        locator: Any = asked.examples(USE, "tool_call/grep", 1).samples[0].locator
+        (some,) = asked.snapshot.parts(GREP, DAY, met=[locator.conv]).values()
+        assert (some.n, some.k, some.first_us) == (2, 1, us(8))
+
+
 def test_parts_of_a_distribution_have_its_values(engine: Engine) -> None:
     world = [told(m, f"c{m}", "1", elapsed_ms=float(ms)) for m, ms in enumerate((5, 5, 900), 1)]
     with engine.asked(*world) as asked:

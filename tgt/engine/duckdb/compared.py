@@ -3,7 +3,7 @@ and over time. Asked only of what becomes a card, so it is answered from the eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tgt.engine.affected import Asked
@@ -41,11 +41,17 @@ def uses(db: Database, period: Interval) -> tuple[Use, ...]:
 
 
 def parts(
-    db: Database, asked: Asked, called: str, period: Interval, column: Column | None
+    db: Database,
+    asked: Asked,
+    called: str,
+    period: Interval,
+    column: Column | None,
+    among: str,
+    met: Collection[int] | None,
 ) -> Parts:
     """As ``Snapshot.parts``; ``called`` is SQL for the name of an event's subject."""
     value = "NULL::VARCHAR" if column is None else f"{column}"
-    events, given = _population(asked, called, period, value)
+    events, given = _population(asked, called, period, value, among, met)
     values = "NULL"
     if asked.signal.value:
         values = f"histogram(floor(ln(number) / ln({BASE}))::SMALLINT)"
@@ -76,7 +82,12 @@ def _part(sums: Sequence[Any]) -> Part:
 
 
 def _population(
-    asked: Asked, called: str, period: Interval, told: str, among: str = ""
+    asked: Asked,
+    called: str,
+    period: Interval,
+    told: str,
+    among: str = "",
+    met: Collection[int] | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """SQL for the population: ``service``, ``us``, ``conv_id``, what is ``told`` of each, whether
     it ``counts``, and its ``number``; and its parameters."""
@@ -93,6 +104,9 @@ def _population(
     if asked.error is not None:
         counts += " AND error = $error"
         given["error"] = asked.error
+    if met is not None:
+        counts += " AND conv_id IN (SELECT unnest($met))"
+        given["met"] = list(met)
     where, counts = (among, f"({own}) AND {counts}") if among else (own, counts)
     return (
         f"SELECT service, us, conv_id, {told} AS told, coalesce({counts}, false) AS counts,"

@@ -7,7 +7,7 @@ more to plan than to run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -610,10 +610,20 @@ class DuckDBSnapshot:
     def uses(self, period: Interval) -> tuple[Use, ...]:
         return compared.uses(self._db, self._seen(period))
 
-    def parts(self, asked: Asked, period: Interval, column: Column | None = None) -> Parts:
+    def parts(
+        self,
+        asked: Asked,
+        period: Interval,
+        column: Column | None = None,
+        *,
+        among: str = "",
+        met: Collection[int] | None = None,
+    ) -> Parts:
         period = self._seen(period)
         return self._compared(
-            asked, lambda called: compared.parts(self._db, asked, called, period, column)
+            asked,
+            lambda called: compared.parts(self._db, asked, called, period, column, among, met),
+            among,
         )
 
     def course(
