@@ -76,14 +76,14 @@ def ended(
     state: SchedulerState,
     now: datetime,
 ) -> Iterator[Card]:
-    """The cards whose problem is over, with the proof: open ones are completed. Problems that were
-    ``found`` in this run, by their fingerprints, are not over."""
+    """The cards whose problem is over, with the proof: open ones are completed, unless their
+    problem was ``found`` in this run, by its fingerprint."""
     for card_id, watch in watches.items():
         card = cards.get(card_id)
-        if card is None or not watch.holds or card.fingerprint in found:
+        if card is None or not watch.holds:
             continue
-        if card.is_open and is_over(watch, now):
-            seen = ledger.overlaid(card, state.sightings.get(card_id))
+        if card.is_open and is_over(watch, now) and card.fingerprint not in found:
+            seen = ledger.overlaid(card, state.sightings.get(card_id), watch)
             yield ledger.completed_by_itself(seen, watch, now)
         elif completion_of(card) is not None:
             yield ledger.verified(card, watch, now)

@@ -6,16 +6,17 @@ that it may be of any size; nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from tgt.store.journal import Journal
 from tgt.store.marks_file import MarksFile
-from tgt.tasks import changes
+from tgt.tasks import changes, ledger
 from tgt.tasks.card import Card
 from tgt.tasks.changes import Change, Kind, Version
+from tgt.tasks.verification import Watch
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ def log(
     since: datetime | None = None,
     until: datetime | None = None,
     tasks: Collection[str] | None = None,
+    watches: Mapping[str, Watch] | None = None,
 ) -> Log:
-    """What happened to all cards, and what was marked, or to those ``tasks``, between two times.
-    Raises StoreError."""
+    """What happened to all cards, and what was marked, or to those ``tasks``, between two times;
+    with what runs measured since the journal was written, ``watches``. Raises StoreError."""
     known: dict[str, None] = {}
     found: list[Change] = []
 
@@ -56,7 +58,7 @@ def log(
         known[card_id] = None
         return tasks is None or card_id in tasks
 
-    skipped = _each_change(journal, found.append, wanted, since, until)
+    skipped = _each_change(journal, found.append, wanted, since, until, watches or {})
     if tasks is None:
         found.extend(
             Change(mark.at, Kind.MARKED, "", mark.service, "", "", text=mark.name)
@@ -76,7 +78,7 @@ def news(journal: Journal, since: datetime, until: datetime | None = None) -> di
         if word is not None:
             found[change.task] = min(found.get(change.task, word), word, key=_FIRST.index)
 
-    _each_change(journal, take, lambda _id: True, since, until)
+    _each_change(journal, take, lambda _id: True, since, until, {})
     return found
 
 
@@ -86,8 +88,10 @@ def _each_change(
     wanted: Callable[[str], bool],
     since: datetime | None,
     until: datetime | None,
+    watches: Mapping[str, Watch],
 ) -> int:
     before: dict[str, Version] = {}
+    watched: dict[str, Card] = {}
 
     def compare(card: Card) -> None:
         version = changes.version(card)
@@ -95,5 +99,10 @@ def _each_change(
             if (since is None or change.at >= since) and (until is None or change.at <= until):
                 take(change)
         before[card.id] = version
+        if card.id in watches:
+            watched[card.id] = card
 
-    return journal.each_version(compare, wanted)
+    skipped = journal.each_version(compare, wanted)
+    for card in tuple(watched.values()):
+        compare(ledger.overlaid(card, None, watches[card.id]))
+    return skipped

@@ -87,9 +87,14 @@ def _since(
     criteria: Sequence[Criterion],
     since: datetime,
 ) -> Verdict | None:
-    """What is counted from the full hour after a time on, as far back as there is telemetry."""
+    """What is counted since a time."""
+    return _verdict(analyzers, context, card, criteria, measured_since(context, since))
+
+
+def measured_since(context: Context, since: datetime) -> Interval:
+    """From the full hour after a time on, as far back as there is telemetry."""
     start = max(full_hour(since), context.snapshot.coverage.baseline.start)
-    return _verdict(analyzers, context, card, criteria, Interval(start, context.window.end))
+    return Interval(start, context.window.end)
 
 
 def _verdict(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cli.completion import complete_task
-from tgt.cli.tasks import named, warn_of_skipped
+from tgt.cli.tasks import named, state_of, warn_of_skipped
 from tgt.cli.telemetry import instant
 
 if TYPE_CHECKING:
@@ -47,7 +47,13 @@ def log(
     chosen = None
     if tasks:
         chosen = {card.id for card in triage.find(journal, names)} if names else set()
-    told = core.log(journal, since=first, until=request.now_option, tasks=chosen)
+    told = core.log(
+        journal,
+        since=first,
+        until=request.now_option,
+        tasks=chosen,
+        watches=state_of(request).watches,
+    )
     warn_of_skipped(request, told.skipped_lines)
     if request.json:
         from tgt.output import machine

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.output import changes_view, evidence_view, text, words
+from tgt.output import changes_view, evidence_view, text, verify_view, words
 from tgt.output.safe import safe
-from tgt.tasks.card import Card, Status, parse_time
+from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,6 +61,10 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         facts.add_row("link", text.styled(link))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
+    if quiet := task.time("quietSince"):
+        facts.add_row("quiet", f"since {words.clock(quiet)}")
+    if verification := task.mapping("verification"):
+        facts.add_row("its end", verify_view.said(verification))
     yield facts
 
 
@@ -104,6 +108,8 @@ def _acceptance(task: Card) -> Iterator[RenderableType]:
         mark = "[x]" if task.status == Status.COMPLETED else "[ ]"
         for criterion in criteria:
             yield _bullet(mark, criterion)
+        for told in verify_view.measurable(task):
+            yield text.indented(Text(f"measured: {told}", style="dim", overflow="fold"), 6)
 
 
 def _bullet(mark: str, told: str) -> RenderableType:
@@ -127,6 +133,8 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
     What people noted is said ``by`` whom, or simply noted.
     """
     told = {what: task.text(key) for what, _, key in _HISTORY}
+    if task.text("completedBy") == GENERATED_BY and not told["completed"]:
+        told["completed"] = "by tgt, since its end holds"
     reopened = task.mapping("metadata").get("reopened")
     if isinstance(reopened, Mapping) and parse_time(reopened.get("at")) == task.time("reopenedAt"):
         reason = str(reopened.get("reason"))

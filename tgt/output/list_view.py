@@ -77,7 +77,7 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
 def compact(tasks: Iterable[Card]) -> list[Card]:
     """The tasks with what a list shows of them, which is little of a card."""
     keys = ("id", "severity", "status", "priority", "confidence", "title", "owner")
-    times = ("lastSeenAt", "updatedAt", "generatedAt")
+    times = ("lastSeenAt", "updatedAt", "generatedAt", "quietSince")
     return [
         Card(
             {key: task.data[key] for key in (*keys, *times) if key in task.data}
@@ -127,7 +127,7 @@ def _cells(
     present = {
         "CHANGE": listing.news is not None,
         "CONF": wide,
-        "STATUS": wide or any(task.status != Status.GENERATED for task in shown),
+        "STATUS": wide or any(t.status != Status.GENERATED or _is_quiet(t) for t in shown),
         "OWNER": wide and any(task.owner for task in shown),
         "BY HOUR": any(trends.values()),
     }
@@ -138,7 +138,7 @@ def _cells(
         "SEVERITY": lambda task: text.severity(task.severity),
         "PRIO": lambda task: Text(f"{task.priority:.0f}"),
         "CONF": lambda task: Text(words.confidence(task.confidence)),
-        "STATUS": lambda task: text.status(task.status),
+        "STATUS": _status,
         "SEEN": lambda task: Text(words.age_short(task.seen_at, now)),
         "OWNER": lambda task: text.styled(task.owner, limit=_OWNER_LIMIT),
         "BY HOUR": lambda task: Text(trends[task.id]),
@@ -183,6 +183,20 @@ def _aligned(painted: str, length: int, width: int, name: str) -> str:
     return blanks + painted if name in _RIGHT else painted + blanks
 
 
+def _is_quiet(task: Card) -> bool:
+    return task.is_open and bool(task.text("quietSince"))
+
+
+def _status(task: Card) -> Text:
+    """The status; of an open task whose problem has gone quiet that, too."""
+    if not _is_quiet(task):
+        return text.status(task.status)
+    quiet = Text("quiet", style="green")
+    if task.status == Status.GENERATED:
+        return quiet
+    return Text.assemble(text.status(task.status), ", ", quiet)
+
+
 def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterator[RenderableType]:
     """Two lines a task, for a narrow screen."""
     for task in listing.shown:
@@ -192,7 +206,7 @@ def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterato
             *((listing.news.get(task.id, ""), "  ") if listing.news else ()),
             text.severity(task.severity),
             f"  {task.priority:.0f}  ",
-            *((text.status(task.status), "  ") if task.status != Status.GENERATED else ()),
+            *((_status(task), "  ") if task.status != Status.GENERATED or _is_quiet(task) else ()),
             (words.seen(task.seen_at, now), "dim"),
             overflow="fold",
         )

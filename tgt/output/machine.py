@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tgt.outcome import RunReport
     from tgt.tasks.card import Finding
     from tgt.tasks.changes import Change
+    from tgt.verify import Verification
 
 _DEEPEST = 100
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
@@ -106,6 +107,32 @@ def events(told: Lines) -> dict[str, Any]:
     return {
         "events": json_form(told.lines),
         "count": len(told.lines),
+        "message": told.message,
+    }
+
+
+def verified(told: Verification) -> dict[str, Any]:
+    """``measured`` is the value of a criterion as of now, ``met`` whether it is what it must be;
+    both are null where nothing can be counted."""
+    return {
+        "tasks": [
+            {
+                "id": task.card.id,
+                "subject": task.card.subject,
+                "title": task.card.title,
+                "status": task.card.status,
+                "criteria": [
+                    {
+                        **criterion.document,
+                        "measured": None if verdict is None else verdict.tally.value,
+                        "met": None if verdict is None else verdict.is_met,
+                    }
+                    for criterion, verdict in task.criteria
+                ],
+                "verification": task.verification and dict(task.verification),
+            }
+            for task in told.tasks
+        ],
         "message": told.message,
     }
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tgt.output import changes_view, words
+from tgt.output import changes_view, verify_view, words
 from tgt.output.card_view import history, text_list
 from tgt.output.evidence_view import (
     by_hour,
@@ -120,6 +120,10 @@ def _facts(task: Card, now: datetime) -> str:
     facts.append(f"**First seen:** {words.clock(first)}")
     if last := task.time("lastSeenAt"):
         facts.append(f"**Last seen:** {words.clock(last)}")
+    if quiet := task.time("quietSince"):
+        facts.append(f"**Quiet since:** {words.clock(quiet)}")
+    if verification := task.mapping("verification"):
+        facts.append(f"**Its end:** {inline(verify_view.sentence(verification), limit=400)}")
     if times := int(task.number("occurrences")):
         facts.append(f"**Seen in:** {words.plural(times, 'run')}")
     facts += [
@@ -203,4 +207,6 @@ def _acceptance(task: Card) -> Iterator[str]:
     if criteria:
         mark = "x" if task.status == Status.COMPLETED else " "
         yield "## Done when"
-        yield "\n".join(f"- [{mark}] {inline(criterion)}" for criterion in criteria)
+        lines = [f"- [{mark}] {inline(criterion)}" for criterion in criteria]
+        lines += [f"- Measured: {inline(told)}" for told in verify_view.measurable(task)]
+        yield "\n".join(lines)

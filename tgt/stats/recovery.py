@@ -2,12 +2,15 @@
 
 Two explanations of ``k`` bad ones among ``n`` units are weighed. *It is still there*: the share is
 what it was while the problem was there, as far as that is known (a Beta distribution of what was
-counted then). *It is over*: the share is anything up to the line that is tolerated. Their ratio is
-a test martingale if the first is true: the chance that it ever reaches 100, however often one
-looks, is at most one in a hundred (Ville's inequality). So it may be looked at by every run.
+counted then), or any share nearer to that than to what is tolerated, whichever explains most. *It
+is over*: the share is anything up to the line that is tolerated. If the first is true, the chance
+that their ratio ever reaches 100, however often one looks, is at most one in a hundred (Ville's
+inequality: it is a test martingale or less). So it may be looked at by every run.
 
 Sources: Ville, Étude critique de la notion de collectif (1939); Grünwald, de Heide and Koolen,
-Safe Testing, JRSS B 86 (2024) (mixtures of both explanations). Pure functions; no clock, no I/O.
+Safe Testing, JRSS B 86 (2024) (mixtures of both explanations); Wasserman, Ramdas and Balakrishnan,
+Universal inference, PNAS 117 (2020) (the largest likelihood of many shares). Pure functions; no
+clock, no I/O.
 """
 
 from __future__ import annotations
@@ -57,7 +60,18 @@ def likelier_over(before: Before, bad: float, units: float, line: float) -> floa
     a, b = before.beta
     log_over = math.log(over) + _log_beta(bad + 1, good + 1) - math.log(line)
     log_still = _log_beta(a + bad, b + good) - _log_beta(a, b)
-    return math.exp(min(log_over - log_still, 700.0))
+    log_partly = _log_likelihood(max(bad / units, _nearer(before, line)), bad, good)
+    return math.exp(min(log_over - max(log_still, log_partly), 700.0))
+
+
+def _nearer(before: Before, line: float) -> float:
+    """The smallest share that is nearer, as a multiple, to the old one than to the line."""
+    return min(math.sqrt(line * before.bad / before.units), 1 - 1e-9) if before.bad else line
+
+
+def _log_likelihood(share: float, bad: float, good: float) -> float:
+    failures = bad * math.log(share) if bad else 0.0
+    return failures + good * math.log1p(-share) if good else failures
 
 
 def would_have_shown(before: Before, bad: float, units: float) -> float:

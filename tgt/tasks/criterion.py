@@ -9,6 +9,7 @@ from typing import Any, Self
 from tgt.stats.recovery import Before, units_needed
 
 CONVERSATIONS = "conversations"
+_MOST = 1e12
 WINDOW = "24h"
 """So long at least must it be true."""
 
@@ -104,4 +105,6 @@ class Criterion:
 
 
 def _number(value: object) -> float | None:
-    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -_MOST < value < _MOST else None

@@ -204,8 +204,32 @@ def _watched(card: Card, watch: Watch) -> Card:
     known = {key: value for key, value in told.items() if value or card.data.get(key)}
     now = card.mapping("now")
     if card.is_open and watch.quiet_since and now:
-        known["now"] = {**now, "priority": round(Card(now).priority / 2)}
+        known["now"] = {
+            **now,
+            **_measured_since(card, watch),
+            "priority": round(Card(now).priority / 2),
+        }
     return card.changed(**known) if known else card
+
+
+def _measured_since(card: Card, watch: Watch) -> dict[str, Any]:
+    """What the measure is since the problem is quiet, in the unit of the card: what runs that still
+    see it in a long window measure is of before."""
+    figures = (watch.verification or {}).get("figures")
+    details = card.mapping("evidence").get("details")
+    if not isinstance(figures, Mapping) or not isinstance(details, Mapping):
+        return {}
+    value, usual = figures.get("value"), Card(details).number("baselineShare")
+    if not isinstance(value, int | float):
+        return {}
+    if details.get("unit") == "ratio":
+        if not usual:
+            return {}
+        value /= usual
+    value = float(f"{value:.4g}")
+    history = card.mapping("now").get("history")
+    charted = [*history[:-1], value] if isinstance(history, list) and history else []
+    return {"value": value, **({"history": charted} if charted else {})}
 
 
 def completed_by_itself(card: Card, watch: Watch, now: datetime) -> Card:

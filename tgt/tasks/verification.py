@@ -59,6 +59,12 @@ class Verdict:
         return self.tally.share <= self.criterion.line
 
     @property
+    def is_met(self) -> bool | None:
+        """Whether the measure is what it must be; None where there is nothing to measure."""
+        value = self.tally.value
+        return None if value is None else self.criterion.is_met(value)
+
+    @property
     def is_quiet(self) -> bool:
         return self.is_within and self.ratio >= QUIET
 
@@ -93,7 +99,7 @@ class Verdict:
         """The verdict in a sentence."""
         unit, before = self.criterion.unit, self.criterion.before
         if before is None or self.state is State.NO_TRAFFIC:
-            return f"none of the {unit} that could show it since {self._since}"
+            return f"no {unit} that could show it since {self._since}"
         counted = f"{_number(self.tally.bad)} of {_number(self.tally.units)} {unit} since"
         counted += f" {self._since}"
         expected = _number(before.bad / before.units * self.tally.units)

@@ -1,0 +1,126 @@
+"""What later telemetry says of a problem: quiet, holding, back, or nothing at all."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tgt.stats.recovery import Before
+from tgt.tasks.card import Card, format_time
+from tgt.tasks.criterion import Criterion, Tally
+from tgt.tasks.verification import (
+    LEAST,
+    LONGEST,
+    State,
+    Verdict,
+    Watch,
+    criteria_of,
+    full_hour,
+    is_over,
+    is_watched,
+    worst,
+)
+
+NOW = datetime(2025, 11, 3, 16, 0, tzinfo=timezone.utc)
+SINCE = NOW - timedelta(hours=5)
+CRITERION = Criterion(
+    "failing_conversations", "tool_call/read_file", "<=", 0.05, Before(20, 50), 0.05
+)
+
+
+def verdict(bad: float, units: float, *, line: float = 0.05) -> Verdict:
+    return Verdict(CRITERION, Tally(bad, units, line, bad / units if units else None), SINCE, NOW)
+
+
+def card(**changes: Any) -> Card:
+    data = {"id": "A", "status": "generated", "criteria": [CRITERION.document], **changes}
+    return Card(data)
+
+
+@pytest.mark.parametrize(
+    ("bad", "units", "state", "words"),
+    [
+        (0, 0, State.NO_TRAFFIC, "no conversations that could show it since 2025-11-03 11:00"),
+        (0, 5, State.TOO_EARLY, "0 of 5 conversations since 2025-11-03 11:00, at the old rate about"
+         " 2; 31 more without one are needed"),
+        (0, 60, State.HOLDS, "0 of 60 conversations since 2025-11-03 11:00; at the old rate about"
+         " 24, and more than now with a probability of 99.99%"),
+        (9, 20, State.NOT_HOLDING, "9 of 20 conversations since 2025-11-03 11:00; 5.0% is"
+         " tolerated"),
+        # Fewer than before and more than is tolerated: neither over nor as it was.
+        (6, 100, State.TOO_EARLY, "6 of 100 conversations since 2025-11-03 11:00, at the old rate"
+         " about 40; 22 more without one are needed"),
+    ],
+)  # fmt: skip
+def test_what_was_counted_is_judged_and_said(
+    bad: int, units: int, state: State, words: str
+) -> None:
+    told = verdict(bad, units)
+    assert told.state is state
+    assert told.text == words
+    document = told.document
+    assert document["state"] == state
+    assert document["figures"]["bad"] == bad
+    assert document["figures"]["of"] == units
+
+
+def test_quiet_needs_less_than_a_proof_and_more_than_nothing() -> None:
+    assert not verdict(0, 0).is_quiet
+    assert not verdict(0, 2).is_quiet
+    quiet = next(units for units in range(50) if verdict(0, units).is_quiet)
+    proof = next(units for units in range(50) if verdict(0, units).state is State.HOLDS)
+    assert 2 < quiet < proof
+    assert not verdict(10, 30).is_quiet
+
+
+def test_of_several_criteria_the_worst_counts() -> None:
+    good, none, bad, early = verdict(0, 60), verdict(0, 0), verdict(9, 20), verdict(0, 5)
+    assert worst([good, none, bad, early]) is bad
+    assert worst([good, none, early]) is none
+    assert worst([good, early]) is early
+    assert worst([good]) is good
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_measured"),
+    [
+        ({}, True),
+        ({"status": "approved"}, True),
+        ({"status": "dismissed"}, False),
+        ({"criteria": []}, False),
+        ({"status": "completed", "completedAt": format_time(NOW - timedelta(days=2))}, True),
+        ({"status": "completed", "completedAt": format_time(NOW - LONGEST * 1.1)}, False),
+        (
+            {
+                "status": "completed",
+                "completedAt": format_time(NOW - timedelta(days=2)),
+                "verification": {"state": "holds"},
+            },
+            False,
+        ),
+        ({"status": "completed"}, False),
+    ],
+)
+def test_what_runs_measure(changes: dict[str, Any], is_measured: bool) -> None:
+    assert is_watched(card(**changes), NOW) is is_measured
+
+
+def test_a_card_of_another_writer_has_nothing_to_measure() -> None:
+    assert criteria_of(card(criteria=["It works", None, {"metric": "x"}])) == []
+
+
+def test_a_card_is_over_after_a_day_of_proof_and_not_before() -> None:
+    holds = {"state": "holds"}
+    assert is_over(Watch(NOW - LEAST, SINCE, holds), NOW)
+    assert not is_over(Watch(NOW - LEAST + timedelta(minutes=1), SINCE, holds), NOW)
+    assert not is_over(Watch(NOW - LEAST, SINCE, {"state": "too_early"}), NOW)
+    assert not is_over(Watch(NOW - LEAST, SINCE, {"state": "no_traffic"}), NOW)
+    assert not is_over(Watch(None, SINCE, holds), NOW)
+    assert not is_over(Watch(), NOW)
+
+
+def test_counting_begins_at_a_full_hour() -> None:
+    assert full_hour(NOW) == NOW
+    assert full_hour(NOW + timedelta(seconds=1)) == NOW + timedelta(hours=1)
