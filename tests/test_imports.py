@@ -28,7 +28,7 @@ ARCHITECTURE = Page("docs/architecture.md")
 # what it refuses to do, which is the reason; docs/architecture.md shows this table to people.
 LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "shell": (
-        ("__main__", "cli", "diagnostics", "output"),
+        ("__main__", "deliver", "cli", "diagnostics", "output"),
         "decide anything: it parses, hands over and writes; nothing else knows a command line, a"
         " terminal or a stream",
     ),
@@ -36,6 +36,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey"),
             *("evidence", "cycle", "triage", "log", "schedule", "lookback", "marks"),
+            *("notify", "watch"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",
     ),
@@ -66,7 +67,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "ground": (
         (
             *("templates", "redact", "events", "stats", "subjects", "durations", "environment"),
-            *("plugins", "options", "errors", "__init__"),
+            *("targets", "quiet_hours", "plugins", "options", "errors", "__init__"),
         ),
         "know any of those above",
     ),

@@ -8,6 +8,7 @@ that were there.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import traceback
@@ -194,6 +195,16 @@ def write_output(pieces: Sequence[str]) -> None:
             f"cannot write to standard output: {problem.strerror}",
             hint="look at where it is redirected to",
         ) from None
+
+
+def is_read(seconds: float) -> bool:
+    """Wait, and tell whether somebody may still read standard output: of a pipe that was closed
+    nobody would hear before something is written to it."""
+    if cast("TextIO | None", sys.stdout) is None:
+        return False
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return not watched.poll(seconds * 1000)
 
 
 def write_error_document(document: Mapping[str, Any]) -> None:

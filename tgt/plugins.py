@@ -33,7 +33,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     SOURCES: {},
     ENGINES: {},
-    NOTIFIERS: {},
+    NOTIFIERS: {
+        "apprise": "tgt.notify.apprise_service:send",
+        "exec": "tgt.notify.command:send",
+    },
 }
 """By group and name where each lies, ``module:object`` as in an entry point; in their order."""
 

@@ -18,12 +18,15 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
-from tgt import plugins, redact
+from tgt import plugins, quiet_hours, redact, targets
 from tgt.environment import CONTEXTLOG_DIR, INTERVAL_MIN, TASKS_DIR
 from tgt.options import Option
+from tgt.quiet_hours import QuietHours
 from tgt.redact import redact as mask_text
 from tgt.rules.rule import WORD, Rules
 from tgt.sources.spec import Spec, parse
+from tgt.targets import Target
+from tgt.tasks.card import Severity
 
 T = TypeVar("T")
 
@@ -33,6 +36,7 @@ ANALYZERS = tuple(plugins.BUILT_IN[plugins.ANALYZERS])
 VARIES = "varies"
 """Marks what decides what becomes a card, as all options of analyzers do."""
 
+_SEVERITIES = tuple(map(str, Severity))
 NO_RULES = "none"
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -100,6 +104,21 @@ def paths(value: object) -> object:
 
 def _sources(value: object) -> object:
     return value if isinstance(value, tuple) else parse(str(value))
+
+
+def _targets(value: object) -> object:
+    return value if isinstance(value, tuple) else targets.parse(str(value))
+
+
+def _severity(value: object) -> object:
+    word = str(value).strip().lower()
+    if word not in _SEVERITIES:
+        raise ValueError(f"{', '.join(_SEVERITIES[:-1])} or {_SEVERITIES[-1]}")
+    return word
+
+
+def _quiet_hours(value: object) -> object:
+    return value if isinstance(value, QuietHours) else quiet_hours.parse(str(value))
 
 
 def _rules(value: object) -> object:
@@ -245,6 +264,21 @@ class Settings(BaseModel):
         default=(),
         alias="TASKGEN_REDACT_PATTERNS",
         description="patterns of your own to mask: a file with one a line, or a list with commas",
+    )
+    notify: Annotated[tuple[Target, ...], BeforeValidator(_targets)] = Field(
+        default=(),
+        alias="TASKGEN_NOTIFY",
+        description="whom tgt notify tells: Apprise URLs and exec:COMMAND, with commas or spaces",
+    )
+    notify_min_severity: Annotated[str, BeforeValidator(_severity)] = Field(
+        default=str(Severity.HIGH),
+        alias="TASKGEN_NOTIFY_MIN_SEVERITY",
+        description="the least severity that tgt notify tells",
+    )
+    notify_quiet_hours: Annotated[QuietHours, BeforeValidator(_quiet_hours)] = Field(
+        default=QuietHours(),
+        alias="TASKGEN_NOTIFY_QUIET_HOURS",
+        description="hours in which nobody is told, as in 22:00-07:00; told at their end",
     )
     options: dict[str, Any] = Field(default_factory=dict)
 

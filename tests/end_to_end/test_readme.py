@@ -59,7 +59,8 @@ def test_an_account_has_everything_where_its_unit_and_cron_look(tmp_path: Path) 
     assert directive(unit, "ExecStart") == "%h/.local/bin/tgt run"
     assert place(directive(unit, "EnvironmentFile")).is_file()
     assert place(directive(unit, "WorkingDirectory")).is_dir()
-    for name in (unit, "tgt.timer", directive(unit, "OnFailure").replace("%N", "")):
+    others = ("tgt-notify.service", directive(unit, "OnFailure").replace("%N", ""))
+    for name in (unit, "tgt.timer", *others):
         assert (tmp_path / ".config/systemd/user" / Path(name).name).is_file()
     cron = (ROOT / "crontab.example").read_text(encoding="utf-8")
     for path in re.findall(r'"\$HOME/([^"]+)"', cron):
@@ -81,7 +82,7 @@ def test_a_machine_has_everything_where_its_unit_looks(tmp_path: Path) -> None:
     settings = directive("tgt.service", "EnvironmentFile").removeprefix("-/")
     assert (tmp_path / settings).is_file()
     names = {path.name for path in (tmp_path / "etc/systemd/system").iterdir()}
-    assert names == {"tgt.service", "tgt.timer", "tgt-failure@.service"}
+    assert names == {*("tgt.service", "tgt.timer", "tgt-failure@.service", "tgt-notify.service")}
 
 
 def test_the_tasks_go_where_the_units_may_write() -> None:

@@ -17,8 +17,19 @@ from tgt.config import default_text
 UNITS = Path(__file__).parents[2] / "systemd"
 TGT = Path(sys.executable).with_name("tgt")
 SHARED = ("tgt.timer", "tgt-failure@.service")
-EXPOSURE = {"tgt.service": 1.0, "user/tgt.service": 1.5}
-STARTED = {"tgt.service": "/opt/tgt/bin/tgt", "user/tgt.service": "%h/.local/bin/tgt"}
+EXPOSURE = {
+    "tgt.service": 1.0,
+    "user/tgt.service": 1.5,
+    "tgt-notify.service": 1.5,
+    "user/tgt-notify.service": 2.2,
+}
+STARTED = {
+    "tgt.service": "/opt/tgt/bin/tgt",
+    "user/tgt.service": "%h/.local/bin/tgt",
+    "tgt-notify.service": "/opt/tgt/bin/tgt",
+    "user/tgt-notify.service": "%h/.local/bin/tgt",
+}
+NOTIFIES = [unit for unit in EXPOSURE if "notify" in unit]
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -53,7 +64,10 @@ def test_systemd_accepts_the_units_without_a_complaint(service: str, tmp_path: P
     text = (UNITS / service).read_text(encoding="utf-8")
     installed = text.replace(STARTED[service], str(TGT))
     assert installed != text
-    (tmp_path / "tgt.service").write_text(installed, encoding="utf-8")
+    run = (UNITS / service).with_name("tgt.service").read_text(encoding="utf-8")
+    run = run.replace(STARTED[service], str(TGT))
+    (tmp_path / "tgt.service").write_text(run, encoding="utf-8")
+    (tmp_path / Path(service).name).write_text(installed, encoding="utf-8")
     for name in SHARED:
         shutil.copy(UNITS / name, tmp_path)
     scope = "--user" if service.startswith("user/") else "--system"
@@ -62,7 +76,7 @@ def test_systemd_accepts_the_units_without_a_complaint(service: str, tmp_path: P
         tmp_path,
         "verify",
         scope,
-        *(str(tmp_path / name) for name in ("tgt.service", "tgt.timer", "tgt-failure@.service")),
+        *map(str, sorted(tmp_path.iterdir())),
     )
 
     assert (answer.returncode, answer.stderr) == (0, "")
@@ -121,33 +135,69 @@ def test_every_failed_run_is_reported(service: str) -> None:
     assert values(service, "Restart") == []
 
 
-def test_the_only_writable_place_is_where_the_unit_works() -> None:
-    assert values("tgt.service", "WorkingDirectory") == ["%S/tgt"]
-    assert values("tgt.service", "StateDirectory") == ["tgt"]
-    assert values("tgt.service", "ReadWritePaths") == []
-    home = values("user/tgt.service", "WorkingDirectory")
-    assert home == values("user/tgt.service", "ReadWritePaths") == ["%h/.local/share/tgt"]
+@pytest.mark.parametrize("service", ["tgt", "tgt-notify"])
+def test_the_only_writable_place_is_where_the_unit_works(service: str) -> None:
+    assert values(f"{service}.service", "WorkingDirectory") == ["%S/tgt"]
+    assert values(f"{service}.service", "StateDirectory") == ["tgt"]
+    assert values(f"{service}.service", "ReadWritePaths") == []
+    home = values(f"user/{service}.service", "WorkingDirectory")
+    assert home == values(f"user/{service}.service", "ReadWritePaths") == ["%h/.local/share/tgt"]
 
 
-def test_the_user_unit_differs_only_where_the_account_s_manager_does() -> None:
+def directives(unit: str) -> set[tuple[str, str]]:
+    text = (UNITS / unit).read_text(encoding="utf-8")
+    return set(re.findall(r"^([A-Z]\w+)=(.*)$", text, re.MULTILINE))
+
+
+ONLY_OF_THE_SYSTEM = {
+    "AmbientCapabilities",
+    "DevicePolicy",
+    "Group",
+    "ProcSubset",
+    "ProtectKernelLogs",
+    "ProtectProc",
+    "RemoveIPC",
+    "StateDirectory",
+    "StateDirectoryMode",
+    "User",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "missing", "other"),
+    [("tgt", {"After", "IPAddressDeny"}, set()), ("tgt-notify", set(), {"After"})],
+)
+def test_the_user_unit_differs_only_where_the_account_s_manager_does(
+    service: str, missing: set[str], other: set[str]
+) -> None:
     """A directive added to one unit is not forgotten in the other."""
-    directive = re.compile(r"^([A-Z]\w+)=(.*)$", re.MULTILINE)
-    both = [set(directive.findall((UNITS / unit).read_text(encoding="utf-8"))) for unit in EXPOSURE]
+    both = [directives(f"{place}{service}.service") for place in ("", "user/")]
     system, user = ({key for key, _ in pairs} for pairs in both)
     assert user - system == {"ReadWritePaths"}
-    assert system - user == {
-        "After",
-        "AmbientCapabilities",
-        "DevicePolicy",
-        "Group",
-        "IPAddressDeny",
-        "ProcSubset",
-        "ProtectKernelLogs",
-        "ProtectProc",
-        "RemoveIPC",
-        "StateDirectory",
-        "StateDirectoryMode",
-        "User",
-    }
-    places = {"ExecStart", "EnvironmentFile", "WorkingDirectory", "ProtectHome"}
+    assert system - user == ONLY_OF_THE_SYSTEM | missing
+    places = {"ExecStart", "EnvironmentFile", "WorkingDirectory", "ProtectHome"} | other
     assert {key for key, _ in both[0] ^ both[1]} - (system ^ user) == places
+
+
+@pytest.mark.parametrize("place", ["", "user/"])
+def test_the_network_is_where_people_are_told_and_nowhere_else(place: str) -> None:
+    """The sandbox is otherwise the same."""
+    run, notify = (dict(directives(f"{place}{name}.service")) for name in ("tgt", "tgt-notify"))
+    assert (run["PrivateNetwork"], run["RestrictAddressFamilies"]) == ("yes", "none")
+    assert notify["RestrictAddressFamilies"] == "AF_INET AF_INET6 AF_UNIX"
+    assert run.keys() - notify.keys() == {"PrivateNetwork", "IPAddressDeny"} & run.keys()
+    assert notify.keys() - run.keys() == {"WantedBy", "After"} - run.keys()
+    changed = {key for key in run.keys() & notify.keys() if run[key] != notify[key]}
+    assert changed - {"After"} == {
+        "Description",
+        "ExecStart",
+        "MemoryMax",
+        "RestrictAddressFamilies",
+    }
+
+
+@pytest.mark.parametrize("unit", NOTIFIES)
+def test_people_are_told_after_each_run_if_somebody_enabled_that(unit: str) -> None:
+    assert values(unit, "WantedBy") == ["tgt.service"]
+    assert values(unit, "After")[0].split()[0] == "tgt.service"
+    assert values(unit, "Requires") == [], "a run that failed may have saved something"

@@ -249,3 +249,18 @@ def test_a_name_that_two_distributions_offer_is_of_neither(monkeypatch: pytest.M
     with pytest.raises(PluginError, match=r"source twice .* several .*: one.it:It, other.it:It"):
         plugins.source("twice")
     plugins._installed.cache_clear()
+
+
+def test_tgt_notify_tells_through_a_notifier_of_another_distribution(
+    workplace: Workplace, run: Tgt, card_data: Callable[..., dict[str, Any]]
+) -> None:
+    place = workplace.path / "told.jsonl"
+    targets = f"append:{workplace.path}, append:{place}"
+    assert run("notify", TASKGEN_NOTIFY=targets).status == 0
+    workplace.write_journal(card_data())
+    told = run("notify", TASKGEN_NOTIFY=targets)
+    assert told.status == 4
+    assert "append:… was not told: notifier append cannot be used: IsADirectoryError: " in told.err
+    assert str(workplace.path) not in told.err
+    (line,) = place.read_text().splitlines()
+    assert [task["change"] for task in json.loads(line)["notification"]["tasks"]] == ["new"]

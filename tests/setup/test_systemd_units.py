@@ -62,9 +62,14 @@ def test_systemd_accepts_them_without_a_complaint(tmp_path: Path, minutes: int) 
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(tmp_path: Path) -> None:
-    service = rendered(job(tmp_path))["tgt.service"]
-    shipped = (Path(__file__).parents[2] / "systemd/user/tgt.service").read_text()
+@pytest.mark.parametrize(
+    ("unit", "command"), [("tgt.service", "run"), ("tgt-notify.service", "notify")]
+)
+def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(
+    tmp_path: Path, unit: str, command: str
+) -> None:
+    service = rendered(job(tmp_path))[unit]
+    shipped = (Path(__file__).parents[2] / "systemd/user" / unit).read_text()
     ours = {line for line in service.splitlines() if "=" in line and line[0] != "#"}
     theirs = {line for line in shipped.splitlines() if "=" in line and line[0] != "#"}
     temporary = ["PrivateTmp"] if str(tmp_path).startswith("/tmp/") else []
@@ -72,7 +77,7 @@ def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(tmp_path: Path
         *("ExecStart", "EnvironmentFile", "WorkingDirectory", "ReadWritePaths", *temporary)
     }
     assert ours - theirs == {
-        f"ExecStart={job(tmp_path).command[0]} --env-file {tmp_path}/config/tgt/tgt.env run",
+        f"ExecStart={job(tmp_path).command[0]} --env-file {tmp_path}/config/tgt/tgt.env {command}",
         f"WorkingDirectory={tmp_path}/my tasks",
         f'ReadWritePaths="{tmp_path}/my tasks"',
         *(f"{name}=no" for name in temporary),
@@ -85,16 +90,19 @@ def test_they_keep_the_sandbox_and_name_the_paths_of_this_account(tmp_path: Path
 def test_telemetry_among_temporary_files_stays_visible(place: str, value: str) -> None:
     home = Path("/home/a/tasks")
     task = Job(("/opt/tgt",), Path("/home/a/tgt.env"), home, 15, home, (place,))
-    assert f"\nPrivateTmp={value}\n" in rendered(task)["tgt.service"]
+    for unit in ("tgt.service", "tgt-notify.service"):
+        assert f"\nPrivateTmp={value}\n" in rendered(task)[unit]
 
 
 def test_the_timer_is_started_once(log: Path, tmp_path: Path) -> None:
     assert install(job(tmp_path)).changed
-    assert set(units()) == {"tgt.service", "tgt.timer", "tgt-failure@.service"}
+    assert set(units()) == {
+        *("tgt.service", "tgt.timer", "tgt-failure@.service", "tgt-notify.service")
+    }
     assert log.read_text().splitlines() == [
         "--user daemon-reload",
         "--user enable --now tgt.timer",
-    ]
+    ], "the unit that may use the network is enabled by nobody but its user"
     before = units()
     assert not install(job(tmp_path)).changed
     assert units() == before
@@ -121,7 +129,7 @@ def test_a_timer_that_cannot_be_started_leaves_nothing(log: Path, tmp_path: Path
     assert install(job(tmp_path)).changed, "and the next time it works"
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 def test_an_interruption_leaves_nothing_half(
     log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:

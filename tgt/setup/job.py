@@ -23,7 +23,15 @@ class Job:
 
     @property
     def words(self) -> tuple[str, ...]:
-        return (*self.command, "--env-file", str(self.env_file), "run")
+        return self._call("run")
+
+    @property
+    def words_to_notify(self) -> tuple[str, ...]:
+        """What tells people after it, if they want that."""
+        return self._call("notify")
+
+    def _call(self, command: str) -> tuple[str, ...]:
+        return (*self.command, "--env-file", str(self.env_file), command)
 
     @property
     def cadence(self) -> tuple[int, int]:

@@ -15,9 +15,16 @@ from tgt.store import fsio
 
 TIMER = "tgt.timer"
 _SERVICE = "tgt.service"
+_NOTIFY = "tgt-notify.service"
 _FAILURE = "tgt-failure@.service"
-_UNITS = {_SERVICE: f"user/{_SERVICE}", TIMER: TIMER, _FAILURE: _FAILURE}
-"""The units by name, and where each lies among those that come with tgt."""
+_UNITS = {
+    _SERVICE: f"user/{_SERVICE}",
+    TIMER: TIMER,
+    _FAILURE: _FAILURE,
+    _NOTIFY: f"user/{_NOTIFY}",
+}
+"""The units by name, and where each lies among those that come with tgt. The one that may use the
+network is put beside the others and not enabled: that is for whoever wants to be told."""
 _MARK = "# Written by tgt init; changes belong into a drop-in (systemctl --user edit), which stays."
 _MOST = 1 << 16
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 nothing is written there
@@ -41,7 +48,7 @@ def paths() -> tuple[Path, ...]:
 def undo() -> tuple[str, ...]:
     """The commands that take everything away again."""
     return (
-        f"systemctl --user disable --now {TIMER}",
+        f"systemctl --user disable --now {TIMER} {_NOTIFY}",
         f"rm {' '.join(map(str, paths()))}",
     )
 
@@ -113,17 +120,18 @@ def rendered(job: Job) -> dict[str, str]:
     calendar = f"*:0/{minutes}" if minutes else f"0/{hours}:00"
     place = _escaped(str(job.directory))
     changes: dict[str, dict[str, str | None]] = {
-        _SERVICE: {
-            "ExecStart": " ".join(_quoted(word).replace("$", "$$") for word in job.words),
+        unit: {
+            "ExecStart": " ".join(_quoted(word).replace("$", "$$") for word in words),
             "EnvironmentFile": None,
             "WorkingDirectory": place,
             "ReadWritePaths": _quoted(str(job.writes)),
-        },
-        TIMER: {"OnCalendar": calendar},
+        }
+        for unit, words in ((_SERVICE, job.words), (_NOTIFY, job.words_to_notify))
     }
+    changes[TIMER] = {"OnCalendar": calendar}
     if any(word.startswith(_TEMPORARY) for word in (*job.words, *job.reads)):
         # A directory for temporary files of its own would hide what lies in the usual one.
-        changes[_SERVICE]["PrivateTmp"] = "no"
+        changes[_SERVICE]["PrivateTmp"] = changes[_NOTIFY]["PrivateTmp"] = "no"
     return {
         name: f"{_MARK}\n{_changed(_shipped(place), changes.get(name, {}))}"
         for name, place in _UNITS.items()
