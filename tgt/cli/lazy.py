@@ -34,8 +34,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mark": ("mark", "mark"),
     "watch": ("watch", "watch"),
     "notify": ("notify", "notify"),
-    "watch": ("watch", "watch"),
-    "notify": ("notify", "notify"),
     "stats": ("stats", "stats"),
     "pause": ("pause", "pause"),
     "resume": ("pause", "resume"),
