@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, TaskType, Touched
 
 NOW = datetime(2025, 11, 3, 16, 0, tzinfo=timezone.utc)
 
@@ -23,7 +23,7 @@ def a_finding() -> Finding:
         fix=Fix("find_common_cause", ("Look",)),
         acceptance=("It works",),
         confidence=0.93,
-        impact=0.25,
+        touched=Touched(40, 0.12),
     )
 
 

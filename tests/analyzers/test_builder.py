@@ -20,11 +20,11 @@ from tgt.analyzers.figures import Measure, Unit, milliseconds, number
 from tgt.analyzers.judgements import Judgement, above, capped, severity_of, share_above
 from tgt.analyzers.masking import presentable
 from tgt.config import Settings
-from tgt.engine.protocol import Counts, Coverage, Examples, Reading, Signal
+from tgt.engine.protocol import Counts, Coverage, Examples, Reading, Signal, TimeSpent
 from tgt.events import HOUR_US, Interval, Sample, to_us
 from tgt.outcome import Abstention
 from tgt.stats.confidence import Clusters
-from tgt.tasks.card import Finding, Fix, Severity, new_card
+from tgt.tasks.card import Finding, Fix, Severity, Touched, new_card
 
 END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
 HOUR = Interval(END - timedelta(hours=1), END)
@@ -55,6 +55,9 @@ class Still:
 
     def beyond(self, *_: Any) -> Counts:
         return Counts()
+
+    def time_spent(self, *_: Any) -> TimeSpent:
+        return TimeSpent()
 
     def examples(self, *_: Any, **__: Any) -> Examples:
         median = to_us(self.samples[0].at) if self.samples else None
@@ -97,7 +100,7 @@ def finding(judgement: Judgement | None = None, *samples: Sample, **details: Any
         judgement or Judgement(SHARE, 0.9),
         made.examples(Signal("any")),
         severity=Severity.HIGH,
-        impact=0.5,
+        touched=Touched(40, 0.12),
         title="It fails",
         description="It fails often.",
         fix=Fix("look", ("Look",)),

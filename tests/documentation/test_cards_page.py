@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from invented_problem import NOW, a_finding, write_log
 from pages import Page, coded
 
 from tgt import config, cycle, triage
+from tgt.analyzers.touched import Harm, harm_of
 from tgt.output import words
 from tgt.store import fsio, journal, state_file
 from tgt.tasks import ledger
-from tgt.tasks.card import Card, Severity, Status, new_card, priority
+from tgt.tasks.card import FEW, Card, Severity, Status, Touched, new_card, priority
 from tgt.tasks.ledger import Action, Decision
 
 PAGE = Page("docs/cards.md")
@@ -50,11 +53,46 @@ def test_the_keys_of_a_card(tmp_path: Path) -> None:
 
 
 def test_the_priority() -> None:
-    weights = ", ".join(str(priority(s, 1.0, 0.0)) for s in list(Severity)[:-1])
-    lowest = priority(Severity.LOW, 1.0, 0.0)
-    most = priority(Severity.LOW, 1.0, 1.0) - lowest
-    sentence = f"severity ({weights} or {lowest}), plus up to {most} for the share"
-    assert sentence in PAGE.section("The card")
+    nobody, everybody = Touched(0), Touched(100_000)
+    top, *others = (priority(severity, 1.0, nobody) for severity in Severity)
+    most = priority(Severity.LOW, 1.0, everybody)
+    least = f"({others[0]}, {others[1]} and {others[2]} for the others) plus {most} for the"
+    section = PAGE.section("Severity and priority")
+    assert f"{top} for a critical severity {least} conversations touched a day" in section
+    assert f"one conversation in {1 / FEW:.0f} is one step less" in section
+    assert priority(Severity.LOW, 1.0, Touched(99_000)) == most
+    assert priority(Severity.LOW, 1.0, Touched(0.1)) == pytest.approx(
+        most * math.log10(2) / 6, abs=1
+    )
+
+
+def test_how_much_a_conversation_suffers() -> None:
+    told = {what: float(number) for number, what in PAGE.table("harm")}
+    assert list(told.values()) == [
+        *(Harm.LOST, Harm.HEAVY, Harm.FAILED, Harm.REPORTED),
+        *(Harm.COSTS, Harm.UNWRITTEN),
+    ]
+    section = PAGE.section("Severity and priority")
+    assert harm_of(10) == 0.5
+    assert harm_of(30) == 0.75
+    assert "0.5 for 10 seconds and 0.75 for 30" in section
+
+
+HARMS = {
+    "given up": Harm.LOST,
+    "with a failing tool": Harm.FAILED,
+    "with an undocumented tool": Harm.UNWRITTEN,
+    "in which 0.4 seconds are lost": harm_of(0.4),
+}
+
+
+@pytest.mark.parametrize("row", PAGE.table("priorities"), ids=lambda row: row[0])
+def test_a_priority(row: list[str]) -> None:
+    told = re.fullmatch(r"(\w+), ([\d,]+) conversations a day (.+)", row[0])
+    assert told
+    per_day, harm = float(told[2].replace(",", "")), HARMS[told[3]]
+    value = priority(Severity(told[1]), float(row[1]), Touched(per_day, harm=harm))
+    assert str(value) == row[2]
 
 
 def test_the_reasons_of_decisions() -> None:

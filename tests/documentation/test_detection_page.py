@@ -75,6 +75,8 @@ NUMBERS = [
     ("`performance`", "in {} conversations where only", performance.MIN_TAIL_CONVERSATIONS),
     ("`performance`", "and {} hours of baseline", baseline.MIN_HOURS_OBSERVED),
     ("`performance`", "with {} calls in it", performance.MIN_BASELINE_CALLS),
+    ("`performance`", "less than {} ms longer", performance.SLIGHT_MS),
+    ("`performance`", "less than {:.0%} of the time", performance.SLIGHT_SHARE),
     ("`performance`", "in steps of {:.0f}%", 100 * (distributions.BASE - 1)),
     ("`ux_issue`", "no event for {:.0f} minutes", conversations.IDLE.total_seconds() / 60),
     ("`ux_issue`", "seconds ({} by default)", signals.LONG_WAIT.default),

@@ -149,3 +149,38 @@ def test_what_lies_beyond_the_limit_is_red(card_data: Callable[..., dict[str, An
 def test_a_sample_says_where_it_stands(keys: dict[str, Any], head: str) -> None:
     sample = {"timestamp": "T", "convId": "c-1", "text": "no", **keys}
     assert evidence_view.sample_parts(sample, "tool_call/ls") == (head, "no", "")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ({"touchedPerDay": 40.3, "touchedShare": 0.12}, "about 40 conversations a day, 12% of all"),
+        (
+            {"touchedPerDay": 1234, "touchedShare": 0.5},
+            "about 1,200 conversations a day, 50% of all",
+        ),
+        ({"touchedPerDay": 1, "touchedShare": 0.0066}, "about 1 conversation a day, 0.7% of all"),
+        ({"touchedPerDay": 0.43}, "about 3 conversations a week"),
+        ({"touchedPerDay": 0.05, "touchedShare": 0.0002}, "under 0.1% of all"),
+        ({"touchedPerDay": 720, "touchedUnit": "events"}, "about 720 events a day"),
+        ({"touchedPerDay": 9.96}, "about 10 conversations a day"),
+        ({"touchedPerDay": "many", "touchedShare": 0.5}, None),
+        ({"touchedPerDay": -1}, None),
+        ({"touchedPerDay": float("inf")}, None),
+    ],
+)
+def test_a_card_says_in_one_line_whom_it_touches(
+    card_data: Callable[..., dict[str, Any]], numbers: dict[str, Any], told: str | None
+) -> None:
+    task = Card(card_data(evidence={"metric": "m", "details": numbers}))
+    shown = card_view.card(text.Screen(width=80, colour=False), task, END), markdown.card(task, END)
+    for document, label in zip(shown, ("touches ", "**Touches:**"), strict=True):
+        assert (label in document) == (told is not None)
+        assert told is None or told in " ".join(document.split())
+
+
+def test_whom_a_card_touches_is_as_of_now(card_data: Callable[..., dict[str, Any]]) -> None:
+    details = {"touchedPerDay": 40, "touchedShare": 0.12}
+    now = {"touchedPerDay": 80, "touchedShare": 0.2}
+    task = Card(card_data(evidence={"metric": "m", "details": details}, now=now))
+    assert "about 80 conversations a day, 20% of all" in markdown.card(task, END)

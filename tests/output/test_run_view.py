@@ -10,7 +10,7 @@ import pytest
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.output import machine, run_view, words
 from tgt.output.text import Screen
-from tgt.tasks.card import Card, Evidence, Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Card, Evidence, Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.ledger import Action, Decision
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _finding(title: str, severity: Severity = Severity.HIGH) -> Finding:
         fix=Fix("a", ()),
         acceptance=(),
         confidence=0.93,
-        impact=0.2,
+        touched=Touched(40, 0.12),
     )
 
 

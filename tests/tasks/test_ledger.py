@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from tgt.tasks.card import (
     Fix,
     Severity,
     TaskType,
+    Touched,
     fingerprint,
     format_time,
     measured,
@@ -68,7 +70,7 @@ def finding(
         fix=Fix("a", ("c",)),
         acceptance=("ok",),
         confidence=confidence,
-        impact=0.5,
+        touched=Touched(40, 0.12),
         centre=centre,
         versions=versions,
         changes=changes,
@@ -481,11 +483,20 @@ def test_the_overlay_shows_what_is_newer_and_nothing_else() -> None:
     assert list(shown) == [newer.id, older.id]
 
 
+def touching(problem: Finding, share: float) -> Finding:
+    """The same problem where such a share of all conversations is touched."""
+    touched = replace(problem.touched, share=share)
+    return replace(problem, touched=touched, severity=touched.lessened(problem.severity))
+
+
+@pytest.mark.parametrize("shares", [(0.12,), (0.009, 0.011), (0.011, 0.009, 0.009)])
 def test_ten_problems_that_persist_all_day_add_less_than_100_kb_to_the_journal(
-    tmp_path: Path,
+    tmp_path: Path, shares: tuple[float, ...]
 ) -> None:
+    """Also where whom they touch is now more and now less than makes them severe."""
     journal, sidecar = Journal(tmp_path), Sidecar(tmp_path)
-    problems = [finding(f"tool_call/{number}", samples=8) for number in range(10)]
+    persistent = [finding(f"tool_call/{number}", samples=8) for number in range(10)]
+    problems = persistent
     assert 3_000 < len(encode(new_card(problems[0], NOW).data)) < 4_500
 
     def store(seen: dict[str, Sighting], _state: SchedulerState) -> SchedulerState:
@@ -494,6 +505,7 @@ def test_ten_problems_that_persist_all_day_add_less_than_100_kb_to_the_journal(
     sizes = []
     for run in range(2 * 96 + 1):
         now = NOW + run * QUARTER
+        problems = [touching(each, shares[run % len(shares)]) for each in persistent]
         state, warnings = sidecar.read(())
         cards = ledger.overlay(journal.read().cards, state.sightings)
         decisions = ledger.decide(problems, cards, now, 10)
@@ -508,6 +520,9 @@ def test_ten_problems_that_persist_all_day_add_less_than_100_kb_to_the_journal(
     assert sizes[96] < 100_000, "the first day, with the cards themselves"
     shown = ledger.overlay(journal.read().cards, sidecar.read(())[0].sightings)
     assert {entry.data["occurrences"] for entry in shown.values()} == {2 * 96 + 1}
+    assert {entry.severity for entry in shown.values()} == {"high"}
+    written = journal.path.read_bytes().count(b"\n")
+    assert written <= 10 * (1 + 2 + (shares[0] < 0.01)), "one at first, one a day, one as it rose"
     assert {entry.fingerprint for entry in shown.values()} == {
         fingerprint(TaskType.ERROR_SPIKE, problem.subject) for problem in problems
     }

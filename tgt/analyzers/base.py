@@ -48,6 +48,10 @@ class Context:
     window: Interval
     incidents: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
     defers: bool = False
+    conversations: dict[Interval, int] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """How many there are in windows in which something was found."""
     _redacted: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def option(self, option: Option[T], subject: str = "") -> T:

@@ -12,11 +12,12 @@ from tgt.analyzers.base import Analysis, Analyzer, Context
 from tgt.analyzers.deferred import deferred, then
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Detail, Judgement
-from tgt.engine.protocol import Examples, Signal
+from tgt.analyzers.touched import conversations_in, touched_conversations, touched_events
+from tgt.engine.protocol import Counts, Examples, Signal
 from tgt.events import HOUR_US, Interval, Sample, from_us, to_us
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
-from tgt.tasks.card import Evidence, Finding, Fix, Severity, format_time
+from tgt.tasks.card import Evidence, Finding, Fix, Severity, Touched, format_time
 from tgt.tasks.criterion import Criterion
 
 CHART_HOURS = 24
@@ -70,16 +71,42 @@ class Builder:
         snapshot = self.context.snapshot
         return snapshot.examples(signal, self.subject, self.window, MAX_SAMPLES, beyond=beyond)
 
+    def touched_by(self, now: Counts, harm: float = 1.0) -> Touched:
+        """What the conversations with what counts are among all of the window; events, where there
+        are no conversations."""
+        if not now.by_event:
+            return self.touched(now.bad_conversations, harm)
+        return touched_events(self.context, self.window, now.k, harm)
+
+    def touched(
+        self,
+        conversations: float,
+        harm: float = 1.0,
+        *,
+        every: float | None = None,
+        per_day: float | None = None,
+    ) -> Touched:
+        """What so many conversations are among all of the window, if they are not among ``every``;
+        ``per_day`` where they are not spread over it."""
+        if every is None:
+            every = conversations_in(self.context, self.window)
+        return touched_conversations(self.window, conversations, every, harm, per_day)
+
+    def touched_as_missing(self, conversations: float, harm: float = 1.0) -> Touched:
+        """So many that the window should have beside those that it has."""
+        others = conversations_in(self.context, self.window)
+        return self.touched(conversations, harm, every=conversations + others)
+
     def deferred(
         self,
         make: Callable[[], Finding],
         *,
         confidence: float,
         severity: Severity,
-        impact: float,
+        touched: Touched,
     ) -> Finding:
         """The finding that ``make`` makes, with these facts; where the context defers, it is made
-        when somebody wants to read it."""
+        when somebody wants to read it. The severity is as for ``finding``."""
         if not self.context.defers:
             return make()
         return deferred(
@@ -87,9 +114,9 @@ class Builder:
             analyzer=self.analyzer.name,
             type=self.analyzer.task_type,
             subject=self.subject,
-            severity=severity,
+            severity=touched.lessened(severity),
             confidence=confidence,
-            impact=impact,
+            touched=touched,
         )
 
     def finding(
@@ -98,7 +125,7 @@ class Builder:
         examples: Examples,
         *,
         severity: Severity,
-        impact: float,
+        touched: Touched,
         title: str,
         description: str,
         fix: Fix,
@@ -114,6 +141,7 @@ class Builder:
         samples say what was asked if it ``shows_asked``, and what came of it if it ``shows_both``.
         ``signal`` is the question that it answers (values ``beyond`` a line), if it is one, and
         ``criterion`` the name of the measure in its criterion, if that is another one.
+        The ``severity`` is the most that it can be: it is one step less where few are touched.
         """
         measure, hours = judgement.measure, judgement.hours
         samples, median = examples.samples, examples.median_us
@@ -122,7 +150,7 @@ class Builder:
             analyzer=self.analyzer.name,
             type=self.analyzer.task_type,
             subject=self.subject,
-            severity=severity,
+            severity=touched.lessened(severity),
             title=title,
             description=f"{description}{self._carried(carrier)}{self._told_like()}",
             evidence=Evidence(
@@ -137,6 +165,7 @@ class Builder:
                     **{name: _json(value) for name, value in judgement.details.items()},
                     **{name: _json(value) for name, value in (details or {}).items()},
                     **self._enough(judgement),
+                    **_touched(touched),
                     **({} if carrier is None else {"carrier": carrier[0]}),
                     **({} if hours is None else _chart(hours, self.window, measure)),
                 },
@@ -144,7 +173,7 @@ class Builder:
             fix=fix,
             acceptance=acceptance,
             confidence=judgement.confidence,
-            impact=impact,
+            touched=touched,
             centre=None if median is None else from_us(median),
             related_events=(),
             examples=samples,
@@ -270,6 +299,15 @@ def _values(measure: Measure) -> dict[str, Any]:
         "value": measure.value if is_count else number(measure.value / measure.scale),
         "baselineValue": None if measure.usual is None else number(measure.usual / measure.scale),
         "thresholdValue": measure.times if is_ratio else limit,
+    }
+
+
+def _touched(touched: Touched) -> dict[str, Any]:
+    share = touched.share
+    return {
+        "touchedPerDay": number(touched.per_day),
+        **({} if share is None else {"touchedShare": number(share)}),
+        **({"touchedUnit": "events"} if touched.by_event else {}),
     }
 
 

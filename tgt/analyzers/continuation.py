@@ -15,13 +15,14 @@ from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
 from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, above, severity_of, share_above
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Reading, Signal
 from tgt.engine.services import is_agent
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_RESPONSES = 20
@@ -106,11 +107,12 @@ class ContinuationAnalyzer:
             clustered=True,
         )
         severity = severity_of(share, high=above(0.20), critical=above(0.30))
+        touched = builder.touched_by(now, Harm.FAILED)
         return builder.deferred(
-            lambda: _finding(builder, signal, reading, judgement, severity, threshold),
+            lambda: _finding(builder, signal, reading, judgement, severity, touched, threshold),
             confidence=judgement.confidence,
             severity=severity,
-            impact=share,
+            touched=touched,
         )
 
 
@@ -120,6 +122,7 @@ def _finding(
     reading: Reading,
     judgement: Judgement,
     severity: Severity,
+    touched: Touched,
     threshold: float,
 ) -> Finding:
     now = reading.now
@@ -130,7 +133,7 @@ def _finding(
         judgement,
         examples,
         severity=severity,
-        impact=share,
+        touched=touched,
         title=f"Answers of {who} are cut off",
         description=(
             f"{now.k} of {now.n} responses of {who} ({percent(share)}) were cut off or had"

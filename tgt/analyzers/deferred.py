@@ -1,7 +1,7 @@
 """Findings whose words and samples are worked out when somebody wants to read them.
 
 Of most findings nobody does: a card covers them already, or they are not sure enough. What decides
-that (type, subject, severity, confidence, impact) is known from the start.
+that (type, subject, severity, confidence, touched) is known from the start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from tgt.tasks.card import Finding
 
-_KNOWN = ("analyzer", "type", "subject", "severity", "confidence", "impact")
+_KNOWN = ("analyzer", "type", "subject", "severity", "confidence", "touched")
 
 
 class Deferred(Finding):

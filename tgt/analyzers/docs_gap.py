@@ -14,11 +14,12 @@ from tgt.analyzers.documentation import PATHS, absent, search
 from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
 from tgt.analyzers.signals import USAGE
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 3
@@ -104,16 +105,17 @@ class DocsGapAnalyzer:
     def _finding(self, context: Context, reading: Reading) -> Finding:
         builder = Builder(self, context, reading.subject, reading.window)
         sure, calls = confidence(reading.now), reading.now.n
-        severity, impact = severity_of(calls, high=50, critical=100), min(1.0, calls / 200)
+        severity = severity_of(calls, high=50, critical=100)
+        touched = builder.touched_by(reading.now, Harm.UNWRITTEN)
         return builder.deferred(
-            lambda: self._told(builder, reading, sure, severity, impact),
+            lambda: self._told(builder, reading, sure, severity, touched),
             confidence=sure,
             severity=severity,
-            impact=impact,
+            touched=touched,
         )
 
     def _told(
-        self, builder: Builder, reading: Reading, sure: float, severity: Severity, impact: float
+        self, builder: Builder, reading: Reading, sure: float, severity: Severity, touched: Touched
     ) -> Finding:
         context = builder.context
         calls, conversations, tool = reading.now.n, reading.now.bad_conversations, _tool(reading)
@@ -128,7 +130,7 @@ class DocsGapAnalyzer:
             builder.examples(USAGE),
             shows_asked=True,
             severity=severity,
-            impact=impact,
+            touched=touched,
             title=f"{tool} is used and not documented",
             description=(
                 f"{tool} was called {calls} times in {conversations} conversations in the last"

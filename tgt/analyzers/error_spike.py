@@ -35,12 +35,13 @@ from tgt.analyzers.figures import duration, percent
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.pooling import base, by_base, together
 from tgt.analyzers.signals import FAILURE, SOFT_FAILURE, TRAFFIC
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_ERRORS = 5
@@ -147,11 +148,12 @@ class ErrorSpikeAnalyzer:
             )
         if verdict is None:
             return builder.abstention(missing) if missing else None
+        touched = builder.touched_by(now, kind.harm if _is_of_tool(reading.subject) else Harm.LOST)
         finding = builder.deferred(
-            lambda: _finding(builder, kind, reading, history, verdict),
+            lambda: _finding(builder, kind, reading, history, verdict, touched),
             confidence=verdict.judgement.confidence,
             severity=verdict.severity,
-            impact=verdict.exposure.share,
+            touched=touched,
         )
         return with_details(finding, **failures)
 
@@ -165,19 +167,23 @@ class _Kind:
     counted: str
     title: str
     verb: str
+    harm: float
+    """How much a conversation suffers in which a tool fails so."""
     prefix: str = ""
     """Of the name of its measure, where that is another kind's."""
 
 
-_HARD = _Kind(FAILURE, "errors", "errors", "Errors of {}", "fails")
+_HARD = _Kind(FAILURE, "errors", "errors", "Errors of {}", "fails", Harm.FAILED)
 _SOFT = _Kind(
-    SOFT_FAILURE,
-    "softFailures",
-    "reported failures",
-    "{} reports failure",
-    "reports failure",
+    *(SOFT_FAILURE, "softFailures", "reported failures", "{} reports failure", "reports failure"),
+    Harm.REPORTED,
     "soft_",
 )
+
+
+def _is_of_tool(subject: str) -> bool:
+    """Whether there may be another way; without an answer of the model there is none."""
+    return subjects.parse(subject).act == subjects.TOOL_CALL
 
 
 def _thin(context: Context, window: Interval, settled: Collection[str | None]) -> Iterator[Reading]:
@@ -246,7 +252,12 @@ def _has_errors(now: Counts) -> bool:
 
 
 def _finding(
-    builder: Builder, kind: _Kind, reading: Reading, history: Baseline, verdict: _Verdict
+    builder: Builder,
+    kind: _Kind,
+    reading: Reading,
+    history: Baseline,
+    verdict: _Verdict,
+    touched: Touched,
 ) -> Finding:
     now, exposure = reading.now, verdict.exposure
     is_upstream = subjects.parse(reading.subject).act == subjects.UPSTREAM
@@ -259,7 +270,7 @@ def _finding(
         replace(verdict.judgement, hours=_charted(history, exposure)),
         examples,
         severity=verdict.severity,
-        impact=exposure.share,
+        touched=touched,
         title=kind.title.format(name),
         description=(
             f"{name} {kind.verb} {verdict.how_often}: {now.k} {kind.counted} in the last"

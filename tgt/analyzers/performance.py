@@ -20,19 +20,23 @@ from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of
 from tgt.analyzers.shift import Shift, Values, shifted
 from tgt.analyzers.signals import LATENCY
+from tgt.analyzers.touched import harm_of
 from tgt.config import Settings
 from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CALLS = 20
 MIN_TAIL_CALLS = 60
 MIN_TAIL_CONVERSATIONS = 3
 MIN_BASELINE_CALLS = 200
+SLIGHT_MS, SLIGHT_SHARE = 500, 0.05
+"""Less than so much more a call, and than this share of the time of its conversations, is slight.
+"""
 WINDOWS_H = (2, 4)
 """Longer windows beside the run's own: a rare tool, or the slow tail, needs more calls."""
 PRIOR = 0.005
@@ -112,12 +116,24 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
         return None
     high, critical = threshold * 1.3, threshold * 4 / 3
     severity = severity_of(values.times_usual, high=high, critical=critical)
+    if _is_slight(builder, values):
+        severity = Severity.LOW
+    touched = best.touched(builder, harm_of(values.extra_ms / 1000 * best.calls_each))
     return builder.deferred(
-        lambda: _finding(builder, values, best, severity),
+        lambda: _finding(builder, values, best, severity, touched),
         confidence=best.confidence,
         severity=severity,
-        impact=min(1.0, best.share),
+        touched=touched,
     )
+
+
+def _is_slight(builder: Builder, values: Values) -> bool:
+    """Whether hardly anybody would notice, for all that it is a multiple of what is usual."""
+    if values.extra_ms >= SLIGHT_MS:
+        return False
+    snapshot, subject = builder.context.snapshot, builder.subject
+    spent = snapshot.time_spent(LATENCY, subject, builder.window)
+    return spent.events * values.extra_ms < SLIGHT_SHARE * spent.ms
 
 
 def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
@@ -127,14 +143,16 @@ def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
     return {hour: each for hour, each in history.items() if hour in hours}
 
 
-def _finding(builder: Builder, values: Values, shift: Shift, severity: Severity) -> Finding:
+def _finding(
+    builder: Builder, values: Values, shift: Shift, severity: Severity, touched: Touched
+) -> Finding:
     name, usual = subjects.label(builder.subject), milliseconds(values.usual_p95)
     which = "All calls are slower" if shift.route == "all" else "The slow calls are slower"
     return builder.finding(
         shift,
         builder.examples(LATENCY, beyond=shift.line),
         severity=severity,
-        impact=min(1.0, shift.share),
+        touched=touched,
         title=f"{name} has become slow",
         description=(
             f"The p95 latency of {name} is {milliseconds(values.p95)}, {values.times_usual:.1f}"
@@ -156,4 +174,5 @@ def _finding(builder: Builder, values: Values, shift: Shift, severity: Severity)
         acceptance=(
             f"The p95 latency of {name} is below {milliseconds(shift.measure.limit)} over 24 hours",
         ),
+        details={"extraMs": values.extra_ms},
     )

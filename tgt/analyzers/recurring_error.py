@@ -20,10 +20,11 @@ from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import LONGEST_TEXT, Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.analyzers.signals import CALL, USED
+from tgt.analyzers.touched import Harm, harm_of
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Recurrence
-from tgt.events import Interval, from_us
+from tgt.events import HOUR_US, Interval, from_us, to_us
 from tgt.outcome import Abstention
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
 from tgt.tasks.criterion import Criterion, Tally
@@ -40,6 +41,7 @@ MANY_CONVERSATIONS = 10
 NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
 """Families that say nothing about what is wrong with the agent's surroundings."""
 _LOOKED_AROUND = "another file in each conversation, and soon another way: looking around"
+_DAY_US = 24 * HOUR_US
 _DAY = "%Y-%m-%d at %H:%M"
 
 DAYS = options.whole(
@@ -110,7 +112,7 @@ class RecurringErrorAnalyzer:
             ),
             Examples(each.samples, counted.median_us, used),
             severity=severity(each),
-            impact=many / used,
+            touched=builder.touched(many, _harm(each), per_day=many / _days(each, window)),
             title=f"{tool} fails again and again: {in_a_title(each.text)}",
             description=(
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"
@@ -160,6 +162,17 @@ def shortened(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{text[: LONGEST_TEXT - 12].rstrip()}… ({digest})"
+
+
+def _days(each: Recurrence, window: Interval) -> float:
+    """How many days of the window it has been there: one at least."""
+    return max(1.0, (to_us(window.end) - each.counted.first_us) / _DAY_US)
+
+
+def _harm(each: Recurrence) -> float:
+    """By the time that it cost, up to that of a call that failed for good."""
+    seconds = each.cost.seconds
+    return Harm.FAILED if seconds is None else min(Harm.FAILED, harm_of(seconds))
 
 
 def severity(each: Recurrence) -> Severity:

@@ -17,6 +17,7 @@ from tgt.analyzers.figures import Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
 from tgt.analyzers.loops import MIN_CALLS, loops, minutes
 from tgt.analyzers.signals import USED
+from tgt.analyzers.touched import harm_of, times_a_day
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Repetition, Run
@@ -85,14 +86,20 @@ class RetryLoopAnalyzer:
         calls = sum(run.calls for run in runs)
         partner = subjects.label(worst.partner) if worst.partner else ""
         both = f"{tool} and {partner}" if partner else tool
-        return Builder(self, context, subject, context.window).finding(
+        builder = Builder(self, context, subject, context.window)
+        conversations = len({run.conversation for run in runs})
+        return builder.finding(
             Judgement(
                 Measure("calls_in_vain", Unit.COUNT, worst.calls, threshold=least, op="<"),
                 confidence(calls, least),
             ),
             Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(runs)),
             severity=severity_of(worst.calls, high=10, critical=20),
-            impact=min(1.0, calls / 100),
+            touched=builder.touched(
+                conversations,
+                harm_of(60 * minutes(worst)),
+                per_day=times_a_day(conversations, context.window),
+            ),
             title=f"{both} {_WORDS[worst.kind]}{_which(worst)}",
             description=(
                 f"In one conversation{_where(worst)} there were {worst.calls} calls of {both}"
@@ -117,7 +124,7 @@ class RetryLoopAnalyzer:
                 "calls": calls,
                 "minutes": sum(minutes(run) for run in runs),
                 "tokens": sum(run.tokens for run in runs),
-                "conversations": len({run.conversation for run in runs}),
+                "conversations": conversations,
                 "services": sorted({run.service for run in runs if run.service}),
                 "template": worst.error,
                 "others": [

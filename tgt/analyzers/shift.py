@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tgt.analyzers.builder import Builder
 from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
-from tgt.engine.protocol import Signal
+from tgt.analyzers.touched import touched_events
+from tgt.engine.protocol import Counts, Signal
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
+from tgt.tasks.card import Touched
 
 MEDIAN, TAIL = 0.5, 0.95
+TAIL_WEIGHT = 1 / 3
+"""A second more in one call of twenty weighs as much as a third of a second more in each."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class Values:
         return quantile(self.before, TAIL)
 
     @property
+    def extra_ms(self) -> float:
+        """How much longer a call takes: the median one, or the slow ones as far as they weigh."""
+        median = quantile(self.now, MEDIAN) - quantile(self.before, MEDIAN)
+        return max(median, (self.p95 - self.usual_p95) * TAIL_WEIGHT)
+
+    @property
     def times_usual(self) -> float:
         return self.p95 / self.usual_p95
 
@@ -58,6 +68,22 @@ class Shift(Judgement):
     route: str = ""
     line: float = 0.0
     share: float = 0.0
+    beyond: Counts = field(default_factory=Counts)
+    """Those of them in the last hours."""
+
+    @property
+    def calls_each(self) -> float:
+        """How many values there are in a conversation."""
+        return self.beyond.n / self.beyond.units if self.beyond.units else 1.0
+
+    def touched(self, builder: Builder, harm: float) -> Touched:
+        """The conversations with a value beyond the line; of those of which only the last hours are
+        known there are as many in the others."""
+        told = self.beyond
+        if told.by_event or not told.n:
+            context, window = builder.context, builder.window
+            return touched_events(context, window, self.share * self.n, harm)
+        return builder.touched(told.bad_units * max(1.0, self.n / told.n), harm)
 
 
 def shifted(
@@ -128,4 +154,5 @@ def shifted(
         route=route,
         line=line,
         share=k / n,
+        beyond=beyond,
     )

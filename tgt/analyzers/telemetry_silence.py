@@ -13,6 +13,7 @@ from tgt.analyzers.criteria import GONE, HOURS
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Judgement
 from tgt.analyzers.silence import DAYS, UNLIKELY, WINDOWS_H, Past, past_of
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.services import is_agent
@@ -111,7 +112,7 @@ class TelemetrySilenceAnalyzer:
             ),
             Examples(),
             severity=Severity.HIGH,
-            impact=1.0,
+            touched=builder.touched_as_missing(past.mean, Harm.LOST),
             title=f"{name} is silent",
             description=(
                 f"There is no event of {name} in the last {length}. At this time of the"

@@ -21,13 +21,14 @@ from tgt.analyzers.criteria import ANSWERS, CALLS, TAIL, beyond, fact
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
 from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 THRESHOLD, HIGH, CRITICAL = 2.0, 2.5, 3.0
@@ -208,11 +209,12 @@ def _judge(
     if best is None:
         return None
     severity = severity_of(ratio, high=HIGH, critical=CRITICAL)
+    touched = best.touched(builder, Harm.COSTS)
     return builder.deferred(
-        lambda: _finding(builder, values, best, kind, ratio, severity),
+        lambda: _finding(builder, values, best, kind, ratio, severity, touched),
         confidence=best.confidence,
         severity=severity,
-        impact=min(1.0, best.share),
+        touched=touched,
     )
 
 
@@ -272,7 +274,13 @@ def _measure(shift: Shift, values: Values, kind: Kind) -> tuple[Measure, dict[in
 
 
 def _finding(
-    builder: Builder, values: Values, shift: Shift, kind: Kind, ratio: float, severity: Severity
+    builder: Builder,
+    values: Values,
+    shift: Shift,
+    kind: Kind,
+    ratio: float,
+    severity: Severity,
+    touched: Touched,
 ) -> Finding:
     name, is_cache = subjects.label(builder.subject), kind is CACHE
     measure, hours = _measure(shift, values, kind)
@@ -297,7 +305,7 @@ def _finding(
         replace(shift, measure=measure, hours=hours),
         builder.examples(kind.signal, beyond=shift.line),
         severity=severity,
-        impact=min(1.0, shift.share),
+        touched=touched,
         title=title,
         description=words,
         fix=Fix(approach="save_tokens", changes=kind.changes, effort="2 hours"),
@@ -337,7 +345,7 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
         ),
         examples,
         severity=Severity.MEDIUM,
-        impact=share,
+        touched=builder.touched(examples.conversations, Harm.COSTS),
         title=f"Results of {name} are most of what goes into the context",
         description=(
             f"{n} results of {name} are {percent(share)} of the {whole / 1e6:.1f} MB that all tools"

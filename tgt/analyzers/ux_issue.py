@@ -27,10 +27,11 @@ from tgt.analyzers.judgements import (
     share_risen,
 )
 from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, LONG_WAIT, long_waits
+from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
-from tgt.tasks.card import Finding, Fix, Severity, TaskType
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 10
@@ -57,6 +58,7 @@ class _Question:
     high: float
     critical: float
     title: str
+    harm: float
     what: str
     changes: tuple[str, ...]
     is_relative: bool = False
@@ -76,6 +78,7 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
             abort * 3 / 2,
             abort * 7 / 4,
             "Conversations are given up",
+            Harm.LOST,
             "ended without an answer that finished, or were cancelled",
             (
                 "Read three of the conversations from the last event backwards: what was awaited?",
@@ -90,6 +93,7 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
             above(0.30),
             NEVER,
             "Users wait long for an answer",
+            Harm.FAILED,
             f"had a wait of more than {wait:g} seconds",
             (
                 "See which step takes the time: the model, one tool, or many rounds of tools",
@@ -105,6 +109,7 @@ def questions(settings: Settings) -> tuple[_Question, ...]:
             above(0.40),
             NEVER,
             "Conversations are full of errors",
+            Harm.HEAVY,
             "had errors in more than 30% of their events",
             (
                 "Look at which errors are repeated within one conversation",
@@ -185,11 +190,12 @@ class UxIssueAnalyzer:
         told, share = judgement, reading.now.k / reading.now.n
         severity = severity_of(share, high=question.high, critical=question.critical)
         builder = Builder(self, context, reading.subject, reading.window)
+        touched = builder.touched(reading.now.k, question.harm, every=reading.now.n)
         return builder.deferred(
-            lambda: _finding(builder, question, reading, told, severity),
+            lambda: _finding(builder, question, reading, told, severity, touched),
             confidence=judgement.confidence,
             severity=severity,
-            impact=share,
+            touched=touched,
         )
 
 
@@ -199,6 +205,7 @@ def _finding(
     reading: Reading,
     judgement: Judgement,
     severity: Severity,
+    touched: Touched,
 ) -> Finding:
     now, limit = reading.now, percent(judgement.measure.threshold)
     share = now.k / now.n
@@ -207,7 +214,7 @@ def _finding(
         judgement,
         builder.examples(question.signal),
         severity=severity,
-        impact=share,
+        touched=touched,
         title=question.title,
         description=(
             f"{now.k} of {now.n} conversations ({percent(share)}) that ended in the last"

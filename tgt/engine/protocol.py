@@ -117,6 +117,16 @@ class DistributionReading:
 
 
 @dataclass(frozen=True)
+class TimeSpent:
+    """The time of some conversations together, and how many ``events`` of a population are in
+    them."""
+
+    events: int = 0
+    conversations: int = 0
+    ms: float = 0.0
+
+
+@dataclass(frozen=True)
 class Examples:
     """Counted events of a subject: some to show, their median time in microseconds, and in how
     many conversations of the window the subject's population was. ``services`` says in how many
@@ -196,6 +206,12 @@ class Snapshot(Protocol):
     def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
         """Of the values of one subject, how many exceed a line; each conversation is one unit. Of
         a longer window only its last hours may be looked at."""
+        ...
+
+    def time_spent(self, signal: Signal, subject: str, window: Interval) -> TimeSpent:
+        """The time of the conversations with a value of one subject, each from the beginning of its
+        first event to the end of its last, as far as these lie in the window. Of a longer window
+        only its last hours may be looked at."""
         ...
 
     def examples(

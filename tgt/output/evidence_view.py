@@ -114,6 +114,18 @@ def measured(task: Card) -> Iterator[tuple[str, str]]:
             yield label, f"{told}, {exact} the usual"
         else:
             yield label, told
+    if touched := _touched({**details, **task.mapping("now")}):
+        yield "Touches", touched
+
+
+def _touched(numbers: Mapping[str, Any]) -> str:
+    """How many suffer, as far as the last run could tell."""
+    many, share = (words.number(numbers.get(key)) for key in ("touchedPerDay", "touchedShare"))
+    if many is None or many < 0:
+        return ""
+    of_all = "" if share is None else f", {words.small_percent(share)} of all"
+    what = "events" if numbers.get("touchedUnit") == "events" else "conversations"
+    return f"{words.about(many, what)}{of_all}"
 
 
 def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

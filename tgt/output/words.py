@@ -72,6 +72,22 @@ def percent(share: float) -> str:
     return f"{text.removesuffix('.0')}%"
 
 
+def small_percent(share: float) -> str:
+    """A share of which it is enough to know that it is small."""
+    return "under 0.1%" if 0 < share < 0.001 else percent(share)  # noqa: PLR2004 a tenth of a percent
+
+
+def about(per_day: float, what: str) -> str:
+    """A rate that nobody knows exactly: ``about 40 conversations a day``; what is rarer is told by
+    the week."""
+    many, per = (per_day, "day") if per_day >= 1 else (7 * per_day, "week")
+    if many < 1:
+        return f"fewer than one of the {what} a week"
+    rounded = round(many, 1 - math.floor(math.log10(many)))
+    told = what.removesuffix("s") if round(rounded) == 1 else what
+    return f"about {count(rounded)} {told} a {per}"
+
+
 def confidence(probability: float) -> str:
     """A probability in [0, 1]; never rounded up to a certainty that nobody has."""
     return ">99%" if probability >= 0.995 else percent(probability)  # noqa: PLR2004 half a percent

@@ -37,6 +37,11 @@ class Severity(StrEnum):
         """3 for critical down to 0 for low."""
         return _SEVERITY_RANK[self]
 
+    @property
+    def less(self) -> Severity:
+        """One step less, down to low."""
+        return next((each for each in Severity if each.rank == self.rank - 1), Severity.LOW)
+
 
 _SEVERITY_RANK = {
     Severity.CRITICAL: 3,
@@ -44,12 +49,12 @@ _SEVERITY_RANK = {
     Severity.MEDIUM: 1,
     Severity.LOW: 0,
 }
-_SEVERITY_WEIGHT = {
-    Severity.CRITICAL: 75.0,
-    Severity.HIGH: 55.0,
-    Severity.MEDIUM: 35.0,
-    Severity.LOW: 15.0,
-}
+MOST_BY_SEVERITY, MOST_BY_TOUCHED = 36.0, 64.0
+"""How much of a priority the severity makes up at most, and how many suffer."""
+_DECADES = 6
+"""From a tenth of a conversation a day to a hundred thousand."""
+FEW = 0.01
+"""A problem that touches a smaller share of the conversations is one step less severe."""
 
 
 class Status(StrEnum):
@@ -109,11 +114,36 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Touched:
+    """How many conversations a day suffer, and which ``share`` of all of the same time that is,
+    where it is known. ``by_event``: there are no conversations, and events stand in for them.
+
+    ``harm`` is how much one of them suffers: 1 if it came to nothing, close to 0 if nobody need
+    have noticed.
+    """
+
+    per_day: float
+    share: float | None = None
+    harm: float = 1.0
+    by_event: bool = False
+
+    @property
+    def is_few(self) -> bool:
+        """Whether hardly anybody is touched. Of fewer than 100 conversations one is no longer few;
+        how many people stand behind events nobody knows."""
+        return self.share is not None and self.share < FEW and not self.by_event
+
+    def lessened(self, severity: Severity) -> Severity:
+        """A severity, or one step less where few are touched."""
+        return severity.less if self.is_few else severity
+
+
+@dataclass(frozen=True)
 class Finding:
     """A problem seen in one window.
 
-    ``type`` is a TaskType, or a word of an analyzer that is no part of tgt. ``confidence`` and
-    ``impact`` are in [0, 1]; ``impact`` is the share of the window's traffic that suffers.
+    ``type`` is a TaskType, or a word of an analyzer that is no part of tgt. ``confidence`` is in
+    [0, 1].
     ``centre`` is the median time of the events that count against the subject: the ledger asks it
     whether a problem came after its card was completed. ``examples`` are the events of the samples,
     whose texts are read only when a card is written: what was asked if it ``shows_asked``, else
@@ -132,7 +162,7 @@ class Finding:
     fix: Fix
     acceptance: tuple[str, ...]
     confidence: float
-    impact: float
+    touched: Touched
     centre: datetime | None = None
     related_events: tuple[str, ...] = ()
     examples: tuple[Sample, ...] = ()
@@ -149,7 +179,7 @@ class Finding:
 
     @property
     def priority(self) -> int:
-        return priority(self.severity, self.confidence, self.impact)
+        return priority(self.severity, self.confidence, self.touched)
 
 
 def fingerprint(task_type: str, subject: str) -> str:
@@ -159,9 +189,13 @@ def fingerprint(task_type: str, subject: str) -> str:
     return hashlib.sha256(f"{task_type}\0{subject}".encode()).hexdigest()[:16]
 
 
-def priority(severity: Severity, confidence: float, impact: float) -> int:
-    """0-100: severity sets the band, impact moves within it, confidence scales the whole."""
-    score = (_SEVERITY_WEIGHT[severity] + 25.0 * min(max(impact, 0.0), 1.0)) * confidence
+def priority(severity: Severity, confidence: float, touched: Touched) -> int:
+    """0-100: how severe it is and how many suffer (ten times as many are always as much more), as
+    far as it is sure. What hardly harms anybody counts less in both."""
+    harm = min(max(touched.harm, 0.0), 1.0)
+    many = math.log10(1 + 10 * max(touched.per_day, 0.0) * harm) / _DECADES
+    severe = severity.rank / Severity.CRITICAL.rank * math.sqrt(harm)
+    score = (MOST_BY_SEVERITY * severe + MOST_BY_TOUCHED * min(many, 1.0)) * confidence
     return max(0, min(100, round(score)))
 
 
@@ -327,6 +361,7 @@ def measured(finding: Finding, at: datetime) -> dict[str, Any]:
         "priority": finding.priority,
         "severity": str(finding.severity),
         "history": list(details.get("history", ())),
+        **{key: details[key] for key in ("touchedPerDay", "touchedShare") if key in details},
         "at": format_time(at),
     }
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from engine.conformance.worlds import Event
 
-from tgt.engine.protocol import Counts, Signal
+from tgt.engine.protocol import Counts, Signal, TimeSpent
 from tgt.events import HOUR_US, Interval, to_us
 from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
@@ -112,6 +112,17 @@ class Reference:
             question.signal, question.where, lambda e: (question.value(e) or 0) > line
         )
         return _counted(slower, of, lambda _: 0, is_past=True)
+
+    def time_spent(self, question: Question, subject: str) -> TimeSpent:
+        events = [e for e in self.inside(self.window) if e.get("conv_id")]
+        of = self._by_subject(question, _with_value(question, events)).get(subject, [])
+        inside, start = _grouped(events, lambda e: e["conv_id"]), to_us(self.window.start)
+        times = [
+            max(e["us"] for e in inside[c])
+            - min(max(start, e["us"] - 1000 * (e.get("elapsed_ms") or 0)) for e in inside[c])
+            for c in {e["conv_id"] for e in of}
+        ]
+        return TimeSpent(len(of), len(times), sum(times) / 1000)
 
     # --- conversations ---------------------------------------------------------------------------
 

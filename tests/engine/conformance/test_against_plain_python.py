@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -118,6 +119,10 @@ def _check(asked: Answers, reference: Reference) -> None:
     for subject in asked.values(LATENCY):
         counts = asked.snapshot.beyond(LATENCY, subject, asked.window, 100)
         assert counts == reference.beyond(LATENCIES, subject, 100)
+        spent = asked.snapshot.time_spent(LATENCY, subject, asked.window)
+        expected = reference.time_spent(LATENCIES, subject)
+        assert replace(spent, ms=0) == replace(expected, ms=0)
+        assert spent.ms == pytest.approx(expected.ms)
 
 
 def _check_shares(

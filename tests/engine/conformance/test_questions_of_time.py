@@ -21,7 +21,7 @@ from engine.conformance.worlds import (
     message,
 )
 
-from tgt.engine.protocol import Counts
+from tgt.engine.protocol import Counts, TimeSpent
 from tgt.events import HOUR_US, Interval, to_us
 
 pytestmark = every_engine
@@ -60,6 +60,7 @@ def _everything(asked: Answers) -> object:
         asked.values(LATENCY, 4),
         asked.snapshot.distribution_history(LATENCY, "tool_call/grep", asked.window),
         asked.snapshot.beyond(LATENCY, "tool_call/grep", asked.window, 50),
+        asked.snapshot.time_spent(LATENCY, "tool_call/grep", asked.window),
         [
             (sample.at, sample.values)
             for signal in (USE, ABORTED)
@@ -118,6 +119,7 @@ def test_of_nothing_there_are_no_answers_and_no_failures(engine: Engine) -> None
         assert asked.values(LATENCY) == {}
         assert asked.snapshot.distribution_history(LATENCY, "x", asked.window) == {}
         assert asked.snapshot.beyond(LATENCY, "x", asked.window, 1) == Counts()
+        assert asked.snapshot.time_spent(LATENCY, "x", asked.window) == TimeSpent()
         assert asked.examples(USE, "x").samples == ()
         assert asked.examples(USE, "x").median_us is None
         coverage = asked.snapshot.coverage

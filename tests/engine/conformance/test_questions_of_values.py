@@ -9,13 +9,14 @@ from engine.conformance.worlds import (
     END,
     LATENCY,
     Engine,
+    answer,
     call,
     event,
     every_engine,
     message,
 )
 
-from tgt.engine.protocol import Signal
+from tgt.engine.protocol import Signal, TimeSpent
 from tgt.events import HOUR_US, to_us
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
@@ -121,6 +122,28 @@ def test_each_conversation_is_one_unit_of_what_lies_beyond(engine: Engine) -> No
     with engine.asked(*world, minutes=120) as asked:
         counts = asked.snapshot.beyond(LATENCY, GREP, asked.window, 5)
         assert (counts.n, counts.units, counts.bad_units) == (3, 1, 1)
+
+
+def test_the_time_of_conversations_is_from_their_first_event_in_the_window_to_the_last(
+    engine: Engine,
+) -> None:
+    world = [
+        message(50, "c"),
+        call(40, "c", elapsed_ms=60_000),
+        call(39, "c", elapsed_ms=1000),
+        answer(30, "c"),
+        call(25, "short", elapsed_ms=500),
+        *(event(70, "began before"), call(59, "began before", elapsed_ms=120_000)),
+        event(49, "began before"),
+        *(call(20, "has no value", failed=True, elapsed_ms=9.0), event(10, "has no value")),
+        call(5, elapsed_ms=7.0),
+        *(call(5, "another", "sed", elapsed_ms=7.0), event(1, "another")),
+    ]
+    with engine.asked(*world) as asked:
+        spent = asked.snapshot.time_spent(LATENCY, GREP, asked.window)
+        assert (spent.events, spent.conversations) == (4, 3)
+        assert spent.ms == pytest.approx(20 * 60_000 + 500 + 11 * 60_000)
+        assert asked.snapshot.time_spent(LATENCY, "other", asked.window) == TimeSpent()
 
 
 def test_values_are_told_apart_by_service_where_there_are_several(engine: Engine) -> None:

@@ -13,6 +13,7 @@ from tgt.analyzers.judgements import Judgement
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
 from tgt.analyzers.silence import UNLIKELY, WINDOWS_H, past_of
+from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import Examples
 from tgt.events import Interval
 from tgt.outcome import Abstention
@@ -75,4 +76,5 @@ class Absence(Question):
         )
         usual = f"about {past.mean:.0f} conversations at this time"
         said = Said("no event", usual, tolerated, f"Nothing of {asked.label} was seen")
-        return asked.finding(judgement, said, impact=1.0, examples=Examples())
+        touched = asked.builder.touched_as_missing(past.mean, Harm.FAILED)
+        return asked.finding(judgement, said, touched=touched, examples=Examples())

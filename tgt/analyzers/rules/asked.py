@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from tgt import subjects
 from tgt.analyzers.base import Analyzer, Context
@@ -22,7 +23,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.rules.rule import Rule
 from tgt.rules.words import filled
-from tgt.tasks.card import Finding, Fix, TaskType
+from tgt.tasks.card import Finding, Fix, TaskType, Touched
 
 _NOTHING = "not known"
 _LOOK = "Open the samples, and see what they have in common"
@@ -80,7 +81,7 @@ class Asked:
         judgement: Judgement,
         said: Said,
         *,
-        impact: float,
+        touched: Touched,
         beyond: float | None = None,
         examples: Examples | None = None,
     ) -> Finding:
@@ -88,19 +89,20 @@ class Asked:
 
         def make() -> Finding:
             found = examples or self.builder.examples(self.signal, beyond=beyond)
-            return self._worded(judgement, said, impact, found, beyond)
+            return self._worded(judgement, said, touched, found, beyond)
 
         made = self.builder.deferred(
-            make, confidence=judgement.confidence, severity=self.rule.severity, impact=impact
+            make, confidence=judgement.confidence, severity=self.rule.severity, touched=touched
         )
-        problem = self.problem
-        return then(made, lambda whole: replace(whole, subject=problem), subject=problem)
+        # Whoever wrote the rule said how severe it is.
+        facts: dict[str, Any] = {"subject": self.problem, "severity": self.rule.severity}
+        return then(made, lambda whole: replace(whole, **facts), **facts)
 
     def _worded(
         self,
         judgement: Judgement,
         said: Said,
-        impact: float,
+        touched: Touched,
         examples: Examples,
         beyond: float | None,
     ) -> Finding:
@@ -117,7 +119,7 @@ class Asked:
             judgement,
             examples,
             severity=rule.severity,
-            impact=min(1.0, impact),
+            touched=touched,
             title=filled(rule.title, words),
             description=(
                 f"The rule {rule.name} asks {_asks(rule)}. {said.happened} in the last"

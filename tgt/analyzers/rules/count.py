@@ -10,6 +10,7 @@ from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped, of_conversations
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
+from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import Reading
 from tgt.events import Interval
 from tgt.outcome import Abstention
@@ -47,4 +48,4 @@ class Count(Question):
         )
         where = f" in {now.bad_conversations} conversations" if now.bad_conversations else ""
         said = Said(str(now.k), None, f"{line:g}", f"{now.k} events of {asked.label} count{where}")
-        return asked.finding(judgement, said, impact=now.k / now.n)
+        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))

@@ -14,6 +14,7 @@ from tgt.analyzers.judgements import capped
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
 from tgt.analyzers.shift import TAIL, Shift, Values, quantile, shifted
+from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import DistributionReading
 from tgt.events import Interval
 from tgt.outcome import Abstention
@@ -63,7 +64,8 @@ class P95(Question):
             f"{measure.times:g} × usual" if measure.times else self._text(measure.threshold),
             f"{n} values of {asked.label} have this p95",
         )
-        return asked.finding(judged, said, impact=judged.share, beyond=judged.line)
+        touched = judged.touched(asked.builder, Harm.FAILED)
+        return asked.finding(judged, said, touched=touched, beyond=judged.line)
 
     def _text(self, value: float) -> str:
         if self._unit is Unit.MS:
@@ -116,6 +118,7 @@ class P95(Question):
             hours={hour: quantile(each, TAIL) for hour, each in history.items()},
             line=line,
             share=k / n,
+            beyond=counts,
         )
 
     def _risen(

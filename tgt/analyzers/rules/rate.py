@@ -16,6 +16,7 @@ from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
+from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import Counts, Reading
 from tgt.events import HOUR_US, Interval, to_us
 from tgt.outcome import Abstention
@@ -104,7 +105,7 @@ class Rate(Question):
             measure.threshold_text,
             f"{now.k} events of {asked.label} count, in {now.bad_conversations} conversations,",
         )
-        return asked.finding(judgement, said, impact=now.k / now.n)
+        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
 
 
 def _counted(counts: Counts | float, *, by_event: bool) -> float:

@@ -15,6 +15,7 @@ from tgt.analyzers.figures import percent
 from tgt.analyzers.judgements import Judgement, share_above
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
+from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import Counts, Reading
 from tgt.events import Interval
 from tgt.outcome import Abstention
@@ -70,7 +71,7 @@ class Share(Question):
             f"{now.k} of {now.n} events of {asked.label} count, in {now.bad_conversations}"
             " conversations,",
         )
-        return asked.finding(judgement, said, impact=share)
+        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
 
     def _above(self, asked: Asked, reading: Reading) -> Judgement | None:
         line = self.rule.more_than or 0.0

@@ -30,6 +30,7 @@ from tgt.engine.protocol import (
     Of,
     Reading,
     Signal,
+    TimeSpent,
 )
 from tgt.engine.sequences import Recurrence, Run
 from tgt.engine.services import are_told_apart
@@ -460,6 +461,21 @@ class DuckDBSnapshot:
             subject=subject,
         )[0]
         return counts_of(row) if row[0] is not None else Counts()
+
+    def time_spent(self, signal: Signal, subject: str, window: Interval) -> TimeSpent:
+        start = to_us(window.start)
+        inside = f"FROM recent WHERE w = {self._number} AND us > {start} AND conv_id IS NOT NULL"
+        begun = f"greatest(us - 1000 * coalesce(elapsed_ms, 0), {start})"
+        row = self._db.run(
+            f"WITH mine AS MATERIALIZED (SELECT conv_id, count(*) AS n {inside}"
+            f" AND ({signal.where}) AND ({signal.value}) > 0"
+            f" AND {self._called(signal)} = $subject GROUP BY conv_id)"
+            " SELECT coalesce(sum(n), 0)::BIGINT, count(*), coalesce(sum(ms), 0)::DOUBLE FROM mine"
+            f" JOIN (SELECT conv_id, (max(us) - min({begun})) / 1000 AS ms {inside}"
+            " AND conv_id IN (SELECT conv_id FROM mine) GROUP BY conv_id) USING (conv_id)",
+            subject=subject,
+        )[0]
+        return TimeSpent(*row)
 
     def _called(self, signal: Signal) -> str:
         """SQL for the name of an event's subject."""

@@ -62,7 +62,7 @@ def _finding(analyzer: RepeatedCalls, context: Context, tool: str, reading: Read
         ),
         builder.examples(IDENTICAL),
         severity=severity_of(each, high=10, critical=20),
-        impact=min(1.0, each / 20),
+        touched=builder.touched_by(now, 0.5),
         title=f"{name} is called again and again",
         description=(
             f"{name} was called {now.n} times with the same arguments in {now.bad_conversations}"
