@@ -138,6 +138,9 @@ def _run_killed(logs: Path, cache: Path, point: str) -> subprocess.CompletedProc
     )
 
 
+ENDS = ("before the end", "after the end")
+
+
 def _points(logs: Path, cache: Path, share: int) -> list[str]:
     """Some points of an ingest at which it may be killed, the first of them after the opening."""
     done = _run_killed(logs, cache, "never")
@@ -145,11 +148,11 @@ def _points(logs: Path, cache: Path, share: int) -> list[str]:
     shutil.rmtree(cache)
     count = int(done.stdout)
     step = max(1, count // share)
-    return [*map(str, range(step, count, step)), "before the end", "after the end"]
+    return [*map(str, range(step, count, step))]
 
 
-def _killed_everywhere(logs: Path, cache: Path, share: int) -> None:
-    for point in _points(logs, cache, share):
+def _killed_at(logs: Path, cache: Path, *points: str) -> None:
+    for point in points:
         assert _run_killed(logs, cache, point).returncode == -signal.SIGKILL, point
         assert _held(logs, cache, writable=False) == _expected(), point
         assert _held(logs, cache) == _expected(), point
@@ -157,12 +160,12 @@ def _killed_everywhere(logs: Path, cache: Path, share: int) -> None:
 
 
 def test_after_a_run_that_was_killed_the_next_is_right(logs: Path, cache: Path) -> None:
-    _killed_everywhere(logs, cache, 2)
+    _killed_at(logs, cache, *_points(logs, cache, 2), *ENDS)
 
 
 @pytest.mark.slow
 def test_wherever_it_was_killed(logs: Path, cache: Path) -> None:
-    _killed_everywhere(logs, cache, 20)
+    _killed_at(logs, cache, *_points(logs, cache, 9))
 
 
 def test_killed_while_it_added_to_what_was_there(logs: Path, cache: Path) -> None:
