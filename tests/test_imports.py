@@ -34,7 +34,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "work": (
         (
-            *("setup", "demo_sessions", "demo", "doctor", "backtest", "report", "survey"),
+            *("setup", "demo_sessions", "demo", "doctor", "backtest"),
+            *("gate", "judgeable", "report", "survey"),
             *("evidence", "cycle", "triage", "log", "schedule", "lookback", "marks"),
             *("notify", "watch"),
         ),

@@ -18,6 +18,8 @@ class ExitStatus(IntEnum):
     USAGE = 2
     NOT_FOUND = 3
     DEGRADED = 4
+    PROBLEM_FOUND = 10
+    TOO_LITTLE = 11
 
 
 class TgtError(Exception):

@@ -1,0 +1,218 @@
+"""What a CI job asks: since a time, is something that bad new, and is there enough to tell?
+
+It judges as a run does and writes nothing. A problem is new while no card covers it; that of a card
+which a run has saved or reopened since then is new as well, unless somebody has dismissed or
+completed it meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tgt import cycle
+from tgt.analyzers.registry import chosen
+from tgt.config import Settings
+from tgt.durations import spelt
+from tgt.engine.protocol import Progress
+from tgt.engine.registry import open_timeline, telemetry_of
+from tgt.events import Interval
+from tgt.judgeable import Verdict, nothing, too_little, verdicts
+from tgt.outcome import Abstention
+from tgt.store.journal import Journal
+from tgt.store.state_file import Sidecar
+from tgt.tasks import ledger
+from tgt.tasks.card import (
+    Card,
+    Severity,
+    finding_keys,
+    format_time,
+    parse_time,
+    severity_rank,
+)
+from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.state import SchedulerState
+
+_NO_LIMIT = 1_000_000
+
+
+class Outcome(StrEnum):
+    """FAILED: something that bad is new, whatever else could not be judged. UNKNOWN: nothing is,
+    and too little could be judged to say that all is well."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Change(StrEnum):
+    """Why a problem is new: NEW has no card, BACK would reopen one, SAVED has one that a run has
+    saved or reopened since."""
+
+    NEW = "new"
+    BACK = "back"
+    SAVED = "saved"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem that is new, as the card that it has or would have."""
+
+    change: Change
+    card: Card
+
+    @property
+    def rank(self) -> int:
+        return severity_rank(self.card.severity)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """``problems`` are the new ones that are bad enough, best first; ``milder`` are new, too, and
+    ``covered`` have a card. ``missing`` says why too little could be judged, if so."""
+
+    period: Interval
+    fail_on: Severity
+    events: int = 0
+    malformed_lines: int = 0
+    problems: tuple[Problem, ...] = ()
+    milder: int = 0
+    covered: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    abstained: tuple[Abstention, ...] = ()
+    missing: str = ""
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.problems:
+            return Outcome.FAILED
+        return Outcome.UNKNOWN if self.missing else Outcome.PASSED
+
+
+def gate(
+    settings: Settings,
+    now: datetime,
+    fail_on: Severity,
+    *,
+    progress: Progress | None = None,
+) -> Gate:
+    """What is new in the settings' window that ends ``now``. Raises TelemetryError or StoreError
+    if telemetry or cards cannot be read."""
+    state, unusable = Sidecar(settings.tasks_dir).read(())
+    # A gate stands alone: no quota holds anything back, and no analyzer is spared.
+    alone = settings.model_copy(update={"max_tasks": _NO_LIMIT, "max_per_hour": _NO_LIMIT})
+    memory = _Memory(alone, Journal(settings.tasks_dir), state, now)
+    window, telemetry, analyzers = memory.window, telemetry_of(settings), chosen(settings)
+    told = Gate(window, fail_on, warnings=telemetry.warnings, notices=unusable)
+    if not telemetry.may_reach(window.start - timedelta(days=settings.baseline_days)):
+        missing = _no_events(telemetry.last_written, now, "file was written")
+        told = replace(told, verdicts=nothing(analyzers), missing=missing)
+        return _told(told, memory.problems((), memory.cards(frozenset())))
+    incidents = cycle.incidents_of(memory.journal.each, settings, state, now)
+    with open_timeline(
+        settings, telemetry, analyzers.signals, window, progress=progress
+    ) as timeline:
+        snapshot = timeline.at(window)
+        judged = cycle.judge(alone, snapshot, incidents, {}, progress)
+        cards = memory.cards(frozenset(finding.fingerprint for finding in judged.sure))
+        judged = cycle.completed(alone, timeline, judged, cards, state, now)
+        decisions = cycle.decide(alone, judged, cards, state, now)
+        coverage = snapshot.coverage
+        if coverage.events:
+            every = tuple(verdicts(analyzers, timeline, snapshot, judged))
+            missing = too_little(every)
+        else:
+            every = nothing(analyzers)
+            missing = _no_events(coverage.newest, now, "was")
+        warnings = (*told.warnings, *timeline.warnings, *judged.warnings)
+        notices = (*told.notices, *coverage.notices, *judged.notices)
+        told = replace(
+            told,
+            events=coverage.events,
+            malformed_lines=coverage.malformed_lines,
+            covered=sum(not memory.is_new(decision) for decision in decisions),
+            verdicts=every,
+            missing=missing,
+            abstained=judged.abstained,
+            warnings=tuple(dict.fromkeys(map(settings.masked, warnings))),
+            notices=tuple(dict.fromkeys(map(settings.masked, notices))),
+        )
+        return _told(told, memory.problems(decisions, cards))
+
+
+def _told(told: Gate, problems: Sequence[Problem]) -> Gate:
+    """With the problems that are bad enough, best first."""
+    bad = [problem for problem in problems if problem.rank >= told.fail_on.rank]
+    bad.sort(key=lambda each: (-each.card.priority, -each.card.confidence, each.card.subject))
+    return replace(told, problems=tuple(bad), milder=len(problems) - len(bad))
+
+
+def _no_events(newest: datetime | None, now: datetime, was: str) -> str:
+    told = "no events since then"
+    if newest is None:
+        return f"{told}, nor before: tgt doctor and tgt sources say why"
+    return f"{told}; the newest {was} {spelt(now - newest)} before ({format_time(newest)})"
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What is remembered as of ``now``, and what of it came in the window."""
+
+    settings: Settings
+    journal: Journal
+    state: SchedulerState
+    now: datetime
+
+    @property
+    def window(self) -> Interval:
+        return cycle.window_of(self.settings, self.now)
+
+    def cards(self, found: frozenset[str]) -> Mapping[str, Card]:
+        """The cards, whole as far as they may be told; what was written later is not there yet."""
+        stored = self.journal.brief(lambda c: c.fingerprint in found or self._was_saved(c))
+        known = {
+            name: card
+            for name, card in stored.items()
+            if (card.time("generatedAt") or self.now) <= self.now
+        }
+        return ledger.overlay(known, self.state.sightings)
+
+    def problems(
+        self, decisions: Sequence[Decision], cards: Mapping[str, Card]
+    ) -> tuple[Problem, ...]:
+        """Those that are new, each once; of a card whose problem is not seen any more, as it was
+        when it was seen last."""
+        new: dict[str, Problem] = {}
+        for decision in decisions:
+            if self.is_new(decision) and decision.card is not None:
+                problem = self._problem(decision, decision.card)
+                new.setdefault(decision.finding.fingerprint, problem)
+        seen = {decision.finding.fingerprint for decision in decisions}
+        for card in cards.values():
+            if card.is_open and card.fingerprint not in seen and self._was_saved(card):
+                new.setdefault(card.fingerprint or card.id, Problem(Change.SAVED, card.current))
+        return tuple(new.values())
+
+    def is_new(self, decision: Decision) -> bool:
+        if decision.action in {Action.SAVE, Action.REOPEN}:
+            return True
+        card = decision.card
+        return card is not None and card.is_open and self._was_saved(card)
+
+    def _problem(self, decision: Decision, card: Card) -> Problem:
+        if decision.action is Action.SAVE:
+            return Problem(Change.NEW, card)
+        if decision.action is Action.REOPEN:
+            return Problem(Change.BACK, ledger.apply(decision, self.now) or card)
+        return Problem(Change.SAVED, card.changed(**finding_keys(decision.finding)))
+
+    def _was_saved(self, card: Card) -> bool:
+        """Whether a run has saved or reopened a card in the window."""
+        again = Card({"reopened": card.mapping("metadata").get("reopened")}).mapping("reopened")
+        moments = (card.time("savedAt") or card.time("generatedAt"), parse_time(again.get("at")))
+        start = self.window.start
+        return any(moment is not None and start < moment <= self.now for moment in moments)

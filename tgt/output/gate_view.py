@@ -1,0 +1,80 @@
+"""``tgt gate`` for people, and for the log of a job: what is new, or what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tgt.gate import Change, Gate, Outcome
+from tgt.output import text, words
+from tgt.output.gate_words import message, places
+from tgt.tasks.reference import Ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from tgt.gate import Problem
+
+_STYLES = {Outcome.PASSED: "bold green", Outcome.FAILED: "bold red", Outcome.UNKNOWN: "bold yellow"}
+_PROBLEMS, _SAMPLES, _ANALYZERS = 50, 1, 20
+_WHY = {Change.NEW: "no task yet", Change.BACK: "back", Change.SAVED: "saved by a run since then"}
+
+
+def gate(on: text.Screen, told: Gate, known: Iterable[str] = ()) -> str:
+    """The outcome; ``known`` are the ids of the journal, so that short ones are unambiguous."""
+    parts: list[RenderableType] = [text.styled(message(told), _STYLES[told.outcome])]
+    parts.append(Text(_counts(told), style="dim"))
+    ids = Ids(known)
+    for problem in told.problems[:_PROBLEMS]:
+        parts += [Text(), *_problem(problem, ids)]
+    if more := len(told.problems) - _PROBLEMS:
+        parts += [Text(), Text(f"and {more} more, with --json", style="dim")] if more > 0 else []
+    unjudged = [
+        each
+        for each in told.verdicts
+        if not each.is_judged and (each.failure or each.missing != told.missing)
+    ]
+    if unjudged and told.events:
+        parts += [Text(), Text(f"Could judge nothing: {len(unjudged)}", style="dim")]
+        rows = text.grid("dim", "dim")
+        for each in unjudged[:_ANALYZERS]:
+            rows.add_row(
+                text.styled(each.analyzer, limit=40),
+                text.styled(each.failure or each.missing, limit=200),
+            )
+        parts.append(text.indented(rows))
+    return text.render(on, *parts)
+
+
+def _counts(told: Gate) -> str:
+    able = sum(each.is_judged for each in told.verdicts)
+    counted = [words.plural(told.events, "event")]
+    if told.events:
+        analyzers = words.plural(len(told.verdicts), "analyzer")
+        counted.append(f"{able} of {analyzers} could judge")
+    if told.milder:
+        counted.append(f"{told.milder} new but less severe")
+    if told.covered:
+        counted.append(f"{words.plural(told.covered, 'problem')} that a task covers")
+    if told.malformed_lines:
+        counted.append(words.plural(told.malformed_lines, "malformed line"))
+    return ", ".join(counted)
+
+
+def _problem(problem: Problem, ids: Ids) -> Iterable[RenderableType]:
+    card = problem.card
+    head = text.severity(card.severity)
+    head.append("  ").append_text(text.styled(card.title, "bold", limit=200))
+    yield head
+    why = _WHY[problem.change]
+    if problem.change is not Change.NEW:
+        why += f" ({ids.short(card.id)})"
+    about = f"{card.subject}, confidence {words.confidence(card.confidence)}, {why}"
+    yield text.indented(text.styled(about, "dim", limit=300))
+    if told := card.text("description"):
+        yield text.indented(text.styled(told, limit=600))
+    for place in places(card.mapping("evidence").get("samples"))[:_SAMPLES]:
+        yield text.indented(text.styled(f"such as {place[0]}:{place[1]}", "dim", limit=400))
