@@ -52,6 +52,14 @@ def test_the_line_says_how_many_when_and_how(older: Older, told: str) -> None:
     assert told in no_events(60, older, END)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [(1, "minute,"), (2, "2 minutes,"), (1439, "1439 minutes,"), (1440, "24h,")],
+)
+def test_the_line_names_the_length_of_the_window(minutes: int, told: str) -> None:
+    assert no_events(minutes, Older(), END).startswith(f"Skipped: no events in the last {told}")
+
+
 @pytest.mark.parametrize("hours", [1.5, 5, 30, 100, 165])
 def test_the_command_that_is_named_shows_events(workplace: Workplace, hours: float) -> None:
     logs = workplace.path / ".forgekeeper/context_log"

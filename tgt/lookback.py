@@ -40,7 +40,8 @@ def just_after(event: datetime) -> str:
 
 def no_events(window_min: int, older: Older, now: datetime) -> str:
     """The one line about a window without events."""
-    last = f"{window_min} minutes" if window_min < _DAY else spelt(window_min * _MINUTE)
+    minutes = "minute" if window_min == 1 else f"{window_min} minutes"
+    last = minutes if window_min < _DAY else spelt(window_min * _MINUTE)
     told = f"Skipped: no events in the last {last}"
     if older.newest is None:
         return f"{told}, nor before: tgt doctor and tgt sources say why"
