@@ -20,6 +20,7 @@ from tgt.analyzers.figures import Measure, Unit, milliseconds, number
 from tgt.analyzers.judgements import Judgement, above, capped, severity_of, share_above
 from tgt.analyzers.masking import presentable
 from tgt.config import Settings
+from tgt.engine.compared import Part, Parts
 from tgt.engine.protocol import Counts, Coverage, Examples, Reading, Signal, TimeSpent
 from tgt.events import HOUR_US, Interval, Sample, to_us
 from tgt.outcome import Abstention
@@ -65,6 +66,15 @@ class Still:
 
     def affected(self, *_: Any) -> tuple[()]:
         return ()
+
+    def uses(self, *_: Any) -> tuple[()]:
+        return ()
+
+    def parts(self, *_: Any, **__: Any) -> Parts:
+        return {}
+
+    def course(self, *_: Any) -> dict[int, Part]:
+        return {}
 
     def runs(self, *_: Any) -> tuple[()]:
         return ()

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
+from tgt.engine.affected import Asked
+from tgt.engine.compared import Column, Part, Parts
 from tgt.engine.protocol import (
     Counts,
     Coverage,
@@ -61,6 +63,25 @@ class SummarySnapshot:
     def distribution_history(
         self, signal: Signal, subject: str, window: Interval
     ) -> Mapping[int, Histogram]:
+        return {}
+
+    def uses(self, period: Interval) -> tuple[()]:
+        return ()
+
+    def parts(
+        self,
+        asked: Asked,
+        period: Interval,
+        column: Column | None = None,
+        *,
+        among: str = "",
+        met: Collection[int] | None = None,
+    ) -> Parts:
+        return {}
+
+    def course(
+        self, asked: Asked, period: Interval, step: timedelta, among: str = ""
+    ) -> Mapping[int, Part]:
         return {}
 
     def runs(self, window: Interval, least: int) -> tuple[()]:
