@@ -66,6 +66,10 @@ def test_a_share_above_a_line(world: World, ask: Callable[..., RunReport]) -> No
         "high",
     )
     assert card.title == "read_file: 40.0%"
+    assert card.text("description") == (
+        "32 of 80 events of read_file (40.0%) count, in 16 conversations in the last 60 minutes,"
+        " says the rule mine: 20.0% is tolerated."
+    )
     assert card.mapping("suggestedFix")["changes"] == ["Look at read_file"]
     assert card.mapping("evidence")["threshold"] == "20.0%"
     assert len(card.mapping("evidence")["samples"]) == 3

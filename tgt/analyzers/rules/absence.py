@@ -75,6 +75,6 @@ class Absence(Question):
             },
         )
         usual = f"about {past.mean:.0f} conversations at this time"
-        said = Said("no event", usual, tolerated, f"Nothing of {asked.label} was seen")
+        said = Said("no event", usual, tolerated, f"There is no event of {asked.label}")
         touched = asked.builder.touched_as_missing(past.mean, Harm.FAILED)
         return asked.finding(judgement, said, touched=touched, examples=Examples())

@@ -37,7 +37,7 @@ class Said:
     usual: str | None
     limit: str
     happened: str
-    """What was counted, as the description says it."""
+    """What was counted and came of it, as the description begins."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ class Asked:
             touched=touched,
             title=filled(rule.title, words),
             description=(
-                f"The rule {rule.name} asks {_asks(rule)}. {said.happened} in the last"
-                f" {duration(self.window)}: {said.value}; {said.limit} is tolerated{usual}."
+                f"{said.happened} in the last {duration(self.window)}, says the rule {rule.name}:"
+                f" {said.limit} is tolerated{usual}."
             ),
             fix=Fix(approach=rule.name, changes=changes or (_LOOK,)),
-            acceptance=(f"What the rule {rule.name} asks of {label} is tolerable over 24 hours",),
+            acceptance=(f"The rule {rule.name} has nothing to say of {label} over 24 hours",),
             details={"rule": f"{rule.name}: {_asks(rule)}"},
             signal=self.signal,
             beyond=beyond,

@@ -62,7 +62,7 @@ class P95(Question):
             self._text(measure.value),
             None if measure.usual is None else self._text(measure.usual),
             f"{measure.times:g} × usual" if measure.times else self._text(measure.threshold),
-            f"{n} values of {asked.label} have this p95",
+            f"The p95 of {n} values of {asked.label} is {self._text(measure.value)}",
         )
         touched = judged.touched(asked.builder, Harm.FAILED)
         return asked.finding(judged, said, touched=touched, beyond=judged.line)

@@ -103,7 +103,7 @@ class Rate(Question):
             measure.current_text,
             None if measure.usual is None else f"{measure.usual:.3g} {noun} an hour",
             measure.threshold_text,
-            f"{now.k} events of {asked.label} count, in {now.bad_conversations} conversations,",
+            f"{now.k} events of {asked.label} count, in {measure.current_text},",
         )
         return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
 

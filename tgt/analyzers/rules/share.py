@@ -68,8 +68,8 @@ class Share(Question):
             percent(share),
             None if usual is None else percent(usual),
             judgement.measure.threshold_text,
-            f"{now.k} of {now.n} events of {asked.label} count, in {now.bad_conversations}"
-            " conversations,",
+            f"{now.k} of {now.n} events of {asked.label} ({percent(share)}) count, in"
+            f" {now.bad_conversations} conversations",
         )
         return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
 
