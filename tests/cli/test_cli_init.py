@@ -257,7 +257,7 @@ def test_systemd_runs_it_where_there_is_one(used: Account) -> None:
     used.has(systemctl=_SYSTEMCTL)
     timer = used.tgt("init", "--yes", "--timer", "--json").json["init"]
     assert (timer["timer"]["kind"], timer["timer"]["state"]) == ("systemd", "installed")
-    assert timer["undo"][0] == "systemctl --user disable --now tgt.timer"
+    assert timer["undo"][0] == "systemctl --user disable --now tgt.timer tgt-notify.service"
     service = (used.home / ".config/systemd/user/tgt.service").read_text()
     assert f"--env-file {used.env_file} run\n" in service
     assert f"ReadWritePaths={used.home}/.local/state/tgt\n" in service
