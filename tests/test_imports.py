@@ -36,7 +36,17 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
         (
             *("setup", "demo_sessions", "demo", "doctor", "backtest"),
             *("gate", "judgeable", "report", "survey"),
-            *("evidence", "cycle", "triage", "log", "schedule", "lookback", "marks"),
+            *(
+                "evidence",
+                "verify",
+                "cycle",
+                "follow_up",
+                "triage",
+                "log",
+                "schedule",
+                "lookback",
+                "marks",
+            ),
             *("notify", "watch"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",

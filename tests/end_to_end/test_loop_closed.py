@@ -150,7 +150,7 @@ def test_it_is_reopened_when_it_returns(story: dict[float, dict[str, Any]]) -> N
 def test_the_log_tells_the_story(story: dict[float, dict[str, Any]]) -> None:
     told = story[0]["log"]
     assert [kind for kind, _ in told if kind not in {"worse", "better"}] == [
-        *("found", "quiet", "verified", "completed", "reopened")
+        *("found", "quiet", "completed", "reopened")
     ]
     assert dict(told)["completed"] == "tgt"
 

@@ -110,6 +110,7 @@ def test_json_of_a_run_that_did_its_work(report: RunReport) -> None:
         "tasksSkipped": 2,
         "tasksDeferred": 1,
         "tasksReopened": 0,
+        "tasksCompleted": 0,
         "eventsAnalyzed": 1247,
         "malformedLines": 3,
         "duration": 412,

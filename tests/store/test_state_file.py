@@ -19,6 +19,7 @@ from tgt.store.journal import Journal
 from tgt.store.state_file import FILE_NAME, Sidecar
 from tgt.tasks.card import Card, format_time
 from tgt.tasks.state import Health, Pause, SchedulerState, Sighting
+from tgt.tasks.verification import Watch
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -44,6 +45,7 @@ FULL = SchedulerState(
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
     sightings={"A": Sighting(7, NOW, {"value": 0.4, "history": [None, 0.4]})},
+    watches={"A": Watch(NOW - HOUR, NOW, {"state": "too_early"}), "B": Watch()},
     abstentions={"performance": 3},
     extra={"custom": {"x": [1]}},
 )
@@ -97,6 +99,14 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
                 "lastSeenAt": "2025-11-03T12:00:00.000Z",
                 "now": {"value": 0.4, "history": [None, 0.4]},
             }
+        },
+        "watches": {
+            "A": {
+                "quietSince": "2025-11-03T11:00:00.000Z",
+                "since": "2025-11-03T12:00:00.000Z",
+                "verification": {"state": "too_early"},
+            },
+            "B": {"quietSince": None, "since": None, "verification": None},
         },
         "abstentions": {"performance": 3},
         "custom": {"x": [1]},

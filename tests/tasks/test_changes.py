@@ -89,7 +89,7 @@ def test_a_card_is_found_once() -> None:
                 "verification": {"state": "holds", "at": stamp(1), "text": "99.7%"},
                 **LATER,
             },
-            [("completed", 1, "tgt", "99.7%"), ("verified", 1, "tgt", "holds: 99.7%")],
+            [("completed", 1, "tgt", "99.7%")],
         ),
         ({"quietSince": stamp(0.5), **LATER}, [("quiet", 0.5, "tgt", "")]),
         ({"owner": "ada", **LATER}, [("annotated", 1, "", "owner ada")]),

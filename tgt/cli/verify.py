@@ -20,7 +20,7 @@ def verify(
     tasks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TASK]...",
+            metavar="TASK",
             help="Ids, ends of ids, or whole subjects of one open task each; - reads them from"
             " standard input. Without any: the open tasks and those completed in 30 days.",
             autocompletion=complete_task,

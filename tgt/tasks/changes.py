@@ -123,7 +123,8 @@ def between(before: Version | None, new: Version, card: Card) -> Iterator[Change
         )
     if new.quiet != old.quiet and (since := parse_time(new.quiet)) is not None:
         yield Change(since, Kind.QUIET, *about, by=GENERATED_BY)
-    if new.verified[1] != old.verified[1] and new.verified[1] in _PROVEN:
+    by_tgt = any(each.kind is Kind.COMPLETED and each.by == GENERATED_BY for each in decided)
+    if new.verified[1] != old.verified[1] and new.verified[1] in _PROVEN and not by_tgt:
         verification = card.mapping("verification")
         at = parse_time(new.verified[0]) or written
         told = ": ".join(filter(None, (new.verified[1], _text(verification, "text"))))
