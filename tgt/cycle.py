@@ -254,15 +254,14 @@ def completed(
 
 def _by_version(context: Context, judged: Judged, decisions: Sequence[Decision]) -> Judged:
     """What was judged, with the versions of what came back since its card was completed."""
-    since = {
-        id(d.finding): d.card.time("completedAt") or d.card.time("updatedAt")
-        for d in decisions
-        if d.card is not None and d.reason == ledger.CAME_BACK
-    }
+    back = {id(d.finding): d.card for d in decisions if d.card and d.reason == ledger.CAME_BACK}
 
     def told(finding: Finding) -> Finding:
-        completed = since.get(id(finding))
-        return finding if completed is None else with_versions(context, whole(finding), completed)
+        card = back.get(id(finding), Card({}))
+        completed = card.time("completedAt") or card.time("updatedAt")
+        if completed is None:
+            return finding
+        return with_versions(context, whole(finding), completed, card.time("firstSeenAt"))
 
     return _asked(context, judged, judged.sure, told)[0]
 

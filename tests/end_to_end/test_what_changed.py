@@ -112,7 +112,7 @@ def test_a_release_a_day_before_the_fault_is_not(workplace: Workplace) -> None:
     assert "What changed" not in workplace.tgt("show", SUBJECT).out
     assert [(each["version"], each["failed"]) for each in card["versions"]] == [
         (NEW, True),
-        (OLD, True),
+        (OLD, False),
     ]
 
 

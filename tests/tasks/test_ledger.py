@@ -35,7 +35,7 @@ from tgt.tasks.card import (
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.nearby import Nearby, What
 from tgt.tasks.state import SchedulerState, Sighting
-from tgt.tasks.versions import VersionUse
+from tgt.tasks.versions import Tried, VersionUse
 
 NOW = datetime(2025, 11, 3, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -79,8 +79,9 @@ def finding(
 
 def version(name: str, *, failed: datetime | None = None, k: int = 0) -> VersionUse:
     """A version of a service; those that failed were there before those that did not."""
-    first = NOW - 2 * DAY if failed and failed < NOW else NOW - HOUR
-    return VersionUse("shop", name, first, NOW, failed, 20, k, 20, k)
+    is_old = failed is not None and failed < NOW
+    first, tried = NOW - (2 * DAY if is_old else HOUR), Tried(20, k, 20, k)
+    return VersionUse("shop", name, first, NOW, tried if is_old else Tried(), tried)
 
 
 def card(status: str = "generated", *, subject: str = "tool_call/read_file", **keys: Any) -> Card:

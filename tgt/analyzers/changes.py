@@ -29,7 +29,7 @@ from tgt.stats.rise import rise_of
 from tgt.tasks.card import Finding, TaskType
 from tgt.tasks.mark import Mark
 from tgt.tasks.nearby import Figure, Nearby, What
-from tgt.tasks.versions import VersionUse
+from tgt.tasks.versions import Tried, VersionUse
 
 NEAR = timedelta(hours=2)
 STEP = timedelta(minutes=10)
@@ -53,11 +53,24 @@ def with_changes(context: Context, finding: Finding, marks: Sequence[Mark]) -> F
     return finding if inquiry is None else replace(finding, changes=inquiry.changes(marks))
 
 
-def with_versions(context: Context, finding: Finding, since: datetime | None = None) -> Finding:
-    """The finding with the versions of the services that meet it, and what of them counts since a
-    time, or in its window."""
+def with_versions(
+    context: Context,
+    finding: Finding,
+    completed: datetime | None = None,
+    began: datetime | None = None,
+) -> Finding:
+    """The finding with the versions of the services that meet it: how each fared in its window or,
+    of a problem that is back, from its beginning to its completion, and since then."""
     inquiry = _inquiry(context, finding)
-    return finding if inquiry is None else replace(finding, versions=inquiry.versions(since))
+    if inquiry is None:
+        return finding
+    end, window = inquiry.known.end, inquiry.question.window
+    if completed is None:
+        before, since = window, Interval(end, end)
+    else:
+        start = (began or completed) - (window.end - window.start)
+        before, since = Interval(start, completed), Interval(completed, end)
+    return replace(finding, versions=inquiry.versions(before, since))
 
 
 def _inquiry(context: Context, finding: Finding) -> _Inquiry | None:
@@ -217,47 +230,36 @@ class _Inquiry:
 
     # --- which versions --------------------------------------------------------------------------
 
-    def versions(self, since: datetime | None) -> tuple[VersionUse, ...]:
-        """The versions of the carriers, the newest if there are many, and what of them counts."""
-        ever = self.parts(self.known, Column.VERSION)
-        counted = self.question.window if since is None else Interval(since, self.known.end)
-        now = self.parts(counted, Column.VERSION)
-        versions = [use for use in self.uses if use.column is Column.VERSION]
-        if not versions:
+    def versions(self, before: Interval, since: Interval) -> tuple[VersionUse, ...]:
+        """The versions of the carriers, the newest if there are many, and how they fared."""
+        uses = [use for use in self.uses if use.column is Column.VERSION]
+        if not uses:
             return ()
+        earlier, later = (self.parts(period, Column.VERSION) for period in (before, since))
         told: list[tuple[str, str | None, int, int]] = [
-            (use.service, use.value, use.first_us, use.last_us) for use in versions
+            (use.service, use.value, use.first_us, use.last_us) for use in uses
         ]
         # What has no version counts, too; since when it is there is no matter.
+        bare = {service for service, value in (*earlier, *later) if value is None}
         first, last = to_us(self.known.start), to_us(self.known.end)
-        told += [(each, None, first, last) for each in sorted(self.carriers) if (each, None) in now]
+        told += [(service, None, first, last) for service in sorted(bare & self.carriers)]
         return tuple(
-            self._version(
-                *each, ever.get((each[0], each[1]), Part()), now.get((each[0], each[1]), Part())
+            VersionUse(
+                self._name(service),
+                self._name(version or ""),
+                from_us(first_us),
+                from_us(last_us),
+                _tried(earlier.get((service, version))),
+                _tried(later.get((service, version))),
             )
-            for each in told[-MOST_VERSIONS:]
+            for service, version, first_us, last_us in told[-MOST_VERSIONS:]
         )
 
-    def _version(
-        self,
-        service: str,
-        version: str | None,
-        first_us: int,
-        last_us: int,
-        ever: Part,
-        now: Part,
-    ) -> VersionUse:
-        return VersionUse(
-            self._name(service),
-            self._name(version or ""),
-            from_us(first_us),
-            from_us(last_us),
-            None if ever.first_us is None else from_us(ever.first_us),
-            now.n,
-            now.k,
-            now.conversations,
-            now.bad_conversations,
-        )
+
+def _tried(part: Part | None) -> Tried:
+    if part is None:
+        return Tried()
+    return Tried(part.n, part.k, part.conversations, part.bad_conversations)
 
 
 def group_of(service: str) -> str:

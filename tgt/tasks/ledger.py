@@ -26,7 +26,7 @@ from tgt.tasks.card import (
 )
 from tgt.tasks.state import Sighting
 from tgt.tasks.verification import Watch
-from tgt.tasks.versions import kept, only_older_fail
+from tgt.tasks.versions import criterion_of, kept, only_older_fail
 
 
 class Action(StrEnum):
@@ -284,7 +284,7 @@ def _judge(finding: Finding, card: Card, now: datetime) -> Decision:
         )
         if before:
             action, reason = Action.SUPPRESS, COMPLETED_BEFORE
-        elif completed and only_older_fail(card, finding.versions, completed, now):
+        elif only_older_fail(card, finding.versions, now):
             action, reason = Action.SUPPRESS, OLDER_VERSIONS_ONLY
         else:
             action, reason = Action.REOPEN, CAME_BACK
@@ -342,7 +342,7 @@ def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
 
 def _versions(finding: Finding, card: Card) -> dict[str, Any]:
     """What the card keeps of versions, if there are any."""
-    known = kept(card, finding.versions)
+    known = kept(card, finding.versions, next(iter(finding.criteria), criterion_of(card)))
     return {"versions": known} if known else {}
 
 

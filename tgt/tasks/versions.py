@@ -23,99 +23,98 @@ _CHANCE = 0.05
 
 
 @dataclass(frozen=True)
+class Tried:
+    """How often something was tried and failed: ``k`` of ``n`` events, and so many bad of so many
+    conversations."""
+
+    n: int = 0
+    k: int = 0
+    conversations: int = 0
+    bad_conversations: int = 0
+
+    def __add__(self, other: Tried) -> Tried:
+        return Tried(
+            self.n + other.n,
+            self.k + other.k,
+            self.conversations + other.conversations,
+            self.bad_conversations + other.bad_conversations,
+        )
+
+    def fails(self, criterion: Criterion | None) -> bool:
+        """Whether more fail than is tolerated, and chance alone would hardly have it so; where
+        nobody knows what is tolerated, whether any does."""
+        bad, units = self.k, self.n
+        if self.conversations and (criterion is None or criterion.unit == CONVERSATIONS):
+            bad, units = self.bad_conversations, self.conversations
+        line = 0.0 if criterion is None else criterion.line
+        if not bad or not line:
+            return bad > 0
+        return bool(bad > line * units and betainc(bad, units - bad + 1, line) < _CHANCE)
+
+
+@dataclass(frozen=True)
 class VersionUse:
     """One version of a service; events without one have an empty version.
 
-    ``first_seen`` and ``last_seen`` are of any event, ``first_failed`` is of those that count
-    against the problem. Since the card was completed (in the window, if it was not) ``k`` of ``n``
-    events count, and so many conversations are bad.
+    ``first_seen`` and ``last_seen`` are of any event. What was tried is told of the time ``before``
+    the card was completed, while the problem was there, and of the time ``since`` then.
     """
 
     service: str
     version: str
     first_seen: datetime
     last_seen: datetime
-    first_failed: datetime | None = None
-    n: int = 0
-    k: int = 0
-    conversations: int = 0
-    bad_conversations: int = 0
+    before: Tried = Tried()
+    since: Tried = Tried()
 
     @property
     def key(self) -> tuple[str, str]:
         return self.service, self.version
 
-    def counted(self, unit: str) -> tuple[int, int]:
-        """How many are bad of how many: conversations or, where there are none, events."""
-        if unit == CONVERSATIONS and self.conversations:
-            return self.bad_conversations, self.conversations
-        return self.k, self.n
 
-
-def kept(card: Card | None, uses: Iterable[VersionUse]) -> list[dict[str, Any]]:
+def kept(
+    card: Card, uses: Iterable[VersionUse], criterion: Criterion | None
+) -> list[dict[str, Any]]:
     """What a card keeps of versions: since when there are which, and which of them failed; those
     that failed before all others, then the newest."""
-    known = {each.key: each for each in _known(card)} if card is not None else {}
+    known = {each.key: each for each in _known(card)}
     for use in uses:
         if use.version:
             before = known.get(use.key)
             first = min(use.first_seen, before.first_seen) if before else use.first_seen
-            failed = use.first_failed is not None or (before is not None and before.failed)
+            failed = use.before.fails(criterion) or use.since.fails(criterion)
+            failed = failed or (before is not None and before.failed)
             known[use.key] = _Kept(use.service, use.version, first, failed)
     best = sorted(known.values(), key=lambda each: (each.failed, each.first_seen), reverse=True)
     return [each.document for each in best[:MOST_KEPT]]
 
 
-def only_older_fail(
-    card: Card, uses: Sequence[VersionUse], completed: datetime, now: datetime
-) -> bool:
+def only_older_fail(card: Card, uses: Sequence[VersionUse], now: datetime) -> bool:
     """Whether what counts since a card was completed is the old versions' alone: a newer one than
     all that failed before is in use, and does not fail."""
+    criterion = criterion_of(card)
     known = _known(card)
     seen = {each.key: each.first_seen for each in known}
     for use in uses:
         seen[use.key] = min(use.first_seen, seen.get(use.key, use.first_seen))
     failed = {each.key for each in known if each.failed}
-    failed |= {
-        use.key
-        for use in uses
-        if use.version and use.first_failed is not None and use.first_failed <= completed
-    }
-    failing = [use for use in uses if use.k]
-    return bool(failing) and all(
-        use.version != "" and _is_past(use.service, uses, seen, failed, card, now)
-        for use in failing
-    )
+    failed |= {use.key for use in uses if use.version and use.before.fails(criterion)}
+    failing = [use for use in uses if use.since.fails(criterion)]
+    failing = failing or [use for use in uses if use.since.k]
+
+    def is_past(service: str) -> bool:
+        old = [seen[key] for key in failed if key[0] == service]
+        newer = [u for u in uses if u.service == service and u.version and old]
+        newer = [use for use in newer if seen[use.key] > max(old)]
+        is_used = any(use.last_seen >= now - IN_USE for use in newer)
+        return is_used and not sum((use.since for use in newer), Tried()).fails(criterion)
+
+    return bool(failing) and all(use.version and is_past(use.service) for use in failing)
 
 
-def _is_past(
-    service: str,
-    uses: Sequence[VersionUse],
-    seen: Mapping[tuple[str, str], datetime],
-    failed: Iterable[tuple[str, str]],
-    card: Card,
-    now: datetime,
-) -> bool:
-    """Whether the problem is one of the old versions of a service."""
-    old = [seen[key] for key in failed if key[0] == service]
-    if not old:
-        return False
-    newer = [
-        use for use in uses if use.service == service and use.version and seen[use.key] > max(old)
-    ]
-    is_used = any(use.last_seen >= now - IN_USE for use in newer)
-    return is_used and not _fail(newer, card)
-
-
-def _fail(newer: Sequence[VersionUse], card: Card) -> bool:
-    """Whether more fail than is tolerated, and chance alone would hardly have it so; where nobody
-    knows what is tolerated, whether any does."""
-    criterion = next(filter(None, map(Criterion.of, card.items("criteria"))), None)
-    unit, line = (criterion.unit, criterion.line) if criterion else (CONVERSATIONS, 0.0)
-    bad, units = (sum(parts) for parts in zip(*(u.counted(unit) for u in newer), strict=True))
-    if not bad or not line:
-        return bool(bad)
-    return bool(bad > line * units and betainc(bad, units - bad + 1, line) < _CHANCE)
+def criterion_of(card: Card) -> Criterion | None:
+    """The first criterion of a card that can be measured."""
+    return next(filter(None, map(Criterion.of, card.items("criteria"))), None)
 
 
 @dataclass(frozen=True)
