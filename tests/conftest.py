@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command_server import USUAL, Server, interpreter_is_as_usual
 
 from tgt import cycle
 from tgt.config import Settings, settings_of
@@ -53,9 +54,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Workplace:
-    """A directory with nothing around it: no settings, no home, no terminal."""
+    """A directory with nothing around it: no settings, no home, no terminal. ``server`` starts its
+    commands, where it does not matter how their interpreter begins."""
 
     path: Path
+    server: Server | None = None
 
     @property
     def tasks(self) -> Path:
@@ -65,19 +68,23 @@ class Workplace:
         return {
             "PATH": os.defpath,
             "HOME": str(self.path / "home"),
-            "LC_ALL": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONWARNINGS": "error",
+            **USUAL,
             **more,
         }
 
     def tgt(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
         """Run the real command as of NOW and wait for it; never raises for its status."""
+        around = self.environment(**environment)
+        given = stdin.encode("utf-8", "surrogateescape")
+        if self.server is not None and interpreter_is_as_usual(around):
+            told = self.server.run(arguments, self.path, around, given, 60)
+            if told is not None:
+                return Result(told[0], told[1].decode(), told[2].decode())
         done = subprocess.run(
             [sys.executable, "-m", "tgt", *arguments],
             cwd=self.path,
-            env=self.environment(**environment),
-            input=stdin.encode("utf-8", "surrogateescape"),
+            env=around,
+            input=given,
             capture_output=True,
             timeout=60,
             check=False,
@@ -109,9 +116,16 @@ def _nobody_at_home(monkeypatch: pytest.MonkeyPatch, no_home: Path) -> None:
     monkeypatch.setenv("HOME", str(no_home))
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def workplace(tmp_path: Path) -> Workplace:
-    return Workplace(tmp_path)
+def workplace(tmp_path: Path, server: Server) -> Workplace:
+    return Workplace(tmp_path, server)
 
 
 @pytest.fixture(scope="session")

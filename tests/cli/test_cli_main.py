@@ -35,6 +35,12 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    """Where each command has an interpreter of its own: how that begins is tested here, too."""
+    return Workplace(tmp_path)
+
+
 def test_alone_it_shows_its_help(workplace: Workplace) -> None:
     alone, asked = workplace.tgt(), workplace.tgt("--help")
     assert (alone.status, alone.err) == (0, "")
@@ -100,7 +106,7 @@ def test_options_beat_the_environment_which_beats_the_file(workplace: Workplace)
     [
         (["frobnicate"], {}, "No such command 'frobnicate'; see tgt --help"),
         (["lst"], {}, "Did you mean"),
-        (["list", "--frob"], {}, "No such option: --frob; see tgt list --help"),
+        (["list", "--wurble"], {}, "No such option: --wurble; see tgt list --help"),
         (["list", "--limit"], {}, "Option '--limit' requires an argument; see tgt --help"),
         (["list", "surplus"], {}, "see tgt list --help"),
         (["list", "--now", "soon"], {}, "--now='soon' is not usable: accepted is an ISO 8601"),
