@@ -88,12 +88,13 @@ def verify(
 def _measured(context: Context, card: Card, watch: Watch | None) -> Measured:
     criteria = criteria_of(card)
     since = completion_of(card) or (watch.since if watch else None)
-    period = measured_since(context, since or context.window.end - LEAST)
-    analyzers = chosen(context.settings).analyzers
-    counted = {
-        verdict.criterion: verdict
-        for verdict in verdicts_of(analyzers, context, card, criteria, period)
-    }
+    periods = (context.window, measured_since(context, context.window.end - LEAST))
+    counted: dict[Criterion, Verdict] = {}
+    for period in periods if since is None else (measured_since(context, since),):
+        verdicts = verdicts_of(chosen(context.settings).analyzers, context, card, criteria, period)
+        counted = {verdict.criterion: verdict for verdict in verdicts}
+        if any(verdict.tally.units for verdict in counted.values()):
+            break
     told = tuple((criterion, counted.get(criterion)) for criterion in criteria)
     if not criteria or len(counted) < len(criteria):
         return Measured(card, told)

@@ -15,11 +15,11 @@ from datetime import timedelta
 from tgt import options, subjects
 from tgt.analyzers import spikes
 from tgt.analyzers.base import Analysis, Context, Need
-from tgt.analyzers.builder import MAX_SAMPLES, Builder
+from tgt.analyzers.builder import MAX_SAMPLES, Builder, Question
 from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import LONGEST_TEXT, Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
-from tgt.analyzers.signals import CALL, USED
+from tgt.analyzers.signals import CALL, FAILED, USED
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
@@ -85,7 +85,10 @@ class RecurringErrorAnalyzer:
         )
 
     def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
-        """Of the conversations that used the tool, those that met the error."""
+        """Of the conversations that used the tool, those that met the error; while it was there, in
+        all the days in which it is looked for."""
+        if criterion.before is None:
+            since = Interval(since.end - timedelta(days=context.option(DAYS)), since.end)
         tool = criterion.subject.partition(": ")[0]
         used = context.snapshot.conversations_of(USED, since).get(tool, 0)
         same = [
@@ -147,6 +150,7 @@ class RecurringErrorAnalyzer:
                 "givenUp": each.cost.given_up,
             },
             shows_both=True,
+            question=Question(FAILED, each.subject, context.window, error=each.text),
         )
 
 

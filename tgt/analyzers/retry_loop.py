@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tgt import subjects
 from tgt.analyzers.base import Analysis, Context, Need
-from tgt.analyzers.builder import Builder
+from tgt.analyzers.builder import Builder, Question
 from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import Measure, Unit, in_a_title, seconds
 from tgt.analyzers.judgements import Judgement, severity_of
@@ -20,7 +20,7 @@ from tgt.analyzers.signals import USED
 from tgt.analyzers.touched import harm_of, times_a_day
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
-from tgt.engine.sequences import Repetition, Run
+from tgt.engine.sequences import LOOK_BACK, Repetition, Run
 from tgt.events import Interval, from_us
 from tgt.tasks.card import Finding, Fix, TaskType, format_time
 from tgt.tasks.criterion import Criterion, Tally
@@ -73,7 +73,10 @@ class RetryLoopAnalyzer:
         )
 
     def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
-        """Of the conversations that used the tool, those with a loop."""
+        """Of the conversations that used the tool, those with a loop; while it was there, in a day,
+        since one loop in a short time would seem to be all that there is."""
+        if criterion.before is None:
+            since = Interval(since.end - LOOK_BACK, since.end)
         runs = context.snapshot.runs(since, context.option(MIN_CALLS))
         looping = {run.conversation for run in loops(runs) if run.subject == criterion.subject}
         used = context.snapshot.conversations_of(USED, since).get(criterion.subject, 0)
@@ -133,12 +136,21 @@ class RetryLoopAnalyzer:
                 ],
             },
             shows_both=True,
+            question=Question(USED, subject, context.window, met=_met(runs)),
         )
 
 
 def confidence(calls: int, least: int) -> float:
     """0.8 at the fewest calls of one loop, 0.9 at twice as many, never 1."""
     return min(0.99, 1.0 - 0.2 * least / calls)
+
+
+def _met(runs: Sequence[Run]) -> dict[int, int]:
+    """The conversations with a loop, and when their first began."""
+    met: dict[int, int] = {}
+    for run in runs:
+        met[run.conversation] = min(run.first_us, met.get(run.conversation, run.first_us))
+    return met
 
 
 def _together(run: Run) -> str:

@@ -31,8 +31,9 @@ def verify(
 ) -> ExitStatus:
     """Measure now whether problems are over.
 
-    Of each task what must be true is counted since it went quiet, or was completed, or in the last
-    24 hours. Nothing is written: runs measure the same, and complete what is shown to be over.
+    Of each task what must be true is counted since it went quiet or was completed, else in the
+    window of a run (where that has nothing, in 24 hours). Nothing is written: runs measure the
+    same, and complete what is shown to be over.
     """
     from tgt import diagnostics, triage
     from tgt import verify as core
