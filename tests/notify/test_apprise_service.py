@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def service() -> Iterator[Server]:
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -57,20 +57,20 @@ def begun(workplace: Workplace, card_data: Make) -> Workplace:
     return workplace
 
 
-def test_a_service_gets_a_message_for_people_once(begun: Workplace, server: Server) -> None:
-    url = f"json://hunter2-S3cret@127.0.0.1:{server.server_port}/"
-    server.status = 500
+def test_a_service_gets_a_message_for_people_once(begun: Workplace, service: Server) -> None:
+    url = f"json://hunter2-S3cret@127.0.0.1:{service.server_port}/"
+    service.status = 500
     failed = begun.tgt("notify", TASKGEN_NOTIFY=url)
     assert failed.status == 4
     assert "json://… was not told: " in failed.err
     assert "hunter2" not in failed.err
-    server.status = 200
+    service.status = 200
     for _ in range(2):
         told = begun.tgt("notify", "--now", "2099-01-01", TASKGEN_NOTIFY=url)
         assert (told.status, told.err) == (0, "")
-    assert len(server.got) == 2, "once when it failed, and once when it did not"
-    assert server.got[1]["title"] == "tgt: 1 new"
-    assert server.got[1]["message"] == (
+    assert len(service.got) == 2, "once when it failed, and once when it did not"
+    assert service.got[1]["title"] == "tgt: 1 new"
+    assert service.got[1]["message"] == (
         "NEW (high) ‹!channel› ＠everyone (click)(https://evil.example) \\x1b(2J\n"
         "    ‹!channel› ＠everyone (click)(https://evil.example) \\x1b(2J\n"
         "    tool_call/read_file - tgt show VXCDGH1A"
