@@ -195,6 +195,38 @@ def test_a_version_of_an_agent_is_one(workplace: Workplace) -> None:
     )
 
 
+def test_an_error_that_recurs_has_an_onset_too(workplace: Workplace) -> None:
+    write(workplace, usual())
+    write(workplace, calls(120, FAULT, OLD, failing=False))
+    write(workplace, calls(FAULT, 0, NEW, failing=True, error="no such table: users"))
+    run(workplace, analyzer="recurring_error")
+    (card,) = workplace.tgt("list", "--json").json["tasks"]
+    (change,) = card["changes"]
+    assert (change["name"], change["before"]["text"], change["after"]["text"]) == (
+        NEW,
+        "0 of 512 (0.0%)",
+        "13 of 27 (48.1%)",
+    )
+    assert [(each["version"], each["failed"]) for each in card["versions"]] == [
+        (NEW, True),
+        (OLD, False),
+    ]
+
+
+def test_of_a_loop_changes_are_named_without_figures(workplace: Workplace) -> None:
+    write(workplace, usual())
+    loop = [
+        call(30 - n, "loop", status="error", service="shop", args_preview="x") for n in range(9)
+    ]
+    write(workplace, loop)
+    workplace.tgt("mark", "new prompt", "--at", before(40))
+    workplace.tgt("mark", "too old", "--at", before(200))
+    run(workplace, analyzer="retry_loop")
+    (card,) = workplace.tgt("list", "--json").json["tasks"]
+    (change,) = card["changes"]
+    assert (change["name"], change["before"], change["after"]) == ("new prompt", None, None)
+
+
 def test_slower_calls_are_compared_by_their_latency(workplace: Workplace) -> None:
     write(workplace, hours_of(calls_of(service="shop", version=OLD, elapsed_ms=100), after=2))
     write(workplace, calls(120, FAULT, OLD, failing=False, elapsed_ms=100))
