@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from tgt.sources import nesting
@@ -58,15 +59,17 @@ _HOPELESS_LINES = re.compile(
 _UNENDED_LINES = re.compile(rb"(?:\{[^\n}\0]*+\n(?=\{))++")
 # A value in an array that is no object.
 _SCALAR = re.compile(rb"(?:" + STRING + rb'"|[^\s,\[\]{}"]++)(?=[ \t\r]*+[,\]])')
-_STARTS, _STARTS_BEHIND_NULLS = (
-    [re.compile(end + rb"[ \t]{0,%d}+[{\[]" % column) for column in range(MOST_INDENTED + 1)]
-    for end in (rb"\n", rb"\0")
-)
 _HOPELESS = (nesting.TOO_DEEP, TOO_LONG)
 _AHEAD = 16
 """What follows on something hopeless is not believed to go on over lines for so many times more."""
 _OBJECT, _END = b"{}"
 _LAST = b"} \r"
+
+
+@cache
+def _start(end: bytes, column: int) -> re.Pattern[bytes]:
+    """What begins a line with an object or array, indented by so much at most."""
+    return re.compile(re.escape(end) + rb"[ \t]{0,%d}+[{\[]" % column)
 
 
 class Scanner:
@@ -275,12 +278,10 @@ class Scanner:
         column = min(self._window.column(start), MOST_INDENTED)
         lines, has_ended = 0, False
         while True:
-            found = _STARTS[column].search(self._window.data, start)
+            found = _start(b"\n", column).search(self._window.data, start)
             limit = found.end() if found else len(self._window.data)
             if self._window.data.find(b"\0", start, limit) >= 0:
-                found = (
-                    _STARTS_BEHIND_NULLS[column].search(self._window.data, start, limit) or found
-                )
+                found = _start(b"\0", column).search(self._window.data, start, limit) or found
             if found:
                 self._at = found.start() + 1
                 return max(lines + self._window.lines(start, self._at), 1)

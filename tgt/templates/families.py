@@ -29,7 +29,7 @@ class Family:
 @dataclass(frozen=True, slots=True)
 class _Row:
     name: str
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: tuple[str, ...]
     advice: str
 
 
@@ -40,11 +40,17 @@ def _table() -> tuple[_Row, ...]:
     return tuple(
         _Row(
             name=row["name"],
-            patterns=tuple(re.compile(p, re.IGNORECASE) for p in row["patterns"]),
+            patterns=tuple(row["patterns"]),
             advice=row["advice"],
         )
         for row in tomllib.loads(text)["families"]
     )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiling all takes longer than looking for most families."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def family(template: str) -> Family | None:
@@ -53,7 +59,7 @@ def family(template: str) -> Family | None:
     if template.startswith(IN_A_TEST):
         rows = tuple(row for row in rows if row.name == _TEST_FAILED)
     for row in rows:
-        match = next((m for pattern in row.patterns if (m := pattern.search(template))), None)
+        match = next((m for p in row.patterns if (m := _compiled(p).search(template))), None)
         if match is not None:
             name = match.groupdict().get("name") or "what is missing"
             return Family(row.name, row.advice.replace("{name}", name))
