@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tgt.engine.duckdb import bundles, pieces
 from tgt.engine.duckdb.pieces import Stretch, line_number, stretch, whole_lines_at
 from tgt.sources import files
+from tgt.sources.contextlog import ContextLog
 from tgt.sources.files import LogFile
 
 MARK = b"\xef\xbb\xbf"
@@ -46,6 +47,21 @@ def test_what_there_is_to_read_are_whole_lines(
     tmp_path: Path, data: bytes, offset: int, expected: Stretch, why: str
 ) -> None:
     assert stretch(_file(tmp_path / "x", data), offset) == expected, why
+
+
+@pytest.mark.parametrize(("size", "is_own"), [(100, True), (2 << 20, False)])
+def test_only_what_is_little_is_asked_for_what_stands_in_it(
+    tmp_path: Path, size: int, is_own: bool
+) -> None:
+    """It lies in memory then: what is written meanwhile has names of its own."""
+    file = _file(tmp_path / "x", b'{"ts": 1}'.ljust(size - 1) + b"\n")
+    projection = ContextLog(tmp_path).projection()
+    (piece,) = pieces.pieces(file, stretch(file, 0))
+    narrowed = pieces.narrowed(projection, [piece])
+    assert (narrowed != projection) is is_own
+    (tmp_path / "x").write_bytes(b"")
+    assert os.fstat(piece.descriptor).st_size == (size if is_own else 0)
+    piece.close()
 
 
 CONTENT = st.lists(

@@ -94,8 +94,6 @@ def test_a_file_that_no_longer_holds_what_was_read_of_it_is_a_failure(tmp_path: 
     source = ContextLog(tmp_path)
     database = Database(128, None)
     store = Store(database, Workspace(), "key")
-    for macro in source.macros:
-        database.run(macro)
     database.table("staged", "SELECT 0 AS piece, 1::UBIGINT AS wording, 1::BIGINT AS us")
     with pytest.raises(OSError, match="changed while it was read"):
         wordings.learn(store, source.projection(), "staged", {0: str(path)})

@@ -26,20 +26,28 @@ def project(world: World) -> Project:
 
 
 def project_lines(world: World, *lines: Row | str | bytes) -> list[Row]:
-    """The source's own statement, in a real DuckDB over a real file, in the order of the lines."""
+    """The source's own statement, in a real DuckDB over a real file, in the order of the lines; and
+    the statement for what stands there, which has to say the same."""
     path = world.write(*lines)
     source = ContextLog(world.logs)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET threads = 1")
-        for macro in source.macros:
-            connection.execute(macro)
         projection = source.projection()
-        cursor = connection.execute(
-            projection.whole(), {"paths": [str(path)], **projection.parameters}
+        for macro in projection.macros:
+            connection.execute(macro)
+        assert projection.narrowed is not None
+        rows, same = (
+            _rows(connection.execute(each.whole(), {"paths": [str(path)], **each.parameters}))
+            for each in (projection, projection.narrowed(path.read_bytes()))
         )
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        assert same == rows
+        return rows
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> list[Row]:
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _event(**keys: Any) -> Row:
@@ -379,3 +387,30 @@ def test_text_is_kept_as_it_was_written(project: Project) -> None:
     assert row["error"] == text
     assert row["name"] == text
     assert row["subject"] == "tool_call/" + text
+
+
+def test_no_name_is_missed_in_whatever_line_it_comes_first(project: Project) -> None:
+    """What nobody wrote so far is asked for as soon as somebody does."""
+    lines = [_event(act="tool_call", name="grep"), *({"ts": T} for _ in range(50))]
+    (*_, last) = project(*lines, _event(act="tool_call", tool_name="late", cost_usd=1))
+    assert (last["name"], last["cost_usd"]) == ("late", 1)
+
+
+@pytest.mark.parametrize("name", [r"n\u0061me", r"\u006e\u0061\u006D\u0065", r"nam\u0065"])
+def test_a_name_may_be_written_with_numbers_for_letters(project: Project, name: str) -> None:
+    row = _one(project, f'{{"ts": "{T}", "act": "tool_call", "{name}": "grep"}}')
+    assert row["name"] == "grep"
+
+
+def test_lines_without_any_name_are_malformed(project: Project) -> None:
+    assert [row["us"] for row in project("{}", '{"x": 1}')] == [None, None]
+
+
+def test_only_what_stands_in_the_lines_is_asked_for(world: World) -> None:
+    """To plan all that writers may say takes longer than to read what few lines do."""
+    projection = ContextLog(world.logs).projection()
+    assert projection.narrowed is not None
+    narrow = projection.narrowed(b'{"ts": 1, "act": "x"}\n{"act": "name"}\n')
+    assert narrow.parameters["columns"].keys() == {"ts", "act", "name"}
+    assert narrow.words == projection.words
+    assert "cost_usd)" not in narrow.statement

@@ -77,9 +77,9 @@ def asked_of(source: Any, files: Iterable[LogFile]) -> list[Record]:
     import duckdb  # only some sources are read by the engine
 
     with duckdb.connect(":memory:") as connection:
-        for statement in source.macros:
-            connection.execute(statement)
         projection: Projection = source.projection()
+        for statement in projection.macros:
+            connection.execute(statement)
         paths = {"paths": [file.path for file in files]}
         found = connection.execute(projection.whole(), {**projection.parameters, **paths})
         names = [column[0] for column in found.description or ()]

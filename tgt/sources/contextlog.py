@@ -9,7 +9,8 @@ never a line invalid. The statements are built from constants of this module alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,15 +63,6 @@ def _word(name: str) -> str:
     return "word_" + name.replace(".", "_")
 
 
-_UNPACKED = (
-    "SELECT *, "
-    + ", ".join(
-        f"{of}->>'$.{key}' AS \"{of}.{key}\""
-        for of, _, key in (name.partition(".") for name in (*_NESTED, *_NESTED_WORDS))
-    )
-    + f', coalesce(word(act), word("type"), word(action)) AS any_act FROM {_READ}'
-)
-
 # COALESCE looks at the second name of a thing only where the first has no value.
 _LINES = f"""
 SELECT filename AS path,
@@ -99,8 +91,39 @@ SELECT filename AS path,
     CASE WHEN args_preview IS NOT NULL THEN hash(args_preview) END AS args_hash,
     strlen(result_preview) AS result_bytes,
     {", ".join(f'"{name}" AS {_word(name)}' for name in (*_WORDS, *_NESTED_WORDS))},
-FROM ({_UNPACKED})
+FROM (SELECT *, coalesce(word(act), word("type"), word(action)) AS any_act FROM {{objects}})
 """
+
+_CONVERTED = re.compile(r'\b(moment|number|word)\("?([\w.]+)"?\)')
+_KINDS = {"moment": "BIGINT", "number": "DOUBLE", "word": "VARCHAR"}
+
+
+def _statement(present: Collection[str]) -> str:
+    """SQL that makes records of lines with no other names of COLUMNS than these. It takes longer to
+    plan what is done with all of them than to read a few lines."""
+    objects = ", ".join(
+        f"{of}->>'$.{key}' AS \"{name}\"" if of in present else f'NULL::VARCHAR AS "{name}"'
+        for name in (*_NESTED, *_NESTED_WORDS)
+        for of, _, key in [name.partition(".")]
+    )
+    missing = "".join(
+        f', NULL::{kind} AS "{name}"' for name, kind in COLUMNS.items() if name not in present
+    )
+
+    def converted(call: re.Match[str]) -> str:
+        is_there = call[2].partition(".")[0] in present
+        return call[0] if is_there else f"NULL::{_KINDS[call[1]]}"
+
+    read = f"(SELECT *, {objects}{missing} FROM {_READ})"
+    return _CONVERTED.sub(converted, _LINES).format(objects=read)
+
+
+def _names_in(lines: bytes) -> Collection[str]:
+    """The names of COLUMNS that stand in lines: any may where a letter is written as its number."""
+    if any(b"\\u00%d" % tens in lines for tens in (4, 5, 6, 7)):
+        return COLUMNS
+    return {name for name in COLUMNS if b'"%s"' % name.encode() in lines} or COLUMNS
+
 
 _PHASES: Mapping[str, object] = {
     **dict.fromkeys(("tool_execution_start", "tool_call_begin"), "start"),
@@ -205,6 +228,18 @@ def meaning(relation: str) -> str:
     )
 
 
+def _projection(names: Collection[str]) -> Projection:
+    words = tuple(_word(name) for name in (*_WORDS, *_NESTED_WORDS))
+    columns = {name: kind for name, kind in COLUMNS.items() if name in names}
+    statement = _statement(columns)
+    macros = (*MACROS, *_OWN_MACROS)
+    return Projection(statement, {"columns": columns}, words, meaning, macros, _narrowed)
+
+
+def _narrowed(lines: bytes) -> Projection:
+    return _projection(_names_in(lines))
+
+
 @dataclass(frozen=True)
 class ContextLog:
     """A directory of ContextLog files; ``setting`` is what a user changes to name another."""
@@ -212,7 +247,6 @@ class ContextLog:
     directory: Path
     setting: str = "FGK_CONTEXTLOG_DIR"
     kind: str = "contextlog"
-    macros: Sequence[str] = (*MACROS, *_OWN_MACROS)
 
     @property
     def key(self) -> str:
@@ -222,5 +256,4 @@ class ContextLog:
         return listed(self.directory, _ENDINGS, self.setting, recursive=False)
 
     def projection(self) -> Projection:
-        words = tuple(_word(name) for name in (*_WORDS, *_NESTED_WORDS))
-        return Projection(_LINES, {"columns": COLUMNS}, words, meaning)
+        return _projection(COLUMNS)

@@ -248,10 +248,6 @@ class _ChosenRecords(_Chosen):
 
 @dataclass(frozen=True)
 class _ChosenSql(_Chosen):
-    @property
-    def macros(self) -> Sequence[str]:
-        return tuple(self.source.macros)
-
     def projection(self) -> Any:
         return self.source.projection()
 

@@ -7,7 +7,8 @@ from telemetry or from a user, are always parameters.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import duckdb
 
 from tgt.engine.duckdb import limits
 from tgt.errors import TelemetryError
+
+_NAME_OF_MACRO = re.compile(r"\bMACRO (\w+)\(")
 
 _DAMAGES = (
     *(duckdb.IOException, duckdb.FatalException, duckdb.InternalException),
@@ -43,6 +46,7 @@ class Database:
         self.connection = connection or duckdb.connect(":memory:")
         self.is_damaged = False
         """Whether what is stored could not be read."""
+        self._defined: set[str] = set()
         self._set({"TimeZone": "UTC", "enable_progress_bar": False})
         if connection is None:
             self._configure()
@@ -106,6 +110,17 @@ class Database:
     def drop(self, *names: str) -> None:
         for name in names:
             self.run(f"DROP TABLE IF EXISTS temp.{name}")
+
+    def define(self, macros: Sequence[str], statement: str) -> None:
+        """Define what a statement uses of macros, each of which uses none but earlier ones."""
+        needed: list[str] = []
+        for macro in reversed(macros):
+            if f"{_NAME_OF_MACRO.findall(macro)[0]}(" in "".join((statement, *needed)):
+                needed.append(macro)
+        for macro in reversed(needed):
+            if macro not in self._defined:
+                self.run(macro)
+                self._defined.add(macro)
 
     def close(self) -> None:
         before = os.umask(0o077)  # what is stored is written to its end now

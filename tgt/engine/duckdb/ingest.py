@@ -23,7 +23,7 @@ from tgt.engine.duckdb.bundles import SmallFile, bundled, small_file
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
-from tgt.engine.duckdb.pieces import Piece, pieces, stretch
+from tgt.engine.duckdb.pieces import Piece, narrowed, pieces, stretch
 from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
 from tgt.engine.duckdb.wordings import learn, shortened, wording
 from tgt.engine.protocol import Progress
@@ -195,9 +195,6 @@ class Ingest:
     def _read_by_engine(self, source: SqlSource, readings: Sequence[Reading]) -> None:
         if not readings:
             return
-        for macro in source.macros:
-            for database in (self._db, self._reader):
-                database.run(macro)
         projection = source.projection()
         for batch in _batches(self._read_small(projection, readings)):
             progress = [_Progress(reading, reading.offset) for reading in batch]
@@ -316,7 +313,10 @@ class Ingest:
         not their paths."""
         if not parts:
             return
+        if names is None:
+            projection = narrowed(projection, [piece for _, piece in parts])
         paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
+        self._reader.define(projection.macros, projection.statement)
         self._reader.table(
             "pieces",
             "SELECT unnest($paths) AS path, unnest($numbers) AS piece, unnest($files) AS file,"

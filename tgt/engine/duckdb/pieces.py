@@ -1,18 +1,19 @@
 """How the engine is given the lines of a file to read: as they are, or in pieces in memory.
 
 Whole lines only. A file that is read for the first time is read as it lies there; what was
-appended, a large file, and what is compressed come as pieces of bounded size in files that exist
-in memory only. All go by descriptors, so that no name of a file is ever a pattern or a link.
+appended, a large file, little, and what is compressed come as pieces of bounded size in files that
+exist in memory only. All go by descriptors, so that no name of a file is ever a pattern or a link.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tgt.sources import excerpts
+from tgt.sources.base import Projection
 from tgt.sources.files import LogFile
 from tgt.sources.streams import opened
 
@@ -20,6 +21,7 @@ PIECE_BYTES = 32 * 1024 * 1024
 LONGEST_LINE = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 16
+_LITTLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
     """The stretch in pieces; each is to be closed by who takes it. Raises OSError."""
     with opened(file.path) as stream:
         source = stream.fileno()
-        if lines.start == 0 and lines.end == os.fstat(source).st_size <= PIECE_BYTES:
+        is_whole = lines.start == 0 and lines.end == os.fstat(source).st_size
+        if is_whole and _LITTLE_BYTES < lines.end <= PIECE_BYTES:
             yield Piece(os.dup(source), 0, lines.end)
             return
         start = lines.start
@@ -88,6 +91,15 @@ def whole_lines_at(file: LogFile, place: int) -> Stretch:
     with opened(file.path) as stream:
         size = os.fstat(stream.fileno()).st_size
         return Stretch(place, _line_end(stream.fileno(), place + PIECE_BYTES, size), is_torn=False)
+
+
+def narrowed(projection: Projection, parts: Sequence[Piece]) -> Projection:
+    """A projection that yields the same of pieces; where they hold little, all is planning."""
+    sizes = [os.fstat(part.descriptor).st_size for part in parts]
+    if projection.narrowed is None or sum(sizes) > _LITTLE_BYTES:
+        return projection
+    lines = (os.pread(p.descriptor, size, 0) for p, size in zip(parts, sizes, strict=True))
+    return projection.narrowed(b"\n".join(lines))
 
 
 def line_number(file: LogFile, piece: Piece, nth: int) -> int | None:

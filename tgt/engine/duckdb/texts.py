@@ -17,7 +17,7 @@ import duckdb
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.examples import Locator
 from tgt.engine.duckdb.ingest import CONV, KEY
-from tgt.engine.duckdb.pieces import Piece, line_number, pieces, whole_lines_at
+from tgt.engine.duckdb.pieces import Piece, line_number, narrowed, pieces, whole_lines_at
 from tgt.engine.duckdb.wordings import wording
 from tgt.events import Sample
 from tgt.sources import excerpts
@@ -149,11 +149,10 @@ def _by_engine(
     database: Database, source: SqlSource, file: LogFile, place: int, samples: Sequence[Sample]
 ) -> list[Sample]:
     """Samples of one piece: of its lines those of the time, words, key and conversation of each."""
-    for macro in source.macros:
-        database.run(macro)
-    projection = source.projection()
     completed = list(samples)
     with _in_order(database), _piece_at(file, place) as piece:
+        projection = narrowed(source.projection(), [piece])
+        database.define(projection.macros, projection.statement)
         rows = database.run(
             f"SELECT us, wording, identity, conv, number, {', '.join(_TEXTS)} FROM"
             f" (SELECT *, {KEY} AS identity, {CONV} AS conv FROM (SELECT *, {wording(projection)},"

@@ -60,6 +60,7 @@ def learn(
         by_piece = db.run("SELECT piece, list(wording) FROM unknown GROUP BY piece")
         chosen = _few({piece: set(some) for piece, some in by_piece})
     # In one statement with what follows, the engine would plan for longer than it reads.
+    db.define(projection.macros, projection.statement + projection.meaning(""))
     db.table(
         "examples",
         f"SELECT wording, {', '.join(projection.words)}"
