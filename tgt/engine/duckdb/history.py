@@ -22,11 +22,26 @@ from tgt.stats.distributions import Histogram
 
 _USUAL_HOURS = 24
 _MOST_HELD = 1000
+_BAD_UNITS = SUMS.index("bad_units")
+_LATE_HOURS = 4
+"""Most windows begin no earlier than so many hours before what is over."""
 MINUTE_US = 60_000_000
 
 
 Values: TypeAlias = dict[int, dict[str, dict[int, int]]]
 """How many values are in which bucket, by the key of the signal and the name."""
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """The values of the hours in [first, end), by the key of the signal: rows (subject, service,
+    bucket, hour, n) in the order of buckets. Of the hours before ``late`` there is none: they are
+    together."""
+
+    first: int
+    late: int
+    end: int
+    rows: Mapping[int, Sequence[tuple[str, str | None, int, int | None, int]]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class Past:
         self._totals: dict[tuple[int, str], Total] = {}
         self._sums: tuple[tuple[int, int, Names], Sealed] | None = None
         self._values: dict[tuple[int, int, Names], Values] = {}
+        self._baseline = _Baseline(0, 0, 0, {})
         self._between: dict[tuple[int, str, int], tuple[int, dict[int, Counts]]] = {}
         self._asked: set[Hashable] = set()
         self.longest = _USUAL_HOURS
@@ -159,11 +175,20 @@ class Past:
         if key not in self._values:
             # Those that end elsewhere are not asked for again.
             self._values = {each: held for each, held in self._values.items() if each[1] == end}
-            rows = self._db.run(
-                "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM rollups"
-                f" WHERE bucket IS NOT NULL AND hour >= {first} AND hour < {end} GROUP BY ALL"
-                " ORDER BY bucket"
-            )
+            held = self._baseline
+            if held.late <= first and end <= held.end:
+                rows: Iterable[Sequence[Any]] = (
+                    (signal, subject, service, bucket, n)
+                    for signal, some in held.rows.items()
+                    for subject, service, bucket, hour, n in some
+                    if hour is not None and first <= hour < end
+                )
+            else:
+                rows = self._db.run(
+                    "SELECT signal, subject, service, bucket, sum(n)::BIGINT FROM rollups"
+                    f" WHERE bucket IS NOT NULL AND hour >= {first} AND hour < {end} GROUP BY ALL"
+                    " ORDER BY bucket"
+                )
             values: Values = {}
             for signal, subject, service, bucket, n in rows:
                 name = names.of(subject, service)
@@ -230,19 +255,34 @@ class Past:
         """The values of the hours in [first, end) together, by subject."""
         key = signal.key
         if not self.comes_again:
-            rows = self._db.run(
-                f"SELECT {names.sql} AS name, bucket, sum(n)::BIGINT FROM rollups"
-                f" WHERE signal = {key} AND hour >= {first} AND hour < {end}"
-                f" AND {names.sql} IN (SELECT unnest($names)) GROUP BY ALL ORDER BY bucket",
-                names=list(subjects),
-            )
             sums: dict[str, dict[int, int]] = {subject: {} for subject in subjects}
-            for name, bucket, n in rows:
-                sums[name][bucket] = n
+            for subject, service, bucket, hour, n in self._values_before(first, end).get(key, ()):
+                of = sums.get(names.of(subject, service))
+                if of is not None and (hour is None or hour < end):
+                    of[bucket] = of.get(bucket, 0) + n
             return dict(sums)
         for subject, hours in self.histograms(signal, subjects, names).items():
             self._totals.setdefault((key, subject), Total(hours))
         return {s: self._totals[key, s].between(first, end) for s in subjects}
+
+    def _values_before(
+        self, first: int, end: int
+    ) -> Mapping[int, Sequence[tuple[str, str | None, int, int | None, int]]]:
+        """The values of all signals in the hours from ``first`` on, those after ``end`` apart."""
+        held = self._baseline
+        if held.first != first or not held.late <= end <= held.end:
+            late, last = end - _LATE_HOURS, max(end, held.end)
+            rows = self._db.run(
+                "SELECT signal, subject, service, bucket,"
+                f" CASE WHEN hour >= {late} THEN hour END AS late, sum(n)::BIGINT FROM rollups"
+                f" WHERE bucket IS NOT NULL AND hour >= {first} AND hour < {last}"
+                " GROUP BY ALL ORDER BY bucket"
+            )
+            by_signal: dict[int, list[Any]] = {}
+            for signal, *row in rows:
+                by_signal.setdefault(signal, []).append(row)
+            self._baseline = _Baseline(first, late, last, by_signal)
+        return self._baseline.rows
 
 
 class Sealed:
@@ -254,6 +294,11 @@ class Sealed:
         for signal, hour, subject, service, *sums in rows:
             named = self._hours.setdefault(signal, {})
             named.setdefault(names.of(subject, service), []).append((hour, sums))
+
+    def any_bad(self, signal: int) -> bool:
+        """Whether any conversation counts as bad."""
+        named = self._hours.get(signal, {}).values()
+        return any(sums[_BAD_UNITS] for hours in named for _, sums in hours)
 
     def since(self, signal: int, first: int) -> Mapping[str, Sequence[Any]]:
         """The sums of the hours from ``first`` on, by the name."""

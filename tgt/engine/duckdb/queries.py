@@ -43,6 +43,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 _HOUR, _BUCKET = itemgetter(1), itemgetter(4)
+_BAD_UNITS = 4 + SUMS.index("bad_units")
 
 OBSERVED = Signal(
     "observed",
@@ -240,7 +241,7 @@ class DuckDBSnapshot:
             )
             signal, events = asked, f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})"
         rows = self._counted([signal], events)
-        bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR)
+        bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR, _bad_in(rows))
         return self._by_hour(rows, bad)[0].since(0)
 
     def _narrow(self, signal: Signal, hours: int) -> tuple[Signal, str]:
@@ -294,7 +295,7 @@ class DuckDBSnapshot:
             )
             bad = self._walk.answer(
                 ("own bad", inside, signal, self._names),
-                lambda: self._latest_bad(signals, "recent", inside, "0"),
+                lambda: self._latest_bad(signals, "recent", inside, "0", _bad_in(rows)),
             )
             self._own[key] = self._by_hour(rows, bad)
         return self._own[key]
@@ -308,8 +309,12 @@ class DuckDBSnapshot:
             first = end - longest
             sealed = self._past.sums(first, self._raw_hour, self._names)
             rows = [(place, *row) for place, some in self._recent.items() for row in some]
+            counting: Collection[int] = range(len(self._shares))
+            if len(self._walk.spans) == 1:  # of others it is not known
+                counting = _bad_in({self._number: rows})
+                counting |= {p for key, p in self._places.items() if sealed.any_bad(key)}
             bad = self._walk.answer(
-                ("longer bad", longest, self._names), lambda: self._longer_bad(longest)
+                ("longer bad", longest, self._names), lambda: self._longer_bad(longest, counting)
             )
             hours = self._by_hour({self._number: rows}, bad)
             for key, place in self._places.items():
@@ -317,17 +322,24 @@ class DuckDBSnapshot:
             self._longer[longest] = hours
         return self._longer[longest]
 
-    def _longer_bad(self, hours: int) -> dict[int, list[Sequence[Any]]]:
+    def _longer_bad(self, hours: int, counting: Collection[int]) -> dict[int, list[Sequence[Any]]]:
         since = [(span.end // HOUR_US - hours) * HOUR_US for span in self._walk.spans]
-        events = self._walk.events(since, f"conv_id IS NOT NULL AND ({_any_of(self._shares)})")
-        return self._latest_bad(self._shares, events, "true", rollups.CLOCK_HOUR)
+        any_of = _any_of(_asked(self._shares, counting))
+        events = self._walk.events(since, f"conv_id IS NOT NULL AND ({any_of})")
+        return self._latest_bad(self._shares, events, "true", rollups.CLOCK_HOUR, counting)
 
     def _latest_bad(
-        self, signals: Sequence[Signal], events: str, condition: str, hour: str
+        self,
+        signals: Sequence[Signal],
+        events: str,
+        condition: str,
+        hour: str,
+        counting: Collection[int],
     ) -> dict[int, list[Sequence[Any]]]:
         """For each signal and subject how many conversations were bad at last in which hour: for
-        each window of the walk rows (signal, subject, service, hour, conversations)."""
-        asked = _asked(signals)
+        each window of the walk rows (signal, subject, service, hour, conversations). ``counting``
+        are the places of the signals that count any conversation as bad."""
+        asked = _asked(signals, counting)
         if not asked:
             return {}
         parts = [
@@ -338,7 +350,7 @@ class DuckDBSnapshot:
         ]
         rows = self._db.run(
             f"WITH counting AS MATERIALIZED (SELECT * FROM {events} WHERE {condition}"
-            f" AND conv_id IS NOT NULL AND ({_any_of(signals)})),"
+            f" AND conv_id IS NOT NULL AND ({_any_of(asked)})),"
             f" latest AS (SELECT w, signal, subject, {self._names.service} AS service, conv_id,"
             " max(hour) AS hour"
             f" FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL)"
@@ -696,14 +708,21 @@ class DuckDBSnapshot:
         return self._walk.answer(key, lambda: ask(every))[self._number]
 
 
-def _asked(signals: Sequence[Signal]) -> list[tuple[int, Signal]]:
-    """Those that are about subjects, with their places."""
-    return [(n, s) for n, s in enumerate(signals) if s.key not in (OBSERVED.key, CUT.key)]
+def _asked(signals: Sequence[Signal], places: Collection[int]) -> list[tuple[int, Signal]]:
+    """Those of some places that are about subjects, with their places."""
+    own = (OBSERVED.key, CUT.key)
+    return [(n, s) for n, s in enumerate(signals) if n in places and s.key not in own]
 
 
-def _any_of(signals: Sequence[Signal]) -> str:
-    """SQL for whether an event counts for any signal about subjects."""
-    return " OR ".join(f"(({s.where}) AND ({s.counted}))" for _, s in _asked(signals)) or "false"
+def _any_of(signals: Sequence[tuple[int, Signal]]) -> str:
+    """SQL for whether an event counts for any of these signals."""
+    return " OR ".join(f"(({s.where}) AND ({s.counted}))" for _, s in signals) or "false"
+
+
+def _bad_in(rows: Mapping[int, Iterable[Sequence[Any]]]) -> set[int]:
+    """Which signals count any conversation as bad, by rows (signal, hour, subject, service, SUMS)
+    for each window of the walk."""
+    return {row[0] for some in rows.values() for row in some if row[_BAD_UNITS]}
 
 
 def _apart(rows: Iterable[Sequence[Any]]) -> dict[int, list[Sequence[Any]]]:
