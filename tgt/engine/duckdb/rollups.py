@@ -22,7 +22,7 @@ from tgt.stats.distributions import BASE
 SUMS = (
     *("n", "k", "units", "bad_units", "loose_n", "clustered_n", "clustered_k", "nn", "nk", "kk"),
 )
-_EVENTS_AT_ONCE = 1_500_000
+_EVENTS_AT_ONCE = 500_000
 _GAP_HOURS = 24
 
 # Of rows (conv_id, n, k) of one subject; rows without a conversation are loose events.
@@ -46,31 +46,38 @@ def service(signal: Signal) -> str:
 
 def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
     """SQL for the counts of share signals, by signal (its place in the sequence), hour, subject and
-    service: the columns of SUMS. ``events`` is a FROM item with the canonical columns."""
+    service: the columns of SUMS. ``events`` is a FROM item with the canonical columns; it is looked
+    at once, and each condition, too."""
     groups: dict[str, list[tuple[int, Signal]]] = {}
     for place, signal in enumerate(signals):
         groups.setdefault(signal.by, []).append((place, signal))
+    asked = dict.fromkeys(asked for s in signals for asked in (s.where, s.counted))
+    is_true = {condition: f"is{number}" for number, condition in enumerate(asked)}
+    columns = [f"({condition}) AS {name}" for condition, name in is_true.items()]
     steps, parts = [], []
     for number, (by, some) in enumerate(groups.items()):
+        columns.append(f"{by} AS by{number}")
         both = ", ".join(
-            f"count(*) FILTER ({s.where}) AS n{place},"
-            f" count(*) FILTER (({s.where}) AND ({s.counted})) AS k{place}"
+            f"count(*) FILTER ({is_true[s.where]}) AS n{place},"
+            f" count(*) FILTER ({is_true[s.where]} AND {is_true[s.counted]}) AS k{place}"
             for place, s in some
         )
-        any_of = " OR ".join(f"({s.where})" for _, s in some)
+        any_of = " OR ".join(is_true[s.where] for _, s in some)
         steps.append(
-            f"units{number} AS MATERIALIZED (SELECT {hour} AS hour, {by} AS subject,"
-            f" {service(some[0][1])} AS service,"
-            f" conv_id, {both} FROM {events} WHERE {any_of} GROUP BY ALL)"
+            f"units{number} AS MATERIALIZED (SELECT hour, by{number} AS subject,"
+            f" {service(some[0][1])} AS service, conv_id, {both} FROM looked_at"
+            f" WHERE ({any_of}) AND by{number} IS NOT NULL GROUP BY ALL)"
         )
         parts += [
             f"SELECT {place} AS signal, hour, subject, service, conv_id, n{place} AS n,"
             f" k{place} AS k FROM units{number} WHERE n{place} > 0"
             for place, _ in some
         ]
+    looked_at = f"SELECT {hour} AS hour, service, conv_id, {', '.join(columns)} FROM {events}"
+    is_held = "MATERIALIZED" if len(groups) > 1 else "NOT MATERIALIZED"
     return (
-        f"WITH {', '.join(steps)} SELECT signal, hour, subject, service, {SUMMED}"
-        f" FROM ({' UNION ALL '.join(parts)}) WHERE subject IS NOT NULL"
+        f"WITH looked_at AS {is_held} ({looked_at}), {', '.join(steps)}"
+        f" SELECT signal, hour, subject, service, {SUMMED} FROM ({' UNION ALL '.join(parts)})"
         " GROUP BY signal, hour, subject, service"
     )
 
@@ -78,15 +85,21 @@ def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> s
 def distributed(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
     """SQL for the buckets of distribution signals: signal (place), hour, subject, service, bucket,
     n."""
+    names = {by: f"by{number}" for number, by in enumerate(dict.fromkeys(s.by for s in signals))}
+    columns = [f"{by} AS {name}" for by, name in names.items()]
+    columns += [
+        f"CASE WHEN {s.where} THEN ({s.value})::DOUBLE END AS value{place}"
+        for place, s in enumerate(signals)
+    ]
     parts = [
-        f"SELECT {place} AS signal, {hour} AS hour, {s.by} AS subject, {service(s)} AS service,"
-        f" floor(ln({s.value}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
-        f" FROM {events} WHERE ({s.where}) AND ({s.value}) BETWEEN 1e-6 AND 1e15"
-        f" AND ({s.by}) IS NOT NULL"
+        f"SELECT {place} AS signal, hour, {names[s.by]} AS subject, {service(s)} AS service,"
+        f" floor(ln(value{place}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
+        f" FROM looked_at WHERE value{place} BETWEEN 1e-6 AND 1e15 AND {names[s.by]} IS NOT NULL"
         " GROUP BY ALL"
         for place, s in enumerate(signals)
     ]
-    return " UNION ALL ".join(parts)
+    looked_at = f"SELECT {hour} AS hour, service, {', '.join(columns)} FROM {events}"
+    return f"WITH looked_at AS MATERIALIZED ({looked_at}) {' UNION ALL '.join(parts)}"
 
 
 def of_kind(signals: Iterable[Signal], *, is_distribution: bool) -> list[Signal]:
