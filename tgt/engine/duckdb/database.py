@@ -57,6 +57,8 @@ class Database:
             "memory_limit": f"{limits.engine_mb(self._memory_mb)}MB",
             "threads": limits.threads(self._memory_mb),
             "preserve_insertion_order": False,
+            # To open a store costs as much again with so much of it beside it.
+            "checkpoint_threshold": "4MB",
             # Looking for what statements say twice takes longer than small ones run, and the
             # large ones say nothing twice.
             "disabled_optimizers": "common_subexpressions",

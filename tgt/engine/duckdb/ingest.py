@@ -146,7 +146,9 @@ class Ingest:
         self._correlator = correlator
         self._since = since_us
         self._progress = progress
-        self._bytes = self._bytes_read = 0
+        self.bytes = 0
+        """How many there are to be read."""
+        self._bytes_read = 0
         self.warnings: list[str] = []
         self.has_folded = False
         """Whether events that were known are about something else now: about all of their kin."""
@@ -175,7 +177,7 @@ class Ingest:
             plans.append((source, plan))
         self._forget([*stray, *(number for _, plan in plans for number in plan.forgotten)])
         self._write_manifest([k for _, plan in plans for k in plan.kept])
-        self._bytes = sum(r.length for _, plan in plans for r in plan.readings) or 1
+        self.bytes = sum(r.length for _, plan in plans for r in plan.readings)
         for source, plan in plans:
             self.warnings += plan.warnings
             if isinstance(source, SqlSource):
@@ -439,7 +441,7 @@ class Ingest:
     def _advance(self, length: int) -> None:
         self._bytes_read += length
         if self._progress:
-            self._progress("reading telemetry", min(1.0, self._bytes_read / self._bytes))
+            self._progress("reading telemetry", min(1.0, self._bytes_read / (self.bytes or 1)))
 
     def _finish(self, batch: Sequence[_Progress]) -> None:
         """Tell the manifest; one of which nothing could be read is tried again by the next run."""

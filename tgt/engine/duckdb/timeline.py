@@ -24,6 +24,7 @@ from tgt.events import HOUR_US, Interval, Sample, to_us
 from tgt.sources.base import Listed
 
 _DAY_HOURS = 24
+_LITTLE_BYTES = 8 * 1024 * 1024
 
 
 class DuckDBTimeline:
@@ -110,6 +111,7 @@ class DuckDBTimeline:
         correlator = Correlator(store)
         ingest = Ingest(store, correlator, since, progress)
         ingest.read(self._listed)
+        self._is_usual = ingest.bytes < _LITTLE_BYTES and self._every is None
         self.warnings = tuple(ingest.warnings)
         conversations.renew(store, correlator.first_us)
         sealed = to_us(last.end) // HOUR_US
@@ -156,8 +158,9 @@ class DuckDBTimeline:
     def at(self, window: Interval) -> DuckDBSnapshot:
         """Answer as of the end of this window; later events are invisible."""
         self.past.comes_again = self._steps > 0 or self._every is not None
-        if self._steps == 1:
-            self.database.run("SET threads = 1")  # from now on all is small
+        if self._steps == 1 or self._is_usual:
+            # From now on all is small, and several threads cost more than they are faster.
+            self.database.run("SET threads = 1")
         self._steps += 1
         baseline = Interval(window.start - self._baseline, window.start)
         number = None if self._walk is None else self._walk.number(window)
