@@ -278,8 +278,7 @@ def _with_changes(
         judged = replace(judged, warnings=(*judged.warnings, warning))
 
     def told(finding: Finding) -> Finding:
-        finding = with_changes(context, finding, marks)
-        return finding if finding.versions else with_versions(context, finding)
+        return with_changes(context, finding, marks)
 
     return _asked(context, judged, findings, told)
 

@@ -48,28 +48,27 @@ Named = Callable[[str], str]
 
 
 def with_changes(context: Context, finding: Finding, marks: Sequence[Mark]) -> Finding:
-    """The finding with what changed near its onset."""
-    inquiry = _inquiry(context, finding)
-    return finding if inquiry is None else replace(finding, changes=inquiry.changes(marks))
-
-
-def with_versions(
-    context: Context,
-    finding: Finding,
-    completed: datetime | None = None,
-    began: datetime | None = None,
-) -> Finding:
-    """The finding with the versions of the services that meet it: how each fared in its window or,
-    of a problem that is back, from its beginning to its completion, and since then."""
+    """The finding with what changed near its onset, and how the versions of the services that meet
+    it fare in its window, if that is not known of them."""
     inquiry = _inquiry(context, finding)
     if inquiry is None:
         return finding
-    end, window = inquiry.known.end, inquiry.question.window
-    if completed is None:
-        before, since = window, Interval(end, end)
-    else:
-        start = (began or completed) - (window.end - window.start)
-        before, since = Interval(start, completed), Interval(completed, end)
+    window, end = inquiry.question.window, inquiry.known.end
+    versions = finding.versions or inquiry.versions(window, Interval(end, end))
+    return replace(finding, changes=inquiry.changes(marks), versions=versions)
+
+
+def with_versions(
+    context: Context, finding: Finding, completed: datetime, began: datetime | None
+) -> Finding:
+    """The finding of a problem that is back, with the versions of the services that meet it: how
+    each fared from its beginning to its completion, and since then."""
+    inquiry = _inquiry(context, finding)
+    if inquiry is None:
+        return finding
+    window = inquiry.question.window
+    start = (began or completed) - (window.end - window.start)
+    before, since = Interval(start, completed), Interval(completed, inquiry.known.end)
     return replace(finding, versions=inquiry.versions(before, since))
 
 
