@@ -7,16 +7,25 @@ by telemetry in which the problem would have shown itself (``tgt.tasks.verificat
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
+from tgt.analyzers.asked_once import asked_once
 from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
 from tgt.analyzers.watching import measured
 from tgt.tasks import ledger
 from tgt.tasks.card import Card
 from tgt.tasks.state import SchedulerState
-from tgt.tasks.verification import Watch, completion_of, is_over, is_watched, measurable
+from tgt.tasks.verification import (
+    Watch,
+    completion_of,
+    hour_of,
+    is_over,
+    is_watched,
+    measurable,
+)
 
 Each: TypeAlias = Callable[[Callable[[Card], None]], None]
 """Hands on all cards one by one."""
@@ -54,12 +63,15 @@ def measure(
 ) -> tuple[dict[str, Watch], tuple[str, ...]]:
     """What is measured of the cards, and what failed on the way."""
     analyzers = chosen(context.settings).analyzers
+    context = replace(context, snapshot=asked_once(context.snapshot))
+    last = state.last_run_at
+    is_first = last is None or hour_of(last) != hour_of(context.window.end)
     watches: dict[str, Watch] = {}
     failed = []
     for card_id, card in cards.items():
         before = state.watches.get(card_id, Watch())
         try:
-            watch = measured(analyzers, context, card, before)
+            watch = measured(analyzers, context, card, before, is_first_of_hour=is_first)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
             reason = context.redacted(f"{type(failure).__name__}: {failure}".splitlines()[0])
             failed.append(f"analyzer {card.analyzer} failed: {reason}")

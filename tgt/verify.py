@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tgt.analyzers.asked_once import asked_once
 from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
 from tgt.analyzers.watching import measured_since, verdicts_of
@@ -79,7 +80,7 @@ def verify(
     with open_timeline(
         settings, telemetry, analyzers.signals, window, writable=False, progress=progress
     ) as timeline:
-        context = Context(settings, timeline.at(window), window)
+        context = Context(settings, asked_once(timeline.at(window)), window)
         tasks = tuple(_measured(context, card, state.watches.get(card.id)) for card in cards)
         warnings = tuple(map(settings.masked, (*telemetry.warnings, *timeline.warnings)))
     return Verification(tasks, _message(tasks), warnings)

@@ -18,6 +18,7 @@ from tgt.tasks.verification import (
     Watch,
     criteria_of,
     full_hour,
+    hour_of,
     is_over,
     is_watched,
     worst,
@@ -124,3 +125,8 @@ def test_a_card_is_over_after_a_day_of_proof_and_not_before() -> None:
 def test_counting_begins_at_a_full_hour() -> None:
     assert full_hour(NOW) == NOW
     assert full_hour(NOW + timedelta(seconds=1)) == NOW + timedelta(hours=1)
+
+
+def test_an_hour_begins_when_it_is_full() -> None:
+    assert hour_of(NOW) == hour_of(NOW + timedelta(minutes=59, seconds=59)) == NOW
+    assert hour_of(NOW - timedelta(microseconds=1)) == NOW - timedelta(hours=1)

@@ -32,19 +32,31 @@ WINDOWS_H = (2, 4, 8, 24)
 
 
 def measured(
-    analyzers: Sequence[Analyzer], context: Context, card: Card, before: Watch
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    before: Watch,
+    *,
+    is_first_of_hour: bool = True,
 ) -> Watch | None:
-    """What a run measures of a card; None where it has nothing that this run could measure."""
+    """What a run measures of a card; None where it has nothing that this run could measure.
+
+    Long times begin at full hours, so only the first run of an hour looks at them anew.
+    """
     criteria = criteria_of(card)
     if not criteria:
         return None
     completed = completion_of(card)
+    if completed is not None and before.verification and not is_first_of_hour:
+        return before
     if completed is not None:
         verdict = _since(analyzers, context, card, criteria, completed)
         return None if verdict is None else Watch(None, completed, verdict.document)
     if before.quiet_since is not None and before.since is not None:
-        return _still_quiet(analyzers, context, card, criteria, before)
-    return _going_quiet(analyzers, context, card, criteria)
+        hurried = before.verification is not None and not is_first_of_hour
+        return _still_quiet(analyzers, context, card, criteria, before, is_hurried=hurried)
+    hours = WINDOWS_H if is_first_of_hour else WINDOWS_H[:1]
+    return _going_quiet(analyzers, context, card, criteria, hours)
 
 
 def _still_quiet(
@@ -53,23 +65,38 @@ def _still_quiet(
     card: Card,
     criteria: Sequence[Criterion],
     before: Watch,
+    *,
+    is_hurried: bool,
 ) -> Watch | None:
     """What a card that went quiet shows since; if its problem is back it is quiet no more."""
     recent = _verdict(analyzers, context, card, criteria, context.window)
     since = before.since or context.window.start
-    verdict = _since(analyzers, context, card, criteria, since)
-    if verdict is None or recent is None:
+    if recent is None:
         return None
-    for each in (recent, verdict):
-        if not each.is_within and each.ratio <= 1 / QUIET:
-            return Watch(None, None, each.document)
+    if _is_back(recent):
+        return Watch(None, None, recent.document)
+    if is_hurried:
+        return before
+    verdict = _since(analyzers, context, card, criteria, since)
+    if verdict is None:
+        return None
+    if _is_back(verdict):
+        return Watch(None, None, verdict.document)
     return Watch(before.quiet_since, since, verdict.document)
 
 
+def _is_back(verdict: Verdict) -> bool:
+    return not verdict.is_within and verdict.ratio <= 1 / QUIET
+
+
 def _going_quiet(
-    analyzers: Sequence[Analyzer], context: Context, card: Card, criteria: Sequence[Criterion]
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    hours: Sequence[int],
 ) -> Watch:
-    for window in context.longer_windows(*WINDOWS_H):
+    for window in context.longer_windows(*hours):
         verdict = _verdict(analyzers, context, card, criteria, window)
         if verdict is None or (not verdict.is_within and verdict.tally.units):
             break  # what is bad in a short time is no better in a longer one

@@ -206,8 +206,13 @@ def completion_of(card: Card) -> datetime | None:
 
 def full_hour(moment: datetime) -> datetime:
     """The next full hour: what is counted by the clock hour is counted from then on."""
-    floor = moment.replace(minute=0, second=0, microsecond=0)
-    return floor if floor == moment else floor + timedelta(hours=1)
+    begun = hour_of(moment)
+    return begun if begun == moment else begun + timedelta(hours=1)
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The full hour in which a time lies."""
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def is_over(watch: Watch, now: datetime) -> bool:
