@@ -8,6 +8,7 @@ import json
 import random
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from engine.timelines import as_lines, held_of, opened
 
 from tgt.engine.duckdb import ingest
 from tgt.engine.duckdb.timeline import DuckDBTimeline
-from tgt.sources.base import RecordSource
+from tgt.sources.base import Projection, RecordSource
+from tgt.sources.contextlog import ContextLog
 from tgt.sources.registry import open_sources
 from tgt.sources.spec import Spec
 
@@ -185,3 +187,30 @@ def test_a_line_beyond_all_bounds_costs_itself(tmp_path: Path, *, is_kept: bool)
         assert timeline.store.is_kept is is_kept
         inventory = timeline.inventory()
         assert (inventory.events, inventory.malformed) == (7 + 4 + 10, 3)
+
+
+def test_what_is_read_as_it_lies_there_is_asked_for_all_names(tmp_path: Path) -> None:
+    """Somebody may write another name between looking which stand there and reading; what was
+    appended lies in memory, and does not change."""
+    logs, cache, looked_at = tmp_path / "logs", tmp_path / "cache", []
+
+    class Log(ContextLog):
+        def projection(self) -> Projection:
+            projection = super().projection()
+
+            def narrowed(lines: bytes) -> Projection:
+                looked_at.append(lines)
+                assert projection.narrowed is not None
+                return projection.narrowed(lines)
+
+            return replace(projection, narrowed=narrowed)
+
+    logs.mkdir()
+    first, later = (as_lines([{"ts": END.isoformat(), "act": act}]) for act in ("a", "b"))
+    (logs / "x.jsonl").write_bytes(first)
+    held_of(Log(logs), cache)
+    assert looked_at == []
+    with (logs / "x.jsonl").open("ab") as stream:
+        stream.write(later)
+    assert held_of(Log(logs), cache) == held_of(logs)
+    assert looked_at == [later]

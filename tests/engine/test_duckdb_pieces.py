@@ -53,14 +53,11 @@ def test_what_there_is_to_read_are_whole_lines(
 def test_only_what_is_little_is_asked_for_what_stands_in_it(
     tmp_path: Path, size: int, is_own: bool
 ) -> None:
-    """It lies in memory then: what is written meanwhile has names of its own."""
     file = _file(tmp_path / "x", b'{"ts": 1}'.ljust(size - 1) + b"\n")
     projection = ContextLog(tmp_path).projection()
     (piece,) = pieces.pieces(file, stretch(file, 0))
     narrowed = pieces.narrowed(projection, [piece])
     assert (narrowed != projection) is is_own
-    (tmp_path / "x").write_bytes(b"")
-    assert os.fstat(piece.descriptor).st_size == (size if is_own else 0)
     piece.close()
 
 
@@ -112,9 +109,7 @@ def _check_lines(file: LogFile, piece: pieces.Piece, content: bytes) -> None:
 
 
 def test_a_file_that_is_read_whole_is_not_copied(tmp_path: Path) -> None:
-    """Unless it is little: then what is asked for is what stands in it, and that must not change
-    between looking and reading."""
-    file = _file(tmp_path / "x", b"{}\n" * 400_000)
+    file = _file(tmp_path / "x", b"{}\n" * 100)
     (piece,) = pieces.pieces(file, stretch(file, 0))
     assert os.fstat(piece.descriptor).st_ino == file.inode
     piece.close()

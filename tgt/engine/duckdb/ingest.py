@@ -315,7 +315,8 @@ class Ingest:
         not their paths."""
         if not parts:
             return
-        if names is None:
+        if names is None and all(piece.start for _, piece in parts):
+            # What is read as it lies there may be written meanwhile, with other names.
             projection = narrowed(projection, [piece for _, piece in parts])
         paths = {number: piece.path for number, (_, piece) in enumerate(parts)}
         self._reader.define(projection.macros, projection.statement)

@@ -1,8 +1,8 @@
 """How the engine is given the lines of a file to read: as they are, or in pieces in memory.
 
 Whole lines only. A file that is read for the first time is read as it lies there; what was
-appended, a large file, little, and what is compressed come as pieces of bounded size in files that
-exist in memory only. All go by descriptors, so that no name of a file is ever a pattern or a link.
+appended, a large file, and what is compressed come as pieces of bounded size in files that exist
+in memory only. All go by descriptors, so that no name of a file is ever a pattern or a link.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
     """The stretch in pieces; each is to be closed by who takes it. Raises OSError."""
     with opened(file.path) as stream:
         source = stream.fileno()
-        is_whole = lines.start == 0 and lines.end == os.fstat(source).st_size
-        if is_whole and _LITTLE_BYTES < lines.end <= PIECE_BYTES:
+        if lines.start == 0 and lines.end == os.fstat(source).st_size <= PIECE_BYTES:
             yield Piece(os.dup(source), 0, lines.end)
             return
         start = lines.start
@@ -94,7 +93,7 @@ def whole_lines_at(file: LogFile, place: int) -> Stretch:
 
 
 def narrowed(projection: Projection, parts: Sequence[Piece]) -> Projection:
-    """A projection that yields the same of pieces; where they hold little, all is planning."""
+    """A projection that yields the same of what pieces hold now; of little, all is planning."""
     sizes = [os.fstat(part.descriptor).st_size for part in parts]
     if projection.narrowed is None or sum(sizes) > _LITTLE_BYTES:
         return projection
