@@ -70,9 +70,10 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def _facts(card: Card) -> dict[str, Any]:
-    """All of a card but its id, and what a back-test does not read: the texts of samples, and what
-    runs measured of a problem that a card covers."""
-    data = {key: value for key, value in card.data.items() if key not in {"id", "now"}}
+    """All of a card but its id, and what a back-test does not read: the texts of samples, what runs
+    measured of a problem that a card covers, and which others are of its incident."""
+    data = {key: value for key, value in card.data.items() if key not in {"id", "now", "related"}}
+    data["metadata"] = {k: v for k, v in data["metadata"].items() if k != "relatedTasks"}
     samples = data["evidence"]["samples"]
     without = [{k: v for k, v in sample.items() if k != "text"} for sample in samples]
     data["evidence"] = {**data["evidence"], "samples": without}

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from tgt import follow_up
+from tgt.analyzers import incidents
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
 from tgt.analyzers.changes import with_changes, with_versions
@@ -33,10 +34,11 @@ from tgt.store import fsio
 from tgt.store.journal import Journal
 from tgt.store.marks_file import MarksFile
 from tgt.store.state_file import Sidecar
-from tgt.tasks import ledger, quota
+from tgt.tasks import ledger, quota, related
 from tgt.tasks.card import GENERATED_BY, Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
-from tgt.tasks.state import Health, SchedulerState
+from tgt.tasks.related import Incident
+from tgt.tasks.state import Health, SchedulerState, Sighting
 from tgt.tasks.verification import Watch
 
 Incidents = Mapping[str, Sequence[Interval]]
@@ -44,6 +46,7 @@ Incidents = Mapping[str, Sequence[Interval]]
 
 _LONGEST_INCIDENT = timedelta(days=30)
 _WRITTEN = frozenset({Action.SAVE, Action.RENEW, Action.REOPEN})
+_COVERS = _WRITTEN | {Action.TOUCH}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Judged:
     warnings: tuple[str, ...]
     health: Mapping[str, Health]
     notices: tuple[str, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    """Which of the findings belong together."""
     watches: Mapping[str, Watch] | None = None
     """What was measured of cards whose problems were not seen; None where nothing was."""
 
@@ -132,6 +137,8 @@ def _cycle(
     if judged.sure and dry_run:
         stored = journal.brief(_is_found(judged))
         decisions = decide(settings, judged, stored, state, now)
+        told = _related(judged, decisions, stored, state.sightings, now)
+        decisions = _relating(decisions, told)
     elif judged.sure or judged.proven:
         decisions, ended, stored = _save(settings, journal, judged, state, now)
     report = replace(_reported(report, judged, decisions, ended), duration_ms=_since(started))
@@ -237,9 +244,11 @@ def completed(
     chosen_findings = [f for f in judged.sure if f.fingerprint in written]
     if context is not None:
         analyzers = chosen(settings).analyzers
-        counted = {id(f): with_before(analyzers, context, whole(f)) for f in chosen_findings}
-        judged = replace(judged, sure=tuple(counted.get(id(f), f) for f in judged.sure))
-        judged, chosen_findings = _with_changes(context, judged, list(counted.values()))
+        judged, chosen_findings = _asked(
+            context, judged, chosen_findings, lambda f: with_before(analyzers, context, whole(f))
+        )
+        judged, chosen_findings = _with_changes(context, judged, chosen_findings)
+        judged = _with_incidents(context, judged, decisions, now) if written else judged
     samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
     told = {
         id(finding): masked(
@@ -283,6 +292,56 @@ def _with_changes(
     return _asked(context, judged, findings, told)
 
 
+def _with_incidents(
+    context: Context, judged: Judged, decisions: Sequence[Decision], now: datetime
+) -> Judged:
+    """What was judged, and which of the problems that are new, or have a young card, belong
+    together."""
+    cards = {d.finding.fingerprint: d.card for d in decisions if d.card is not None}
+    about = {
+        d.finding.fingerprint
+        for d in decisions
+        if d.action in _WRITTEN or (d.action is Action.TOUCH and related.is_young(d.card, now))
+    }
+    findings = [finding for finding in judged.sure if finding.fingerprint in about]
+    try:
+        told = related.pairs(cards.values())
+        found = incidents.incidents(context.snapshot, context.window, findings, told)
+    except Exception as failure:  # noqa: BLE001 as in analyze
+        reason, _ = _failure(failure, Health(), context, timedelta())
+        warning = f"which problems belong together cannot be told: {reason}"
+        return replace(judged, warnings=(*judged.warnings, warning))
+    return replace(judged, incidents=found)
+
+
+def _related(
+    judged: Judged,
+    decisions: Sequence[Decision],
+    cards: Mapping[str, Card],
+    sightings: Mapping[str, Sighting],
+    now: datetime,
+) -> dict[str, tuple[related.Entry, ...]]:
+    """What is new of which cards belong together, by their ids."""
+    if not judged.incidents:
+        return {}
+    decided = {d.card.id: d.card for d in decisions if d.card is not None}
+    mine = {d.finding.fingerprint: d.card for d in decisions if d.card and d.action in _COVERS}
+    known = ledger.overlay(cards, sightings) | decided
+    return related.related(judged.incidents, mine, known, now)
+
+
+def _relating(
+    decisions: Sequence[Decision], told: Mapping[str, Sequence[related.Entry]]
+) -> tuple[Decision, ...]:
+    """The decisions, with cards that name each other."""
+    return tuple(
+        replace(d, card=related.with_related(d.card, told[d.card.id]))
+        if d.card is not None and d.card.id in told
+        else d
+        for d in decisions
+    )
+
+
 def _asked(
     context: Context,
     judged: Judged,
@@ -298,7 +357,7 @@ def _asked(
             told[id(finding)] = tell(finding)
         except Exception as failure:  # noqa: BLE001 as in analyze
             reason, _ = _failure(failure, Health(), context, timedelta())
-            warnings.append(f"what changed near {finding.subject} cannot be told: {reason}")
+            warnings.append(f"not all of {finding.subject} can be told: {reason}")
     sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
     judged = replace(judged, sure=sure, warnings=(*judged.warnings, *warnings))
     return judged, [told.get(id(finding), finding) for finding in findings]
@@ -483,6 +542,8 @@ def _save(
     with journal.writing() as writer:
         cards = writer.brief(_is_found(judged))
         decisions = decide(settings, judged, cards, state, now)
+        told = _related(judged, decisions, cards, state.sightings, now)
+        decisions = _relating(decisions, told)
         lines = [ledger.apply(decision, now) for decision in decisions]
         ended = tuple(follow_up.ended(judged.watches or {}, cards, _found(judged), state, now))
         written = [card for card in (*lines, *ended) if card is not None]
@@ -538,6 +599,7 @@ def _message(
 ) -> str:
     verb = "to save" if report.dry_run else "saved"
     words = f"{'Dry run' if report.dry_run else 'Analysis complete'}: {_tasks(len(saved))} {verb}"
+    words += _of_incidents([decision.card for decision in saved if decision.card is not None])
     if reopened:
         words += f", {len(reopened)} reopened"
     if over:
@@ -547,6 +609,18 @@ def _message(
             f", {len(deferred)} held back by the {'hourly quota' if held_back else 'task limit'}"
         )
     return words
+
+
+def _of_incidents(saved: Sequence[Card]) -> str:
+    """How many incidents the saved cards are of, if they are."""
+    firsts = [first for card in saved if (first := related.names_first(card)) is not None]
+    many = len(set(firsts))
+    if not many:
+        return ""
+    if len(saved) == 1:
+        return ", one more symptom of an incident"
+    incidents = "one incident" if many == 1 else f"{many} incidents"
+    return f", {incidents}" if len(firsts) == len(saved) else f", {len(firsts)} of {incidents}"
 
 
 def _tasks(count: int) -> str:
@@ -570,11 +644,13 @@ def seen(
     """
     if cards is None:
         return replace(state, saves=quota.recent(state.saves, now), analyzers=judged.health)
+    sightings = ledger.sightings(state.sightings, decisions, cards, now, measures=measures)
+    told = _related(judged, decisions, cards, sightings, now)
     return replace(
         state,
         saves=quota.reconcile(state.saves, cards.values(), now),
         analyzers=judged.health,
-        sightings=ledger.sightings(state.sightings, decisions, cards, now, measures=measures),
+        sightings=related.remembered(sightings, told, cards),
     )
 
 

@@ -14,10 +14,11 @@ from invented_problem import NOW, a_finding, write_log
 from pages import Page, coded
 
 from tgt import config, cycle, triage
+from tgt.analyzers import incidents
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.output import words
 from tgt.store import fsio, journal, state_file
-from tgt.tasks import ledger
+from tgt.tasks import ledger, related
 from tgt.tasks.card import FEW, Card, Severity, Status, Touched, new_card, priority
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.verification import Watch
@@ -37,6 +38,7 @@ def test_the_keys_of_a_card(tmp_path: Path) -> None:
     triage.complete(store, [card.id], NOW, note="done")
     triage.reopen(store, [card.id], NOW, note="not done")
     triage.annotate(store, [card.id], NOW, owner="ada", links=["https://a.example"], note="well")
+    triage.propose_complete(store, [card.id], NOW, agent="agent:x", reason="done")
     watch = Watch(NOW, NOW, {"state": "holds"})
     whole = ledger.completed_by_itself(store.read().cards[card.id], watch, NOW).data
 
@@ -109,6 +111,23 @@ def test_the_reasons_of_decisions() -> None:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
     }
     assert {c for c in constants if isinstance(c, str)} == set(reasons)
+
+
+def test_the_words_of_relations() -> None:
+    words = [coded(word)[0] for word, _ in PAGE.table("relations")]
+    assert words == [related.FIRST, related.SAME_INCIDENT]
+
+
+def test_the_bounds_of_incidents() -> None:
+    told = " ".join(PAGE.section("One incident, several cards").split())
+    hours, sharp = incidents.SPAN / 3.6e9, incidents.SHARP / 6e7
+    assert f"within {['one', 'two', 'three'][int(hours) - 1]} hours of each other" in told
+    assert f"{incidents.CHANCE:.0%}; {incidents.CHANCE_IF_SHARP:.0%} where both" in told
+    assert f"known to {sharp:.0f} minutes and agree; {incidents.CHANCE_IF_APART:.1%} where" in told
+    assert f"of few conversations {incidents.CHANCE_OF_FEW:.0%} where all" in told
+    assert f"at the same time, known to {sharp:.0f} minutes" in told
+    assert incidents.BEYOND == 0.5
+    assert timedelta(days=1) == incidents.LOOK_BACK == related.LONGEST
 
 
 def test_the_files_are_those_that_a_run_writes(

@@ -30,6 +30,7 @@ CARDS = [
     Card({"id": "C", "generatedAt": "some day"}),
 ]
 REBUILT = SchedulerState(saves=(("A", NOW - HOUR), ("B", NOW)))
+RELATED = ({"id": "B", "relation": "first", "overlap": 0.5},)
 FULL = SchedulerState(
     total_runs=42,
     total_generated=210,
@@ -44,7 +45,7 @@ FULL = SchedulerState(
     saves=(("A", NOW - MINUTE), ("B", NOW)),
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
-    sightings={"A": Sighting(7, NOW, {"value": 0.4, "history": [None, 0.4]})},
+    sightings={"A": Sighting(7, NOW, {"value": 0.4, "history": [None, 0.4]}, RELATED)},
     watches={"A": Watch(NOW - HOUR, NOW, {"state": "too_early"}), "B": Watch()},
     abstentions={"performance": 3},
     extra={"custom": {"x": [1]}},
@@ -98,6 +99,7 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
                 "occurrences": 7,
                 "lastSeenAt": "2025-11-03T12:00:00.000Z",
                 "now": {"value": 0.4, "history": [None, 0.4]},
+                "related": [{"id": "B", "relation": "first", "overlap": 0.5}],
             }
         },
         "watches": {

@@ -135,12 +135,14 @@ class Builder:
         shows_both: bool = False,
         signal: Signal | None = None,
         beyond: float | None = None,
+        question: Question | None = None,
         criterion: str = "",
     ) -> Finding:
         """The finding; ``details`` are the analyzer's own beside those of the judgement, and its
         samples say what was asked if it ``shows_asked``, and what came of it if it ``shows_both``.
-        ``signal`` is the question that it answers (values ``beyond`` a line), if it is one, and
-        ``criterion`` the name of the measure in its criterion, if that is another one.
+        ``signal`` is the question that it answers (values ``beyond`` a line), if it is one, else
+        ``question`` says whom it is about; ``criterion`` is the name of the measure in its
+        criterion, if that is another one.
         The ``severity`` is the most that it can be: it is one step less where few are touched.
         """
         measure, hours = judgement.measure, judgement.hours
@@ -179,7 +181,7 @@ class Builder:
             examples=samples,
             shows_asked=shows_asked,
             shows_both=shows_both,
-            question=signal and Question(signal, self.subject, self.window, beyond),
+            question=Question(signal, self.subject, self.window, beyond) if signal else question,
             criteria=self._criteria(measure, criterion),
         )
 

@@ -37,6 +37,14 @@ UNTOLD = Signal("untold", where="actor <> 'user' AND is_untold", counted="false"
 CALL = "act = 'tool_call' AND actor <> 'user'"
 USED = Signal("used", where=CALL, by="concat(act, '/', name)")
 """In how many conversations a tool was used, over all services."""
+FAILED = Signal(
+    "failed",
+    where=CALL,
+    counted="(coalesce(failed, false) OR coalesce(soft_failed, false))"
+    " AND NOT coalesce(cancelled, false)",
+    by=USED.by,
+)
+"""Failures of a tool of either kind, over all services."""
 USAGE = Signal("usage", where="act = 'tool_call' AND actor = 'tool' AND name IS NOT NULL")
 LATENCY = Signal("latency", where="NOT coalesce(failed, false)", value="elapsed_ms")
 

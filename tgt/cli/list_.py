@@ -103,6 +103,12 @@ def list_tasks(
     every: Annotated[
         bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
     ] = False,
+    fold: Annotated[
+        bool,
+        typer.Option(
+            "--fold", help="One line for an incident: its likely first, and how many symptoms more."
+        ),
+    ] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Only the ids, one a line.")] = False,
 ) -> None:
     """List the tasks, best first.
@@ -136,6 +142,10 @@ def list_tasks(
         _check("--severity", asked.severities, severities, (head.severity for head in heads))
         chosen = [head for head in heads if asked.fits(head)]
         chosen.sort(key=_order(order, state.sightings))
+        total = len(chosen)
+        more: dict[str, int] = {}
+        if fold and not request.json:
+            chosen, more = _in_incidents(view, chosen, state)
         if ids and not request.json:
             from tgt.output.safe import safe
 
@@ -145,8 +155,8 @@ def list_tasks(
         if request.json:
             from tgt.output import machine
 
-            return list(machine.task_list(cards, len(chosen), first, news))
-        return [_listed(request, view, cards, len(chosen), asked, state)]
+            return list(machine.task_list(cards, total, first, news))
+        return [_listed(request, view, cards, total, asked, state, more)]
 
     from tgt.store.journal_index import viewed
 
@@ -276,6 +286,20 @@ def _seen(cards: Iterable[Card], state: SchedulerState) -> Iterator[Card]:
         yield ledger.overlaid(card, state.sightings.get(card.id), state.watches.get(card.id))
 
 
+def _in_incidents(
+    view: View, chosen: Sequence[Head], state: SchedulerState
+) -> tuple[list[Head], dict[str, int]]:
+    """The heads with one for each incident, where the best of it stands; and, by its id, for how
+    many others it stands."""
+    from tgt.tasks import related
+
+    cards = _seen((view.card(view.heads[head.id]) for head in chosen), state)
+    groups = related.groups(card.brief() for card in cards)
+    heads = {head.id: head for head in chosen}
+    more = {first: len(members) - 1 for first, members in groups.items() if len(members) > 1}
+    return [heads[first] for first in groups], more
+
+
 def _listed(
     request: Request,
     view: View,
@@ -283,6 +307,7 @@ def _listed(
     total: int,
     asked: Asked,
     state: SchedulerState,
+    more: Mapping[str, int],
 ) -> str:
     from tgt.output import list_view, run_health
 
@@ -294,6 +319,7 @@ def _listed(
         filtered=asked.any,
         since=asked.since,
         news=asked.news,
+        more=more,
         notes=run_health.notes(state, request.cadence, request.now),
     )
     return list_view.task_list(request.screen, listing, request.now)

@@ -11,7 +11,10 @@ from tgt.cli.request import parse_choice
 from tgt.cli.tasks import Tasks, named, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tgt.cli.request import Request
+    from tgt.tasks.card import Card
 
 FORMATS = ("text", "json", "markdown")
 
@@ -41,12 +44,27 @@ def show(
         from tgt.output import machine
 
         request.reply_json(machine.shown(cards))
-    elif chosen == "markdown":
+        return
+    others = _others(request, cards)
+    if chosen == "markdown":
         from tgt.output import markdown
 
-        request.reply("\n---\n\n".join(markdown.card(card, request.now) for card in cards))
+        told = (markdown.card(card, request.now, others) for card in cards)
+        request.reply("\n---\n\n".join(told))
     else:
         from tgt.output import card_view
 
         on = request.screen
-        request.reply("\n\n".join(card_view.card(on, card, request.now) for card in cards))
+        told = (card_view.card(on, card, request.now, others) for card in cards)
+        request.reply("\n\n".join(told))
+
+
+def _others(request: Request, cards: Sequence[Card]) -> dict[str, Card]:
+    """The cards that these name, because they are of the same incident."""
+    from tgt.store.journal_index import find
+    from tgt.tasks.related import named as named_by
+
+    names = named_by(cards)
+    if not names:
+        return {}
+    return find(request.journal(), lambda ids: [each for each in ids if each in names])

@@ -26,7 +26,9 @@ class Asked:
 class Affected:
     """The conversations of a population by their number, with times in microseconds: of the ``bad``
     when the first event was that counts, of the ``fine`` when the last event of the population was.
-    Of a signal about conversations it is the end of each."""
+    Of a signal about conversations it is the end of each. ``events`` says how many events of the
+    population each has."""
 
     bad: Mapping[int, int] = field(default_factory=dict)
     fine: Mapping[int, int] = field(default_factory=dict)
+    events: Mapping[int, int] = field(default_factory=dict)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.output import changes_view, evidence_view, text, verify_view, words
+from tgt.output import changes_view, evidence_view, related_view, text, verify_view, words
 from tgt.output.safe import safe
+from tgt.tasks import proposal
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 _LIST_LIMIT = 50
 
 
-def card(on: text.Screen, task: Card, now: datetime) -> str:
-    """One card with all its evidence; whatever a card lacks is left out."""
+def card(
+    on: text.Screen, task: Card, now: datetime, others: Mapping[str, Card] | None = None
+) -> str:
+    """One card with all its evidence; whatever a card lacks is left out. ``others`` are those that
+    it names, by id."""
     sections = (
         list(_head(task, now)),
         list(_description(task)),
         list(evidence_view.evidence(task, now)),
         list(evidence_view.samples(task)),
         list(changes_view.changes(task)),
+        list(related_view.related(task, others or {})),
         list(_fix(task)),
         list(_acceptance(task)),
         list(_events(task, now)),
@@ -65,7 +70,13 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         facts.add_row("quiet", f"since {words.clock(quiet)}")
     if verification := task.mapping("verification"):
         facts.add_row("its end", verify_view.said(verification))
+    if (proposed := proposal.standing(task)) is not None:
+        facts.add_row("proposed", text.styled(proposal_in_words(proposed), limit=500))
     yield facts
+
+
+def proposal_in_words(proposed: proposal.Proposal) -> str:
+    return f"to complete it, by {proposed.by}: {proposed.text}"
 
 
 def _seen(task: Card, now: datetime) -> str:
@@ -179,7 +190,10 @@ _OFFERED = {
 def _commands(task: Card) -> Iterator[RenderableType]:
     name = safe(task.id, limit=60)
     yield text.heading("Next")
-    for word in _OFFERED.get(task.status, ("approve", "dismiss")):
+    offered: tuple[str, ...] = _OFFERED.get(task.status, ("approve", "dismiss"))
+    if proposal.standing(task) is not None:
+        offered = tuple(dict.fromkeys(("complete", *offered)))
+    for word in offered:
         yield text.indented(Text(f"tgt {word} {name}", style="dim", overflow="fold"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tgt.output import text, words
 from tgt.output.safe import safe
+from tgt.tasks import proposal
 from tgt.tasks.card import OPEN_STATUSES, Card, Status
 from tgt.tasks.reference import Ids
 
@@ -54,6 +55,14 @@ class Listing:
     notes: Sequence[str] = ()
     since: datetime | None = None
     news: Mapping[str, str] | None = None
+    more: Mapping[str, int] = field(default_factory=dict)
+    """For how many others of its incident a task stands, where they are folded."""
+
+    def title(self, task: Card) -> Text:
+        told = text.styled(task.title or "(no title)")
+        if many := self.more.get(task.id):
+            told.append(f"  (+{words.plural(many, 'symptom')})", style="dim")
+        return told
 
 
 def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
@@ -76,8 +85,8 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
 
 def compact(tasks: Iterable[Card]) -> list[Card]:
     """The tasks with what a list shows of them, which is little of a card."""
-    keys = ("id", "severity", "status", "priority", "confidence", "title", "owner")
-    times = ("lastSeenAt", "updatedAt", "generatedAt", "quietSince")
+    keys = ("id", "severity", "status", "priority", "confidence", "title", "owner", proposal.KEY)
+    times = ("lastSeenAt", "updatedAt", "generatedAt", "quietSince", "approvedAt", "reopenedAt")
     return [
         Card(
             {key: task.data[key] for key in (*keys, *times) if key in task.data}
@@ -127,7 +136,7 @@ def _cells(
     present = {
         "CHANGE": listing.news is not None,
         "CONF": wide,
-        "STATUS": wide or any(t.status != Status.GENERATED or _is_quiet(t) for t in shown),
+        "STATUS": wide or any(map(_says_more, shown)),
         "OWNER": wide and any(task.owner for task in shown),
         "BY HOUR": any(trends.values()),
     }
@@ -142,7 +151,7 @@ def _cells(
         "SEEN": lambda task: Text(words.age_short(task.seen_at, now)),
         "OWNER": lambda task: text.styled(task.owner, limit=_OWNER_LIMIT),
         "BY HOUR": lambda task: Text(trends[task.id]),
-        _TASK: lambda task: text.styled(task.title or "(no title)"),
+        _TASK: listing.title,
     }
     return columns, [[cells[name](task) for name in columns] for task in shown]
 
@@ -187,14 +196,21 @@ def _is_quiet(task: Card) -> bool:
     return task.is_open and bool(task.text("quietSince"))
 
 
+def _says_more(task: Card) -> bool:
+    """Whether its status says more than that it is there."""
+    is_proposed = proposal.standing(task) is not None
+    return task.status != Status.GENERATED or _is_quiet(task) or is_proposed
+
+
 def _status(task: Card) -> Text:
-    """The status; of an open task whose problem has gone quiet that, too."""
-    if not _is_quiet(task):
-        return text.status(task.status)
-    quiet = Text("quiet", style="green")
-    if task.status == Status.GENERATED:
-        return quiet
-    return Text.assemble(text.status(task.status), ", ", quiet)
+    """The status; of an open task also that its problem has gone quiet, and that an agent proposes
+    to complete it."""
+    more = [Text("quiet", style="green")] if _is_quiet(task) else []
+    if proposal.standing(task) is not None:
+        more.append(Text("proposed done", style="yellow"))
+    if more and task.status == Status.GENERATED:
+        return Text(", ").join(more)
+    return Text(", ").join([text.status(task.status), *more])
 
 
 def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterator[RenderableType]:
@@ -206,18 +222,20 @@ def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterato
             *((listing.news.get(task.id, ""), "  ") if listing.news else ()),
             text.severity(task.severity),
             f"  {task.priority:.0f}  ",
-            *((_status(task), "  ") if task.status != Status.GENERATED or _is_quiet(task) else ()),
+            *((_status(task), "  ") if _says_more(task) else ()),
             (words.seen(task.seen_at, now), "dim"),
             overflow="fold",
         )
-        yield Padding(text.styled(task.title or "(no title)"), (0, 0, 0, 2))
+        yield Padding(listing.title(task), (0, 0, 0, 2))
 
 
 def _footer(listing: Listing) -> Text:
     shown = listing.shown
     counts = Counter(safe(task.severity or "?", limit=20) for task in shown)
     many = ", ".join(f"{n} {word}" for word, n in counts.items())
+    folded = sum(listing.more.get(task.id, 0) for task in shown)
     more = f"{len(shown)} of {words.plural(listing.total, 'task')} shown"
+    more += f", and {folded} folded into them" if folded else ""
     return Text(more if len(counts) > 6 else f"{more}: {many}", style="dim")  # noqa: PLR2004 a line's worth
 
 

@@ -9,11 +9,11 @@ stand in a code block whose fence is longer than any fence inside.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tgt.output import changes_view, verify_view, words
-from tgt.output.card_view import history, text_list
+from tgt.output import changes_view, related_view, verify_view, words
+from tgt.output.card_view import history, proposal_in_words, text_list
 from tgt.output.evidence_view import (
     by_hour,
     details_of,
@@ -25,6 +25,8 @@ from tgt.output.evidence_view import (
 )
 from tgt.output.safe import safe
 from tgt.tasks.card import Card, Status
+from tgt.tasks.proposal import standing
+from tgt.tasks.related import entries
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,8 +82,9 @@ def block(lines: list[str]) -> str:
     return "\n".join([f"{fence}text", *lines, fence])
 
 
-def card(task: Card, now: datetime) -> str:
-    """The whole document; what a card lacks is left out."""
+def card(task: Card, now: datetime, others: Mapping[str, Card] | None = None) -> str:
+    """The whole document; what a card lacks is left out. ``others`` are those that it names, by
+    id."""
     task = task.current
     sections = [
         f"# {inline(task.title or '(no title)', limit=500)}",
@@ -90,6 +93,7 @@ def card(task: Card, now: datetime) -> str:
         *_evidence(task),
         *_samples(task),
         *_changes(task),
+        *_related(task, others or {}),
         *_fix(task),
         *_acceptance(task),
         _signature(task),
@@ -124,6 +128,8 @@ def _facts(task: Card, now: datetime) -> str:
         facts.append(f"**Quiet since:** {words.clock(quiet)}")
     if verification := task.mapping("verification"):
         facts.append(f"**Its end:** {inline(verify_view.sentence(verification), limit=400)}")
+    if (proposed := standing(task)) is not None:
+        facts.append(f"**Proposed:** {inline(proposal_in_words(proposed), limit=500)}")
     if times := int(task.number("occurrences")):
         facts.append(f"**Seen in:** {words.plural(times, 'run')}")
     facts += [
@@ -179,6 +185,20 @@ def _samples(task: Card) -> Iterator[str]:
     ]
     yield "## Samples"
     yield block(lines)
+
+
+def _related(task: Card, others: Mapping[str, Card]) -> Iterator[str]:
+    told = entries(task)
+    if not told:
+        return
+    yield f"## {related_view.TITLE}"
+    if first := related_view.leading(task):
+        yield first
+    yield "\n".join(
+        f"- {inline(related_view.name(each, others), limit=200)} ({code(each['id'], limit=80)})"
+        + (f": {beside}" if (beside := related_view.beside(each)) else "")
+        for each in told
+    )
 
 
 def _changes(task: Card) -> Iterator[str]:

@@ -184,6 +184,15 @@ def _measured(value: Any) -> Mapping[str, Any] | None:
     return row
 
 
+def _related(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Other cards, as a card names them."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple({**_mapping(row), "id": _text(row.get("id"))} for row in value[:_MOST_MEASURED])
+
+
 def _save(value: Any) -> quota.Save:
     row = _mapping(value)
     return _text(row.get("id")), _time(row.get("at"))
@@ -234,7 +243,14 @@ _FIELDS: dict[str, tuple[Callable[[Any, Parse], tuple[Any, bool]], Parse]] = {
     ),
     "sightings": (
         _table,
-        _record(Sighting, absent={}, occurrences=_count, last_seen_at=_time, now=_measured),
+        _record(
+            Sighting,
+            absent={},
+            occurrences=_count,
+            last_seen_at=_time,
+            now=_measured,
+            related=_related,
+        ),
     ),
     "watches": (
         _table,

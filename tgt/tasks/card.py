@@ -231,7 +231,7 @@ def new_id(now: datetime) -> str:
 _DECIDING_KEYS = (
     *("id", "type", "severity", "status", "subject", "fingerprint", "occurrences"),
     *("generatedAt", "savedAt", "updatedAt", "firstSeenAt", "lastSeenAt", "completedAt"),
-    *("dismissedAt", "dismissedUntil", "dismissedSeverity"),
+    *("dismissedAt", "dismissedUntil", "dismissedSeverity", "related"),
 )
 """What decisions about other cards rest on; texts and evidence are most of a card's size."""
 
@@ -425,5 +425,6 @@ def new_card(finding: Finding, now: datetime) -> Card:
             "firstSeenAt": stamp,
             "lastSeenAt": stamp,
             "now": measured(finding, now),
+            "related": [],
         }
     )

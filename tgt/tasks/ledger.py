@@ -24,6 +24,7 @@ from tgt.tasks.card import (
     new_card,
     severity_rank,
 )
+from tgt.tasks.related import entries, with_related
 from tgt.tasks.state import Sighting
 from tgt.tasks.verification import Watch
 from tgt.tasks.versions import criterion_of, kept, only_older_fail
@@ -65,6 +66,9 @@ COMPLETED_BEFORE = "completed_before"
 OLDER_VERSIONS_ONLY = "older_versions_only"
 QUOTA = "quota"
 MAX_TASKS = "max_tasks"
+
+PROOF = ("quietSince", "verification", "completedBy")
+"""The keys of a card that tell of its end."""
 
 WRITE_AGAIN_AFTER = timedelta(days=1)
 """How long sightings of a covered problem stay out of the journal: ten such problems, seen at
@@ -164,7 +168,7 @@ def sightings(
         counted.add(key)
         if decision.action is Action.TOUCH:
             told = measured(decision.finding, now) if measures else None
-            after[card.id] = Sighting(_occurrences(card) + 1, now, told)
+            after[card.id] = Sighting(_occurrences(card) + 1, now, told, tuple(entries(card)))
         elif decision.action in {Action.RENEW, Action.REOPEN}:
             after.pop(card.id, None)
     return after
@@ -186,6 +190,8 @@ def overlay(
 
 def overlaid(card: Card, seen: Sighting | None, watch: Watch | None = None) -> Card:
     """One card as it should be shown."""
+    if seen is not None and seen.related and list(seen.related) != entries(card):
+        card = with_related(card, seen.related)
     if seen is not None and seen.last_seen_at > (card.time("lastSeenAt") or _NEVER):
         card = card.changed(
             occurrences=max(seen.occurrences, _occurrences(card)),
@@ -348,8 +354,7 @@ def _versions(finding: Finding, card: Card) -> dict[str, Any]:
 
 def _unproven(card: Card) -> dict[str, None]:
     """What was said of the end of a problem that is back."""
-    keys = ("quietSince", "verification", "completedBy")
-    return {key: None for key in keys if card.data.get(key) is not None}
+    return {key: None for key in PROOF if card.data.get(key) is not None}
 
 
 def _seen(decision: Decision, card: Card, now: datetime) -> dict[str, Any]:

@@ -69,12 +69,14 @@ def _delay(failures: int, interval: timedelta) -> timedelta:
 class Sighting:
     """A problem that a card covers was seen again; the journal need not grow for that.
 
-    ``now`` is the card's key of that name as of then: what was measured of the problem.
+    ``now`` is the card's key of that name as of then: what was measured of the problem; ``related``
+    are the cards of its incident, some of which may have come later.
     """
 
     occurrences: int
     last_seen_at: datetime
     now: Mapping[str, Any] | None = None
+    related: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

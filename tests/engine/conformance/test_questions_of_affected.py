@@ -128,6 +128,8 @@ def test_conversations_that_ended_are_bad_at_their_end(engine: Engine) -> None:
             ("bad 34", "bad 30", "fine 44"),
             ("bad 44", "fine 34", "fine 30"),
         ]
+        (answer_of,) = asked.snapshot.affected([aborted], asked.window, MOST)
+        assert sorted(answer_of.events.values()) == [1, 2, 3]
         assert _times(asked, waited, Asked(ABORTED, "none"), hours=3) == [
             ("bad 44", "fine 78", "fine 34", "fine 30"),
             (),
@@ -189,12 +191,14 @@ def test_an_engine_answers_what_plain_python_answers(engine: Engine, seed: int) 
                 expected = _plainly(events, question, counts, to_us(window.start))
                 assert sorted(told.bad.values()) == sorted(expected.bad.values())
                 assert sorted(told.fine.values()) == sorted(expected.fine.values())
+                assert sorted(told.events.values()) == sorted(expected.events.values())
 
 
 def _plainly(events: list[Event], asked: Asked, counts: object, start: int) -> Affected:
     assert callable(counts)
     bad: dict[int, int] = {}
     last: dict[int, int] = {}
+    many: dict[int, int] = {}
     for each in events:
         conv, us = each.get("conv_id"), each["us"]
         if asked.signal is LATENCY and (each["failed"] or not each["elapsed_ms"]):
@@ -202,7 +206,8 @@ def _plainly(events: list[Event], asked: Asked, counts: object, start: int) -> A
         if conv is None or each["subject"] != asked.subject or not start < us <= to_us(END):
             continue
         number = ord(conv)
+        many[number] = many.get(number, 0) + 1
         last[number] = max(us, last.get(number, us))
         if counts(each):
             bad[number] = min(us, bad.get(number, us))
-    return Affected(bad, {n: us for n, us in last.items() if n not in bad})
+    return Affected(bad, {n: us for n, us in last.items() if n not in bad}, many)

@@ -28,6 +28,7 @@ def of_events(
         columns.append(f"coalesce({_counts(each, place, given)}, false) AS counts{place}")
         told.append(f"min(us) FILTER (among{place} AND counts{place})")
         told.append(f"max(us) FILTER (among{place})")
+        told.append(f"count(*) FILTER (among{place})")
     start, end = to_us(window.start), to_us(window.end)
     events = canonical(f"us > {start} AND us <= {end} AND conv IS NOT NULL")
     any_of = " OR ".join(f"among{place}" for place in range(len(asked)))
@@ -40,9 +41,10 @@ def of_events(
     return [
         Affected(
             {row[0]: row[bad] for row in rows if row[bad] is not None},
-            {row[0]: row[bad + 1] for row in rows if row[bad] is None and row[bad + 1] is not None},
+            {row[0]: row[bad + 1] for row in rows if row[bad] is None and row[bad + 2]},
+            {row[0]: row[bad + 2] for row in rows if row[bad + 2]},
         )
-        for bad in range(1, 2 * len(asked), 2)
+        for bad in range(1, 3 * len(asked), 3)
     ]
 
 
@@ -69,7 +71,7 @@ def of_conversations(
         for place, each in enumerate(asked)
     )
     rows = db.run(
-        f"SELECT conv, last_us, {told} FROM judged WHERE last_us > {to_us(window.start)}"
+        f"SELECT conv, last_us, events, {told} FROM judged WHERE last_us > {to_us(window.start)}"
         f" AND last_us <= {to_us(window.end - IDLE)} ORDER BY conv LIMIT {int(most)}",
         **given,
     )
@@ -77,6 +79,7 @@ def of_conversations(
         Affected(
             {row[0]: row[1] for row in rows if row[place]},
             {row[0]: row[1] for row in rows if row[place] is False},
+            {row[0]: row[2] for row in rows if row[place] is not None},
         )
-        for place in range(2, 2 + len(asked))
+        for place in range(3, 3 + len(asked))
     ]
