@@ -38,9 +38,9 @@ def beside(entry: Entry) -> str:
 
 
 def name(entry: Entry, others: Mapping[str, Card]) -> str:
-    """The title of another card; its id where that is all there is to say."""
-    other = others.get(entry["id"])
-    return other.title or other.subject if other is not None else "(gone)"
+    """The title of another card; empty where only its id is known."""
+    other = others.get(entry["id"], Card({}))
+    return other.title or other.subject
 
 
 def related(task: Card, others: Mapping[str, Card]) -> Iterator[RenderableType]:
