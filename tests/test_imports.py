@@ -28,7 +28,7 @@ ARCHITECTURE = Page("docs/architecture.md")
 # what it refuses to do, which is the reason; docs/architecture.md shows this table to people.
 LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "shell": (
-        ("__main__", "deliver", "cli", "diagnostics", "output"),
+        ("__main__", "deliver", "cli", "mcp", "diagnostics", "output"),
         "decide anything: it parses, hands over and writes; nothing else knows a command line, a"
         " terminal or a stream",
     ),
@@ -190,7 +190,13 @@ def test_the_layers_are_told_to_people() -> None:
         ),
         ("typer", ("cli",), "only commands know that there is a command line"),
         ("fcntl", ("store",), "one place locks"),
-        ("pydantic", ("config.py", "settings.py"), "dictionaries are validated where they enter"),
+        (
+            "pydantic",
+            ("config.py", "settings.py", "mcp"),
+            "dictionaries are validated where they enter",
+        ),
+        ("mcp", ("mcp",), "only the server of agents speaks their protocol"),
+        ("anyio", ("mcp",), "everything else does one thing after another"),
         ("dotenv", ("config.py",), "one place reads settings"),
     ],
 )
@@ -211,7 +217,12 @@ def test_a_library_is_imported_in_one_place(
         ("duckdb", ("engine/duckdb",), "the engine's library takes longer than a small command"),
         ("tgt.engine.duckdb", ("engine/duckdb",), "it brings its library with it"),
         ("rich", ("output",), "what prints JSON or a help needs no colours"),
-        ("pydantic", ("config.py", "settings.py"), "commands that look at cards need one setting"),
+        (
+            "pydantic",
+            ("config.py", "settings.py", "mcp"),
+            "commands that look at cards need one setting",
+        ),
+        ("mcp", ("mcp",), "an extra"),
         ("dotenv", (), "most settings are no file's"),
         ("zstandard", (), "few files are compressed so"),
         ("sqlite3", (), "one format keeps a database"),
@@ -304,7 +315,7 @@ def _loaded(workplace: Workplace, *arguments: str) -> set[str]:
         (["pause", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["stats", "--json"], {"duckdb", "rich", "dotenv"}),
         (["config", "--json"], {"duckdb", "rich", "dotenv"}),
-        (["run", "--json"], {"duckdb", "rich", "dotenv"}),
+        (["run", "--json"], {"duckdb", "rich", "dotenv", "mcp", "tgt.mcp"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(
@@ -324,7 +335,10 @@ def test_a_command_loads_no_other_command(workplace: Workplace) -> None:
     commands = {f"tgt.cli.{path.stem}" for path in (PACKAGE / "cli").glob("*.py")}
     shared = {
         f"tgt.cli.{name}"
-        for name in ("__init__", "completion", "lazy", "plain_settings", "request", "tasks")
+        for name in (
+            *("__init__", "agent_tools", "completion", "lazy", "plain_settings", "request"),
+            "tasks",
+        )
     }
     for words in (["list"], ["--now", "2025-11-03T16:00:00Z", "--json", "list"]):
         assert (commands - shared) & _loaded(workplace, *words) == {"tgt.cli.list_"}

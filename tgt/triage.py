@@ -1,4 +1,5 @@
-"""What people do with cards: approve, dismiss, complete, reopen, annotate, and clean up.
+"""What people do with cards: approve, dismiss, complete, reopen, annotate, and clean up; and what
+agents may: claim, annotate, and propose that a task is done.
 
 A change happens on the card as it is while the write lock is held, so two people never overwrite
 each other's. Of several tasks all are changed or none. Any status may follow any other, because
@@ -16,8 +17,13 @@ from tgt.errors import Candidate, NotFoundError, TransitionError
 from tgt.store import journal_index as heads
 from tgt.store.journal import Journal
 from tgt.store.journal_index import View
+from tgt.tasks import proposal
 from tgt.tasks.card import OPEN_STATUSES, Card, Status, format_time
 from tgt.tasks.reference import Ids
+
+AGENT = "agent:"
+"""What the name of an agent begins with, as an owner and as the author of a note."""
+MOST_NOTES_BY_AGENTS = 100
 
 _MOST_CANDIDATES = 10
 
@@ -195,11 +201,66 @@ def annotate(
         if new := [link for link in dict.fromkeys(links) if link not in card.items("links")]:
             keys["links"] = [*card.items("links"), *new]
         if note is not None:
-            entry = {"at": format_time(now), "by": by, "text": note}
-            keys["notes"] = [*card.items("notes"), entry]
+            keys["notes"] = _noted(card, now, by, note)
         return keys
 
     return _change(journal, references, now, told=told)
+
+
+def claim(journal: Journal, references: Sequence[str], now: datetime, *, agent: str) -> Outcome:
+    """The open task is the agent's, if it is nobody's yet. Raises TransitionError if it is
+    somebody else's."""
+
+    def told(card: Card) -> dict[str, Any]:
+        _must_be_open(card, "claimed")
+        if card.owner == agent:
+            return {}
+        if card.owner:
+            raise TransitionError(
+                f"{card.id} is already a task of {card.owner}",
+                hint="whoever owns it, or a person with tgt annotate, may hand it over",
+            )
+        return {"owner": agent, "notes": _noted(card, now, agent, "claimed it")}
+
+    return _change(journal, references, now, told=told)
+
+
+def propose_complete(
+    journal: Journal, references: Sequence[str], now: datetime, *, agent: str, reason: str
+) -> Outcome:
+    """The agent says that the open task is done, and why; its status stays. What it has proposed
+    already, and nobody has answered, is not proposed again."""
+
+    def told(card: Card) -> dict[str, Any]:
+        _must_be_open(card, "proposed for completion")
+        known = proposal.standing(card)
+        if known is not None and (known.by, known.text) == (agent, reason):
+            return {}
+        return {
+            proposal.KEY: {"at": format_time(now), "by": agent, "text": reason},
+            "notes": _noted(card, now, agent, f"proposes to complete it: {reason}"),
+        }
+
+    return _change(journal, references, now, told=told)
+
+
+def _must_be_open(card: Card, done: str) -> None:
+    if not card.is_open:
+        raise TransitionError(f"{card.id} is {card.status}: only an open task can be {done}")
+
+
+def _noted(card: Card, now: datetime, by: str, text: str) -> list[Any]:
+    """The notes of the card with one more. An agent that goes round in circles would let them grow
+    without end, so those by agents are limited; TransitionError."""
+    notes = card.items("notes")
+    if by.startswith(AGENT):
+        authors = (note.get("by") for note in notes if isinstance(note, dict))
+        if sum(str(author).startswith(AGENT) for author in authors) >= MOST_NOTES_BY_AGENTS:
+            raise TransitionError(
+                f"{card.id} has {MOST_NOTES_BY_AGENTS} notes by agents, and takes no more",
+                hint="tell a person",
+            )
+    return [*notes, {"at": format_time(now), "by": by, "text": text}]
 
 
 def cleanup(journal: Journal, now: datetime, *, days: int, dry_run: bool = False) -> Cleanup:

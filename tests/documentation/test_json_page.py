@@ -16,6 +16,7 @@ from conftest import Workplace
 from invented_problem import NOW, a_finding, write_log
 from pages import COMMANDS, Page, coded
 
+from tgt.mcp import answer
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.output import machine
 from tgt.tasks import ledger
@@ -83,8 +84,8 @@ def test_the_document_of_the_statistics(
 def test_the_keys_of_each_document(
     workplace: Workplace, card_data: Callable[..., dict[str, Any]]
 ) -> None:
-    """By running each command but the demo, which takes its time, and the one that goes on until
-    somebody ends it: these have tests of their own."""
+    """By running each command but the demo, which takes its time, the one that goes on until
+    somebody ends it, and the one that talks with agents: these have tests of their own."""
     card = card_data()
     workplace.write_journal(card)
     write_log(workplace.path, conversations=1, calls=1)
@@ -93,7 +94,8 @@ def test_the_keys_of_each_document(
     }
     assert list(keys_of.items())[-1] == ("demo", ["demo"])
     assert keys_of["watch"] == ["at", "change", "task"]
-    alone = {"demo", "watch"}
+    assert keys_of["mcp"] == list(answer.document({}, str))
+    alone = {"demo", "watch", "mcp"}
     keys_of = {name: keys for name, keys in keys_of.items() if name not in alone}
     assert {*keys_of, *alone} == set(COMMANDS)
     for name, keys in keys_of.items():

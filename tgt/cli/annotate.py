@@ -44,7 +44,7 @@ def annotate(
 
     if owner is None and not links and note is None:
         raise SettingsError("nothing to say: give --owner, --link or --note")
-    addresses = [_address(link) for link in links or ()]
+    addresses = [address(link) for link in links or ()]
     name, words, me = _name(owner), harmless(note), _me()
     change(
         request,
@@ -54,11 +54,12 @@ def annotate(
     )
 
 
-def _address(link: str) -> str:
+def address(link: str, option: str = "--link") -> str:
+    """A link as it is stored. SettingsError for what is no address."""
     shown = harmless(link.strip()) or ""
     if shown != link.strip() or not _ADDRESS.fullmatch(shown):
         raise SettingsError(
-            f"--link={link!r} is not usable: accepted is an address that begins with http:// or"
+            f"{option}={link!r} is not usable: accepted is an address that begins with http:// or"
             " https://"
         )
     return shown

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mark": ("mark", "mark"),
     "watch": ("watch", "watch"),
     "notify": ("notify", "notify"),
+    "mcp": ("mcp", "mcp"),
     "stats": ("stats", "stats"),
     "pause": ("pause", "pause"),
     "resume": ("pause", "resume"),
