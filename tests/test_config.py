@@ -22,6 +22,12 @@ def refused(variable: str, value: object) -> str:
     return refusal.value.message
 
 
+QUOTAS = (
+    f"a comma-separated list of ANALYZER=N, each analyzer once: {', '.join(config.ANALYZERS)} or"
+    " rules/NAME, and N a whole number from 0 to 10000"
+)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "accepted"),
     [
@@ -49,6 +55,16 @@ def refused(variable: str, value: object) -> str:
         ("TASKGEN_LONG_WAIT_S", "0", "a number above 0 up to 86400"),
         ("TASKGEN_LONG_WAIT_S", "0.5", None),
         ("TASKGEN_DOCS_PATHS", "a, ~/b ,,", None),
+        *(
+            ("TASKGEN_ANALYZER_MAX_PER_HOUR", value, QUOTAS)
+            for value in (
+                *("docs_gap", "docs_gap=", "=2", "2", "docs_gap=x", "docs_gap=-1", "docs_gap=1.5"),
+                *("docs_gap=10001", "docs_gap=" + "9" * 5000, "docs_gap=²", "docsgap=2", ","),
+                *("docs_gap=1,docs_gap=2", "docs_gap=1,Docs-Gap=1", "rules/=1", "rules=1", "\0"),
+                "docs_gap=1;performance=2",
+            )
+        ),
+        ("TASKGEN_ANALYZER_MAX_PER_HOUR", " Docs-Gap = 0 ,, performance=10000 ", None),
     ],
 )
 def test_a_bad_value_is_refused_with_what_is_accepted(
@@ -82,6 +98,25 @@ def test_analyzers_are_chosen_by_name_in_their_own_order(
     words: str, names: tuple[str, ...]
 ) -> None:
     assert config.load({"TASKGEN_ANALYZERS": words}, environ={}).analyzers == names
+
+
+def test_quotas_of_analyzers_and_of_rules(tmp_path: Path) -> None:
+    variable, rules = "TASKGEN_ANALYZER_MAX_PER_HOUR", tmp_path / "rules.toml"
+    assert config.load(environ={}).analyzer_max_per_hour == ()
+    settings = config.load({variable: "Performance=5, docs-gap=2"}, environ={})
+    assert settings.analyzer_max_per_hour == (("performance", 5), ("docs_gap", 2))
+    assert config.effective(settings)[variable] == "performance=5,docs_gap=2"
+    rules.write_text(
+        '[[rules]]\nname = "mine"\nmeasure = "count"\nmore_than = 3\ntitle = "t"\n'
+        "where = \"name = 'a'\"\n"
+    )
+    values = {variable: "rules/mine=1", "TASKGEN_RULES": str(rules)}
+    assert config.load(values, environ={}).analyzer_max_per_hour == (("rules/mine", 1),)
+    with pytest.raises(SettingsError) as refusal:
+        config.load({**values, variable: "rules/mien=1"}, environ={})
+    told = "'rules/mien=1' is not usable: accepted is a rule that there is: rules/mine"
+    assert refusal.value.message == f"{variable}={told}"
+    assert refused(variable, "rules/mine=1").endswith("a rule that there is: there is none")
 
 
 @pytest.mark.parametrize("words", [",", "x", "continuation,x", "all,x"])

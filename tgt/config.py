@@ -22,7 +22,7 @@ from tgt.environment import RULES_FILE, settings_files
 from tgt.errors import SettingsError
 from tgt.options import Kind, Option
 from tgt.plugins import PluginError
-from tgt.rules.rule import Limit, Rules
+from tgt.rules.rule import WORD, Limit, Rules
 from tgt.settings import ANALYZERS, VARIES, Settings, paths
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         rules, refused = _rules_of(settings.rules.path, settings.analyzers)
         problems += refused
         settings = settings.model_copy(update={"rules": rules})
+    problems += _quotas_of_no_rule(settings)
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
@@ -175,6 +176,17 @@ def _rules_of(path: Path, analyzers: Iterable[str]) -> tuple[Rules, list[str]]:
         return file.rules, []
     accepted = f"a file in which all is understood, but {file.refusal}"
     return Rules(), [f"{_RULES}={str(path)!r} is not usable: accepted is {accepted}"]
+
+
+def _quotas_of_no_rule(settings: Settings) -> Iterator[str]:
+    """A rule whose name is misspelt would have no quota, and nobody would notice."""
+    rules = [rule.analyzer for rule in settings.rules.rules]
+    for quota in settings.analyzer_max_per_hour:
+        if quota.analyzer.startswith(f"{WORD}/") and quota.analyzer not in rules:
+            yield (
+                f"TASKGEN_ANALYZER_MAX_PER_HOUR={str(quota)!r} is not usable: accepted is a rule"
+                f" that there is: {', '.join(rules) or 'there is none'}"
+            )
 
 
 def rules_in_force(

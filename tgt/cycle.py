@@ -44,6 +44,12 @@ from tgt.tasks.verification import Watch
 Incidents = Mapping[str, Sequence[Interval]]
 """By fingerprint, when problems were there that have a card which nobody dismissed."""
 
+_QUOTAS = frozenset({ledger.QUOTA, ledger.ANALYZER_QUOTA})
+_LIMITS = {
+    ledger.QUOTA: "hourly quota",
+    ledger.MAX_TASKS: "task limit",
+    ledger.ANALYZER_QUOTA: "hourly quota of their analyzers",
+}
 _LONGEST_INCIDENT = timedelta(days=30)
 _WRITTEN = frozenset({Action.SAVE, Action.RENEW, Action.REOPEN})
 _COVERS = _WRITTEN | {Action.TOUCH}
@@ -524,7 +530,12 @@ def decide(
     saves = quota.reconcile(state.saves, stored.values(), now)
     left = quota.remaining(saves, now, settings.max_per_hour)
     room, limit = ledger.room(settings.max_tasks, left)
-    return ledger.decide(judged.sure, ledger.overlay(stored, state.sightings), now, room, limit)
+    rooms = {
+        name: quota.remaining(quota.of(saves, name), now, most)
+        for name, most in settings.analyzer_max_per_hour
+    }
+    known = ledger.overlay(stored, state.sightings)
+    return ledger.decide(judged.sure, known, now, room, limit, rooms)
 
 
 def _save(
@@ -569,12 +580,10 @@ def _reported(
     covered = by_action[Action.TOUCH] + by_action[Action.RENEW] + by_action[Action.SUPPRESS]
     reopened = by_action[Action.REOPEN]
     over = [card for card in ended if card.text("completedBy") == GENERATED_BY]
-    held_back = any(d.reason == ledger.QUOTA for d in deferred)
     return replace(
         report,
-        message=report.message
-        or _message(saved, reopened, deferred, over, report, held_back=held_back),
-        rate_limited=held_back,
+        message=report.message or _message(saved, reopened, deferred, over, report),
+        rate_limited=any(d.reason in _QUOTAS for d in deferred),
         generated=len(judged.findings),
         filtered=len(judged.sure),
         saved=len(saved),
@@ -594,8 +603,6 @@ def _message(
     deferred: Sequence[Decision],
     over: Sequence[Card],
     report: RunReport,
-    *,
-    held_back: bool,
 ) -> str:
     verb = "to save" if report.dry_run else "saved"
     words = f"{'Dry run' if report.dry_run else 'Analysis complete'}: {_tasks(len(saved))} {verb}"
@@ -605,9 +612,9 @@ def _message(
     if over:
         words += f", {len(over)} completed"
     if deferred:
-        words += (
-            f", {len(deferred)} held back by the {'hourly quota' if held_back else 'task limit'}"
-        )
+        reasons = {decision.reason for decision in deferred}
+        limits = " and the ".join(words for reason, words in _LIMITS.items() if reason in reasons)
+        words += f", {len(deferred)} held back by the {limits}"
     return words
 
 

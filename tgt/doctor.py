@@ -279,7 +279,7 @@ def _ask(program: str, *arguments: str) -> str:
 
 
 def _clock(state: SchedulerState, cards: Mapping[str, Card], now: datetime) -> Check:
-    times = [state.last_run_at, *(at for _, at in state.saves)]
+    times = [state.last_run_at, *(save.at for save in state.saves)]
     times += [card.time("generatedAt") for card in cards.values()]
     latest = max((at for at in times if at is not None), default=now)
     if latest > now + _SLACK:

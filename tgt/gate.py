@@ -35,7 +35,7 @@ from tgt.tasks.card import (
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState
 
-_NO_LIMIT = 1_000_000
+_UNLIMITED = {"max_tasks": 1_000_000, "max_per_hour": 1_000_000, "analyzer_max_per_hour": ()}
 
 
 class Outcome(StrEnum):
@@ -104,7 +104,7 @@ def gate(
     if telemetry or cards cannot be read."""
     state, unusable = Sidecar(settings.tasks_dir).read(())
     # A gate stands alone: no quota holds anything back, and no analyzer is spared.
-    alone = settings.model_copy(update={"max_tasks": _NO_LIMIT, "max_per_hour": _NO_LIMIT})
+    alone = settings.model_copy(update=_UNLIMITED)
     memory = _Memory(alone, Journal(settings.tasks_dir), state, now)
     window, telemetry, analyzers = memory.window, telemetry_of(settings), chosen(settings)
     told = Gate(window, fail_on, warnings=telemetry.warnings, notices=unusable)

@@ -37,6 +37,7 @@ VARIES = "varies"
 """Marks what decides what becomes a card, as all options of analyzers do."""
 
 _SEVERITIES = tuple(map(str, Severity))
+_MOST_PER_HOUR = 10000
 NO_RULES = "none"
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -164,6 +165,46 @@ def _services(value: object) -> object:
     return tuple(ServiceName(*pair) for pair in pairs)
 
 
+class AnalyzerQuota(NamedTuple):
+    """How many tasks of one analyzer may be saved in an hour."""
+
+    analyzer: str
+    per_hour: int
+
+    def __str__(self) -> str:
+        return f"{self.analyzer}={self.per_hour}"
+
+
+def _analyzer_quotas(value: object) -> object:
+    """Which rules there are is not known here: a name of one is taken as it is."""
+    if isinstance(value, tuple):
+        return value
+    parts = [part.strip() for part in str(value).split(",") if part.strip()]
+    quotas = [_analyzer_quota(part) for part in parts]
+    unusual = {q.analyzer for q in quotas if q and not q.analyzer.startswith(f"{WORD}/")}
+    known = ANALYZERS
+    if not unusual <= set(known):
+        known = plugins.names(plugins.ANALYZERS)
+    named = [quota.analyzer for quota in quotas if quota]
+    if not named or None in quotas or not unusual <= set(known) or len({*named}) < len(named):
+        raise ValueError(
+            f"a comma-separated list of ANALYZER=N, each analyzer once: {', '.join(known)} or"
+            f" {WORD}/NAME, and N a whole number from 0 to {_MOST_PER_HOUR}"
+        )
+    return tuple(quota for quota in quotas if quota)
+
+
+def _analyzer_quota(part: str) -> AnalyzerQuota | None:
+    name, _, number = part.partition("=")
+    name, number = name.strip(), number.strip()
+    if not name.startswith(f"{WORD}/"):
+        name = name.lower().replace("-", "_")
+    is_number = number.isascii() and number.isdigit() and len(number) <= len(str(_MOST_PER_HOUR))
+    if name in {"", f"{WORD}/"} or not is_number or int(number) > _MOST_PER_HOUR:
+        return None
+    return AnalyzerQuota(name, int(number))
+
+
 class Settings(BaseModel):
     """Every setting; ``description`` is its one line of explanation.
 
@@ -222,9 +263,16 @@ class Settings(BaseModel):
     max_per_hour: Annotated[int, VARIES] = Field(
         default=10,
         ge=0,
-        le=10000,
+        le=_MOST_PER_HOUR,
         alias="TASKGEN_MAX_PER_HOUR",
         description="tasks saved per rolling hour, across runs and restarts",
+    )
+    analyzer_max_per_hour: Annotated[
+        tuple[AnalyzerQuota, ...], BeforeValidator(_analyzer_quotas), VARIES
+    ] = Field(
+        default=(),
+        alias="TASKGEN_ANALYZER_MAX_PER_HOUR",
+        description="the same for single analyzers, as in docs_gap=2,performance=5",
     )
     analyzers: Annotated[tuple[str, ...], BeforeValidator(_names), VARIES] = Field(
         default=ANALYZERS,

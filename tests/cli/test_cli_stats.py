@@ -72,7 +72,12 @@ def test_json(busy: Workplace) -> None:
             "maxTasks": 10,
             "maxTasksPerHour": 10,
         },
-        "rateLimit": {"tasksInLastHour": 2, "remainingQuota": 8, "nextFreeAt": None},
+        "rateLimit": {
+            "tasksInLastHour": 2,
+            "remainingQuota": 8,
+            "nextFreeAt": None,
+            "analyzers": {},
+        },
         "analyzers": stats["analyzers"],
     }
     assert stats["analyzers"]["performance"] == {

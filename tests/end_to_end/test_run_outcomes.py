@@ -131,6 +131,77 @@ def test_rate_limited_across_processes_and_a_lost_sidecar(spiked: Workplace) -> 
     assert _result(_run(spiked, now="2025-11-03T16:02:00Z"))["tasksSaved"] == 1
 
 
+def test_the_quota_of_an_analyzer_across_processes_and_a_lost_sidecar(spiked: Workplace) -> None:
+    limits = {"TASKGEN_ANALYZER_MAX_PER_HOUR": "error_spike=2,docs_gap=0"}
+    result = _run(spiked, **limits)
+    told = _result(result)
+    assert (told["tasksSaved"], told["tasksDeferred"], told["rateLimited"]) == (2, 1, True)
+    assert told["decisions"][-1]["reason"] == "analyzer_quota"
+    by = ", 1 held back by the hourly quota of their analyzers"
+    assert result.json["message"].endswith(by)
+    sidecar = spiked.tasks / "scheduler_state.json"
+    state = json.loads(sidecar.read_text())
+    assert {save["analyzer"] for save in state["recentSaves"]} == {"error_spike"}
+    for save in state["recentSaves"]:
+        del save["analyzer"]  # as an earlier version wrote it
+    sidecar.write_text(json.dumps(state))
+    for minute in (1, 2):
+        told = _result(_run(spiked, now=f"2025-11-03T16:0{minute}:00Z", **limits))
+        assert (told["tasksSaved"], told["tasksDeferred"]) == (0, 1), minute
+        sidecar.unlink()
+    more = {"TASKGEN_ANALYZER_MAX_PER_HOUR": "error_spike=3"}
+    told = _result(_run(spiked, now="2025-11-03T16:03:00Z", **more))
+    assert (told["tasksSaved"], told["tasksDeferred"]) == (1, 0)
+
+
+def test_the_quota_of_one_analyzer_holds_nothing_else_back(spiked: Workplace) -> None:
+    told = _result(_run(spiked, TASKGEN_ANALYZER_MAX_PER_HOUR="docs_gap=0,performance=1"))
+    assert (told["tasksSaved"], told["tasksDeferred"]) == (3, 0)
+    assert "rateLimited" not in told
+    shown = spiked.tgt("stats", "--now", NOW, TASKGEN_ANALYZER_MAX_PER_HOUR="error_spike=2")
+    assert "            error_spike: 3 of 2, 0 left, more in 1 h\n" in shown.out
+    told = spiked.tgt(
+        "stats", "--json", "--now", NOW, TASKGEN_ANALYZER_MAX_PER_HOUR="error_spike=4,docs_gap=1"
+    ).json["stats"]["rateLimit"]
+    assert told["remainingQuota"] == 7
+    assert told["analyzers"] == {
+        "error_spike": {
+            "maxTasksPerHour": 4,
+            "tasksInLastHour": 3,
+            "remainingQuota": 1,
+            "nextFreeAt": None,
+        },
+        "docs_gap": {
+            "maxTasksPerHour": 1,
+            "tasksInLastHour": 0,
+            "remainingQuota": 1,
+            "nextFreeAt": None,
+        },
+    }
+
+
+def test_what_is_dropped_from_the_journal_used_up_the_quota_of_its_analyzer(
+    spiked: Workplace,
+) -> None:
+    limits = {"TASKGEN_ANALYZER_MAX_PER_HOUR": "error_spike=3"}
+    tasks = [task["id"] for task in _result(_run(spiked, **limits))["tasks"]]
+    spiked.tgt("dismiss", *tasks, "--now", NOW)
+    assert spiked.tgt("cleanup", "--days", "0", "--now", NOW, "--json").json["removed"] == 3
+    told = _result(_run(spiked, now="2025-11-03T16:01:00Z", **limits))
+    assert (told["tasksSaved"], told["tasksDeferred"]) == (0, 3)
+
+
+def test_a_bad_quota_of_an_analyzer_stops_the_run(spiked: Workplace) -> None:
+    result = _run(spiked, TASKGEN_ANALYZER_MAX_PER_HOUR="error_spik=2")
+    assert result.status == 2
+    told = result.json["error"]
+    assert told.startswith(
+        "TASKGEN_ANALYZER_MAX_PER_HOUR='error_spik=2' is not usable: accepted is"
+    )
+    assert "error_spike" in told
+    assert not spiked.tasks.exists()
+
+
 def test_failed(workplace: Workplace) -> None:
     result = _run(workplace)
     told = _result(result)

@@ -18,6 +18,7 @@ from tgt.errors import StoreError
 from tgt.store.journal import Journal
 from tgt.store.state_file import FILE_NAME, Sidecar
 from tgt.tasks.card import Card, format_time
+from tgt.tasks.quota import Save
 from tgt.tasks.state import Health, Pause, SchedulerState, Sighting
 from tgt.tasks.verification import Watch
 
@@ -29,7 +30,7 @@ CARDS = [
     Card({"id": "A", "savedAt": format_time(NOW - HOUR)}),
     Card({"id": "C", "generatedAt": "some day"}),
 ]
-REBUILT = SchedulerState(saves=(("A", NOW - HOUR), ("B", NOW)))
+REBUILT = SchedulerState(saves=(Save("A", NOW - HOUR), Save("B", NOW)))
 RELATED = ({"id": "B", "relation": "first", "overlap": 0.5},)
 FULL = SchedulerState(
     total_runs=42,
@@ -42,7 +43,7 @@ FULL = SchedulerState(
     last_event_at=NOW - HOUR,
     runs_without_events=3,
     deferred=18,
-    saves=(("A", NOW - MINUTE), ("B", NOW)),
+    saves=(Save("A", NOW - MINUTE, "docs_gap"), Save("B", NOW)),
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
     sightings={"A": Sighting(7, NOW, {"value": 0.4, "history": [None, 0.4]}, RELATED)},
@@ -78,8 +79,8 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
         "runsWithoutEvents": 3,
         "deferred": 18,
         "recentSaves": [
-            {"id": "A", "at": "2025-11-03T11:59:00.000Z"},
-            {"id": "B", "at": "2025-11-03T12:00:00.000Z"},
+            {"id": "A", "at": "2025-11-03T11:59:00.000Z", "analyzer": "docs_gap"},
+            {"id": "B", "at": "2025-11-03T12:00:00.000Z", "analyzer": ""},
         ],
         "analyzers": {
             "error_spike": {
@@ -237,3 +238,12 @@ def test_a_sidecar_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Pa
     state, warnings = Sidecar(tmp_path / "file" / "tasks").read([])
     assert state == SchedulerState()
     assert len(warnings) == 1
+
+
+@pytest.mark.parametrize("analyzer", [{}, {"analyzer": None}, {"analyzer": 7}, {"analyzer": ""}])
+def test_a_save_without_its_analyzer_counts_as_before(
+    tmp_path: Path, analyzer: dict[str, Any]
+) -> None:
+    row = {"id": "A", "at": "2025-11-03T12:00:00.000Z", **analyzer}
+    state, warnings = stored(tmp_path, recentSaves=[row]).read([])
+    assert (state.saves, warnings) == ((Save("A", NOW),), ())

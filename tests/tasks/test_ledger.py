@@ -267,6 +267,31 @@ def test_the_best_findings_get_the_room_and_the_others_are_told_why_not() -> Non
         ] * 2
 
 
+def test_an_analyzer_has_a_room_of_its_own_and_takes_none_from_the_others() -> None:
+    mine = [replace(finding(f"mine{n}"), analyzer="docs_gap") for n in range(4)]
+    others = [finding(f"other{n}") for n in range(3)]
+    problems = [problem for pair in zip(mine, [*others, mine[3]], strict=True) for problem in pair]
+    cards = by_id(card(subject="mine0"))
+
+    def told(room: int, rooms: dict[str, int]) -> list[tuple[str, str]]:
+        decided = ledger.decide(problems, cards, NOW, room, ledger.MAX_TASKS, rooms)
+        return [(each.finding.subject, each.reason) for each in decided if each.reason != "covered"]
+
+    assert told(10, {"docs_gap": 1, "ux_issue": 0}) == [
+        ("other0", "new"),
+        ("mine1", "new"),
+        ("other1", "new"),
+        ("mine2", "analyzer_quota"),
+        ("other2", "new"),
+        ("mine3", "analyzer_quota"),
+    ]
+    none = told(2, {"docs_gap": 0})
+    assert none[:2] == [("other0", "new"), ("mine1", "analyzer_quota")]
+    assert ("other1", "new") in none, "what an analyzer may not have is left to the others"
+    assert none[-1] == ("mine3", "max_tasks"), "where there is room for nobody, that is the reason"
+    assert told(10, {}) == told(10, {"docs_gap": 3})
+
+
 @pytest.mark.parametrize(
     ("max_tasks", "quota", "expected"),
     [

@@ -17,7 +17,7 @@ TINY = timedelta(microseconds=1)
 
 
 def saves(*ages: timedelta) -> list[quota.Save]:
-    return [(f"T{number}", NOW - age) for number, age in enumerate(ages)]
+    return [quota.Save(f"T{number}", NOW - age) for number, age in enumerate(ages)]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_earliest_and_latest_times_there_are_do_no_harm() -> None:
         datetime.max.replace(tzinfo=timezone.utc),
     ]
     for now in extremes:
-        assert quota.remaining([("A", at) for at in extremes if at != now], now, 3) == 3
+        assert quota.remaining([quota.Save("A", at) for at in extremes if at != now], now, 3) == 3
 
 
 def test_remaining_is_never_negative() -> None:
@@ -75,13 +75,45 @@ def test_a_save_is_possible_at_the_next_free_time_and_not_before(
 
 
 def test_a_crash_between_journal_and_sidecar_frees_no_quota() -> None:
+    of_analyzer = {"metadata": {"analyzer": "docs_gap"}}
     cards = [
         Card({"id": "T0", "generatedAt": format_time(NOW - MINUTE)}),
-        Card({"id": "LOST", "generatedAt": format_time(NOW - 2 * MINUTE)}),
+        Card({"id": "LOST", "generatedAt": format_time(NOW - 2 * MINUTE)} | of_analyzer),
         Card({"id": "OLD", "generatedAt": format_time(NOW - 61 * MINUTE), "savedAt": "now"}),
         Card({"id": "BARE", "savedAt": format_time(NOW - 3 * MINUTE)}),
         Card({"id": "ODD", "generatedAt": "yesterday"}),
     ]
     known = quota.reconcile(saves(MINUTE, 61 * MINUTE), cards, NOW)
-    assert known == (("BARE", NOW - 3 * MINUTE), ("LOST", NOW - 2 * MINUTE), ("T0", NOW - MINUTE))
+    assert known == (
+        ("BARE", NOW - 3 * MINUTE, ""),
+        ("LOST", NOW - 2 * MINUTE, "docs_gap"),
+        ("T0", NOW - MINUTE, ""),
+    )
     assert quota.reconcile(known, cards, NOW) == known
+
+
+def test_the_saves_of_one_analyzer() -> None:
+    known = [
+        quota.Save("A", NOW - 10 * MINUTE, "docs_gap"),
+        quota.Save("B", NOW - 20 * MINUTE, "performance"),
+        quota.Save("C", NOW - 61 * MINUTE, "docs_gap"),
+        quota.Save("D", NOW),
+    ]
+    own = quota.of(known, "docs_gap")
+    assert [save.id for save in own] == ["A", "C"]
+    assert [quota.remaining(own, NOW, most) for most in (2, 1, 0)] == [1, 0, 0]
+    assert quota.next_free(own, NOW, 1) == NOW + 50 * MINUTE
+    assert quota.of(known, "ux_issue") == ()
+
+
+def test_the_card_tells_the_analyzer_of_a_save_that_an_earlier_version_recorded() -> None:
+    data = {"id": "T0", "generatedAt": format_time(NOW - 5 * MINUTE)}
+    card = Card(
+        {**data, "metadata": {"analyzer": "docs_gap", "relatedEvents": ["e"]}, "title": "t"}
+    )
+    expected = (quota.Save("T0", NOW - MINUTE, "docs_gap"),)
+    for told in (card, card.brief()):
+        assert quota.reconcile(saves(MINUTE), [told], NOW) == expected
+    assert quota.recent(expected, NOW) == expected, "also when the card is gone by then"
+    assert card.brief().data == {**data, "metadata": {"analyzer": "docs_gap"}}
+    assert "metadata" not in Card(data).brief().data

@@ -37,6 +37,15 @@ def stats(request: Request) -> None:
         saved=quota.used(saves, now),
         remaining=quota.remaining(saves, now, settings.max_per_hour),
         next_free=quota.next_free(saves, now, settings.max_per_hour),
+        quotas={
+            name: overview.Quota(
+                most,
+                quota.used(own := quota.of(saves, name), now),
+                quota.remaining(own, now, most),
+                quota.next_free(own, now, most),
+            )
+            for name, most in settings.analyzer_max_per_hour
+        },
         tasks=statistics.summarize(cards),
         funnels={days: statistics.funnel(cards, now, days) for days in (7, 30)},
         verdicts=statistics.verdicts(cards),

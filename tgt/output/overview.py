@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tgt.config import ANALYZERS
 from tgt.tasks.json_form import json_form
@@ -19,10 +19,19 @@ if TYPE_CHECKING:
     from tgt.tasks.statistics import Funnel, TaskStatistics, Verdicts
 
 
+class Quota(NamedTuple):
+    """How one analyzer stands whose tasks are limited."""
+
+    max_per_hour: int
+    saved: int
+    remaining: int
+    next_free: datetime | None
+
+
 @dataclass(frozen=True)
 class Overview:
-    """``pause`` is None when there is none or it is over; ``saved`` counts the last hour, and
-    ``funnels`` are keyed by days."""
+    """``pause`` is None when there is none or it is over; ``saved`` counts the last hour,
+    ``quotas`` are those of single analyzers, and ``funnels`` are keyed by days."""
 
     now: datetime
     settings: Settings
@@ -33,6 +42,7 @@ class Overview:
     saved: int
     remaining: int
     next_free: datetime | None
+    quotas: Mapping[str, Quota]
     tasks: TaskStatistics
     funnels: Mapping[int, Funnel]
     verdicts: Mapping[str, Verdicts]
@@ -72,6 +82,15 @@ def document(view: Overview) -> dict[str, Any]:
             "tasksInLastHour": view.saved,
             "remainingQuota": view.remaining,
             "nextFreeAt": view.next_free,
+            "analyzers": {
+                name: {
+                    "maxTasksPerHour": each.max_per_hour,
+                    "tasksInLastHour": each.saved,
+                    "remainingQuota": each.remaining,
+                    "nextFreeAt": each.next_free,
+                }
+                for name, each in view.quotas.items()
+            },
         },
         "analyzers": {name: _analyzer(view, name) for name in view.analyzers},
     }

@@ -12,10 +12,11 @@ from tgt.output.safe import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from rich.console import RenderableType
 
-    from tgt.output.overview import Overview
+    from tgt.output.overview import Overview, Quota
 
 _BAR = 20
 _FEW = 8
@@ -65,6 +66,8 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
         yield "next run", told
     yield "window", Text(f"{settings.window_min} min, every {settings.interval_min} min")
     yield "quota", _quota(view)
+    for name, own in view.quotas.items():
+        yield "", _quota_of(name, own, view.now)
     if state.deferred:
         held = words.plural(state.deferred, "finding")
         yield "held back", Text(f"{held} in the last run", style="yellow")
@@ -107,6 +110,12 @@ def _quota(view: Overview) -> Text:
     if view.next_free is not None:
         told.append(f", more {words.age(view.next_free, view.now)}", style="dim")
     return told
+
+
+def _quota_of(name: str, own: Quota, now: datetime) -> Text:
+    told = f"{name}: {own.saved} of {own.max_per_hour}, {own.remaining} left"
+    told += f", more {words.age(own.next_free, now)}" if own.next_free is not None else ""
+    return text.styled(told, "" if own.remaining else "yellow", limit=200)
 
 
 def _analyzers(view: Overview) -> Iterator[tuple[str, Text]]:

@@ -34,6 +34,7 @@ REASONS = {
     "completed_before": "seen mostly before it was completed",
     "older_versions_only": "only versions that are older than the fix",
     "quota": "the hourly quota is used up",
+    "analyzer_quota": "the hourly quota of its analyzer is used up",
     "max_tasks": "enough tasks for one run",
 }
 

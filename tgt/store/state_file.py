@@ -59,10 +59,10 @@ class Sidecar:
             state, warnings = self._load()
             present = state is not None
             if state is None:
-                saves: dict[str, datetime] = {}
+                saves: dict[str, quota.Save] = {}
                 journal = Journal(self.path.parent)
-                journal.each(lambda card: saves.update(quota.saves_of((card,))))
-                state = _rebuilt(saves.items())
+                journal.each(lambda card: saves.update((s.id, s) for s in quota.saves_of((card,))))
+                state = _rebuilt(saves.values())
             new = change(state)
             if warnings:
                 fsio.set_aside(self.path)
@@ -93,7 +93,7 @@ def _rebuilt(saves: Iterable[quota.Save]) -> SchedulerState:
 
 
 def _newest(saves: Iterable[quota.Save]) -> tuple[quota.Save, ...]:
-    return tuple(sorted(saves, key=lambda save: save[1])[-_MAX_SAVES:])
+    return tuple(sorted(saves, key=lambda save: save.at)[-_MAX_SAVES:])
 
 
 def _state(data: dict[str, Any]) -> tuple[SchedulerState, list[str]]:
@@ -115,7 +115,7 @@ def _state(data: dict[str, Any]) -> tuple[SchedulerState, list[str]]:
 
 
 def _document(state: SchedulerState) -> dict[str, Any]:
-    saves = [{"id": card_id, "at": at} for card_id, at in _newest(state.saves)]
+    saves = [save._asdict() for save in _newest(state.saves)]
     form = json_form(state, **_KEYS, extra=None)
     return {"version": VERSION, **form, _KEYS["saves"]: json_form(saves), **state.extra}
 
@@ -195,7 +195,9 @@ def _related(value: Any) -> tuple[Mapping[str, Any], ...]:
 
 def _save(value: Any) -> quota.Save:
     row = _mapping(value)
-    return _text(row.get("id")), _time(row.get("at"))
+    analyzer = row.get("analyzer")  # which earlier versions did not write
+    known = analyzer if isinstance(analyzer, str) else ""
+    return quota.Save(_text(row.get("id")), _time(row.get("at")), known)
 
 
 def _record(kind: type, *, absent: Mapping[str, Any], **parsers: Parse) -> Parse:

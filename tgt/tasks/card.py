@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tgt.events import Sample
@@ -338,11 +339,18 @@ class Card:
 
     def brief(self) -> Card:
         """The same card without what only its reader looks at; never to be written."""
-        return Card({key: self.data[key] for key in _DECIDING_KEYS if key in self.data})
+        kept = {key: self.data[key] for key in _DECIDING_KEYS if key in self.data}
+        return Card({**kept, "metadata": _found_by(self.analyzer)} if self.analyzer else kept)
 
     def changed(self, **changes: Any) -> Card:
         """A copy with these JSON keys set; a value of None is written as null."""
         return Card({**self.data, **changes})
+
+
+@cache
+def _found_by(analyzer: str) -> Mapping[str, str]:
+    """One for all cards of an analyzer."""
+    return {"analyzer": analyzer}
 
 
 def sort_key(card: Card) -> tuple[float, float, float, str]:

@@ -65,6 +65,7 @@ CAME_BACK = "came_back"
 COMPLETED_BEFORE = "completed_before"
 OLDER_VERSIONS_ONLY = "older_versions_only"
 QUOTA = "quota"
+ANALYZER_QUOTA = "analyzer_quota"
 MAX_TASKS = "max_tasks"
 
 PROOF = ("quietSince", "verification", "completedBy")
@@ -94,13 +95,16 @@ def decide(
     now: datetime,
     room: int,
     limit: str = QUOTA,
+    rooms: Mapping[str, int] | None = None,
 ) -> tuple[Decision, ...]:
     """One decision a finding, in their order, which is best first.
 
-    At most ``room`` findings become new cards, the others are deferred because of ``limit``; no
-    other decision depends on the order. Of findings with one fingerprint the first decides.
+    At most ``room`` findings become new cards, the others are deferred because of ``limit``; and at
+    most so many of an analyzer as ``rooms`` says, if it names it. No other decision depends on the
+    order. Of findings with one fingerprint the first decides.
     """
     known = _deciding_cards(cards.values())
+    rooms = dict(rooms or {})
     first: dict[str, Decision] = {}
     decisions = []
     for finding in findings:
@@ -111,13 +115,15 @@ def decide(
         card = known.get(key)
         if card is not None:
             decision = _judge(finding, card, now)
-        elif room > 0:
+        elif room > 0 and rooms.get(finding.analyzer, room) > 0:
             room -= 1
+            if finding.analyzer in rooms:
+                rooms[finding.analyzer] -= 1
             made = new_card(finding, now)
             made = made.changed(**_versions(finding, made))
             decision = Decision(finding, Action.SAVE, NEW, made)
         else:
-            decision = Decision(finding, Action.DEFER, limit)
+            decision = Decision(finding, Action.DEFER, limit if room <= 0 else ANALYZER_QUOTA)
         first[key] = decision
         decisions.append(decision)
     return tuple(decisions)

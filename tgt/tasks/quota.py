@@ -2,28 +2,40 @@
 
 A save counts for one hour after it. One that is stamped in the future, because a clock was set
 back, never blocks. Nothing here knows where the saves are kept.
+
+Beside the quota of all there may be one for the cards of a single analyzer: the same arithmetic on
+the saves that are ``of`` it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tgt.tasks.card import Card
 
 HOUR = timedelta(hours=1)
 
-Save = tuple[str, datetime]
-"""The id of a card, and when it was saved."""
+
+class Save(NamedTuple):
+    """The id of a card, when it was saved, and the analyzer that found its problem; empty where
+    the writer of the save did not say."""
+
+    id: str
+    at: datetime
+    analyzer: str = ""
 
 
 def recent(saves: Iterable[Save], now: datetime) -> tuple[Save, ...]:
     """The saves that count, oldest first, each card once: now - 1 h < saved at <= now."""
-    latest: dict[str, datetime] = {}
-    for card_id, at in saves:
-        if timedelta(0) <= now - at < HOUR:
-            latest[card_id] = max(at, latest.get(card_id, at))
-    return tuple(sorted(latest.items(), key=lambda save: (save[1], save[0])))
+    latest: dict[str, Save] = {}
+    for save in saves:
+        if timedelta(0) <= now - save.at < HOUR:
+            known = latest.get(save.id, save)
+            analyzer = known.analyzer or save.analyzer
+            latest[save.id] = Save(save.id, max(save.at, known.at), analyzer)
+    return tuple(sorted(latest.values(), key=lambda save: (save.at, save.id)))
 
 
 def reconcile(saves: Iterable[Save], cards: Iterable[Card], now: datetime) -> tuple[Save, ...]:
@@ -36,7 +48,12 @@ def saves_of(cards: Iterable[Card]) -> Iterator[Save]:
     for card in cards:
         at = card.time("generatedAt") or card.time("savedAt")
         if at is not None:
-            yield card.id, at
+            yield Save(card.id, at, card.analyzer)
+
+
+def of(saves: Iterable[Save], analyzer: str) -> tuple[Save, ...]:
+    """Those of one analyzer."""
+    return tuple(save for save in saves if save.analyzer == analyzer)
 
 
 def used(saves: Iterable[Save], now: datetime) -> int:
@@ -53,4 +70,4 @@ def next_free(saves: Iterable[Save], now: datetime, per_hour: int) -> datetime |
     counted = recent(saves, now)
     if len(counted) < per_hour or per_hour <= 0:
         return None
-    return counted[len(counted) - per_hour][1] + HOUR
+    return counted[len(counted) - per_hour].at + HOUR

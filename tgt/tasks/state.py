@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tgt.tasks.quota import Save
 from tgt.tasks.verification import Watch
 
 LONGEST_BACKOFF = timedelta(days=1)
@@ -81,7 +82,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class SchedulerState:
-    """``saves`` are card ids with times, ``abstentions`` subjects not judged in the last run.
+    """``saves`` are those of cards, ``abstentions`` subjects not judged in the last run.
 
     ``last_error`` says why the last run failed and is empty if it did not, ``last_event_at`` is
     the newest event that any run saw, ``runs_without_events`` counts them in a row, and
@@ -99,7 +100,7 @@ class SchedulerState:
     last_event_at: datetime | None = None
     runs_without_events: int = 0
     deferred: int = 0
-    saves: tuple[tuple[str, datetime], ...] = ()
+    saves: tuple[Save, ...] = ()
     analyzers: Mapping[str, Health] = field(default_factory=dict)
     pause: Pause | None = None
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
