@@ -69,10 +69,13 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
+_LATER = {"id", "now", "related", "criteria", "changes", "versions"}
+
+
 def _facts(card: Card) -> dict[str, Any]:
-    """All of a card but its id, and what a back-test does not read: the texts of samples, what runs
-    measured of a problem that a card covers, and which others are of its incident."""
-    data = {key: value for key, value in card.data.items() if key not in {"id", "now", "related"}}
+    """All of a card but its id, and what a back-test does not ask: the texts of samples, what runs
+    measured of a problem that a card covers, and what is said beside the finding."""
+    data = {key: value for key, value in card.data.items() if key not in _LATER}
     data["metadata"] = {k: v for k, v in data["metadata"].items() if k != "relatedTasks"}
     samples = data["evidence"]["samples"]
     without = [{k: v for k, v in sample.items() if k != "text"} for sample in samples]
@@ -383,6 +386,10 @@ FIXED = {
     "TASKGEN_REDACT": "what a card may show, not whether there is one",
     "TASKGEN_SERVICES": "what a service is called, not whether there is a card",
     "TASKGEN_REDACT_PATTERNS": "what a card may show, not whether there is one",
+    "TASKGEN_NOTIFY": "whom to tell, not of what",
+    "TASKGEN_NOTIFY_MIN_SEVERITY": "whom to tell, not of what",
+    "TASKGEN_NOTIFY_QUIET_HOURS": "whom to tell, not of what",
+    "TASKGEN_RULES": "tgt rules test tries rules on the past",
 }
 
 

@@ -38,7 +38,7 @@ def test_what_was_asked_is_not_asked_again_and_answered_the_same() -> None:
     snapshot = asked_once(cast("Snapshot", below))
     first = snapshot.counts(FAILURE, WINDOW)
     assert snapshot.counts(FAILURE, WINDOW) == first
-    assert snapshot.coverage == Counting.coverage
+    assert cast("object", snapshot.coverage) == Counting.coverage
     assert below.asked == [(FAILURE, WINDOW)]
 
 
