@@ -275,3 +275,24 @@ def test_cleanup_leaves_one_line_a_card_and_every_line_that_is_none(tmp_path: Pa
     lines = journal.path.read_bytes().splitlines()
     assert (len(lines), lines[0]) == (3, b"not mine")
     assert journal.read().cards == before.cards
+
+
+PROOF = {"quietSince": STAMP, "verification": {"state": "holds"}, "completedBy": "tgt"}
+
+
+@pytest.mark.parametrize(
+    ("status", "change", "is_kept"),
+    [
+        ("completed", triage.reopen, False),
+        ("generated", triage.complete, False),
+        ("completed", triage.complete, True),
+        ("generated", triage.approve, True),
+        ("generated", triage.reopen, True),
+    ],
+)
+def test_what_was_shown_of_an_end_says_nothing_of_the_next(
+    tmp_path: Path, status: str, change: Change, is_kept: bool
+) -> None:
+    journal = journal_of(tmp_path, card("A", status, **PROOF))
+    (after,) = change(journal, ["A"], NOW).cards
+    assert {key: after.data[key] for key in PROOF} == (PROOF if is_kept else dict.fromkeys(PROOF))
