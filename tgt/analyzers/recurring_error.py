@@ -31,6 +31,7 @@ from tgt.tasks.criterion import Criterion, Tally
 from tgt.templates import family
 
 MIN_CONVERSATIONS = 3
+ANSWER_S = 2
 CHEAP_CALLS, CHEAP_S = 2, 60
 """An error that cost less than both each time is a small one, however often it comes."""
 LOOKING_AROUND = "file_not_there"
@@ -174,9 +175,14 @@ def _days(each: Recurrence, window: Interval) -> float:
 
 
 def _harm(each: Recurrence) -> float:
-    """By the time that it cost, up to that of a call that failed for good."""
-    seconds = each.cost.seconds
-    return Harm.FAILED if seconds is None else min(Harm.FAILED, harm_of(seconds))
+    """As long as it took to get over it, and as if it failed for good where that never happened. A
+    further call is an answer of the model more, whatever the call takes itself."""
+    cost = each.cost
+    if cost.seconds is None:
+        return Harm.FAILED
+    lost = harm_of(max(cost.seconds, ANSWER_S * (cost.calls or 0)))
+    given_up = cost.given_up / each.counted.events
+    return min(Harm.FAILED, given_up * Harm.FAILED + (1 - given_up) * lost)
 
 
 def severity(each: Recurrence) -> Severity:
