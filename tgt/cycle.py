@@ -70,13 +70,17 @@ class Judged:
     notices: tuple[str, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """Which of the findings belong together."""
-    watches: Mapping[str, Watch] | None = None
-    """What was measured of cards whose problems were not seen; None where nothing was."""
+    followed_up: follow_up.Measured | None = None
+    """What was measured of cards; None where nothing was."""
 
     @property
     def proven(self) -> frozenset[str]:
         """The ids of cards of which it is shown that their problem is over."""
-        return frozenset(name for name, watch in (self.watches or {}).items() if watch.holds)
+        return frozenset(name for name, watch in self.watches.items() if watch.holds)
+
+    @property
+    def watches(self) -> Mapping[str, Watch]:
+        return self.followed_up.watches if self.followed_up else {}
 
 
 def run(
@@ -197,9 +201,9 @@ def _read_and_judge(
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
         context = Context(settings, snapshot, window, incidents)
         if watched:
-            watches, failed = follow_up.measure(context, watched, state)
-            told = tuple(dict.fromkeys((*judged.warnings, *failed)))
-            judged = replace(judged, watches=watches, warnings=told)
+            after = follow_up.measure(context, watched, state)
+            told = tuple(dict.fromkeys((*judged.warnings, *after.failed)))
+            judged = replace(judged, followed_up=after, warnings=told)
         if coverage.events == 0 and not judged.sure:
             older = Older(coverage.older, coverage.newest)
             report = replace(report, warnings=(*report.warnings, *judged.warnings))
@@ -556,7 +560,7 @@ def _save(
         told = _related(judged, decisions, cards, state.sightings, now)
         decisions = _relating(decisions, told)
         lines = [ledger.apply(decision, now) for decision in decisions]
-        ended = tuple(follow_up.ended(judged.watches or {}, cards, _found(judged), state, now))
+        ended = tuple(follow_up.ended(judged.watches, cards, _found(judged), state, now))
         written = [card for card in (*lines, *ended) if card is not None]
         writer.append(written)
         return decisions, ended, cards | {card.id: card for card in written}
@@ -672,10 +676,11 @@ def _after(
 ) -> SchedulerState:
     """The sidecar after a cycle; it is given the state as of the write lock."""
     state = seen(state, judged, decisions, cards, now)
-    if judged.watches is not None:
+    if judged.followed_up is not None:
         anew = {d.card.id for d in decisions if d.card and d.action in _WRITTEN}
         done = anew | {card.id for card in ended}
-        kept = {key: each for key, each in judged.watches.items() if key not in done}
+        kept = follow_up.remembered(state.watches, judged.followed_up, now)
+        kept = {key: each for key, each in kept.items() if key not in done}
         state = replace(state, watches=kept)
     abstentions: dict[str, int] = {}
     for abstention in report.abstained:

@@ -7,7 +7,7 @@ by telemetry in which the problem would have shown itself (``tgt.tasks.verificat
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from tgt.tasks.verification import (
     Watch,
     completion_of,
     hour_of,
+    is_about,
     is_over,
     is_watched,
     measurable,
@@ -58,27 +59,52 @@ def _keep_newest(watched: dict[str, Card]) -> None:
         del watched[card.id]
 
 
-def measure(
-    context: Context, cards: Mapping[str, Card], state: SchedulerState
-) -> tuple[dict[str, Watch], tuple[str, ...]]:
-    """What is measured of the cards, and what failed on the way."""
+@dataclass(frozen=True)
+class Measured:
+    """What a run measured by the ids of cards, what failed on the way, and the cards of which it
+    could measure nothing."""
+
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
+    unmeasured: frozenset[str] = frozenset()
+
+
+def measure(context: Context, cards: Mapping[str, Card], state: SchedulerState) -> Measured:
+    """What is measured of the cards."""
     analyzers = chosen(context.settings).analyzers
+    names = {analyzer.name for analyzer in analyzers}
     context = replace(context, snapshot=asked_once(context.snapshot))
     last = state.last_run_at
     is_first = last is None or hour_of(last) != hour_of(context.window.end)
     watches: dict[str, Watch] = {}
     failed = []
+    unmeasured = set()
     for card_id, card in cards.items():
         before = state.watches.get(card_id, Watch())
+        if card.analyzer not in names:
+            unmeasured.add(card_id)
+            continue
         try:
             watch = measured(analyzers, context, card, before, is_first_of_hour=is_first)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
             reason = context.redacted(f"{type(failure).__name__}: {failure}".splitlines()[0])
             failed.append(f"analyzer {card.analyzer} failed: {reason}")
-            watch = before
+            unmeasured.add(card_id)
+            continue
         if watch is not None and watch != Watch():
             watches[card_id] = watch
-    return watches, tuple(failed)
+    return Measured(watches, tuple(failed), frozenset(unmeasured))
+
+
+def remembered(before: Mapping[str, Watch], after: Measured, now: datetime) -> dict[str, Watch]:
+    """What was measured, and for a day what earlier runs measured of those of which this one could
+    not: one with other analyzers, or in which something failed, is no reason to forget."""
+    kept = {
+        card_id: watch
+        for card_id, watch in before.items()
+        if card_id in after.unmeasured and watch.is_fresh(now)
+    }
+    return {**kept, **after.watches}
 
 
 def ended(
@@ -92,7 +118,7 @@ def ended(
     problem was ``found`` in this run, by its fingerprint."""
     for card_id, watch in watches.items():
         card = cards.get(card_id)
-        if card is None or not watch.holds:
+        if card is None or not watch.holds or not is_about(watch, card):
             continue
         if card.is_open and is_over(watch, now) and card.fingerprint not in found:
             seen = ledger.overlaid(card, state.sightings.get(card_id), watch)

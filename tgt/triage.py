@@ -17,7 +17,7 @@ from tgt.errors import Candidate, NotFoundError, TransitionError
 from tgt.store import journal_index as heads
 from tgt.store.journal import Journal
 from tgt.store.journal_index import View
-from tgt.tasks import proposal
+from tgt.tasks import ledger, proposal
 from tgt.tasks.card import OPEN_STATUSES, Card, Status, format_time
 from tgt.tasks.reference import Ids
 
@@ -289,11 +289,16 @@ def _decide(
     stamp: str,
     keys: dict[str, Any],
 ) -> Outcome:
-    """A change to a status that no dismissal outlasts."""
+    """A change to a status that no dismissal outlasts; what was shown of an end before a card was
+    completed, or opened again, says nothing of the next."""
 
     def told(card: Card) -> dict[str, Any]:
-        over = card.data.get("dismissedUntil") is not None
-        return {**keys, "dismissedUntil": None} if over else keys
+        over = ["dismissedUntil"]
+        if card.status != status and not (card.is_open and status in OPEN_STATUSES):
+            over += ledger.PROOF
+        elif keys and status is Status.COMPLETED:
+            over.append("completedBy")  # somebody says why it is done
+        return {**keys, **{key: None for key in over if card.data.get(key) is not None}}
 
     return _change(journal, references, now, status=status, stamp=stamp, told=told)
 

@@ -20,12 +20,22 @@ from tgt.cycle import window_of
 from tgt.engine.protocol import Progress
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.store.journal import Journal
-from tgt.tasks.card import Card
+from tgt.tasks.card import GENERATED_BY, Card, parse_time
 from tgt.tasks.criterion import Criterion
 from tgt.tasks.state import SchedulerState
-from tgt.tasks.verification import LEAST, State, Verdict, Watch, completion_of, criteria_of, worst
+from tgt.tasks.verification import (
+    LEAST,
+    State,
+    Verdict,
+    Watch,
+    completion_of,
+    criteria_of,
+    is_about,
+    worst,
+)
 
 _MOST = 200
+_NOT_YET = "a proof is counted from when a run has found it quiet"
 
 
 @dataclass(frozen=True)
@@ -81,14 +91,39 @@ def verify(
         settings, telemetry, analyzers.signals, window, writable=False, progress=progress
     ) as timeline:
         context = Context(settings, asked_once(timeline.at(window)), window)
-        tasks = tuple(_measured(context, card, state.watches.get(card.id)) for card in cards)
-        warnings = tuple(map(settings.masked, (*telemetry.warnings, *timeline.warnings)))
+        failed: dict[str, None] = {}
+        tasks = tuple(_each(context, card, state.watches.get(card.id), failed) for card in cards)
+        told = (*telemetry.warnings, *timeline.warnings, *failed)
+        warnings = tuple(map(settings.masked, told))
     return Verification(tasks, _message(tasks), warnings)
+
+
+def _each(context: Context, card: Card, watch: Watch | None, failed: dict[str, None]) -> Measured:
+    """What was measured of a card; whatever fails in one must not stop the others."""
+    try:
+        return _measured(context, card, watch)
+    except Exception as failure:  # noqa: BLE001 as in a run
+        reason = f"{type(failure).__name__}: {failure}".splitlines()[0]
+        failed[f"analyzer {card.analyzer} failed: {reason}"] = None
+        return Measured(card, tuple((criterion, None) for criterion in criteria_of(card)))
+
+
+def _begin(card: Card, watch: Watch | None) -> datetime | None:
+    """From when on is counted: of a card that tgt completed where its proof began."""
+    completed = completion_of(card)
+    if completed is None:
+        is_quiet = watch is not None and watch.quiet_since is not None and is_about(watch, card)
+        return watch.since if watch and is_quiet else None
+    if card.text("completedBy") == GENERATED_BY:
+        figures = card.mapping("verification").get("figures")
+        proven = parse_time(figures.get("since")) if isinstance(figures, Mapping) else None
+        return min(completed, proven or completed)
+    return completed
 
 
 def _measured(context: Context, card: Card, watch: Watch | None) -> Measured:
     criteria = criteria_of(card)
-    since = completion_of(card) or (watch.since if watch else None)
+    since = _begin(card, watch)
     periods = (context.window, measured_since(context, context.window.end - LEAST))
     counted: dict[Criterion, Verdict] = {}
     for period in periods if since is None else (measured_since(context, since),):
@@ -102,7 +137,8 @@ def _measured(context: Context, card: Card, watch: Watch | None) -> Measured:
     verification = worst(tuple(counted.values())).document
     if since is None and verification["state"] == State.HOLDS:
         # The time was not chosen before anybody knew what it would show.
-        verification = {**verification, "state": str(State.TOO_EARLY)}
+        text = f"{verification['text']}; {_NOT_YET}"
+        verification = {**verification, "state": str(State.TOO_EARLY), "text": text}
     return Measured(card, told, verification)
 
 

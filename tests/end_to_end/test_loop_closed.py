@@ -183,7 +183,7 @@ def test_what_a_person_completes_is_verified_and_what_did_not_help_comes_back(
     (card,) = _cards(workplace, 5)
     assert workplace.tgt("complete", card["id"], "--now", _at(5)).status == 0
     too_early = workplace.tgt("verify", card["id"], "--json", "--now", _at(5)).json["tasks"][0]
-    assert too_early["verification"]["state"] == "no_traffic"
+    assert too_early["verification"]["state"] == "too_early"
     not_holding = workplace.tgt("verify", "--json", "--now", _at(6)).json["tasks"][0]
     assert not_holding["verification"]["state"] == "not_holding"
     assert not_holding["criteria"][0]["met"] is False

@@ -149,6 +149,22 @@ def test_what_could_act_is_shown_as_an_escape(raw: str, shown: str) -> None:
     assert safe(raw) == shown
 
 
+def test_criteria_of_another_writer_cannot_act(card_data: Callable[..., Any]) -> None:
+    criterion = {
+        "metric": "a\x1b[2Jb",
+        "subject": "\x1b",
+        "op": "<=",
+        "value": 0.1,
+        "tolerated": 0.1,
+        "unit": "calls\x1b]0;x\x07",
+        "before": {"bad": 5, "of": 9},
+    }
+    data = card_data(criteria=[criterion])
+    for shown in (card_view.card(PIPE, Card(data), NOW), markdown.card(Card(data), NOW)):
+        assert not ACTING.search(shown)
+    assert "shown by" in card_view.card(PIPE, Card(data), NOW)
+
+
 def test_a_cut_is_visible() -> None:
     assert safe("x" * 11, limit=10) == "x" * 10 + "…"
     assert safe("x" * 10, limit=10) == "x" * 10

@@ -47,6 +47,7 @@ def test_a_value_is_compared_as_the_criterion_says(op: str, value: float, is_met
         {"tolerated": 3},
         {"metric": 7},
         {"unit": ["calls"]},
+        {"op": "\x1b[2J"},
     ],
 )
 def test_what_somebody_else_wrote_is_no_criterion(changed: dict[str, Any]) -> None:

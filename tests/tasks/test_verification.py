@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -19,6 +20,7 @@ from tgt.tasks.verification import (
     criteria_of,
     full_hour,
     hour_of,
+    is_about,
     is_over,
     is_watched,
     worst,
@@ -102,6 +104,7 @@ def test_of_several_criteria_the_worst_counts() -> None:
             False,
         ),
         ({"status": "completed"}, False),
+        ({"status": "completed", "completedAt": format_time(NOW + timedelta(days=2))}, False),
     ],
 )
 def test_what_runs_measure(changes: dict[str, Any], is_measured: bool) -> None:
@@ -113,13 +116,58 @@ def test_a_card_of_another_writer_has_nothing_to_measure() -> None:
 
 
 def test_a_card_is_over_after_a_day_of_proof_and_not_before() -> None:
-    holds = {"state": "holds"}
+    holds = {"state": "holds", "figures": {"observedHours": 24}}
     assert is_over(Watch(NOW - LEAST, SINCE, holds), NOW)
     assert not is_over(Watch(NOW - LEAST + timedelta(minutes=1), SINCE, holds), NOW)
     assert not is_over(Watch(NOW - LEAST, SINCE, {"state": "too_early"}), NOW)
     assert not is_over(Watch(NOW - LEAST, SINCE, {"state": "no_traffic"}), NOW)
     assert not is_over(Watch(None, SINCE, holds), NOW)
     assert not is_over(Watch(), NOW)
+
+
+@pytest.mark.parametrize("hours", [23.9, None, "24", float("nan"), float("inf"), -24, [24]])
+def test_a_day_of_which_no_telemetry_tells_proves_nothing(hours: object) -> None:
+    told = {"state": "holds", "figures": {"observedHours": hours}}
+    assert not is_over(Watch(NOW - 3 * LEAST, SINCE, told), NOW)
+    assert not is_over(Watch(NOW - 3 * LEAST, SINCE, {"state": "holds", "figures": []}), NOW)
+
+
+def test_what_has_not_begun_is_too_early_and_no_lack_of_traffic() -> None:
+    told = Verdict(CRITERION, Tally(0, 0, 0.05), NOW, NOW)
+    assert told.state is State.TOO_EARLY
+    assert told.text == "counted from 2025-11-03 16:00 on; 36 more without one are needed"
+
+
+def test_how_much_of_the_day_telemetry_tells_of_is_said_until_it_is_enough() -> None:
+    holds = replace(verdict(0, 60), observed=timedelta(hours=6))
+    assert holds.text.endswith("99.99%; so far over 6 of 24 hours")
+    assert holds.document["figures"]["observedHours"] == 6
+    assert "so far" not in replace(holds, observed=LEAST).text
+
+
+@pytest.mark.parametrize(
+    ("watch", "changes", "is_its_own"),
+    [
+        (Watch(SINCE, NOW), {}, True),
+        (Watch(SINCE, NOW), {"reopenedAt": format_time(SINCE)}, True),
+        (Watch(SINCE, NOW), {"reopenedAt": format_time(NOW)}, False),
+        (Watch(SINCE, NOW), {"status": "approved", "completedAt": format_time(NOW)}, False),
+        (Watch(SINCE, NOW), {"status": "approved", "approvedAt": format_time(NOW)}, True),
+        (Watch(SINCE, NOW), {"status": "dismissed"}, False),
+        (Watch(SINCE, SINCE), {"status": "completed", "completedAt": format_time(NOW)}, False),
+        (Watch(None, NOW), {"status": "completed", "completedAt": format_time(NOW)}, True),
+        (Watch(), {"status": "completed", "completedAt": format_time(NOW)}, False),
+    ],
+)
+def test_what_was_measured_before_somebody_decided_is_of_another_time(
+    watch: Watch, changes: dict[str, Any], is_its_own: bool
+) -> None:
+    assert is_about(watch, card(**changes)) is is_its_own
+
+
+def test_a_card_with_more_criteria_than_anybody_reads_is_not_measured() -> None:
+    assert len(criteria_of(card(criteria=[CRITERION.document] * 20))) == 20
+    assert criteria_of(card(criteria=[CRITERION.document] * 3000)) == []
 
 
 def test_counting_begins_at_a_full_hour() -> None:

@@ -36,10 +36,17 @@ def tally_of(
     criterion: Criterion,
     since: Interval,
 ) -> Tally | None:
-    """What the analyzer of that name counts of its criterion; None where it cannot."""
+    """What the analyzer of that name counts of its criterion; None where it cannot.
+
+    Raises ValueError where what it counts makes no sense.
+    """
     for analyzer in analyzers:
         if analyzer.name == name and hasattr(analyzer, "tally"):
-            counted: Tally | None = analyzer.tally(context, criterion, since)
+            counted = analyzer.tally(context, criterion, since)
+            if counted is None:
+                return None
+            if not isinstance(counted, Tally) or not counted.makes_sense:
+                raise ValueError(f"its tally makes no sense: {counted!r:.200}")
             return counted
     return None
 
@@ -52,7 +59,7 @@ def with_before(analyzers: Iterable[Analyzer], context: Context, finding: Findin
     told = []
     for criterion in finding.criteria:
         tally = tally_of(analyzers, context, finding.analyzer, criterion, window)
-        if tally is not None and tally.units and tally.bad:
+        if tally is not None and tally.units and tally.bad and 0 <= tally.line <= 1:
             before = Before(round(tally.bad, 2), round(tally.units, 2))
             if tally.is_fact:
                 before = Before(SURE, SURE)

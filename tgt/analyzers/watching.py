@@ -9,7 +9,8 @@ from its completion on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.criteria import tally_of
@@ -17,16 +18,23 @@ from tgt.events import Interval
 from tgt.tasks.card import Card
 from tgt.tasks.criterion import Criterion, Tally
 from tgt.tasks.verification import (
+    LEAST,
     QUIET,
+    State,
     Verdict,
     Watch,
     completion_of,
     criteria_of,
     full_hour,
+    hour_of,
+    is_about,
+    opened_at,
     worst,
 )
 
 NOTHING = Tally(0, 0, 0)
+TELLS = timedelta(hours=6)
+"""Of so long something tells that could have shown a problem, however little it is."""
 WINDOWS_H = (2, 4, 8, 24)
 """The times, beside the run's own window, in which a problem may show that it is quiet."""
 
@@ -47,16 +55,19 @@ def measured(
     if not criteria:
         return None
     completed = completion_of(card)
-    if completed is not None and before.verification and not is_first_of_hour:
-        return before
+    if not is_about(before, card):
+        before = Watch()
     if completed is not None:
+        if before.verification and not is_first_of_hour:
+            return before
         verdict = _since(analyzers, context, card, criteria, completed)
         return None if verdict is None else Watch(None, completed, verdict.document)
-    if before.quiet_since is not None and before.since is not None:
+    now = context.window.end
+    if before.quiet_since is not None and before.since is not None and before.quiet_since <= now:
         hurried = before.verification is not None and not is_first_of_hour
         return _still_quiet(analyzers, context, card, criteria, before, is_hurried=hurried)
     hours = WINDOWS_H if is_first_of_hour else WINDOWS_H[:1]
-    return _going_quiet(analyzers, context, card, criteria, hours)
+    return _going_quiet(analyzers, context, card, criteria, hours, before.since)
 
 
 def _still_quiet(
@@ -74,15 +85,44 @@ def _still_quiet(
     if recent is None:
         return None
     if _is_back(recent):
-        return Watch(None, None, recent.document)
+        return Watch(None, context.window.end, recent.document)
     if is_hurried:
         return before
     verdict = _since(analyzers, context, card, criteria, since)
     if verdict is None:
         return None
     if _is_back(verdict):
-        return Watch(None, None, verdict.document)
+        return Watch(None, context.window.end, verdict.document)
+    if verdict.state is State.HOLDS and before.quiet_since is not None:
+        observed = _observed(analyzers, context, card, criteria, before.quiet_since)
+        verdict = replace(verdict, observed=observed)
     return Watch(before.quiet_since, since, verdict.document)
+
+
+def _observed(
+    analyzers: Sequence[Analyzer],
+    context: Context,
+    card: Card,
+    criteria: Sequence[Criterion],
+    since: datetime,
+) -> timedelta:
+    """Of how long since a time there is telemetry that could have shown the problem, up to a day.
+
+    Looked for from now on back: where a longer time has no more of it than a shorter one, there
+    was none in between.
+    """
+    start = max(full_hour(since), context.snapshot.coverage.baseline.start)
+    later = end = context.window.end
+    observed, known = timedelta(0), [0.0] * len(criteria)
+    while later > start and observed < LEAST:
+        earlier = max(hour_of(later - TELLS), start)
+        period = Interval(earlier, end)
+        counted = list(verdicts_of(analyzers, context, card, criteria, period))
+        units = [verdict.tally.units for verdict in counted]
+        if len(units) == len(known) and all(a > b for a, b in zip(units, known, strict=True)):
+            observed += later - earlier
+        later, known = earlier, units
+    return observed
 
 
 def _is_back(verdict: Verdict) -> bool:
@@ -95,8 +135,19 @@ def _going_quiet(
     card: Card,
     criteria: Sequence[Criterion],
     hours: Sequence[int],
+    back: datetime | None,
 ) -> Watch:
+    """Whether a problem went quiet since it was found, and since it was last ``back``.
+
+    In a longer time it would be thinned out by the time before it was there.
+    """
+    times = (card.time("firstSeenAt"), opened_at(card), back)
+    known = max((time for time in times if time is not None), default=context.window.start)
     for window in context.longer_windows(*hours):
+        if known >= window.end:
+            break
+        if known > window.start:
+            window = Interval(known, window.end)  # noqa: PLW2901 clipped
         verdict = _verdict(analyzers, context, card, criteria, window)
         if verdict is None or (not verdict.is_within and verdict.tally.units):
             break  # what is bad in a short time is no better in a longer one
@@ -104,7 +155,7 @@ def _going_quiet(
             since = full_hour(context.window.end)
             counted = _since(analyzers, context, card, criteria, since)
             return Watch(window.start, since, None if counted is None else counted.document)
-    return Watch()
+    return Watch(None, back)
 
 
 def _since(

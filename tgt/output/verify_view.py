@@ -63,7 +63,7 @@ def _lines(task: Measured) -> Iterator[RenderableType]:
 def criterion_text(criterion: Criterion, unit: object) -> str:
     """``failing conversations at most 3.6%``."""
     value = words.quantity(criterion.value, unit)
-    op = _OPS.get(criterion.op, criterion.op)
+    op = _OPS.get(criterion.op, safe(criterion.op, limit=10))
     return f"{safe(words.spoken(criterion.metric) or '', limit=60)} {op} {value}"
 
 
@@ -73,7 +73,11 @@ def measurable(task: Card) -> list[str]:
     for criterion in criteria_of(task):
         what = criterion_text(criterion, unit_of(task.mapping("evidence")))
         least = criterion.least
-        enough = "" if least is None else f", shown by {least:,} {criterion.unit} without one"
+        enough = (
+            ""
+            if least is None
+            else f", shown by {least:,} {safe(criterion.unit, limit=40)} without one"
+        )
         told.append(f"{what} over 24 hours{enough}")
     return told
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from tgt.stats.recovery import Before, units_needed
 
 CONVERSATIONS = "conversations"
+OPS = ("<=", "<", ">=")
 _MOST = 1e12
 WINDOW = "24h"
 """So long at least must it be true."""
@@ -27,6 +28,14 @@ class Tally:
     value: float | None = None
     unit: str = CONVERSATIONS
     is_fact: bool = False
+
+    @property
+    def makes_sense(self) -> bool:
+        """Whether these are numbers of things that can be counted."""
+        numbers = [_number(each) for each in (self.bad, self.units, self.line)]
+        if None in numbers or not (self.value is None or _number(self.value) is not None):
+            return False
+        return 0 <= self.bad <= self.units and isinstance(self.unit, str)
 
     @property
     def share(self) -> float:
@@ -96,6 +105,8 @@ class Criterion:
         if any(each is None for each in numbers) or not all(
             isinstance(w, str) for w in (*words, unit)
         ):
+            return None
+        if words[-1] not in OPS:
             return None
         value, line, bad, units = (float(each or 0.0) for each in numbers)
         if not units > 0 or not 0 <= bad <= units or not 0 <= line <= 1:

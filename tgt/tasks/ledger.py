@@ -26,7 +26,7 @@ from tgt.tasks.card import (
 )
 from tgt.tasks.related import entries, with_related
 from tgt.tasks.state import Sighting
-from tgt.tasks.verification import Watch
+from tgt.tasks.verification import Watch, is_about
 from tgt.tasks.versions import criterion_of, kept, only_older_fail
 
 
@@ -141,6 +141,8 @@ def apply(decision: Decision, now: datetime) -> Card | None:
             keys = {**finding_keys(decision.finding), **_seen(decision, card, now)}
             if not decision.finding.changes:
                 keys["changes"] = list(card.items("changes"))  # of when it began
+            if not decision.finding.criteria:
+                keys["criteria"] = list(card.items("criteria"))  # they could not be counted now
             return card.changed(**keys, **_unproven(card), **_versions(decision.finding, card))
         case Action.REOPEN:
             return _reopened(decision, card, now)
@@ -204,7 +206,7 @@ def overlaid(card: Card, seen: Sighting | None, watch: Watch | None = None) -> C
             lastSeenAt=format_time(seen.last_seen_at),
             **({} if seen.now is None else {"now": dict(seen.now)}),
         )
-    return card if watch is None else _watched(card, watch)
+    return card if watch is None or not is_about(watch, card) else _watched(card, watch)
 
 
 def _watched(card: Card, watch: Watch) -> Card:
@@ -239,9 +241,12 @@ def _measured_since(card: Card, watch: Watch) -> dict[str, Any]:
             return {}
         value /= usual
     value = float(f"{value:.4g}")
+    at = (watch.verification or {}).get("at")
+    seen = card.mapping("now").get("at")
+    newest = max(each for each in (at, seen, "") if isinstance(each, str))
     history = card.mapping("now").get("history")
     charted = [*history[:-1], value] if isinstance(history, list) and history else []
-    return {"value": value, **({"history": charted} if charted else {})}
+    return {"value": value, "at": newest, **({"history": charted} if charted else {})}
 
 
 def completed_by_itself(card: Card, watch: Watch, now: datetime) -> Card:

@@ -14,16 +14,18 @@ from enum import StrEnum
 from typing import Any
 
 from tgt.stats.recovery import SURE, likelier_over, units_needed, would_have_shown
-from tgt.tasks.card import Card, format_time
+from tgt.tasks.card import Card, format_time, parse_time
 from tgt.tasks.criterion import Criterion, Tally
 
 QUIET = 10.0
 """So many times likelier must it be that a problem is over to say that it is quiet, which is no
 proof yet; and so many times likelier that it is still there, to say that its end does not hold."""
 LEAST = timedelta(hours=24)
-"""So long must it hold before tgt completes a card itself."""
+"""So long must it hold, by telemetry that tells of it, before tgt completes a card itself."""
 LONGEST = timedelta(days=30)
 """So long is a completed card measured."""
+_MOST_CRITERIA = 20
+_MOST_HOURS = 1e5
 _MOST_SHOWN = 0.9999
 
 
@@ -38,12 +40,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was counted of a criterion since a time, and what that says."""
+    """What was counted of a criterion since a time, and what that says; ``observed`` is, where it
+    matters, of how long there is telemetry that tells of it."""
 
     criterion: Criterion
     tally: Tally
     since: datetime
     at: datetime
+    observed: timedelta | None = None
 
     @property
     def ratio(self) -> float:
@@ -65,11 +69,18 @@ class Verdict:
         return None if value is None else self.criterion.is_met(value)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there was a time in which anything could be counted."""
+        return self.since < self.at
+
+    @property
     def is_quiet(self) -> bool:
         return self.is_within and self.ratio >= QUIET
 
     @property
     def state(self) -> State:
+        if not self.has_begun:
+            return State.TOO_EARLY
         if self.tally.units <= 0:
             return State.NO_TRAFFIC
         if self.is_within and self.ratio >= SURE:
@@ -98,6 +109,8 @@ class Verdict:
     def text(self) -> str:
         """The verdict in a sentence."""
         unit, before = self.criterion.unit, self.criterion.before
+        if not self.has_begun:
+            return f"counted from {self._since} on; {self._needed}"
         if before is None or self.state is State.NO_TRAFFIC:
             return f"no {unit} that could show it since {self._since}"
         counted = f"{_number(self.tally.bad)} of {_number(self.tally.units)} {unit} since"
@@ -107,12 +120,18 @@ class Verdict:
             case State.HOLDS:
                 return (
                     f"{counted}; at the old rate about {expected}, and more than now with a"
-                    f" probability of {_percent(self.shown)}"
+                    f" probability of {_percent(self.shown)}{self._so_far}"
                 )
             case State.NOT_HOLDING:
                 return f"{counted}; {_percent(self.criterion.line)} is tolerated"
             case _:
                 return f"{counted}, at the old rate about {expected}; {self._needed}"
+
+    @property
+    def _so_far(self) -> str:
+        if self.observed is None or self.observed >= LEAST:
+            return ""
+        return f"; so far over {_hours(self.observed):.0f} of {_hours(LEAST):.0f} hours"
 
     @property
     def _since(self) -> str:
@@ -147,6 +166,7 @@ class Verdict:
                 "probability": round(self.shown, 4),
                 "likelihoodRatio": round(min(self.ratio, 1e9), 2),
                 "needed": self.needed,
+                **({} if self.observed is None else {"observedHours": _hours(self.observed)}),
             },
         }
 
@@ -154,7 +174,8 @@ class Verdict:
 @dataclass(frozen=True)
 class Watch:
     """What runs measure of a problem after its card: since when it is quiet (None if it is not),
-    from when on is counted whether its end holds, and what that says."""
+    from when on is counted whether its end holds (of one that is not quiet, when it was last back),
+    and what that says."""
 
     quiet_since: datetime | None = None
     since: datetime | None = None
@@ -164,10 +185,25 @@ class Watch:
     def holds(self) -> bool:
         return (self.verification or {}).get("state") == State.HOLDS
 
+    @property
+    def observed(self) -> timedelta:
+        """Of how long there is telemetry that tells of it."""
+        figures = (self.verification or {}).get("figures")
+        hours = figures.get("observedHours") if isinstance(figures, Mapping) else None
+        if isinstance(hours, int | float) and 0 <= hours < _MOST_HOURS:
+            return timedelta(hours=hours)
+        return timedelta(0)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether what it says was measured within a day."""
+        at = parse_time((self.verification or {}).get("at"))
+        return at is not None and timedelta(0) <= now - at <= LEAST
+
 
 def criteria_of(card: Card) -> list[Criterion]:
-    """What of a card can be measured."""
-    criteria = (Criterion.of(each) for each in card.items("criteria"))
+    """What of a card can be measured; nothing of one that has more criteria than anybody reads."""
+    told = card.items("criteria")
+    criteria = (Criterion.of(each) for each in told if len(told) <= _MOST_CRITERIA)
     return [each for each in criteria if each is not None and each.before is not None]
 
 
@@ -185,14 +221,14 @@ def is_watched(card: Card, now: datetime) -> bool:
     if card.is_open:
         return True
     completed = completion_of(card)
-    if completed is None or now - completed > LONGEST:
+    if completed is None or not timedelta(0) <= now - completed <= LONGEST:
         return False
     return card.mapping("verification").get("state") != State.HOLDS
 
 
 def measurable(card: Card) -> Card:
     """The card with no more than its measuring needs."""
-    keys = ("criteria", "metadata", "verification")
+    keys = ("criteria", "metadata", "verification", "reopenedAt")
     told = {key: card.data[key] for key in keys if key in card.data}
     return Card({**card.brief().data, **told})
 
@@ -202,6 +238,23 @@ def completion_of(card: Card) -> datetime | None:
     if card.status != "completed":
         return None
     return card.time("completedAt") or card.time("updatedAt")
+
+
+def opened_at(card: Card) -> datetime | None:
+    """When an open card was last closed or opened again: what was seen before, whoever decided
+    that knew already. None if it was open all the time."""
+    times = (card.time(key) for key in ("completedAt", "dismissedAt", "reopenedAt"))
+    return max((time for time in times if time is not None), default=None)
+
+
+def is_about(watch: Watch, card: Card) -> bool:
+    """Whether what was measured is of the card as it is: nobody closed or opened it since."""
+    completed, opened = completion_of(card), opened_at(card)
+    if completed is not None:
+        return watch.since is not None and format_time(watch.since) == format_time(completed)
+    if not card.is_open:
+        return False
+    return watch.quiet_since is None or opened is None or watch.quiet_since >= opened
 
 
 def full_hour(moment: datetime) -> datetime:
@@ -216,9 +269,14 @@ def hour_of(moment: datetime) -> datetime:
 
 
 def is_over(watch: Watch, now: datetime) -> bool:
-    """Whether a card may be completed: its end holds, and has for a day."""
+    """Whether a card may be completed: its end holds, and has for a day that telemetry tells of."""
     quiet = watch.quiet_since
-    return watch.holds and quiet is not None and now - quiet >= LEAST
+    is_long = quiet is not None and now - quiet >= LEAST
+    return watch.holds and is_long and watch.observed >= LEAST
+
+
+def _hours(length: timedelta) -> float:
+    return round(length / timedelta(hours=1), 2)
 
 
 def _number(value: float) -> str:
