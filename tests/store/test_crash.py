@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import pytest
 from conftest import END, World, call, calls_of, hours_of
 
 from tgt import cycle, triage
+from tgt.config import Settings
 from tgt.errors import StoreError, TgtError
 from tgt.store.journal import Journal, encode
 from tgt.store.state_file import Sidecar
@@ -355,32 +357,50 @@ def test_a_directory_that_may_not_be_written_is_one_clear_error(tmp_path: Path) 
         tmp_path.chmod(0o700)
 
 
+def _calls_of(settings: Settings) -> tuple[list[str], int]:
+    """The system calls of a run, and how many of them come before it saves."""
+    with fault(0, "EIO") as made:
+        cycle.run(settings, END)
+    locks = [number for number, name in enumerate(made) if name == "flock"]
+    return made, locks[1]  # the first is the run's own
+
+
 @pytest.mark.parametrize("mode", ["EIO", "killed after"])
 def test_a_whole_run_is_done_or_is_done_by_the_next(world: World, mode: str) -> None:
     """One problem: whatever call of a run fails, there is one card, counted once, afterwards."""
-    (world.path / "docs").mkdir(exist_ok=True)
     (world.path / "docs" / "tools.md").write_text("read_file")
     now = [call(n + 1, f"now{n}", status="error" if n % 2 else "ok") for n in range(40)]
     world.write(*hours_of(calls_of("read_file"), hours=30), *now)
-    for number in range(1, 400):
-        settings = world.settings(
-            tasks_dir=world.path / f"tasks{number}", analyzers=("error_spike", "docs_gap")
-        )
+
+    def settings(name: str, store: Path | None = None) -> Settings:
+        tasks_dir = world.path / name
+        if store:
+            shutil.copytree(store, tasks_dir / "cache")
+        return world.settings(tasks_dir=tasks_dir, analyzers=("error_spike", "docs_gap"))
+
+    store = world.path / "reference" / "cache"
+    first, until = _calls_of(settings("reference"))
+    later, since = _calls_of(settings("again", store))
+    # What a run saves, it saves alike whether telemetry had been read before; where it had, it
+    # takes a third of the time.
+    assert first[until:] == later[since:]
+    # Before it saves anything one call is like the next.
+    points: list[tuple[int, Path | None]] = [(number, None) for number in range(1, until + 1, 3)]
+    points += [(number, store) for number in range(since + 1, len(later) + 1)]
+    assert len(points) > 20, "the faults must reach all of the run"
+    for number, given in points:
+        chosen = settings(f"{number}{'-later' if given else ''}", given)
         with fault(number, mode) as calls, contextlib.suppress(Killed, TgtError):
-            cycle.run(settings, END)
+            cycle.run(chosen, END)
         where = f"call {number} of {calls}"
-        before = Journal(settings.tasks_dir).read()
+        assert len(calls) >= number
+        before = Journal(chosen.tasks_dir).read()
         assert before.skipped_lines == 0, where
         assert len(before.cards) <= 1, where
-        report = cycle.run(settings, END)
-        (card,) = Journal(settings.tasks_dir).read().cards.values()
+        report = cycle.run(chosen, END)
+        (card,) = Journal(chosen.tasks_dir).read().cards.values()
         assert (report.saved, len(before.cards)) in {(1, 0), (0, 1)}, where
         assert before.cards.get(card.id, card).data == card.data, "an acknowledged card stays"
-        state, warnings = Sidecar(settings.tasks_dir).read(())
+        state, warnings = Sidecar(chosen.tasks_dir).read(())
         assert (len(state.saves), warnings) == (1, ()), where
-        assert not list(settings.tasks_dir.rglob(".*.tgt-tmp")), where
-        if len(calls) < number:
-            break
-    else:
-        pytest.fail("the run never came to its end")
-    assert number > 20, "the faults must have reached the run"
+        assert not list(chosen.tasks_dir.rglob(".*.tgt-tmp")), where
