@@ -11,6 +11,7 @@ from scipy import stats
 from tgt.stats.recovery import (
     SURE,
     Before,
+    likelier_beyond,
     likelier_over,
     units_needed,
     would_have_shown,
@@ -29,6 +30,31 @@ def test_good_units_speak_for_the_end_and_bad_ones_against_it() -> None:
     assert ratios == sorted(ratios)
     assert ratios[39] > SURE > ratios[5]
     assert likelier_over(BEFORE, 8, 20, 0.05) < 1 / SURE
+
+
+@pytest.mark.parametrize(
+    ("bad", "units", "line"), [(1, 3, 0.02), (2, 12, 0.03), (1, 1, 0.04), (1, 2, 0.02)]
+)
+def test_one_bad_one_among_few_is_no_sign_that_a_problem_is_back(
+    bad: int, units: int, line: float
+) -> None:
+    assert 1 < likelier_beyond(bad, units, line) < SURE
+
+
+@pytest.mark.parametrize(
+    ("bad", "units", "line"), [(3, 4, 0.02), (9, 20, 0.05), (425, 2960, 0.036), (900, 1000, 0.5)]
+)
+def test_what_chance_does_not_make_bad_is_a_sign_that_a_problem_is_back(
+    bad: int, units: int, line: float
+) -> None:
+    assert likelier_beyond(bad, units, line) >= SURE
+
+
+@pytest.mark.parametrize(
+    ("bad", "units", "line"), [(0, 0, 0.1), (0, 9, 0), (1, 10, 0.1), (9, 9, 1), (5, 100, 0.2)]
+)
+def test_what_is_within_the_line_is_none(bad: int, units: int, line: float) -> None:
+    assert likelier_beyond(bad, units, line) == 0
 
 
 @pytest.mark.parametrize(("bad", "units"), [(0, 10), (1, 30), (3, 40), (12, 30)])

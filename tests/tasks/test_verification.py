@@ -132,6 +132,16 @@ def test_a_day_of_which_no_telemetry_tells_proves_nothing(hours: object) -> None
     assert not is_over(Watch(NOW - 3 * LEAST, SINCE, {"state": "holds", "figures": []}), NOW)
 
 
+@pytest.mark.parametrize(("bad", "units"), [(1, 3), (2, 12)])
+def test_what_fails_now_and_then_as_ever_does_not_bring_a_problem_back(
+    bad: int, units: int
+) -> None:
+    told = Verdict(replace(CRITERION, line=0.02), Tally(bad, units, 0.02), SINCE, NOW)
+    assert not told.is_back
+    assert told.state is State.TOO_EARLY
+    assert verdict(9, 20).is_back
+
+
 def test_what_has_not_begun_is_too_early_and_no_lack_of_traffic() -> None:
     told = Verdict(CRITERION, Tally(0, 0, 0.05), NOW, NOW)
     assert told.state is State.TOO_EARLY

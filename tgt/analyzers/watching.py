@@ -19,7 +19,6 @@ from tgt.tasks.card import Card
 from tgt.tasks.criterion import Criterion, Tally
 from tgt.tasks.verification import (
     LEAST,
-    QUIET,
     State,
     Verdict,
     Watch,
@@ -84,14 +83,14 @@ def _still_quiet(
     since = before.since or context.window.start
     if recent is None:
         return None
-    if _is_back(recent):
+    if recent.is_back:
         return Watch(None, context.window.end, recent.document)
     if is_hurried:
         return before
     verdict = _since(analyzers, context, card, criteria, since)
     if verdict is None:
         return None
-    if _is_back(verdict):
+    if verdict.state is State.NOT_HOLDING:
         return Watch(None, context.window.end, verdict.document)
     if verdict.state is State.HOLDS and before.quiet_since is not None:
         observed = _observed(analyzers, context, card, criteria, before.quiet_since)
@@ -123,10 +122,6 @@ def _observed(
             observed += later - earlier
         later, known = earlier, units
     return observed
-
-
-def _is_back(verdict: Verdict) -> bool:
-    return not verdict.is_within and verdict.ratio <= 1 / QUIET
 
 
 def _going_quiet(

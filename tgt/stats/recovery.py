@@ -7,6 +7,9 @@ is over*: the share is anything up to the line that is tolerated. If the first i
 that their ratio ever reaches 100, however often one looks, is at most one in a hundred (Ville's
 inequality: it is a test martingale or less). So it may be looked at by every run.
 
+That it is back is weighed in the same way, and the other way round: any share beyond the line
+against the one up to it that explains most.
+
 Sources: Ville, Étude critique de la notion de collectif (1939); Grünwald, de Heide and Koolen,
 Safe Testing, JRSS B 86 (2024) (mixtures of both explanations); Wasserman, Ramdas and Balakrishnan,
 Universal inference, PNAS 117 (2020) (the largest likelihood of many shares). Pure functions; no
@@ -62,6 +65,23 @@ def likelier_over(before: Before, bad: float, units: float, line: float) -> floa
     log_still = _log_beta(a + bad, b + good) - _log_beta(a, b)
     log_partly = _log_likelihood(max(bad / units, _nearer(before, line)), bad, good)
     return math.exp(min(log_over - max(log_still, log_partly), 700.0))
+
+
+def likelier_beyond(bad: float, units: float, line: float) -> float:
+    """How many times likelier it is that the share lies beyond ``line``, all such shares being
+    alike, than that it is the share up to it that explains most.
+
+    One bad one among few is no sign of it, however good that explains them.
+    """
+    line = min(max(line, 1e-6), 1.0)
+    if units <= 0 or bad <= line * units:
+        return 0.0
+    good = units - bad
+    beyond = 1.0 - betainc(bad + 1, good + 1, line)
+    if beyond <= 0:
+        return 0.0
+    log_beyond = math.log(beyond) + _log_beta(bad + 1, good + 1) - math.log1p(-line)
+    return math.exp(min(log_beyond - _log_likelihood(line, bad, good), 700.0))
 
 
 def _nearer(before: Before, line: float) -> float:

@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from tgt.stats.recovery import SURE, likelier_over, units_needed, would_have_shown
+from tgt.stats.recovery import SURE, likelier_beyond, likelier_over, units_needed, would_have_shown
 from tgt.tasks.card import Card, format_time, parse_time
 from tgt.tasks.criterion import Criterion, Tally
 
 QUIET = 10.0
 """So many times likelier must it be that a problem is over to say that it is quiet, which is no
-proof yet; and so many times likelier that it is still there, to say that its end does not hold."""
+proof yet; and so many times likelier that more are bad than are tolerated, to say that its end does
+not hold."""
 LEAST = timedelta(hours=24)
 """So long must it hold, by telemetry that tells of it, before tgt completes a card itself."""
 LONGEST = timedelta(days=30)
@@ -78,6 +79,16 @@ class Verdict:
         return self.is_within and self.ratio >= QUIET
 
     @property
+    def is_back(self) -> bool:
+        """Whether it is sure, however many such short times are looked at, that more are bad than
+        are tolerated."""
+        return self._beyond >= SURE
+
+    @property
+    def _beyond(self) -> float:
+        return likelier_beyond(self.tally.bad, self.tally.units, self.criterion.line)
+
+    @property
     def state(self) -> State:
         if not self.has_begun:
             return State.TOO_EARLY
@@ -85,7 +96,7 @@ class Verdict:
             return State.NO_TRAFFIC
         if self.is_within and self.ratio >= SURE:
             return State.HOLDS
-        if not self.is_within and self.ratio <= 1 / QUIET:
+        if self._beyond >= QUIET:
             return State.NOT_HOLDING
         return State.TOO_EARLY
 
