@@ -10,11 +10,12 @@ import pytest
 from conftest import END, World, call, calls_of, hours_of, response
 
 from tgt import gate as core
-from tgt import triage
+from tgt import mutes, triage
 from tgt.gate import Change, Gate, Outcome
 from tgt.settings import ANALYZERS
 from tgt.store.journal import Journal
 from tgt.tasks.card import Card, Severity, format_time
+from tgt.tasks.mute import Mute
 
 SPIKE = "tool_call/read_file"
 EVERY = ",".join(ANALYZERS)
@@ -120,6 +121,35 @@ def test_a_card_covers_unless_a_run_has_saved_it_since(
     else:
         assert told(gate) == []
         assert (gate.outcome, gate.covered) == (Outcome.PASSED, 1)
+
+
+@pytest.mark.parametrize("saved_before", [None, 30, 90])
+@pytest.mark.parametrize(("glob", "passes"), [("tool_call/*", True), ("upstream/*", False)])
+def test_what_is_muted_passes_and_is_counted(
+    world: World, saved_before: int | None, glob: str, passes: bool
+) -> None:
+    spike(world)
+    if saved_before is not None:
+        save(world, END - timedelta(minutes=saved_before), status="generated")
+    mutes.mute(world.tasks, [Mute(END - timedelta(hours=2), glob)], END)
+    gate = ask(world)
+    if passes:
+        assert (told(gate), gate.muted, gate.covered) == ([], 1, 0)
+        assert gate.outcome is Outcome.PASSED
+    else:
+        assert (gate.muted, gate.covered) == (0, 1 if saved_before == 90 else 0)
+        assert gate.outcome is (Outcome.PASSED if saved_before == 90 else Outcome.FAILED)
+
+
+def test_a_card_that_was_saved_since_is_not_told_if_it_is_muted(world: World) -> None:
+    """Also where its problem is not seen any more."""
+    spike(world)
+    gone = {"subject": "tool_call/gone", "fingerprint": "another"}
+    save(world, END - timedelta(minutes=30), status="generated", **gone)
+    assert {each[0] for each in told(ask(world))} == {"saved", "new"}
+    mutes.mute(world.tasks, [Mute(END, "tool_call/gone")], END)
+    gate = ask(world)
+    assert (told(gate), gate.muted) == ([("new", "critical", SPIKE)], 0)
 
 
 def test_a_problem_that_comes_back_is_new(world: World) -> None:

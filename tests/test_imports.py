@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
                 "lookback",
                 "marks",
             ),
-            *("notify", "watch"),
+            *("notify", "watch", "mutes"),
         ),
         "print or exit: a use case takes settings and a time, and returns what came of it",
     ),

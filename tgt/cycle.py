@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from tgt import follow_up
+from tgt import follow_up, mutes
 from tgt.analyzers import incidents
 from tgt.analyzers.base import Analyzer, Context
 from tgt.analyzers.builder import with_samples
@@ -37,6 +37,7 @@ from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota, related
 from tgt.tasks.card import GENERATED_BY, Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.mute import NOTHING, Mutes
 from tgt.tasks.related import Incident
 from tgt.tasks.state import Health, SchedulerState, Sighting
 from tgt.tasks.verification import Watch
@@ -70,6 +71,8 @@ class Judged:
     notices: tuple[str, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """Which of the findings belong together."""
+    mutes: Mutes = NOTHING
+    """What people want to be quiet."""
     followed_up: follow_up.Measured | None = None
     """What was measured of cards; None where nothing was."""
 
@@ -139,7 +142,11 @@ def _cycle(
         until = f" until {format_time(pause.until)}" if pause.until else ""
         return RunReport(f"Skipped: paused{until}", SkipReason.PAUSED, dry_run)
 
-    judged, report = _read_and_judge(settings, now, journal, state, progress, dry_run=dry_run)
+    muted = mutes.if_readable(settings.tasks_dir, now)
+    warnings = (*warnings, muted.warning) if muted.warning else warnings
+    judged, report = _read_and_judge(
+        settings, now, journal, state, muted.mutes, progress, dry_run=dry_run
+    )
     report = replace(report, warnings=(*warnings, *report.warnings), dry_run=dry_run)
     decisions: tuple[Decision, ...] = ()
     stored: dict[str, Card] | None = None
@@ -170,6 +177,7 @@ def _read_and_judge(
     now: datetime,
     journal: Journal,
     state: SchedulerState,
+    muted: Mutes,
     progress: Progress | None,
     *,
     dry_run: bool,
@@ -199,6 +207,7 @@ def _read_and_judge(
             notices=tuple(map(settings.masked, coverage.notices)),
         )
         judged = judge(settings, snapshot, incidents, state.analyzers, progress)
+        judged = replace(judged, mutes=muted)
         context = Context(settings, snapshot, window, incidents)
         if watched:
             after = follow_up.measure(context, watched, state)
@@ -539,7 +548,7 @@ def decide(
         for name, most in settings.analyzer_max_per_hour
     }
     known = ledger.overlay(stored, state.sightings)
-    return ledger.decide(judged.sure, known, now, room, limit, rooms)
+    return ledger.decide(judged.sure, known, now, room, limit, rooms, judged.mutes)
 
 
 def _save(
@@ -584,15 +593,17 @@ def _reported(
     covered = by_action[Action.TOUCH] + by_action[Action.RENEW] + by_action[Action.SUPPRESS]
     reopened = by_action[Action.REOPEN]
     over = [card for card in ended if card.text("completedBy") == GENERATED_BY]
+    muted = sum(decision.reason == ledger.MUTED for decision in decisions)
     return replace(
         report,
-        message=report.message or _message(saved, reopened, deferred, over, report),
+        message=report.message or _message(saved, reopened, deferred, over, muted, report),
         rate_limited=any(d.reason in _QUOTAS for d in deferred),
         generated=len(judged.findings),
         filtered=len(judged.sure),
         saved=len(saved),
         covered=len(covered),
         deferred=len(deferred),
+        muted=muted,
         reopened=len(reopened),
         abstained=judged.abstained,
         decisions=tuple(decisions),
@@ -606,6 +617,7 @@ def _message(
     reopened: Sequence[Decision],
     deferred: Sequence[Decision],
     over: Sequence[Card],
+    muted: int,
     report: RunReport,
 ) -> str:
     verb = "to save" if report.dry_run else "saved"
@@ -619,6 +631,8 @@ def _message(
         reasons = {decision.reason for decision in deferred}
         limits = " and the ".join(words for reason, words in _LIMITS.items() if reason in reasons)
         words += f", {len(deferred)} held back by the {limits}"
+    if muted:
+        words += f", {muted} muted"
     return words
 
 
@@ -702,6 +716,7 @@ def _after(
         ),
         runs_without_events=0 if report.events_analyzed else state.runs_without_events + 1,
         deferred=report.deferred,
+        muted=report.muted,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tgt import cycle
+from tgt import cycle, mutes
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.durations import spelt
@@ -33,6 +33,7 @@ from tgt.tasks.card import (
     severity_rank,
 )
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.mute import NOTHING, Mutes
 from tgt.tasks.state import SchedulerState
 
 _UNLIMITED = {"max_tasks": 1_000_000, "max_per_hour": 1_000_000, "analyzer_max_per_hour": ()}
@@ -70,8 +71,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Gate:
-    """``problems`` are the new ones that are bad enough, best first; ``milder`` are new, too, and
-    ``covered`` have a card. ``missing`` says why too little could be judged, if so."""
+    """``problems`` are the new ones that are bad enough, best first; ``milder`` are new, too,
+    ``covered`` have a card, and ``muted`` ones are to be quiet. ``missing`` says why too little
+    could be judged, if so."""
 
     period: Interval
     fail_on: Severity
@@ -80,6 +82,7 @@ class Gate:
     problems: tuple[Problem, ...] = ()
     milder: int = 0
     covered: int = 0
+    muted: int = 0
     verdicts: tuple[Verdict, ...] = ()
     abstained: tuple[Abstention, ...] = ()
     missing: str = ""
@@ -107,6 +110,9 @@ def gate(
     alone = settings.model_copy(update=_UNLIMITED)
     memory = _Memory(alone, Journal(settings.tasks_dir), state, now)
     window, telemetry, analyzers = memory.window, telemetry_of(settings), chosen(settings)
+    muted = mutes.if_readable(settings.tasks_dir, now)
+    memory = replace(memory, mutes=muted.mutes)
+    unusable = (*unusable, muted.warning) if muted.warning else unusable
     told = Gate(window, fail_on, warnings=telemetry.warnings, notices=unusable)
     if not telemetry.may_reach(window.start - timedelta(days=settings.baseline_days)):
         missing = _no_events(telemetry.last_written, now, "file was written")
@@ -118,6 +124,7 @@ def gate(
     ) as timeline:
         snapshot = timeline.at(window)
         judged = cycle.judge(alone, snapshot, incidents, {}, progress)
+        judged = replace(judged, mutes=memory.mutes)
         cards = memory.cards(frozenset(finding.fingerprint for finding in judged.sure))
         judged = cycle.completed(alone, timeline, judged, cards, state, now)
         decisions = cycle.decide(alone, judged, cards, state, now)
@@ -134,7 +141,8 @@ def gate(
             told,
             events=coverage.events,
             malformed_lines=coverage.malformed_lines,
-            covered=sum(not memory.is_new(decision) for decision in decisions),
+            covered=sum(not memory.is_new(d) and not _is_muted(d) for d in decisions),
+            muted=sum(map(_is_muted, decisions)),
             verdicts=every,
             missing=missing,
             abstained=judged.abstained,
@@ -142,6 +150,10 @@ def gate(
             notices=tuple(dict.fromkeys(map(settings.masked, notices))),
         )
         return _told(told, memory.problems(decisions, cards))
+
+
+def _is_muted(decision: Decision) -> bool:
+    return decision.reason == ledger.MUTED
 
 
 def _told(told: Gate, problems: Sequence[Problem]) -> Gate:
@@ -166,6 +178,7 @@ class _Memory:
     journal: Journal
     state: SchedulerState
     now: datetime
+    mutes: Mutes = NOTHING
 
     @property
     def window(self) -> Interval:
@@ -193,11 +206,15 @@ class _Memory:
                 new.setdefault(decision.finding.fingerprint, problem)
         seen = {decision.finding.fingerprint for decision in decisions}
         for card in cards.values():
+            if self.mutes.covering(card.subject, card.type, card.analyzer):
+                continue
             if card.is_open and card.fingerprint not in seen and self._was_saved(card):
                 new.setdefault(card.fingerprint or card.id, Problem(Change.SAVED, card.current))
         return tuple(new.values())
 
     def is_new(self, decision: Decision) -> bool:
+        if _is_muted(decision):
+            return False
         if decision.action in {Action.SAVE, Action.REOPEN}:
             return True
         card = decision.card

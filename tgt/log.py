@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from tgt.store.journal import Journal
 from tgt.store.marks_file import MarksFile
+from tgt.store.mutes_file import MutesFile
 from tgt.tasks import changes, ledger
 from tgt.tasks.card import Card
 from tgt.tasks.changes import Change, Kind, Version
@@ -49,8 +50,8 @@ def log(
     tasks: Collection[str] | None = None,
     watches: Mapping[str, Watch] | None = None,
 ) -> Log:
-    """What happened to all cards, and what was marked, or to those ``tasks``, between two times;
-    with what runs measured since the journal was written, ``watches``. Raises StoreError."""
+    """What happened to all cards, and what was marked and muted, or to those ``tasks``, between two
+    times; with what runs measured since the journal was written, ``watches``. Raises StoreError."""
     known: dict[str, None] = {}
     found: list[Change] = []
 
@@ -64,6 +65,18 @@ def log(
             Change(mark.at, Kind.MARKED, "", mark.service, "", "", text=mark.name)
             for mark in MarksFile(journal.path.parent).read().marks
             if (since is None or mark.at >= since) and (until is None or mark.at <= until)
+        )
+        history = MutesFile(journal.path.parent).read().mutes
+        found.extend(
+            Change(
+                mute.at,
+                Kind.UNMUTED if mute.ends else Kind.MUTED,
+                *("", mute.subject, "", ""),
+                text=": ".join(filter(None, (mute.type and f"only {mute.type}", mute.reason))),
+                until=mute.until,
+            )
+            for mute in history
+            if (since is None or mute.at >= since) and (until is None or mute.at <= until)
         )
     found.sort(key=lambda change: change.at)
     return Log(tuple(found), known, skipped)

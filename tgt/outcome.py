@@ -50,6 +50,7 @@ class RunReport:
     saved: int = 0
     covered: int = 0
     deferred: int = 0
+    muted: int = 0
     reopened: int = 0
     completed: int = 0
     events_analyzed: int = 0
@@ -66,8 +67,9 @@ class RunReport:
 
     @property
     def quiet(self) -> int:
-        """How many of the ``covered`` are so because somebody dismissed or completed the task."""
-        return sum(decision.action == "suppress" for decision in self.decisions)
+        """How many of the ``covered`` are so because somebody dismissed or completed the task; what
+        is ``muted`` is not among them."""
+        return sum(decision.action == "suppress" for decision in self.decisions) - self.muted
 
     @property
     def degraded(self) -> bool:

@@ -181,7 +181,7 @@ def test_a_json_card_is_the_stored_one_with_its_newest_sighting(
     seen = {"occurrences": 99, "lastSeenAt": "2025-11-03T15:58:00.000Z"}
     workplace.write_sidecar(sightings={stored["id"]: seen})
     result = workplace.tgt("list", "--json")
-    assert result.json == {"tasks": [{**stored, **seen}], "count": 1, "total": 1}
+    assert result.json == {"tasks": [{**stored, **seen}], "count": 1, "total": 1, "muted": 0}
     assert result.out.isascii()
     assert "\x1b" not in result.out
 

@@ -596,3 +596,44 @@ def test_a_command_that_reads_nothing_and_one_that_says_a_lot(begun: Office) -> 
     reason = "the command ended with status 9: the end"
     assert told == [("told", None), ("failed", reason), ("told", None)]
     os.kill(int((begun.place.path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_what_is_muted_is_told_when_that_ends_if_it_is_news_still(begun: Office) -> None:
+    target, mute = begun.recorder(), ("--now", "2025-11-04T11:00:00Z")
+    assert begun.place.tgt("mute", "muted/*", "--for", "2d", *mute).status == 0
+    begun.add(B, subject="muted/b")
+    begun.add(C, subject="tool_call/c")
+    assert begun.notify(targets=target).status == 0
+    assert begun.changes() == [["new C"]]
+    begun.add(A, subject="muted/a", severity="critical")
+    silent = begun.notify(targets=target, now="2025-11-04T13:00:00Z")
+    assert (silent.status, silent.out.splitlines()[0]) == (0, "Nothing to tell")
+    assert begun.notify("--dry-run", targets=target, now="2025-11-04T13:00:00Z").status == 0
+    assert begun.changes() == [["new C"]]
+    begun.add(B, subject="muted/b", status="dismissed", dismissedAt="2025-11-04T14:00:00.000Z")
+    begun.notify(targets=target, now="2025-11-04T15:00:00Z")
+    begun.notify(targets=target, now="2025-11-06T11:00:00Z")
+    assert begun.changes() == [["new C"], ["worse A"]], "what people closed meanwhile is none"
+
+
+def test_what_is_muted_takes_no_place_of_what_is_told(
+    begun: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgt.notify.telling.MOST", 1)
+    begun.place.tgt("mute", "muted/*", "--now", "2025-11-04T11:00:00Z")
+    begun.add(B, subject="muted/b")
+    begun.add(C, subject="tool_call/c")
+    result = begun.notify("--json", targets=begun.recorder())
+    assert begun.changes() == [["new C"]]
+    assert json.loads(result.out)["targets"][0]["tasks"] == 1
+    begun.place.tgt("unmute", "muted/*", "--now", "2025-11-04T11:30:00Z")
+    begun.notify(targets=begun.recorder())
+    assert begun.changes() == [["new C"], ["new B"]]
+
+
+def test_mutes_that_cannot_be_read_keep_nobody_from_being_told(begun: Office) -> None:
+    (begun.place.tasks / "mutes.jsonl").mkdir()
+    begun.add(B)
+    result = begun.notify(targets=begun.recorder())
+    assert begun.changes() == [["new B"]]
+    assert "nothing is muted: " in result.err

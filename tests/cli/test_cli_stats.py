@@ -59,6 +59,8 @@ def test_json(busy: Workplace) -> None:
         "lastError": None,
         "lastEventAt": None,
         "runsWithoutEvents": 0,
+        "tasksMuted": 0,
+        "mutes": 0,
         "tasksDeferred": 0,
         "isRunning": False,
         "nextRunDueAt": "2025-11-03T16:00:00.000Z",

@@ -109,6 +109,8 @@ NEEDED = {
     "init": ["--dry-run"],
     "backtest": ["--since", "1h"],
     "annotate": ["--owner", "ada"],
+    "mute": ["upstream/*"],
+    "unmute": ["upstream/*"],
     "mark": ["release 2.1"],
 }
 """What a command does not go without."""

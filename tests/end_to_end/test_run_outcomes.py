@@ -131,6 +131,61 @@ def test_rate_limited_across_processes_and_a_lost_sidecar(spiked: Workplace) -> 
     assert _result(_run(spiked, now="2025-11-03T16:02:00Z"))["tasksSaved"] == 1
 
 
+def test_what_is_muted_is_counted_and_makes_no_task(spiked: Workplace) -> None:
+    spiked.tgt("mute", "tool_call/[ab]*", "--for", "2h", "--now", NOW)
+    dry = _result(_run(spiked, "--dry-run"))
+    result = _run(spiked, TASKGEN_MAX_PER_HOUR="1")
+    told = _result(result)
+    assert (result.status, result.err) == (0, "")
+    counts = ("tasksFiltered", "tasksSaved", "tasksSkipped", "tasksMuted", "tasksDeferred")
+    assert [told[key] for key in counts] == [dry[key] for key in counts] == [3, 1, 2, 2, 0]
+    assert result.json["message"] == "Analysis complete: 1 task saved, 2 muted"
+    muted = [each for each in told["decisions"] if each["reason"] == "muted"]
+    assert [(each["action"], each["id"]) for each in muted] == [("suppress", None)] * 2
+    assert [task["subject"] for task in told["tasks"]] == ["tool_call/gamma"]
+    assert "2 findings in the last run" in spiked.tgt("stats", "--now", NOW).out
+
+    # What has a task already stays as it is, whatever becomes of the problem.
+    spiked.tgt("mute", "tool_call/gamma", "--type", "error_spike", "--now", NOW)
+    spiked.tgt("complete", told["tasks"][0]["id"], "--now", "2025-11-03T15:10:00Z")
+    journal = (spiked.tasks / "generated_tasks.jsonl").read_bytes()
+    told = _result(_run(spiked, now="2025-11-03T16:01:00Z"))
+    assert [told[key] for key in counts] == [3, 0, 3, 3, 0]
+    assert (spiked.tasks / "generated_tasks.jsonl").read_bytes() == journal
+    line = spiked.tgt("run", "--now", "2025-11-03T16:01:30Z", TASKGEN_ANALYZERS="error_spike").out
+    assert line.startswith("Analysis complete: 0 tasks saved, 3 muted (")
+    assert line.endswith(", 3 of 3 findings certain enough, 3 muted)\n")
+
+    spiked.tgt("unmute", "tool_call/gamma", "--now", "2025-11-03T16:02:00Z")
+    told = _result(_run(spiked, now="2025-11-03T16:02:00Z"))
+    assert (told["tasksReopened"], told["tasksMuted"]) == (1, 2)
+    spiked.tgt("unmute", "tool_call/[ab]*", "--now", "2025-11-03T16:03:00Z")
+    told = _result(_run(spiked, now="2025-11-03T16:03:00Z"))
+    assert (told["tasksSaved"], told["tasksMuted"]) == (2, 0)
+
+
+def test_an_open_task_that_is_muted_is_followed_and_not_written(spiked: Workplace) -> None:
+    ids = [task["id"] for task in _result(_run(spiked))["tasks"]]
+    spiked.tgt("mute", "*", "--now", NOW)
+    journal = (spiked.tasks / "generated_tasks.jsonl").read_bytes()
+    told = _result(_run(spiked, now="2025-11-03T16:05:00Z"))
+    assert (told["tasksMuted"], told["tasksSkipped"]) == (3, 3)
+    assert (spiked.tasks / "generated_tasks.jsonl").read_bytes() == journal
+    card = spiked.tgt("show", ids[0], "--json", "--now", "2025-11-03T16:06:00Z").json["task"]
+    assert (card["occurrences"], card["lastSeenAt"]) == (2, "2025-11-03T16:05:00.000Z")
+    assert card["mutedBy"]["subject"] == "*"
+
+
+def test_mutes_that_cannot_be_read_stop_no_run_and_are_a_warning(spiked: Workplace) -> None:
+    spiked.tasks.mkdir(parents=True)
+    (spiked.tasks / "mutes.jsonl").mkdir()
+    result = _run(spiked)
+    told = _result(result)
+    assert (result.status, told["tasksSaved"], told["tasksMuted"]) == (4, 3, 0)
+    assert "nothing is muted: " in told["warnings"][0]
+    assert "mutes.jsonl" in told["warnings"][0]
+
+
 def test_the_quota_of_an_analyzer_across_processes_and_a_lost_sidecar(spiked: Workplace) -> None:
     limits = {"TASKGEN_ANALYZER_MAX_PER_HOUR": "error_spike=2,docs_gap=0"}
     result = _run(spiked, **limits)

@@ -10,6 +10,7 @@ import pytest
 from tgt.outcome import Abstention, RunReport, SkipReason
 from tgt.output import machine, run_view, words
 from tgt.output.text import Screen
+from tgt.tasks import ledger
 from tgt.tasks.card import Card, Evidence, Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.ledger import Action, Decision
 
@@ -108,6 +109,7 @@ def test_json_of_a_run_that_did_its_work(report: RunReport) -> None:
         "tasksFiltered": 4,
         "tasksSaved": 1,
         "tasksSkipped": 2,
+        "tasksMuted": 0,
         "tasksDeferred": 1,
         "tasksReopened": 0,
         "tasksCompleted": 0,
@@ -209,3 +211,15 @@ def test_quantities(value: object, unit: object, shown: str) -> None:
 )
 def test_sparklines(history: object, shown: str) -> None:
     assert words.sparkline(history) == shown
+
+
+def test_what_is_muted_is_neither_covered_nor_kept_quiet(report: RunReport) -> None:
+    quiet = next(each for each in report.decisions if each.action is Action.SUPPRESS)
+    muted = replace(quiet, reason=ledger.MUTED, card=None)
+    decisions = (*report.decisions, muted, muted)
+    told = replace(report, decisions=decisions, covered=report.covered + 2, muted=2)
+    line = run_view.run(PIPE, told)
+    assert "1 covered, 1 kept quiet, 2 muted, 1 held back" in line
+    shown = run_view.run(PIPE, replace(told, dry_run=True))
+    assert shown.count("(muted)") == 2
+    assert machine.run(told)["result"]["tasksMuted"] == 2

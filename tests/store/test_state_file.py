@@ -43,6 +43,7 @@ FULL = SchedulerState(
     last_event_at=NOW - HOUR,
     runs_without_events=3,
     deferred=18,
+    muted=4,
     saves=(Save("A", NOW - MINUTE, "docs_gap"), Save("B", NOW)),
     analyzers={"error_spike": Health(2, NOW + HOUR, "boom"), "ux_issue": Health()},
     pause=Pause(NOW + HOUR, "deploy", NOW),
@@ -78,6 +79,7 @@ def test_what_is_stored_is_read_again_also_the_keys_of_others(tmp_path: Path) ->
         "lastEventAt": "2025-11-03T11:00:00.000Z",
         "runsWithoutEvents": 3,
         "deferred": 18,
+        "muted": 4,
         "recentSaves": [
             {"id": "A", "at": "2025-11-03T11:59:00.000Z", "analyzer": "docs_gap"},
             {"id": "B", "at": "2025-11-03T12:00:00.000Z", "analyzer": ""},

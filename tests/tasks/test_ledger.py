@@ -33,6 +33,7 @@ from tgt.tasks.card import (
     sort_key,
 )
 from tgt.tasks.ledger import Action, Decision
+from tgt.tasks.mute import Mute, Mutes
 from tgt.tasks.nearby import Nearby, What
 from tgt.tasks.state import SchedulerState, Sighting
 from tgt.tasks.versions import Tried, VersionUse
@@ -265,6 +266,36 @@ def test_the_best_findings_get_the_room_and_the_others_are_told_why_not() -> Non
         assert [(decision.reason, decision.card) for decision in decisions[3:]] == [
             (limit, None)
         ] * 2
+
+
+@pytest.mark.parametrize(("why", "problem", "cards", "action", "reason"), CASES)
+def test_what_is_muted_changes_no_card(
+    why: str, problem: Finding, cards: list[Card], action: Action, reason: str
+) -> None:
+    covered = decide_one(problem, *cards).card if action is not Action.SAVE else None
+    for mute in (Mute(NOW, "tool_call/*"), Mute(NOW, "*", "error_spike", NOW + HOUR)):
+        (decision,) = ledger.decide([problem], by_id(*cards), NOW, 9, mutes=Mutes([mute]))
+        assert (decision.action, decision.reason) == (Action.SUPPRESS, ledger.MUTED), why
+        assert decision.card == covered
+        assert ledger.apply(decision, NOW + 9 * DAY) is None, why
+    for mute in (Mute(NOW, "upstream/*"), Mute(NOW, "*", "docs_gap")):
+        (decision,) = ledger.decide([problem], by_id(*cards), NOW, 9, mutes=Mutes([mute]))
+        assert (decision.action, decision.reason) == (action, reason), why
+
+
+def test_what_is_muted_is_seen_all_the_same_and_takes_no_room() -> None:
+    mutes = Mutes([Mute(NOW, "muted*")])
+    there, closed = card(subject="muted1"), card("dismissed", subject="muted2")
+    problems = [finding("muted0"), finding("muted1"), finding("muted2"), finding("new")]
+    cards = by_id(there, closed)
+    decisions = ledger.decide(problems, cards, NOW, 1, mutes=mutes)
+    assert [each.reason for each in decisions] == ["muted"] * 3 + ["new"]
+    seen = ledger.sightings({}, decisions, cards, NOW)
+    assert set(seen) == {there.id}, "of an open card; whoever ends the mute finds it up to date"
+    assert seen[there.id].last_seen_at == NOW
+    assert seen[there.id].now is not None
+    twice = ledger.decide([finding("muted0")] * 2, {}, NOW, 1, mutes=mutes)
+    assert [each.reason for each in twice] == ["muted"] * 2
 
 
 def test_an_analyzer_has_a_room_of_its_own_and_takes_none_from_the_others() -> None:

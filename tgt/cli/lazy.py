@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("complete", "complete"),
     "reopen": ("reopen", "reopen"),
     "annotate": ("annotate", "annotate"),
+    "mute": ("mute", "mute"),
+    "unmute": ("mute", "unmute"),
     "mark": ("mark", "mark"),
     "watch": ("watch", "watch"),
     "notify": ("notify", "notify"),

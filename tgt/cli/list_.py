@@ -20,6 +20,7 @@ from tgt.cli.request import parse_choice, parse_number
 from tgt.cli.tasks import state_of, warn_of_skipped
 from tgt.errors import SettingsError
 from tgt.tasks.card import OPEN, OPEN_STATUSES
+from tgt.tasks.mute import marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tgt.store.journal import Journal
     from tgt.store.journal_index import Head, View
     from tgt.tasks.card import Card
+    from tgt.tasks.mute import Mutes
     from tgt.tasks.state import SchedulerState, Sighting
 
 Words = list[str] | None
@@ -101,7 +103,10 @@ def list_tasks(
         str | None, typer.Option(metavar="N", help="Show at most N tasks (default: all).")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Tasks of every status, not only the open ones.")
+        bool,
+        typer.Option(
+            "--all", help="Tasks of every status, not only the open ones; muted ones too."
+        ),
     ] = False,
     fold: Annotated[
         bool,
@@ -114,7 +119,8 @@ def list_tasks(
     """List the tasks, best first.
 
     The order is priority, then confidence, then newest. Filters may be repeated or
-    comma-separated; without --status only the open tasks are listed.
+    comma-separated; without --status only the open tasks are listed, and
+    without --all none that tgt mute keeps quiet.
     """
     most = None if limit is None else int(parse_number("--limit", limit, 0, 10**9))
     order = parse_choice("--sort", sort, ORDERS)
@@ -133,6 +139,8 @@ def list_tasks(
         news=news,
     )
 
+    muted = _muted(request)
+
     def look(view: View) -> list[str]:
         warn_of_skipped(request, view.skipped_lines)
         state = state_of(request)
@@ -140,7 +148,9 @@ def list_tasks(
         _check("--status", asked.statuses, statuses, (head.status for head in heads))
         _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
         _check("--severity", asked.severities, severities, (head.severity for head in heads))
-        chosen = [head for head in heads if asked.fits(head)]
+        fitting = [head for head in heads if asked.fits(head)]
+        chosen = [head for head in fitting if every or not _is_hidden(head, muted)]
+        hidden = len(fitting) - len(chosen)
         chosen.sort(key=_order(order, state.sightings))
         total = len(chosen)
         more: dict[str, int] = {}
@@ -151,16 +161,31 @@ def list_tasks(
 
             return [f"{safe(head.id)}\n" for head in chosen[:most]]
         stored = (view.card(view.heads[head.id]) for head in chosen[:most])
-        cards = _seen(stored, state)
+        cards = (marked(card, muted) for card in _seen(stored, state))
         if request.json:
             from tgt.output import machine
 
-            return list(machine.task_list(cards, total, first, news))
-        return [_listed(request, view, cards, total, asked, state, more)]
+            return list(machine.task_list(cards, total, hidden, first, news))
+        return [_listed(request, view, cards, total, hidden, asked, state, more)]
 
     from tgt.store.journal_index import viewed
 
     request.reply(*viewed(journal, look))
+
+
+def _muted(request: Request) -> Mutes:
+    from tgt import diagnostics, mutes
+
+    known = mutes.if_readable(request.tasks_dir, request.now)
+    if known.warning:
+        diagnostics.warn(known.warning)
+    return known.mutes
+
+
+def _is_hidden(head: Head, muted: Mutes) -> bool:
+    """Whether this is an open task that somebody wants to be quiet."""
+    is_open = head.status in OPEN_STATUSES
+    return is_open and muted.covering(head.subject, head.type, head.analyzer) is not None
 
 
 def _since(request: Request, since: str | None, *, new: bool) -> datetime | None:
@@ -305,6 +330,7 @@ def _listed(
     view: View,
     cards: Iterable[Card],
     total: int,
+    hidden: int,
     asked: Asked,
     state: SchedulerState,
     more: Mapping[str, int],
@@ -314,6 +340,7 @@ def _listed(
     listing = list_view.Listing(
         shown=list_view.compact(cards),
         total=total,
+        hidden=hidden,
         known=view.heads,
         place=str(request.tasks_dir),
         filtered=asked.any,

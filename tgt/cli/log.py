@@ -35,8 +35,8 @@ def log(
     """Show what happened, and what people decided, newest last.
 
     One line each: found, worse, better, quiet, verified, reopened, approved, dismissed, completed,
-    annotated or, by tgt mark, marked. It is told from the journal: of tasks whose earlier lines tgt
-    cleanup has dropped, what they still say of themselves.
+    annotated; and what was marked, muted and unmuted. It is told from the journal: of tasks whose
+    earlier lines tgt cleanup has dropped, what they still say of themselves.
     """
     from tgt import log as core
     from tgt import triage

@@ -34,12 +34,17 @@ def show(
     ] = "text",
 ) -> None:
     """Show tasks with all their evidence."""
-    from tgt import triage
+    from tgt import diagnostics, mutes, triage
+    from tgt.tasks.mute import marked
 
     chosen = parse_choice("--format", format_, FORMATS)
     request.json = request.json or chosen == "json"
     found = triage.find(request.journal(), named(tasks))
-    cards = list(seen(request, {card.id: card for card in found}).values())
+    known = mutes.if_readable(request.tasks_dir, request.now)
+    if known.warning:
+        diagnostics.warn(known.warning)
+    shown = seen(request, {card.id: card for card in found}).values()
+    cards = [marked(card, known.mutes) for card in shown]
     if request.json:
         from tgt.output import machine
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def stats(request: Request) -> None:
     """Show counters, quota, health and task statistics."""
-    from tgt import diagnostics, schedule
+    from tgt import diagnostics, mutes, schedule
     from tgt.output import overview
     from tgt.store import fsio
     from tgt.tasks import quota, statistics
@@ -22,7 +22,8 @@ def stats(request: Request) -> None:
     warn_of_skipped(request, content.skipped_lines)
     cards = content.cards.values()
     state, warnings = request.sidecar().read(cards)
-    for warning in warnings:
+    muted = mutes.if_readable(settings.tasks_dir, now)
+    for warning in (*warnings, *filter(None, [muted.warning])):
         diagnostics.warn(warning)
     saves = quota.reconcile(state.saves, cards, now)
     pause = state.pause.as_of(now) if state.pause is not None else None
@@ -46,6 +47,11 @@ def stats(request: Request) -> None:
             )
             for name, most in settings.analyzer_max_per_hour
         },
+        mutes=len(muted.mutes),
+        muted_tasks=sum(
+            c.is_open and muted.mutes.covering(c.subject, c.type, c.analyzer) is not None
+            for c in cards
+        ),
         tasks=statistics.summarize(cards),
         funnels={days: statistics.funnel(cards, now, days) for days in (7, 30)},
         verdicts=statistics.verdicts(cards),

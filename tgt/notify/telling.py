@@ -15,6 +15,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
 
+from tgt import mutes
 from tgt.notify import news
 from tgt.notify.delivery import deliver
 from tgt.notify.memory import LOCK, Account, Memory, MemoryFile, Owed
@@ -22,8 +23,10 @@ from tgt.notify.news import Item, News
 from tgt.settings import Settings
 from tgt.store import fsio, tail
 from tgt.store.journal import Journal
+from tgt.store.journal_index import View, viewed
 from tgt.targets import Target, labels
 from tgt.tasks.card import Card, Severity, severity_rank, sort_key
+from tgt.tasks.mute import Mutes
 
 MOST = 1000
 """Tasks of one message; the others are told by the next."""
@@ -137,7 +140,9 @@ def _tell(settings: Settings, now: datetime, compose: Compose, *, dry_run: bool)
     if before is None:
         opened = sum(text[0] == "o" for text in memory.cards.values())
         return Told(now, Skip.BEGINS, warnings=warnings, open_before=opened)
-    round_ = _Round(settings, now, compose, file, journal, dry_run)
+    muted = mutes.if_readable(settings.tasks_dir, now)
+    warnings = (*warnings, muted.warning) if muted.warning else warnings
+    round_ = _Round(settings, now, compose, file, journal, muted.mutes, dry_run)
     outcomes = round_.of_all(memory)
     return Told(now, None, _by_importance(round_.told.values()), outcomes, warnings)
 
@@ -214,9 +219,19 @@ def _with(first: Owed | None, now: _Found) -> Owed | None:
     return Owed(news.merged(first.news, fresh.news), severity, first.before)
 
 
-def _oldest(account: Account) -> dict[str, None]:
-    """The cards of the next message."""
-    return dict.fromkeys(islice(account.owed, MOST))
+def _muted(known: Mutes, journal: Journal, memory: Memory) -> frozenset[str]:
+    """The cards that somebody wants to be quiet: what is news of them waits until that ends."""
+    if not known or not any(account.owed for account in memory.accounts.values()):
+        return frozenset()
+
+    def look(view: View) -> frozenset[str]:
+        return frozenset(
+            head.id
+            for head in view.heads.values()
+            if known.covering(head.subject, head.type, head.analyzer)
+        )
+
+    return viewed(journal, look)
 
 
 def _left(account: Account, told: Collection[str], cards: Collection[str]) -> Account:
@@ -242,6 +257,7 @@ class _Round:
         compose: Compose,
         file: MemoryFile,
         journal: Journal,
+        known_mutes: Mutes,
         dry_run: bool,
     ) -> None:
         self.told: dict[str, Item] = {}
@@ -251,13 +267,16 @@ class _Round:
         self._file = file
         self._journal = journal
         self._dry_run = dry_run
+        self._mutes = known_mutes
+        self._muted: frozenset[str] = frozenset()
         self._quiet_until = settings.notify_quiet_hours.end(now)
 
     def of_all(self, memory: Memory) -> tuple[Outcome, ...]:
         """In the order of the settings; those that failed before are tried last."""
         targets = self._settings.notify
         names = labels(targets)
-        wanted = {card_id for each in memory.accounts.values() for card_id in _oldest(each)}
+        self._muted = _muted(self._mutes, self._journal, memory)
+        wanted = {id_ for each in memory.accounts.values() for id_ in self._oldest(each)}
         cards = self._journal.find(lambda _ids: wanted) if wanted else {}
         outcomes = {}
         for target in sorted(targets, key=lambda each: memory.accounts[each.key].failures):
@@ -272,7 +291,8 @@ class _Round:
         self, target: Target, account: Account, cards: Mapping[str, Card]
     ) -> tuple[Account | None, Outcome]:
         """The account as it is now, None if nothing was tried, and what came of it."""
-        count, oldest = len(account.owed), _oldest(account)
+        oldest = self._oldest(account)
+        count = sum(card_id not in self._muted for card_id in account.owed)
         items = _by_importance(
             Item(cards[card_id], account.owed[card_id].news, account.owed[card_id].before)
             for card_id in oldest
@@ -298,6 +318,11 @@ class _Round:
         retry_at = self._now + min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 16))
         failed = Account(account.owed, failures, retry_at, reason)
         return failed, Outcome("", Result.FAILED, count, reason, retry_at)
+
+    def _oldest(self, account: Account) -> dict[str, None]:
+        """The cards of the next message."""
+        owed = (card_id for card_id in account.owed if card_id not in self._muted)
+        return dict.fromkeys(islice(owed, MOST))
 
     def _remember(self, items: Sequence[Item]) -> None:
         self.told.update((item.card.id, item) for item in items)

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tgt.output import changes_view, evidence_view, related_view, text, verify_view, words
+from tgt.output import (
+    changes_view,
+    evidence_view,
+    mutes_view,
+    related_view,
+    text,
+    verify_view,
+    words,
+)
 from tgt.output.safe import safe
 from tgt.tasks import proposal
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
+from tgt.tasks.mute import KEY, Mute
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,6 +75,8 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         facts.add_row("link", text.styled(link))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
+    if task.is_open and (mute := Mute.of({**task.mapping(KEY), "muted": True})) is not None:
+        facts.add_row("muted", text.styled(mutes_view.of_card(mute), limit=800))
     if quiet := task.time("quietSince"):
         facts.add_row("quiet", f"since {words.clock(quiet)}")
     if verification := task.mapping("verification"):

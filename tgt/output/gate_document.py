@@ -26,6 +26,7 @@ def gate(told: Gate, status: int) -> dict[str, Any]:
             "problems": [_problem(each) for each in told.problems],
             "milder": told.milder,
             "covered": told.covered,
+            "muted": told.muted,
             "missing": told.missing or None,
             "analyzers": [
                 {

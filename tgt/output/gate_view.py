@@ -59,6 +59,8 @@ def _counts(told: Gate) -> str:
         counted.append(f"{told.milder} new but less severe")
     if told.covered:
         counted.append(f"{words.plural(told.covered, 'problem')} that a task covers")
+    if told.muted:
+        counted.append(f"{told.muted} muted")
     if told.malformed_lines:
         counted.append(words.plural(told.malformed_lines, "malformed line"))
     return ", ".join(counted)

@@ -15,6 +15,7 @@ from tgt.output import text, words
 from tgt.output.safe import safe
 from tgt.tasks import proposal
 from tgt.tasks.card import OPEN_STATUSES, Card, Status
+from tgt.tasks.mute import KEY
 from tgt.tasks.reference import Ids
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Listing:
     notes: Sequence[str] = ()
     since: datetime | None = None
     news: Mapping[str, str] | None = None
+    hidden: int = 0
+    """So many more would be shown if they were not muted."""
     more: Mapping[str, int] = field(default_factory=dict)
     """For how many others of its incident a task stands, where they are folded."""
 
@@ -69,6 +72,9 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
     """A table as wide as the terminal; elsewhere a line a task, whatever its length."""
     on = on if on.terminal else replace(on, width=_ONE_LINE)
     notes = [text.styled(note, "yellow", limit=_NOTE_LIMIT) for note in listing.notes]
+    if listing.hidden:
+        hidden = words.plural(listing.hidden, "muted task")
+        notes.insert(0, Text(f"{hidden} not shown. Next: tgt list --all, tgt mute --list", "dim"))
     if not listing.shown:
         return text.render(on, _nothing(listing), *notes)
     known = Ids({*listing.known, *(task.id for task in listing.shown)})
@@ -85,7 +91,17 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
 
 def compact(tasks: Iterable[Card]) -> list[Card]:
     """The tasks with what a list shows of them, which is little of a card."""
-    keys = ("id", "severity", "status", "priority", "confidence", "title", "owner", proposal.KEY)
+    keys = (
+        "id",
+        "severity",
+        "status",
+        "priority",
+        "confidence",
+        "title",
+        "owner",
+        proposal.KEY,
+        KEY,
+    )
     times = ("lastSeenAt", "updatedAt", "generatedAt", "quietSince", "approvedAt", "reopenedAt")
     return [
         Card(
@@ -199,13 +215,15 @@ def _is_quiet(task: Card) -> bool:
 def _says_more(task: Card) -> bool:
     """Whether its status says more than that it is there."""
     is_proposed = proposal.standing(task) is not None
-    return task.status != Status.GENERATED or _is_quiet(task) or is_proposed
+    is_muted = bool(task.data.get(KEY))
+    return task.status != Status.GENERATED or is_muted or _is_quiet(task) or is_proposed
 
 
 def _status(task: Card) -> Text:
-    """The status; of an open task also that its problem has gone quiet, and that an agent proposes
-    to complete it."""
-    more = [Text("quiet", style="green")] if _is_quiet(task) else []
+    """The status; of an open task also that it is muted, that its problem has gone quiet, and that
+    an agent proposes to complete it."""
+    more = [Text("muted", style="dim")] if task.data.get(KEY) else []
+    more += [Text("quiet", style="green")] if _is_quiet(task) else []
     if proposal.standing(task) is not None:
         more.append(Text("proposed done", style="yellow"))
     if more and task.status == Status.GENERATED:
@@ -246,6 +264,8 @@ def _nothing(listing: Listing) -> Text:
         return Text(f"No tasks yet in {safe(listing.place)}. Next: tgt run", overflow="fold")
     if listing.total:
         return Text(f"None shown of {words.plural(listing.total, 'task')}. Next: a higher --limit")
+    if listing.hidden:
+        return Text("No task fits that is not muted")
     if listing.since is not None:
         return Text(
             f"Nothing that fits is new, worse or back since {words.clock(listing.since)}, of"

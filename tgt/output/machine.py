@@ -61,11 +61,12 @@ def shown(tasks: Sequence[Card]) -> dict[str, Any]:
 def task_list(
     shown: Iterable[Card],
     total: int,
+    muted: int = 0,
     since: datetime | None = None,
     news: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The document in pieces, so that one card at a time is in memory. ``news`` says of each why it
-    is listed, if only what is news ``since`` a time was asked for."""
+    is listed, if only what is news ``since`` a time was asked for; ``muted`` tasks are left out."""
     yield '{"tasks": ['
     changes: dict[str, str] = {}
     count = 0
@@ -75,7 +76,7 @@ def task_list(
         if news is not None:
             changes[task.id] = news[task.id]
     asked = {"since": json_form(since), "changes": changes} if since is not None else {}
-    yield f"], {dumps({'count': count, 'total': total, **asked})[1:]}"
+    yield f"], {dumps({'count': count, 'total': total, 'muted': muted, **asked})[1:]}"
 
 
 def log(changes: Sequence[Change]) -> Iterator[str]:
@@ -166,6 +167,7 @@ def run(report: RunReport) -> dict[str, Any]:
         "tasksFiltered": report.filtered,
         "tasksSaved": report.saved,
         "tasksSkipped": report.covered,
+        "tasksMuted": report.muted,
         "tasksDeferred": report.deferred,
         "tasksReopened": report.reopened,
         "tasksCompleted": report.completed,

@@ -31,7 +31,8 @@ class Quota(NamedTuple):
 @dataclass(frozen=True)
 class Overview:
     """``pause`` is None when there is none or it is over; ``saved`` counts the last hour,
-    ``quotas`` are those of single analyzers, and ``funnels`` are keyed by days."""
+    ``quotas`` are those of single analyzers, ``mutes`` the mutes that count and ``muted_tasks`` the
+    open tasks that they cover, and ``funnels`` are keyed by days."""
 
     now: datetime
     settings: Settings
@@ -43,6 +44,8 @@ class Overview:
     remaining: int
     next_free: datetime | None
     quotas: Mapping[str, Quota]
+    mutes: int
+    muted_tasks: int
     tasks: TaskStatistics
     funnels: Mapping[int, Funnel]
     verdicts: Mapping[str, Verdicts]
@@ -65,6 +68,8 @@ def document(view: Overview) -> dict[str, Any]:
         "lastError": state.last_error or None,
         "lastEventAt": state.last_event_at,
         "runsWithoutEvents": state.runs_without_events,
+        "tasksMuted": state.muted,
+        "mutes": view.mutes,
         "tasksDeferred": state.deferred,
         "isRunning": view.is_running,
         "nextRunDueAt": view.due.at,
@@ -96,6 +101,7 @@ def document(view: Overview) -> dict[str, Any]:
     }
     averages = {"average_priority": "avgPriority", "average_confidence": "avgConfidence"}
     tasks = json_form(view.tasks, **averages) | {
+        "muted": view.muted_tasks,
         "funnel": tuple(view.funnels.values()),
         "byAnalyzer": view.verdicts,
     }

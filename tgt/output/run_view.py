@@ -69,8 +69,9 @@ def _counts(report: RunReport) -> str:
         f"{report.filtered} of {words.plural(report.generated, 'finding')} certain enough",
     ]
     for number, what in (
-        (report.covered - report.quiet, "covered"),
+        (report.covered - report.quiet - report.muted, "covered"),
         (report.quiet, "kept quiet"),
+        (report.muted, "muted"),
         (report.reopened, "reopened"),
         (report.completed, "completed, since their problems are over"),
         (report.deferred, "held back"),

@@ -68,9 +68,7 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
     yield "quota", _quota(view)
     for name, own in view.quotas.items():
         yield "", _quota_of(name, own, view.now)
-    if state.deferred:
-        held = words.plural(state.deferred, "finding")
-        yield "held back", Text(f"{held} in the last run", style="yellow")
+    yield from _not_saved(view)
     yield (
         "so far",
         Text(
@@ -96,6 +94,20 @@ def _state(view: Overview) -> Text:
     if view.state.runs_without_events >= schedule.BLIND_AFTER:
         return Text("on, but runs find no events", style="yellow")
     return Text("on", style="green")
+
+
+def _not_saved(view: Overview) -> Iterator[tuple[str, Text]]:
+    if view.muted_tasks or view.mutes or view.state.muted:
+        yield "muted", _muted(view)
+    if view.state.deferred:
+        held = words.plural(view.state.deferred, "finding")
+        yield "held back", Text(f"{held} in the last run", style="yellow")
+
+
+def _muted(view: Overview) -> Text:
+    told = f"{words.plural(view.state.muted, 'finding')} in the last run, "
+    told += f"{words.plural(view.muted_tasks, 'open task')}, by {words.plural(view.mutes, 'mute')}"
+    return Text(told)
 
 
 def _quota(view: Overview) -> Text:

@@ -26,6 +26,7 @@ REASONS = {
     "new": "",
     "covered": "already a task",
     "severity_rose": "worse than before",
+    "muted": "muted",
     "dismissed": "dismissed before",
     "snoozed": "dismissed for now",
     "severity_above_dismissal": "worse than when it was dismissed",

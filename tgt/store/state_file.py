@@ -228,6 +228,7 @@ _FIELDS: dict[str, tuple[Callable[[Any, Parse], tuple[Any, bool]], Parse]] = {
     "last_event_at": (_one, _time),
     "runs_without_events": (_one, _count),
     "deferred": (_one, _count),
+    "muted": (_one, _count),
     "saves": (_rows, _save),
     "analyzers": (
         _table,

@@ -18,7 +18,7 @@ from tgt.tasks.verification import State
 
 class Kind(StrEnum):
     """What can happen to a card. OTHER is a status of another program's; what is MARKED is no card,
-    but a change that somebody remembers."""
+    but a change that somebody remembers, and what is MUTED or UNMUTED a family of subjects."""
 
     FOUND = "found"
     WORSE = "worse"
@@ -31,6 +31,8 @@ class Kind(StrEnum):
     COMPLETED = "completed"
     ANNOTATED = "annotated"
     MARKED = "marked"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
     OTHER = "other"
 
 

@@ -24,6 +24,7 @@ from tgt.tasks.card import (
     new_card,
     severity_rank,
 )
+from tgt.tasks.mute import NOTHING, Mutes
 from tgt.tasks.related import entries, with_related
 from tgt.tasks.state import Sighting
 from tgt.tasks.verification import Watch, is_about
@@ -57,6 +58,7 @@ class Decision:
 NEW = "new"
 COVERED = "covered"
 SEVERITY_ROSE = "severity_rose"
+MUTED = "muted"
 DISMISSED = "dismissed"
 SNOOZED = "snoozed"
 SEVERITY_ABOVE_DISMISSAL = "severity_above_dismissal"
@@ -96,12 +98,14 @@ def decide(
     room: int,
     limit: str = QUOTA,
     rooms: Mapping[str, int] | None = None,
+    mutes: Mutes = NOTHING,
 ) -> tuple[Decision, ...]:
     """One decision a finding, in their order, which is best first.
 
     At most ``room`` findings become new cards, the others are deferred because of ``limit``; and at
     most so many of an analyzer as ``rooms`` says, if it names it. No other decision depends on the
-    order. Of findings with one fingerprint the first decides.
+    order. Of findings with one fingerprint the first decides. What the ``mutes`` cover changes no
+    card, whatever card there is.
     """
     known = _deciding_cards(cards.values())
     rooms = dict(rooms or {})
@@ -113,7 +117,9 @@ def decide(
             decisions.append(_duplicate(finding, first[key], now))
             continue
         card = known.get(key)
-        if card is not None:
+        if mutes.covering(finding.subject, finding.type, finding.analyzer):
+            decision = Decision(finding, Action.SUPPRESS, MUTED, card)
+        elif card is not None:
             decision = _judge(finding, card, now)
         elif room > 0 and rooms.get(finding.analyzer, room) > 0:
             room -= 1
@@ -174,7 +180,7 @@ def sightings(
         if card is None or key in counted:
             continue
         counted.add(key)
-        if decision.action is Action.TOUCH:
+        if decision.action is Action.TOUCH or (decision.reason == MUTED and _covers(card)):
             told = measured(decision.finding, now) if measures else None
             after[card.id] = Sighting(_occurrences(card) + 1, now, told, tuple(entries(card)))
         elif decision.action in {Action.RENEW, Action.REOPEN}:

@@ -86,8 +86,9 @@ class SchedulerState:
 
     ``last_error`` says why the last run failed and is empty if it did not, ``last_event_at`` is
     the newest event that any run saw, ``runs_without_events`` counts them in a row, and
-    ``deferred`` the findings that limits held back in the last run. ``sightings`` are keyed by
-    card like ``watches``, ``analyzers`` by name; ``extra`` holds keys of other writers.
+    ``deferred`` the findings that limits held back in the last run, ``muted`` those that somebody
+    wants to be quiet. ``sightings`` are keyed by card like ``watches``, ``analyzers`` by name;
+    ``extra`` holds keys of other writers.
     """
 
     total_runs: int = 0
@@ -100,6 +101,7 @@ class SchedulerState:
     last_event_at: datetime | None = None
     runs_without_events: int = 0
     deferred: int = 0
+    muted: int = 0
     saves: tuple[Save, ...] = ()
     analyzers: Mapping[str, Health] = field(default_factory=dict)
     pause: Pause | None = None

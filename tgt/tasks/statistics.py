@@ -62,6 +62,7 @@ def counted(card: Card) -> Card:
         "status": sys.intern(card.status),
         "severity": sys.intern(card.severity),
         "type": sys.intern(card.type),
+        "subject": sys.intern(card.subject),
         "priority": card.priority,
         "confidence": card.confidence,
         "generatedAt": generated,
