@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def test_done(spiked: Workplace) -> None:
     assert told["success"] is True
     assert "rateLimited" not in told
     assert sorted(task["subject"] for task in told["tasks"]) == [f"tool_call/{t}" for t in TOOLS]
-    assert result.json["message"] == "Analysis complete: 3 tasks saved"
+    assert result.json["message"] == "Analysis complete: 3 tasks saved, one incident"
 
 
 @pytest.mark.parametrize(
@@ -294,6 +295,7 @@ def test_two_machines_with_the_same_telemetry_write_the_same_cards(
         tasks = tmp_path_factory.mktemp("tasks")
         assert _run(spiked, TZ=zone, FGK_TASKS_DIR=str(tasks)).status == 0
         lines = (tasks / "generated_tasks.jsonl").read_text().splitlines()
-        cards.append([{**json.loads(line), "id": json.loads(line)["id"][:10]} for line in lines])
+        # Of an id the end is drawn by lot, also where a card names others.
+        cards.append([json.loads(re.sub(r"\b(01K9574Q00)[0-9A-Z]{16}\b", r"\1", x)) for x in lines])
     assert cards[0] == cards[1]
     assert len(cards[0]) == 3
