@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import backtest, config, cycle
+from tgt import backtest, config, cycle, judging
 from tgt.analyzers.registry import chosen
 from tgt.backtest import Incident, Moved, Replay
 from tgt.engine.registry import open_timeline, telemetry_of
@@ -140,19 +140,19 @@ def test_one_engine_answers_for_every_step_as_a_fresh_one_would(faulty: World) -
     """Every finding, also those that no ledger would look at, with all evidence."""
     settings = faulty.settings(min_confidence=0.0)
     times = backtest.instants(SINCE, END, EVERY)
-    first, last = (cycle.window_of(settings, now) for now in (times[0], times[-1]))
+    first, last = (judging.window_of(settings, now) for now in (times[0], times[-1]))
     telemetry, signals = telemetry_of(settings), chosen(settings).signals
     with open_timeline(settings, telemetry, signals, first, last, every=EVERY) as shared:
         for now in times:
-            window = cycle.window_of(settings, now)
+            window = judging.window_of(settings, now)
             snapshot = shared.at(window)
             with open_timeline(settings, telemetry, signals, window) as fresh:
                 alone = fresh.at(window)
                 assert snapshot.coverage == alone.coverage
-                mine = cycle.judge(settings, snapshot, {}, {})
-                assert mine == cycle.judge(settings, alone, {}, {})
+                mine = judging.judge(settings, snapshot, {}, {})
+                assert mine == judging.judge(settings, alone, {}, {})
                 # Nobody reads what a card covers; whoever reads it all the same finds all of it.
-                covered = cycle.judge(settings, snapshot, {}, {}, covering=lambda _: True)
+                covered = judging.judge(settings, snapshot, {}, {}, covering=lambda _: True)
                 assert covered == mine
     assert not mine.warnings
 
@@ -178,17 +178,17 @@ def test_other_steps_than_the_expected_are_answered_the_same(faulty: World) -> N
     """The windows that are asked for need not be those that were announced."""
     settings = faulty.settings(min_confidence=0.0)
     times = backtest.instants(SINCE, END, timedelta(minutes=230))
-    first, last = (cycle.window_of(settings, now) for now in (times[0], times[-1]))
+    first, last = (judging.window_of(settings, now) for now in (times[0], times[-1]))
     telemetry, signals = telemetry_of(settings), chosen(settings).signals
     with (
         open_timeline(settings, telemetry, signals, first, last, every=EVERY) as announced,
         open_timeline(settings, telemetry, signals, first, last) as alone,
     ):
         for now in (*times, times[0]):
-            window = cycle.window_of(settings, now)
+            window = judging.window_of(settings, now)
             assert announced.is_idle(window) == alone.is_idle(window)
             mine, other = (
-                cycle.judge(settings, each.at(window), {}, {}) for each in (announced, alone)
+                judging.judge(settings, each.at(window), {}, {}) for each in (announced, alone)
             )
             assert mine == other
 

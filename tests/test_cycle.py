@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import cycle, plugins, triage
+from tgt import judging, plugins, triage
 from tgt.analyzers.base import Analysis, Context
 from tgt.config import ANALYZERS, Settings
 from tgt.engine.protocol import Signal
@@ -628,7 +628,7 @@ def test_the_times_of_incidents_reach_a_window_back_and_end_with_the_last_sighti
     hour = timedelta(hours=1)
 
     def incidents(card: Card, since: datetime = END) -> Interval | None:
-        return cycle.incident_of(card, hour, since)
+        return judging.incident_of(card, hour, since)
 
     assert incidents(card) == Interval(END - hour, END + 3 * hour)
     assert incidents(card, END + 3 * hour) == incidents(card), "it is looked at whole, or not"

@@ -40,6 +40,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
                 "evidence",
                 "verify",
                 "cycle",
+                "completing",
+                "judging",
                 "follow_up",
                 "triage",
                 "log",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tgt import cycle
+from tgt import completing, cycle, judging
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings, varying
 from tgt.engine.protocol import Progress, Snapshot, Timeline
@@ -183,8 +183,8 @@ def _replay(
         settings,
         telemetry,
         tuple(signals),
-        cycle.window_of(settings, times[0]),
-        cycle.window_of(settings, times[-1]),
+        judging.window_of(settings, times[0]),
+        judging.window_of(settings, times[-1]),
         memory_mb=_MEMORY_MB,
         every=every,
         progress=progress,
@@ -194,7 +194,7 @@ def _replay(
         for index, now in enumerate(times):
             if progress:
                 progress("replaying", index / len(times))
-            window = cycle.window_of(settings, now)
+            window = judging.window_of(settings, now)
             snapshot = None if _is_quiet(timeline, window) else timeline.at(window)
             for run in runs:
                 run.step(timeline, snapshot, now)
@@ -235,16 +235,18 @@ class _Run:
             self._said = {}
             return
         self._open = {card.fingerprint: card for card in self._cards.values() if card.is_open}
-        incidents = cycle.incidents_of(self._each, self.settings, self._state, now)
-        judged = cycle.judge(
+        incidents = judging.incidents_of(self._each, self.settings, self._state, now)
+        judged = judging.judge(
             self.settings, snapshot, incidents, self._state.analyzers, covering=self._covers
         )
         if not snapshot.coverage.events and not judged.sure:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
             return
-        judged = cycle.completed(self.settings, timeline, judged, self._cards, self._state, now)
-        decisions = cycle.decide(self.settings, judged, self._cards, self._state, now)
+        judged = completing.completed(
+            self.settings, timeline, judged, self._cards, self._state, now
+        )
+        decisions = completing.decide(self.settings, judged, self._cards, self._state, now)
         before, self._said = self._said, {}
         repeated = sum(1 for decision in decisions if self._take(decision, now, before))
         self._state = cycle.seen(self._state, judged, decisions, self._cards, now, measures=False)

@@ -9,41 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 
 from tgt import follow_up, mutes
-from tgt.analyzers import incidents
-from tgt.analyzers.base import Analyzer, Context
-from tgt.analyzers.builder import with_samples
-from tgt.analyzers.changes import with_changes, with_versions
-from tgt.analyzers.criteria import with_before
-from tgt.analyzers.deferred import whole
-from tgt.analyzers.masking import masked, presentable
+from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
+from tgt.completing import completed, decide
 from tgt.config import Settings
-from tgt.engine.protocol import Progress, Snapshot, Timeline
+from tgt.engine.protocol import Progress
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
-from tgt.events import Interval
-from tgt.follow_up import Each
+from tgt.judging import Judged, incidents_of, judge, window_of
 from tgt.lookback import Older, no_events
-from tgt.outcome import Abstention, RunReport, SkipReason
+from tgt.outcome import RunReport, SkipReason
 from tgt.store import fsio
 from tgt.store.journal import Journal
-from tgt.store.marks_file import MarksFile
 from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota, related
-from tgt.tasks.card import GENERATED_BY, Card, Finding, Status, format_time
+from tgt.tasks.card import GENERATED_BY, Card, format_time
 from tgt.tasks.ledger import Action, Decision
-from tgt.tasks.mute import NOTHING, Mutes
-from tgt.tasks.related import Incident
-from tgt.tasks.state import Health, SchedulerState, Sighting
-from tgt.tasks.verification import Watch
-
-Incidents = Mapping[str, Sequence[Interval]]
-"""By fingerprint, when problems were there that have a card which nobody dismissed."""
+from tgt.tasks.mute import Mutes
+from tgt.tasks.state import SchedulerState, Sighting
 
 _QUOTAS = frozenset({ledger.QUOTA, ledger.ANALYZER_QUOTA})
 _LIMITS = {
@@ -51,39 +38,7 @@ _LIMITS = {
     ledger.MAX_TASKS: "task limit",
     ledger.ANALYZER_QUOTA: "hourly quota of their analyzers",
 }
-_LONGEST_INCIDENT = timedelta(days=30)
-_WRITTEN = frozenset({Action.SAVE, Action.RENEW, Action.REOPEN})
-_COVERS = _WRITTEN | {Action.TOUCH}
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the analyzers made of one window, before any card is looked at.
-
-    ``sure`` are the findings of at least the minimum confidence, best priority first.
-    """
-
-    findings: tuple[Finding, ...]
-    sure: tuple[Finding, ...]
-    abstained: tuple[Abstention, ...]
-    warnings: tuple[str, ...]
-    health: Mapping[str, Health]
-    notices: tuple[str, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    """Which of the findings belong together."""
-    mutes: Mutes = NOTHING
-    """What people want to be quiet."""
-    followed_up: follow_up.Measured | None = None
-    """What was measured of cards; None where nothing was."""
-
-    @property
-    def proven(self) -> frozenset[str]:
-        """The ids of cards of which it is shown that their problem is over."""
-        return frozenset(name for name, watch in self.watches.items() if watch.holds)
-
-    @property
-    def watches(self) -> Mapping[str, Watch]:
-        return self.followed_up.watches if self.followed_up else {}
+_COVERS = ledger.WRITES | {Action.TOUCH}
 
 
 def run(
@@ -168,10 +123,6 @@ def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-def window_of(settings: Settings, now: datetime) -> Interval:
-    return Interval(now - timedelta(minutes=settings.window_min), now)
-
-
 def _read_and_judge(
     settings: Settings,
     now: datetime,
@@ -240,99 +191,6 @@ def _without_events(
     )
 
 
-def completed(
-    settings: Settings,
-    timeline: Timeline,
-    judged: Judged,
-    stored: Mapping[str, Card],
-    state: SchedulerState,
-    now: datetime,
-    context: Context | None = None,
-) -> Judged:
-    """What was judged, with the texts of samples where a card is going to be written; and, given
-    the ``context``, with what changed when it began, and what must be counted to know later whether
-    the problem is over. Of what comes back after it was completed it is asked which versions it is.
-
-    The texts are read again from the telemetry, which would be in vain for what a card covers.
-    """
-    decisions = decide(settings, judged, stored, state, now)
-    if context is not None and any(d.reason == ledger.CAME_BACK for d in decisions):
-        judged = _by_version(context, judged, decisions)
-        decisions = decide(settings, judged, stored, state, now)
-    written = {d.finding.fingerprint for d in decisions if d.action in _WRITTEN}
-    chosen_findings = [f for f in judged.sure if f.fingerprint in written]
-    if context is not None:
-        analyzers = chosen(settings).analyzers
-        judged, chosen_findings = _asked(
-            context, judged, chosen_findings, lambda f: with_before(analyzers, context, whole(f))
-        )
-        judged, chosen_findings = _with_changes(context, judged, chosen_findings)
-        judged = _with_incidents(context, judged, decisions, now) if written else judged
-    samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
-    told = {
-        id(finding): masked(
-            with_samples(finding, tuple(islice(samples, len(finding.examples))), settings.masked),
-            settings.masked,
-        )
-        for finding in chosen_findings
-    }
-    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
-    return replace(judged, sure=sure)
-
-
-def _by_version(context: Context, judged: Judged, decisions: Sequence[Decision]) -> Judged:
-    """What was judged, with the versions of what came back since its card was completed."""
-    back = {id(d.finding): d.card for d in decisions if d.card and d.reason == ledger.CAME_BACK}
-
-    def told(finding: Finding) -> Finding:
-        card = back.get(id(finding), Card({}))
-        completed = card.time("completedAt") or card.time("updatedAt")
-        if completed is None:
-            return finding
-        return with_versions(context, whole(finding), completed, card.time("firstSeenAt"))
-
-    return _asked(context, judged, judged.sure, told)[0]
-
-
-def _with_changes(
-    context: Context, judged: Judged, findings: Sequence[Finding]
-) -> tuple[Judged, list[Finding]]:
-    """What was judged, and these findings of it, with what changed when each began."""
-    try:
-        marks = MarksFile(context.settings.tasks_dir).read().marks
-    except TgtError as failure:
-        marks = ()
-        warning = context.settings.masked(failure.message)
-        judged = replace(judged, warnings=(*judged.warnings, warning))
-
-    def told(finding: Finding) -> Finding:
-        return with_changes(context, finding, marks)
-
-    return _asked(context, judged, findings, told)
-
-
-def _with_incidents(
-    context: Context, judged: Judged, decisions: Sequence[Decision], now: datetime
-) -> Judged:
-    """What was judged, and which of the problems that are new, or have a young card, belong
-    together."""
-    cards = {d.finding.fingerprint: d.card for d in decisions if d.card is not None}
-    about = {
-        d.finding.fingerprint
-        for d in decisions
-        if d.action in _WRITTEN or (d.action is Action.TOUCH and related.is_young(d.card, now))
-    }
-    findings = [finding for finding in judged.sure if finding.fingerprint in about]
-    try:
-        told = related.pairs(cards.values())
-        found = incidents.incidents(context.snapshot, context.window, findings, told)
-    except Exception as failure:  # noqa: BLE001 as in analyze
-        reason, _ = _failure(failure, Health(), context, timedelta())
-        warning = f"which problems belong together cannot be told: {reason}"
-        return replace(judged, warnings=(*judged.warnings, warning))
-    return replace(judged, incidents=found)
-
-
 def _related(
     judged: Judged,
     decisions: Sequence[Decision],
@@ -361,194 +219,9 @@ def _relating(
     )
 
 
-def _asked(
-    context: Context,
-    judged: Judged,
-    findings: Sequence[Finding],
-    tell: Callable[[Finding], Finding],
-) -> tuple[Judged, list[Finding]]:
-    """What was judged, and findings of it, with more that is told of each; what cannot be told for
-    whatever reason keeps nobody from being told of the problem."""
-    told: dict[int, Finding] = {}
-    warnings = []
-    for finding in findings:
-        try:
-            told[id(finding)] = tell(finding)
-        except Exception as failure:  # noqa: BLE001 as in analyze
-            reason, _ = _failure(failure, Health(), context, timedelta())
-            warnings.append(f"not all of {finding.subject} can be told: {reason}")
-    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
-    judged = replace(judged, sure=sure, warnings=(*judged.warnings, *warnings))
-    return judged, [told.get(id(finding), finding) for finding in findings]
-
-
-def judge(
-    settings: Settings,
-    snapshot: Snapshot,
-    incidents: Incidents,
-    health: Mapping[str, Health],
-    progress: Progress | None = None,
-    covering: Callable[[Finding], bool] | None = None,
-) -> Judged:
-    """What the analyzers find in the snapshot's window, and what of it is certain enough.
-
-    Hours of ``incidents`` are no part of a baseline. Where it is said what a card is ``covering``,
-    nobody will read more of such a finding, nor of one that is not certain enough, than decisions
-    rest on.
-    """
-    window, defers = snapshot.coverage.window, covering is not None
-    context = Context(settings, snapshot, window, incidents, defers=defers)
-    interval = timedelta(minutes=settings.interval_min)
-    analyzers = [
-        each
-        for each in chosen(settings).analyzers
-        if snapshot.coverage.events or getattr(each, "works_without_events", False)
-    ]
-    judged = analyze(analyzers, context, health, interval, progress)
-    sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
-    sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
-    judged = replace(judged, sure=tuple(sure))
-    return judged if covering is None else _told(judged, covering, context, health, interval)
-
-
-def _told(
-    judged: Judged,
-    covering: Callable[[Finding], bool],
-    context: Context,
-    health: Mapping[str, Health],
-    interval: timedelta,
-) -> Judged:
-    """What was judged, where no card is covering it with all that there is to say of it."""
-    told: dict[int, Finding] = {}
-    for finding in judged.sure:
-        try:
-            told[id(finding)] = finding if covering(finding) else whole(finding)
-        except Exception as failure:  # noqa: BLE001 as in analyze
-            name = finding.analyzer
-            if name in judged.health:
-                continue
-            reason, after = _failure(failure, health.get(name, Health()), context, interval)
-            warning = f"analyzer {name} failed: {reason}"
-            judged = replace(
-                judged,
-                findings=tuple(f for f in judged.findings if f.analyzer != name),
-                warnings=(*judged.warnings, warning),
-                health={**judged.health, name: after},
-            )
-    failed = {f.analyzer for f in judged.sure if id(f) not in told}
-    left = tuple(told[id(f)] for f in judged.sure if f.analyzer not in failed)
-    return replace(judged, sure=left)
-
-
-def _failure(
-    failure: Exception, before: Health, context: Context, interval: timedelta
-) -> tuple[str, Health]:
-    """What an analyzer failed for, and its health after that."""
-    words = str(failure).splitlines()
-    reason = context.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
-    return reason, before.failed(reason, context.window.end, interval)
-
-
-def analyze(
-    analyzers: Sequence[Analyzer],
-    context: Context,
-    health: Mapping[str, Health],
-    interval: timedelta,
-    progress: Progress | None = None,
-) -> Judged:
-    """Run each analyzer in isolation: one that fails is reported and backed off, others go on."""
-    now = context.window.end
-    findings: list[Finding] = []
-    abstained: list[Abstention] = []
-    warnings: list[str] = []
-    notices: list[str] = []
-    after = dict(health)
-    for index, analyzer in enumerate(analyzers):
-        if progress:
-            progress(f"analyzing: {analyzer.name}", index / len(analyzers))
-        before = health.get(analyzer.name, Health())
-        if before.waiting(now, interval) and before.retry_at is not None:
-            reason = f"failed {before.consecutive_failures} times, not tried again before"
-            reason += f" {format_time(before.retry_at)}"
-            abstained.append(Abstention(analyzer.name, "all", reason))
-            continue
-        try:
-            analysis = presentable(analyzer.analyze(context), context)
-        except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            reason, after[analyzer.name] = _failure(failure, before, context, interval)
-            warnings.append(f"analyzer {analyzer.name} failed: {reason}")
-            continue
-        after.pop(analyzer.name, None)
-        findings.extend(analysis.findings)
-        abstained.extend(analysis.abstained)
-        notices.extend(analysis.notices)
-    return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after, tuple(notices))
-
-
 def _cards_of(journal: Journal) -> Iterator[Card]:
     """The cards, read when the first is asked for, as hardly ever happens."""
     yield from journal.brief().values()
-
-
-def incidents_of(
-    each: Each,
-    settings: Settings,
-    state: SchedulerState,
-    now: datetime,
-) -> Incidents:
-    """The incidents of the baseline, of the cards that ``each`` hands on one by one.
-
-    A later card overrules an earlier one of the same id, so that nobody need hold them all.
-    """
-    window = timedelta(minutes=settings.window_min)
-    since = now - timedelta(days=settings.baseline_days) - window
-    found: dict[str, tuple[str, Interval]] = {}
-
-    def take(card: Card) -> None:
-        found.pop(card.id, None)
-        shown = ledger.overlaid(card, state.sightings.get(card.id))
-        interval = incident_of(shown, window, since)
-        if interval is not None:
-            found[card.id] = (card.fingerprint, interval)
-
-    each(take)
-    incidents: dict[str, list[Interval]] = {}
-    for fingerprint, interval in found.values():
-        incidents.setdefault(fingerprint, []).append(interval)
-    return incidents
-
-
-def incident_of(card: Card, window: timedelta, since: datetime) -> Interval | None:
-    """When the problem of a card was there, if that was since a time and nobody dismissed it.
-
-    A problem was first seen at the end of a window, so it may have begun a window earlier.
-    """
-    if not card.fingerprint or card.status == Status.DISMISSED:
-        return None
-    first, last = card.time("firstSeenAt"), card.time("lastSeenAt")
-    if not first or not last or last < since:
-        return None
-    start = max(first - window, last - _LONGEST_INCIDENT)
-    return Interval(start, last) if start < last else None
-
-
-def decide(
-    settings: Settings,
-    judged: Judged,
-    stored: Mapping[str, Card],
-    state: SchedulerState,
-    now: datetime,
-) -> tuple[Decision, ...]:
-    """What becomes of each finding, given the cards and the quota. Writes nothing."""
-    saves = quota.reconcile(state.saves, stored.values(), now)
-    left = quota.remaining(saves, now, settings.max_per_hour)
-    room, limit = ledger.room(settings.max_tasks, left)
-    rooms = {
-        name: quota.remaining(quota.of(saves, name), now, most)
-        for name, most in settings.analyzer_max_per_hour
-    }
-    known = ledger.overlay(stored, state.sightings)
-    return ledger.decide(judged.sure, known, now, room, limit, rooms, judged.mutes)
 
 
 def _save(
@@ -691,7 +364,7 @@ def _after(
     """The sidecar after a cycle; it is given the state as of the write lock."""
     state = seen(state, judged, decisions, cards, now)
     if judged.followed_up is not None:
-        anew = {d.card.id for d in decisions if d.card and d.action in _WRITTEN}
+        anew = {d.card.id for d in decisions if d.card and d.action in ledger.WRITES}
         done = anew | {card.id for card in ended}
         kept = follow_up.remembered(state.watches, judged.followed_up, now)
         kept = {key: each for key, each in kept.items() if key not in done}

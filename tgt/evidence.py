@@ -21,12 +21,12 @@ from tgt.analyzers.builder import with_samples
 from tgt.analyzers.masking import presentable
 from tgt.analyzers.registry import built_in, named
 from tgt.config import Settings
-from tgt.cycle import incident_of
 from tgt.engine.protocol import Examples, Progress, Signal, Snapshot, Timeline
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.engine.sequences import Recurrence, Run
 from tgt.errors import TelemetryError, TgtError
 from tgt.events import Interval, Sample, from_us
+from tgt.judging import incident_of
 from tgt.redact import masked_cut
 from tgt.tasks.card import Card, Finding, Status, parse_time
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tgt import cycle, mutes
+from tgt import completing, judging, mutes
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.durations import spelt
@@ -118,16 +118,16 @@ def gate(
         missing = _no_events(telemetry.last_written, now, "file was written")
         told = replace(told, verdicts=nothing(analyzers), missing=missing)
         return _told(told, memory.problems((), memory.cards(frozenset())))
-    incidents = cycle.incidents_of(memory.journal.each, settings, state, now)
+    incidents = judging.incidents_of(memory.journal.each, settings, state, now)
     with open_timeline(
         settings, telemetry, analyzers.signals, window, progress=progress
     ) as timeline:
         snapshot = timeline.at(window)
-        judged = cycle.judge(alone, snapshot, incidents, {}, progress)
+        judged = judging.judge(alone, snapshot, incidents, {}, progress)
         judged = replace(judged, mutes=memory.mutes)
         cards = memory.cards(frozenset(finding.fingerprint for finding in judged.sure))
-        judged = cycle.completed(alone, timeline, judged, cards, state, now)
-        decisions = cycle.decide(alone, judged, cards, state, now)
+        judged = completing.completed(alone, timeline, judged, cards, state, now)
+        decisions = completing.decide(alone, judged, cards, state, now)
         coverage = snapshot.coverage
         if coverage.events:
             every = tuple(verdicts(analyzers, timeline, snapshot, judged))
@@ -182,7 +182,7 @@ class _Memory:
 
     @property
     def window(self) -> Interval:
-        return cycle.window_of(self.settings, self.now)
+        return judging.window_of(self.settings, self.now)
 
     def cards(self, found: frozenset[str]) -> Mapping[str, Card]:
         """The cards, whole as far as they may be told; what was written later is not there yet."""

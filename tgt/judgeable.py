@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tgt import cycle
+from tgt import judging
 from tgt.analyzers.pooling import base
 from tgt.analyzers.registry import Chosen
 from tgt.analyzers.signals import FAILURE
@@ -44,7 +44,7 @@ def nothing(analyzers: Chosen) -> tuple[Verdict, ...]:
 
 
 def verdicts(
-    analyzers: Chosen, timeline: Timeline, snapshot: Snapshot, judged: cycle.Judged
+    analyzers: Chosen, timeline: Timeline, snapshot: Snapshot, judged: judging.Judged
 ) -> Iterator[Verdict]:
     """Of each analyzer that was asked of a snapshot's window."""
     needs = [need.where for analyzer in analyzers.analyzers for need in analyzer.needs]

@@ -16,9 +16,9 @@ from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
 from tgt.analyzers.watching import measured_since, verdicts_of
 from tgt.config import Settings
-from tgt.cycle import window_of
 from tgt.engine.protocol import Progress
 from tgt.engine.registry import open_timeline, telemetry_of
+from tgt.judging import window_of
 from tgt.store.journal import Journal
 from tgt.tasks.card import GENERATED_BY, Card, parse_time
 from tgt.tasks.criterion import Criterion

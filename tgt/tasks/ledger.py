@@ -42,6 +42,10 @@ class Action(StrEnum):
     DEFER = "defer"
 
 
+WRITES = frozenset({Action.SAVE, Action.RENEW, Action.REOPEN})
+"""What writes what was found into a card."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """One finding, what became of it, and why.
