@@ -70,7 +70,7 @@ def live(problem: Problem, share: float, before: Before, chance: random.Random) 
         more = _poisson(problem.per_hour / _LOOKS_AN_HOUR, chance)
         bad, units = bad + _binomial(more, share, chance), units + more
         after = timedelta(hours=look / _LOOKS_AN_HOUR)
-        verdict = Verdict(criterion, Tally(bad, units, line), _BEGIN, _BEGIN + after)
+        verdict = Verdict(criterion, Tally(bad, units, line), _BEGIN, _BEGIN + after, after)
         if verdict.state is not State.HOLDS:
             continue
         hours = after / timedelta(hours=1)
