@@ -24,7 +24,7 @@ CHART_HOURS = 24
 MAX_SAMPLES = 3
 _SURER = 0.01
 """How much surer a longer window must be to be told instead of a shorter one."""
-_LONGEST_ID = 80
+_LONGEST_ID, _MOST_BYTES_OF_ID = 80, 160
 _LONGEST_PATH = 300
 MANY = 2
 """So many services are several."""
@@ -244,7 +244,13 @@ def with_samples(
 
 
 def _ids(samples: Sequence[Sample], mask: Callable[[str], str]) -> tuple[str, ...]:
-    return tuple(masked_cut(sample.id, _LONGEST_ID, mask) for sample in samples if sample.id)
+    return tuple(_id(sample.id, mask) for sample in samples if sample.id)
+
+
+def _id(told: str, mask: Callable[[str], str]) -> str:
+    """An id, masked before it is cut; real ones are plain letters, so what is not takes no room."""
+    cut = masked_cut(told, _LONGEST_ID, mask).encode("utf-8", "replace")
+    return cut[:_MOST_BYTES_OF_ID].decode("utf-8", "ignore")
 
 
 Judged: TypeAlias = tuple[str, Finding | Abstention | None]
@@ -351,8 +357,8 @@ def _sample(sample: Sample, text: str | None, mask: Callable[[str], str]) -> dic
     """When, which event, which conversation, where it stands, what it said or was asked."""
     return {
         "timestamp": format_time(sample.at),
-        **({"eventId": masked_cut(sample.id, _LONGEST_ID, mask)} if sample.id else {}),
-        **({"convId": masked_cut(sample.conv_id, _LONGEST_ID, mask)} if sample.conv_id else {}),
+        **({"eventId": _id(sample.id, mask)} if sample.id else {}),
+        **({"convId": _id(sample.conv_id, mask)} if sample.conv_id else {}),
         **({"file": masked_cut(sample.file, _LONGEST_PATH, mask)} if sample.file else {}),
         **({"line": sample.line} if sample.line else {}),
         **({"text": text} if text else {}),
