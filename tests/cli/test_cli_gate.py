@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+from command_server import Server
 from conftest import END, NOW, Result, Workplace, before, call, hours_of
 
 from tgt import __version__, demo
@@ -48,10 +49,10 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+def service(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Service:
     place = tmp_path_factory.mktemp("service")
     demo.write(place, END)
-    workplace = Workplace(place)
+    workplace = Workplace(place, server)
     done = workplace.tgt("--env-file", str(place / ".env"), "run", "--now", NOW)
     assert done.status == 0, done.err
     # What was read once need not be read again by every test.

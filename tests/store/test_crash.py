@@ -385,7 +385,7 @@ def test_a_whole_run_is_done_or_is_done_by_the_next(world: World, mode: str) -> 
     # takes a third of the time.
     assert first[until:] == later[since:]
     # Before it saves anything one call is like the next.
-    points: list[tuple[int, Path | None]] = [(number, None) for number in range(1, until + 1, 3)]
+    points: list[tuple[int, Path | None]] = [(number, None) for number in range(1, until + 1, 5)]
     points += [(number, store) for number in range(since + 1, len(later) + 1)]
     assert len(points) > 20, "the faults must reach all of the run"
     for number, given in points:
