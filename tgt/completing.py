@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from tgt.analyzers import incidents
@@ -22,12 +22,12 @@ from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.engine.protocol import Timeline
 from tgt.errors import TgtError
-from tgt.judging import Judged, failure_of
+from tgt.judging import Judged
 from tgt.store.marks_file import MarksFile
 from tgt.tasks import ledger, quota, related
 from tgt.tasks.card import Card, Finding
 from tgt.tasks.ledger import Action, Decision
-from tgt.tasks.state import Health, SchedulerState
+from tgt.tasks.state import SchedulerState
 
 
 def decide(
@@ -136,8 +136,7 @@ def _with_incidents(
         told = related.pairs(cards.values())
         found = incidents.incidents(context.snapshot, context.window, findings, told)
     except Exception as failure:  # noqa: BLE001 as in analyze
-        reason, _ = failure_of(failure, Health(), context, timedelta())
-        warning = f"which problems belong together cannot be told: {reason}"
+        warning = f"which problems belong together cannot be told: {context.reason(failure)}"
         return replace(judged, warnings=(*judged.warnings, warning))
     return replace(judged, incidents=found)
 
@@ -156,7 +155,7 @@ def _asked(
         try:
             told[id(finding)] = tell(finding)
         except Exception as failure:  # noqa: BLE001 as in analyze
-            reason, _ = failure_of(failure, Health(), context, timedelta())
+            reason = context.reason(failure)
             warnings.append(f"not all of {finding.subject} can be told: {reason}")
     sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
     judged = replace(judged, sure=sure, warnings=(*judged.warnings, *warnings))

@@ -87,8 +87,7 @@ def measure(context: Context, cards: Mapping[str, Card], state: SchedulerState) 
         try:
             watch = measured(analyzers, context, card, before, is_first_of_hour=is_first)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            reason = context.redacted(f"{type(failure).__name__}: {failure}".splitlines()[0])
-            failed.append(f"analyzer {card.analyzer} failed: {reason}")
+            failed.append(f"analyzer {card.analyzer} failed: {context.reason(failure)}")
             unmeasured.add(card_id)
             continue
         if watch is not None and watch != Watch():

@@ -154,7 +154,7 @@ def _told(
             name = finding.analyzer
             if name in judged.health:
                 continue
-            reason, after = failure_of(failure, health.get(name, Health()), context, interval)
+            reason, after = _failure(failure, health.get(name, Health()), context, interval)
             warning = f"analyzer {name} failed: {reason}"
             judged = replace(
                 judged,
@@ -193,7 +193,7 @@ def analyze(
         try:
             analysis = presentable(analyzer.analyze(context), context)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            reason, after[analyzer.name] = failure_of(failure, before, context, interval)
+            reason, after[analyzer.name] = _failure(failure, before, context, interval)
             warnings.append(f"analyzer {analyzer.name} failed: {reason}")
             continue
         after.pop(analyzer.name, None)
@@ -203,10 +203,9 @@ def analyze(
     return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after, tuple(notices))
 
 
-def failure_of(
+def _failure(
     failure: Exception, before: Health, context: Context, interval: timedelta
 ) -> tuple[str, Health]:
     """What an analyzer failed for, and its health after that."""
-    words = str(failure).splitlines()
-    reason = context.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
+    reason = context.reason(failure)
     return reason, before.failed(reason, context.window.end, interval)

@@ -14,7 +14,7 @@ from typing import Any
 from tgt.analyzers.asked_once import asked_once
 from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
-from tgt.analyzers.watching import measured_since, verdicts_of
+from tgt.analyzers.watching import Counting, measured_since
 from tgt.config import Settings
 from tgt.engine.protocol import Progress
 from tgt.engine.registry import open_timeline, telemetry_of
@@ -25,6 +25,7 @@ from tgt.tasks.criterion import Criterion
 from tgt.tasks.state import SchedulerState
 from tgt.tasks.verification import (
     LEAST,
+    LONGEST,
     State,
     Verdict,
     Watch,
@@ -59,17 +60,16 @@ class Verification:
 
 def candidates(journal: Journal, now: datetime) -> list[Card]:
     """The open cards and those that were completed in the last 30 days, the last seen first."""
-    cards: dict[str, Card] = {}
 
-    def take(card: Card) -> None:
-        cards.pop(card.id, None)
+    def is_recent(card: Card) -> bool:
         completed = completion_of(card)
-        recently = completed is not None and now - completed <= timedelta(days=30)
-        if card.is_open or recently:
-            cards[card.id] = card
+        return card.is_open or (completed is not None and now - completed <= LONGEST)
 
-    journal.each(take)
-    return sorted(cards.values(), key=lambda card: card.text("lastSeenAt"), reverse=True)[:_MOST]
+    brief = [card for card in journal.brief().values() if is_recent(card)]
+    brief.sort(key=lambda card: card.text("lastSeenAt"), reverse=True)
+    ids = [card.id for card in brief[:_MOST]]
+    whole = journal.find(lambda _known: ids)  # of many cards only these are held whole
+    return [whole[card_id] for card_id in ids if card_id in whole]
 
 
 def verify(
@@ -103,8 +103,7 @@ def _each(context: Context, card: Card, watch: Watch | None, failed: dict[str, N
     try:
         return _measured(context, card, watch)
     except Exception as failure:  # noqa: BLE001 as in a run
-        reason = f"{type(failure).__name__}: {failure}".splitlines()[0]
-        failed[f"analyzer {card.analyzer} failed: {reason}"] = None
+        failed[f"analyzer {card.analyzer} failed: {context.reason(failure)}"] = None
         return Measured(card, tuple((criterion, None) for criterion in criteria_of(card)))
 
 
@@ -123,12 +122,12 @@ def _begin(card: Card, watch: Watch | None) -> datetime | None:
 
 def _measured(context: Context, card: Card, watch: Watch | None) -> Measured:
     criteria = criteria_of(card)
+    counting = Counting(chosen(context.settings).analyzers, context, card, criteria)
     since = _begin(card, watch)
     periods = (context.window, measured_since(context, context.window.end - LEAST))
     counted: dict[Criterion, Verdict] = {}
     for period in periods if since is None else (measured_since(context, since),):
-        verdicts = verdicts_of(chosen(context.settings).analyzers, context, card, criteria, period)
-        counted = {verdict.criterion: verdict for verdict in verdicts}
+        counted = {verdict.criterion: verdict for verdict in counting.verdicts(period)}
         if any(verdict.tally.units for verdict in counted.values()):
             break
     told = tuple((criterion, counted.get(criterion)) for criterion in criteria)

@@ -12,7 +12,7 @@ from conftest import END, Line, World, call, calls_of, hours_of, response
 
 from tgt.analyzers.base import Context
 from tgt.analyzers.registry import chosen
-from tgt.analyzers.watching import verdicts_of
+from tgt.analyzers.watching import Counting
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.events import Interval
 from tgt.tasks.card import Card
@@ -96,7 +96,8 @@ def _counted(world: World, card: Card, hours: float, now_hours: float) -> Verdic
         context = Context(settings, lines.at(window), window)
         period = Interval(end - timedelta(hours=hours), end)
         criteria = criteria_of(card)
-        (verdict,) = verdicts_of(chosen(settings).analyzers, context, card, criteria, period)
+        counting = Counting(chosen(settings).analyzers, context, card, criteria)
+        (verdict,) = counting.verdicts(period)
         return verdict
 
 

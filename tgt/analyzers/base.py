@@ -65,6 +65,11 @@ class Context:
             self._redacted[text] = self.settings.masked(text)
         return self._redacted[text]
 
+    def reason(self, failure: Exception) -> str:
+        """What something failed for, in a line without what looks like a credential."""
+        words = str(failure).splitlines()
+        return self.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
+
     def longer_windows(self, *hours: int) -> list[Interval]:
         """The run's window, then those that are longer, each from a full clock hour on."""
         windows = [self.window]
