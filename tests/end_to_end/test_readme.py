@@ -11,11 +11,23 @@ import pytest
 from pages import COMMANDS, ROOT, Page, coded, options, pages
 
 from tgt import config
+from tgt.analyzers import (
+    baseline,
+    continuation,
+    docs_gap,
+    error_spike,
+    performance,
+    recurring_error,
+    silence,
+    token_waste,
+    ux_issue,
+)
 from tgt.analyzers.registry import built_in
 from tgt.sources.spec import AUTO, KINDS
 
 README = Page("README.md")
 TIMER = Page("docs/timer.md")
+ANALYZERS = Page("docs/analyzers.md")
 SHELL = ("sh", "-euc")
 
 
@@ -104,8 +116,43 @@ def test_every_source_has_its_command() -> None:
         config.load({"TASKGEN_SOURCE": source}, environ={})
 
 
+def test_what_it_finds_leads_to_every_analyzer() -> None:
+    rows = README.table("finds")
+    assert [coded(row[0]) for row in rows] == [[a.name] for a in built_in()]
+    for row, analyzer in zip(rows, built_in(), strict=True):
+        assert row[0].endswith(f"#{analyzer.name})"), "the section of this analyzer"
+        assert row[1], f"what {analyzer.name} finds"
+
+
+LEAST = {
+    "an error that recurs, or a tool that is documented nowhere": {
+        "conversations": (recurring_error.MIN_CONVERSATIONS, docs_gap.MIN_CONVERSATIONS)
+    },
+    "answers that are cut off": {"answers": (continuation.MIN_RESPONSES,)},
+    "conversations that are given up": {"finished conversations": (ux_issue.MIN_CONVERSATIONS,)},
+    "more errors, longer calls or more tokens than usual": {
+        "hours": (baseline.MIN_HOURS_OBSERVED,),
+        "calls or answers": (
+            *(error_spike.MIN_BASELINE_UNITS, performance.MIN_BASELINE_CALLS),
+            token_waste.MIN_BASELINE_ANSWERS,
+        ),
+    },
+    "a service that has fallen silent": {"days": (silence.DAYS,)},
+}
+
+
+def test_how_much_data_it_takes() -> None:
+    """The loop of one conversation needs no number; the others are those of the analyzers."""
+    rows = dict(README.table("minimum"))
+    assert rows.pop("a loop of calls in vain") == "1 conversation"
+    assert list(rows) == list(LEAST)
+    for what, numbers in LEAST.items():
+        for unit, least in numbers.items():
+            assert [f"{n} {unit}" in rows[what] for n in least] == [True] * len(least), what
+
+
 def test_the_analyzers_with_what_they_declare() -> None:
-    rows = README.table("analyzers")
+    rows = ANALYZERS.table("analyzers")
     assert [row[:2] for row in rows] == [[f"`{a.name}`", f"`{a.task_type}`"] for a in built_in()]
     for row, analyzer in zip(rows, built_in(), strict=True):
         assert row[3] == re.sub(r"(TASKGEN_\w+)", r"`\1`", analyzer.summary)
