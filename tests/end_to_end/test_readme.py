@@ -124,7 +124,7 @@ def test_what_it_finds_leads_to_every_analyzer() -> None:
         assert row[1], f"what {analyzer.name} finds"
 
 
-LEAST = {
+LEAST: dict[str, dict[str, tuple[int, ...]]] = {
     "an error that recurs, or a tool that is documented nowhere": {
         "conversations": (recurring_error.MIN_CONVERSATIONS, docs_gap.MIN_CONVERSATIONS)
     },

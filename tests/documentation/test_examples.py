@@ -1,0 +1,72 @@
+"""The cards that docs/analyzers.md shows are those that the program makes of the demos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_server import Server
+from conftest import Workplace, World, call
+from pages import Page
+
+from tgt.analyzers.registry import built_in
+
+PAGE = Page("docs/analyzers.md")
+NOW = "2025-11-05T16:00:00.000Z"
+"""The hour of the examples: a Wednesday afternoon, at which both demos show what they planted."""
+UNPLANTED = ["telemetry_silence"]
+"""What neither demo has: a service that is silent."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A directory of ``tgt demo``, and the cards that its run has made."""
+
+    workplace: Workplace
+    directory: Path
+
+    @property
+    def cards(self) -> list[dict[str, Any]]:
+        path = next(self.directory.rglob("generated_tasks.jsonl"))
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory, server: Server) -> list[Demo]:
+    made = []
+    for kind in ("contextlog", "claude-code"):
+        place = Workplace(tmp_path_factory.mktemp(kind), server)
+        done = place.tgt("demo", "--as", kind, "--now", NOW, "--json", TMPDIR=str(place.path))
+        assert (done.status, done.err) == (0, "")
+        made.append(Demo(place, Path(done.json["demo"]["directory"])))
+    return made
+
+
+def as_shown(card: Mapping[str, Any], directory: Path) -> str:
+    """Title and description as the page has them, wherever the demo lies."""
+    return f"{card['title']}\n{card['description']}".replace(f"{directory}/", "")
+
+
+def test_the_example_of_each_analyzer_is_a_card_of_the_demos(demos: list[Demo]) -> None:
+    made: dict[str, list[str]] = {}
+    for demo in demos:
+        for card in demo.cards:
+            told = as_shown(card, demo.directory)
+            made.setdefault(card["metadata"]["analyzer"], []).append(told)
+    assert sorted(made) == sorted(a.name for a in built_in() if a.name not in UNPLANTED)
+    for name, cards in made.items():
+        example = PAGE.block(f"card: {name}")
+        assert example.splitlines()[0] in [card.splitlines()[0] for card in cards], name
+        assert example.split() in [card.split() for card in cards], name
+
+
+def test_the_example_of_a_silent_service(world: World) -> None:
+    week = (call(65 + 1.5 * n, f"c{n}", service="shop") for n in range(8 * 24 * 40 - 44))
+    world.write(*week)
+    world.run()
+    told = as_shown(world.card().data, world.path)
+    assert told.split() == PAGE.block("card: telemetry_silence").split()
