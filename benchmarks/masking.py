@@ -44,6 +44,9 @@ def secrets_shown(rounds: int, verbose: bool) -> tuple[Counter[str], Counter[str
     shown: Counter[str] = Counter()
     data = invented.table("secrets.toml")
     groups = {**data["masked"], "everyday": data["everyday"]["texts"]}
+    printed = invented.table("agents.toml")
+    for table in ("shown", "unknown"):
+        groups |= {f"agents: {table} {k}": texts for k, texts in printed[table].items()}
     for kind, text in ((k, t) for k, texts in groups.items() for t in texts):
         for seed in range(rounds):
             marked = invented.filled(text, seed)
@@ -62,6 +65,8 @@ def evidence_masked(rounds: int, verbose: bool) -> tuple[Counter[str], Counter[s
     masked: Counter[str] = Counter()
     groups = {name: group["texts"] for name, group in invented.table("evidence.toml").items()}
     groups |= {f"near {k}": texts for k, texts in invented.table("secrets.toml")["near"].items()}
+    printed = invented.table("agents.toml")["evidence"]
+    groups |= {f"agents: evidence {k}": texts for k, texts in printed.items()}
     for name, text in ((n, t) for n, texts in groups.items() for t in texts):
         for seed in range(rounds):
             plain = invented.filled(text, seed)

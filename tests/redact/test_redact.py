@@ -17,6 +17,7 @@ from tgt.redact import STRICT, everywhere, masked_cut, redact, rules
 
 SECRETS = invented.table("secrets.toml")
 EVIDENCE = invented.table("evidence.toml")
+AGENTS = invented.table("agents.toml")
 MASKED = [(kind, text) for kind, texts in SECRETS["masked"].items() for text in texts]
 NEAR = [(kind, text) for kind, texts in SECRETS["near"].items() for text in texts]
 CONTROLS = [text for group in EVIDENCE.values() for text in group["texts"]]
@@ -45,6 +46,30 @@ def test_what_nearly_looks_like_a_secret_stays(kind: str, text: str) -> None:
 @pytest.mark.parametrize("text", CONTROLS)
 def test_evidence_stays(text: str) -> None:
     assert redact(invented.filled(text)) == invented.filled(text)
+
+
+@pytest.mark.parametrize("group", AGENTS["shown"])
+def test_what_agents_print_shows_no_secret(group: str) -> None:
+    marked = [invented.filled(text) for text in AGENTS["shown"][group]]
+    shown = [text for text in marked if _is_shown(text)]
+    assert shown == []
+
+
+@pytest.mark.parametrize("group", AGENTS["evidence"])
+def test_evidence_that_agents_print_stays(group: str) -> None:
+    texts = [invented.filled(text) for text in AGENTS["evidence"][group]]
+    assert [redact(text) for text in texts] == texts
+
+
+def test_hardly_any_secret_is_of_a_kind_that_no_rule_knows() -> None:
+    unknown = [text for group in AGENTS["unknown"].values() for text in group]
+    known = [text for group in AGENTS["shown"].values() for text in group]
+    assert len(unknown) <= 0.02 * len(known)
+
+
+def _is_shown(marked: str) -> bool:
+    result = redact(invented.bare(marked))
+    return any(secret in result for secret in invented.secrets(marked))
 
 
 def test_there_are_enough_cases_to_call_it_a_measure() -> None:

@@ -15,18 +15,23 @@ from functools import cache
 from tgt.redact import checks
 from tgt.redact.rules import table
 
-STEMS = ("pass", "pwd", "psk", "secret", "token", "key", "cred", "_auth", "seed")
+STEMS = (
+    *("pass", "pwd", "psk", "secret", "token", "key", "cred", "_auth", "seed"),
+    *("pw", "wort", "contrase", "senha", "wachtwoord", "пароль"),
+)
 _SHORTEST_SETTING = 6
 _LONGEST_COUNT = 2
 _FAR = 80
-_MAY_FOLLOW = frozenset("=:\"'\\ \t?](,;/<>\n")
+_MAY_FOLLOW = frozenset("=:\"'`\\ \t?](,;/<>\n_|")
+_ALONE = frozenset({"loose", "below"})
+"""Forms without a sign of assignment: only what looks random is a secret there."""
 _ADDS = ("quote", "sign", "prose", "call")
 
 # Where the next assignment of a query string or of a connection string begins, and what ends one.
 _NEXT = re.compile(r"[&;,|][\w .-]{1,40}=|[;,)\]}]+\Z|;.{0,512}\Z")
 # What is assigned behind these without quotes is an expression.
 _IN_CODE = re.compile(
-    r"(?:\b(?:self|this|cls)\.|(?<![\w-])(?:let|const|var|val|final|auto|my) )[\w.$]{0,40}\Z"
+    r"(?:\b(?:self|this|cls)\.|(?<![\w-])(?:let|const|var|val|final|auto|my(?= [$@%])) )[\w.$]{0,40}\Z"
 )
 _CALL = re.compile(r"[A-Za-z_$][\w.$?]*(?:[(\[{<].*[)\]}>][,;]?|[(\[{])\Z")
 _UNPACKED = re.compile(r"(?:\A|\n)[ \t]*(?:[\w.]{1,40}, ?){1,6}\w{0,30}\Z")
@@ -130,11 +135,13 @@ def _is_secret(found: _Assignment) -> bool:
         return False
     if form == "setting":
         return _is_secret_setting(found)
+    if form == "told":
+        return found.name.isupper() and checks.is_told(value)
     if form == "pair":
         return " " not in value and any(c.isdigit() for c in value)
     if form == "phrase":
         return "phrase" in found.name.lower() and not any(map(checks.is_word, value.split()))
-    if found.is_password and form != "loose":
+    if found.is_password and form not in _ALONE:
         return not _is_count(value) and not _is_directory(found)
     return not found.is_password and form != "line" and _is_secret_token(found)
 
@@ -147,8 +154,8 @@ def _is_secret_setting(found: _Assignment) -> bool:
 
 
 def _is_secret_token(found: _Assignment) -> bool:
-    value = found.value
-    names_a_thing = found.name.lower().startswith(("secret", "cred")) or found.form == "loose"
+    value, form = found.value, found.form
+    names_a_thing = found.name.lower().startswith(("secret", "cred")) or form in _ALONE
     if checks.is_measure(value) or (names_a_thing and checks.is_reference(value)):
         return False
     return checks.looks_random(value)

@@ -44,6 +44,9 @@ _DATABASES = re.compile(
     r"|smtp|imap|nats|kafka|memcached|influx|couch|oracle|db2"
 )
 
+_NAMES = frozenset({"password", "passwd", "pass", "pwd", "pw"})
+"""In addresses of manuals: ``postgres://user:password@host``."""
+
 
 def is_no_value(value: str) -> bool:
     """Whatever name it is assigned to: nothing, a word, a place or the name again."""
@@ -83,6 +86,8 @@ def is_expression(value: str) -> bool:
     root, dot, rest = value.partition(".")
     if not dot or not _IDENTIFIER.fullmatch(value):
         return False
+    if "." in rest and value.islower() and not any(c.isdigit() for c in value):
+        return True
     return root.rstrip("?").lower() in _code() or repeats_its_name(rest.rpartition(".")[2])
 
 
@@ -120,6 +125,13 @@ def looks_random(value: str) -> bool:
     return changes == 0 or changes > _CHANGES_OF_CASE
 
 
+def is_told(value: str) -> bool:
+    """What a sentence says that a secret is: no word about how it is kept, no place, no number."""
+    if is_no_value(value) or is_reference(value) or is_measure(value):
+        return False
+    return _pattern("technical").fullmatch(value) is None and any(c.isdigit() for c in value)
+
+
 def is_no_secret(check: str, match: re.Match[str]) -> bool:
     """Whether what a rule matched is none after all: a placeholder, or what its check knows."""
     if match.lastgroup is None:
@@ -142,8 +154,16 @@ def _is_prose(_: re.Match[str], secret: str) -> bool:
     return secret.isalpha() and secret.islower() and len(secret) < _LONG
 
 
+def _is_said_of_it(_: re.Match[str], secret: str) -> bool:
+    """``the password is base64-encoded``, ``the token is app-token-v2``."""
+    is_kept = _pattern("technical").fullmatch(secret) is not None
+    return is_kept or is_no_value(secret) or is_reference(secret)
+
+
 def _is_no_password_of_a_database(match: re.Match[str], secret: str) -> bool:
     """A slash is part of a password in addresses of databases only: elsewhere a path began."""
+    if secret.lower() in _NAMES:
+        return True
     if not any(c in "/?#" for c in secret):
         return False
     start = match.start()
@@ -169,6 +189,7 @@ def _is_no_key_of_a_provider(match: re.Match[str], _: str) -> bool:
 _CHECKS: Mapping[str, Callable[[re.Match[str], str], bool]] = {
     "basic": _is_no_pair,
     "word": _is_prose,
+    "told": _is_said_of_it,
     "database": _is_no_password_of_a_database,
     "not-ids": _is_no_password_of_a_user,
     "provider": _is_no_key_of_a_provider,

@@ -164,7 +164,7 @@ def _command(row: Mapping[str, Any]) -> Rule:
     blanks = "[ =]{1,4}" if not row.get("joined") else "[ =]{0,4}" if row.get("apart") else ""
     return Rule(
         "password",
-        tuple(program.ljust(_GRAM) for program in row["programs"]),
+        tuple(program.lower().ljust(_GRAM) for program in row["programs"]),
         rf"(?<![\w-])(?:{programs})(?![\w.-])[^\n|;&]{{0,400}}?\s(?:{options}){blanks}"
         r"(?:\"(?P<quoted>(?!\[redacted)[^\"\n]{1,256}+)\"|'(?P<single>(?!\[redacted)[^'\n]{1,256}+)'"
         r"|(?P<bare>(?!\[redacted|-|\$|<)[^\s\"'|;&]{1,256}+))",
