@@ -9,6 +9,7 @@ one; a token has at least the look of a random text. Names and forms are data (`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,7 +32,8 @@ _ADDS = ("quote", "sign", "prose", "call")
 _NEXT = re.compile(r"[&;,|][\w .-]{1,40}=|[;,)\]}]+\Z|;.{0,512}\Z")
 # What is assigned behind these without quotes is an expression.
 _IN_CODE = re.compile(
-    r"(?:\b(?:self|this|cls)\.|(?<![\w-])(?:let|const|var|val|final|auto|my(?= [$@%])) )[\w.$]{0,40}\Z"
+    r"(?:\b(?:self|this|cls)\.|(?<![\w-])(?:let|const|var|val|final|auto|my(?= [$@%])) )"
+    r"[\w.$]{0,40}\Z"
 )
 _CALL = re.compile(r"[A-Za-z_$][\w.$?]*(?:[(\[{<].*[)\]}>][,;]?|[(\[{])\Z")
 _UNPACKED = re.compile(r"(?:\A|\n)[ \t]*(?:[\w.]{1,40}, ?){1,6}\w{0,30}\Z")
@@ -133,14 +135,8 @@ def _is_secret(found: _Assignment) -> bool:
     is_none = not value or checks.is_no_value(value) or (is_bare and _is_code_or_prose(found))
     if is_none or (form != "setting" and checks.is_sentence(value)):
         return False
-    if form == "setting":
-        return _is_secret_setting(found)
-    if form == "told":
-        return found.name.isupper() and checks.is_told(value)
-    if form == "pair":
-        return " " not in value and any(c.isdigit() for c in value)
-    if form == "phrase":
-        return "phrase" in found.name.lower() and not any(map(checks.is_word, value.split()))
+    if form in _BY_FORM:
+        return _BY_FORM[form](found)
     if found.is_password and form not in _ALONE:
         return not _is_count(value) and not _is_directory(found)
     return not found.is_password and form != "line" and _is_secret_token(found)
@@ -151,6 +147,27 @@ def _is_secret_setting(found: _Assignment) -> bool:
         return False
     is_long = len(found.value) >= _SHORTEST_SETTING and not checks.is_measure(found.value)
     return found.is_password or is_long
+
+
+def _is_secret_pair(found: _Assignment) -> bool:
+    return " " not in found.value and any(c.isdigit() for c in found.value)
+
+
+def _is_secret_phrase(found: _Assignment) -> bool:
+    is_prose = any(map(checks.is_word, found.value.split()))
+    return "phrase" in found.name.lower() and not is_prose
+
+
+def _is_told(found: _Assignment) -> bool:
+    return found.name.isupper() and checks.is_told(found.value)
+
+
+_BY_FORM: Mapping[str, Callable[[_Assignment], bool]] = {
+    "setting": _is_secret_setting,
+    "pair": _is_secret_pair,
+    "phrase": _is_secret_phrase,
+    "told": _is_told,
+}
 
 
 def _is_secret_token(found: _Assignment) -> bool:
