@@ -390,6 +390,7 @@ FIXED = {
     "TASKGEN_NOTIFY_MIN_SEVERITY": "whom to tell, not of what",
     "TASKGEN_NOTIFY_QUIET_HOURS": "whom to tell, not of what",
     "TASKGEN_RULES": "tgt rules test tries rules on the past",
+    "TASKGEN_REPUTATION": "nobody has decided anything there",
 }
 
 

@@ -71,6 +71,37 @@ def _subjects(report: RunReport) -> list[str]:
 # --- outcomes ------------------------------------------------------------------------------------
 
 
+def test_where_the_quota_is_small_what_people_dismiss_goes_without(documented: World) -> None:
+    documented.write(*hours_of(calls_of("read_file")), *hours_of(calls_of("tool0")))
+    documented.write(*_failing(400, 70, "tool0"), *_failing(80, 16))
+    dismissed = [
+        Card(
+            {
+                "id": f"D{n}",
+                "type": "error_spike",
+                "subject": f"tool_call/tool{n}",
+                "status": "dismissed",
+                "dismissedAt": format_time(END - QUARTER),
+                "metadata": {"analyzer": "error_spike"},
+            }
+        )
+        for n in range(1, 9)
+    ]
+    with Journal(documented.tasks).writing() as writer:
+        writer.append(dismissed)
+    as_measured = documented.run(dry_run=True, max_per_hour=1, reputation="0")
+    assert _subjects(as_measured) == ["tool_call/tool0"]
+    report = documented.run(max_per_hour=1)
+    assert _subjects(report) == ["tool_call/read_file"]
+    held_back = [d.finding for d in report.decisions if d.action is Action.DEFER]
+    assert [(f.subject, f.priority) for f in held_back] == [
+        ("tool_call/tool0", as_measured.tasks[0].priority)
+    ]
+    (saved,) = documented.run(END + timedelta(minutes=1), max_per_hour=2).tasks
+    journaled = documented.cards[saved.id]
+    assert saved.current.priority < journaled.current.priority, "the journal has what was measured"
+
+
 def test_a_cycle_saves_what_it_found(documented: World) -> None:
     report = _spike(documented).run()
     assert (report.skipped, report.saved, report.degraded) == (None, 1, False)

@@ -212,7 +212,8 @@ class _Run:
     """The memory of one replay: its cards, its scheduler state, and what happened."""
 
     def __init__(self, settings: Settings, since: datetime, until: datetime) -> None:
-        self.settings = settings
+        # Nobody has decided anything there, neither for nor against the cards of an analyzer.
+        self.settings = settings.model_copy(update={"reputation": False})
         self._cards: dict[str, Card] = {}
         self._open: dict[str, Card] = {}
         self._state = SchedulerState()

@@ -24,7 +24,7 @@ from tgt.engine.protocol import Timeline
 from tgt.errors import TgtError
 from tgt.judging import Judged
 from tgt.store.marks_file import MarksFile
-from tgt.tasks import ledger, quota, related
+from tgt.tasks import ledger, quota, related, reputation
 from tgt.tasks.card import Card, Finding
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState
@@ -46,7 +46,25 @@ def decide(
         for name, most in settings.analyzer_max_per_hour
     }
     known = ledger.overlay(stored, state.sightings)
-    return ledger.decide(judged.sure, known, now, room, limit, rooms, judged.mutes)
+    findings = _best_first(judged.sure, stored, now) if settings.reputation else judged.sure
+    return ledger.decide(findings, known, now, room, limit, rooms, judged.mutes)
+
+
+def _best_first(
+    findings: Sequence[Finding], stored: Mapping[str, Card], now: datetime
+) -> Sequence[Finding]:
+    """The findings in the order of their priorities as they are shown, which decides who goes
+    without where the quota is small."""
+    if len(findings) <= 1:
+        return findings
+    known = reputation.of(stored.values(), now)
+
+    def key(finding: Finding) -> tuple[float, float, str, str]:
+        about = (str(finding.severity), finding.analyzer, finding.subject)
+        left = known.lowered(finding.priority, *about)
+        return -left, -finding.confidence, finding.type, finding.subject
+
+    return sorted(findings, key=key)
 
 
 def completed(

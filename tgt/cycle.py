@@ -26,7 +26,7 @@ from tgt.outcome import RunReport, SkipReason
 from tgt.store import fsio
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
-from tgt.tasks import ledger, quota, related
+from tgt.tasks import ledger, quota, related, reputation
 from tgt.tasks.card import GENERATED_BY, Card, format_time
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.mute import Mutes
@@ -113,7 +113,11 @@ def _cycle(
         decisions = _relating(decisions, told)
     elif judged.sure or judged.proven:
         decisions, ended, stored = _save(settings, journal, judged, state, now)
-    report = replace(_reported(report, judged, decisions, ended), duration_ms=_since(started))
+    report = _reported(report, judged, decisions, ended)
+    if settings.reputation and report.tasks and stored is not None:
+        known = reputation.of(stored.values(), now)
+        report = replace(report, tasks=tuple(reputation.marked(c, known) for c in report.tasks))
+    report = replace(report, duration_ms=_since(started))
     if not dry_run:
         sidecar.update(lambda s: _after(s, report, judged, decisions, ended, stored, now))
     return report

@@ -291,6 +291,11 @@ class Settings(BaseModel):
         alias="TASKGEN_RULES",
         description="file with rules of your own; unset: rules.toml beside the settings file",
     )
+    reputation: Annotated[bool, BeforeValidator(_switch)] = Field(
+        default=True,
+        alias="TASKGEN_REPUTATION",
+        description="1 lowers the priority of cards whose like people keep dismissing",
+    )
     services: Annotated[tuple[ServiceName, ...], BeforeValidator(_services)] = Field(
         default=(),
         alias="TASKGEN_SERVICES",

@@ -7,12 +7,21 @@ both (``@scope/tool``): the service is what follows the last @, unless the name 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 TOOL_CALL = "tool_call"
 RESPONSE = "assistant_response"
 CONVERSATIONS = "conversations"
 UPSTREAM = "upstream"
+
+_EDGE, _END = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
+_ID = re.compile(
+    rf"{_EDGE}[0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}{_END}"
+    rf"|{_EDGE}(?=[A-Za-z]*[0-9])[0-9a-fA-F]{{6,}}{_END}"
+    rf"|{_EDGE}(?=(?:[A-Za-z]*[0-9]){{2}})[A-Za-z0-9]{{12,}}{_END}"
+    r"|[0-9]+"
+)
 
 
 @dataclass(frozen=True)
@@ -48,3 +57,16 @@ def parse(text: str) -> Subject:
 def label(text: str) -> str:
     """What people call a subject: its name, or else the whole of it."""
     return parse(text).label or text
+
+
+def family(subject: str) -> str:
+    """The form of a subject: numbers and other ids in its name are stars."""
+    act, slash, name = subject.partition("/")
+    return act + slash + _ID.sub("*", name)
+
+
+def kin(subject: str) -> str:
+    """What a subject has in common with those that differ from it only in ids, in their service or
+    in the text of an error."""
+    named = parse(subject.partition(": ")[0])
+    return family(str(Subject(named.act, named.name)))

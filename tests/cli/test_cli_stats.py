@@ -73,6 +73,7 @@ def test_json(busy: Workplace) -> None:
             "minConfidence": 0.7,
             "maxTasks": 10,
             "maxTasksPerHour": 10,
+            "reputation": True,
         },
         "rateLimit": {
             "tasksInLastHour": 2,

@@ -18,7 +18,7 @@ from tgt.analyzers import incidents
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.output import words
 from tgt.store import fsio, journal, state_file
-from tgt.tasks import ledger, related
+from tgt.tasks import ledger, related, reputation
 from tgt.tasks.card import FEW, Card, Severity, Status, Touched, new_card, priority
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.verification import Watch
@@ -97,6 +97,21 @@ def test_a_priority(row: list[str]) -> None:
     per_day, harm = float(told[2].replace(",", "")), HARMS[told[3]]
     value = priority(Severity(told[1]), float(row[1]), Touched(per_day, harm=harm))
     assert str(value) == row[2]
+
+
+@pytest.mark.parametrize("row", PAGE.table("reputation"), ids=lambda row: f"{row[0]}/{row[1]}")
+def test_what_is_left_of_a_priority(row: list[str]) -> None:
+    against, of = int(row[0]), int(row[1])
+    factor = reputation.Record("x", against=against, upheld=of - against).factor
+    assert words.percent(factor) == row[2]
+
+
+def test_the_bounds_of_a_reputation() -> None:
+    section = " ".join(PAGE.section("What people dismiss sinks").split())
+    assert f"with {reputation.CERTAINTY:.0%} certainty" in section
+    half, oldest = reputation.HALF_LIFE.days, reputation.OLDEST.days
+    assert f"counts half after {half} days and nothing after {oldest};" in section
+    assert reputation.FLOOR == 0.5
 
 
 def test_the_reasons_of_decisions() -> None:

@@ -76,8 +76,8 @@ def _scalars(document: dict[str, Any]) -> dict[str, Any]:
 def test_the_document_of_the_statistics(
     workplace: Workplace, card_data: Callable[..., dict[str, Any]]
 ) -> None:
-    workplace.write_journal(card_data())
-    document = workplace.tgt("stats", "--json").json
+    workplace.write_journal(card_data(status="approved", approvedAt="2025-11-03T15:00:00.000Z"))
+    document = workplace.tgt("stats", "--json", "--now", NOW.isoformat()).json
     assert shape(json.loads(PAGE.block("json: stats"))) == shape(document)
 
 

@@ -14,7 +14,7 @@ from tgt.analyzers.docs_gap import DocsGapAnalyzer
 from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
 from tgt.analyzers.signals import FAILURE
 from tgt.engine.duckdb import families
-from tgt.engine.duckdb.families import family
+from tgt.subjects import family
 
 Judge = Callable[..., Analysis]
 

@@ -21,6 +21,7 @@ from tgt.cli.tasks import state_of, warn_of_skipped
 from tgt.errors import SettingsError
 from tgt.tasks.card import OPEN, OPEN_STATUSES
 from tgt.tasks.mute import marked
+from tgt.tasks.reputation import marked as with_reputation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tgt.store.journal_index import Head, View
     from tgt.tasks.card import Card
     from tgt.tasks.mute import Mutes
+    from tgt.tasks.reputation import Reputation
     from tgt.tasks.state import SchedulerState, Sighting
 
 Words = list[str] | None
@@ -144,7 +146,8 @@ def list_tasks(
     def look(view: View) -> list[str]:
         warn_of_skipped(request, view.skipped_lines)
         state = state_of(request)
-        heads = [_current(head, state) for head in view.heads.values()]
+        reputation = request.reputation(view)
+        heads = [_lowered(_current(head, state), reputation) for head in view.heads.values()]
         _check("--status", asked.statuses, statuses, (head.status for head in heads))
         _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
         _check("--severity", asked.severities, severities, (head.severity for head in heads))
@@ -161,7 +164,7 @@ def list_tasks(
 
             return [f"{safe(head.id)}\n" for head in chosen[:most]]
         stored = (view.card(view.heads[head.id]) for head in chosen[:most])
-        cards = (marked(card, muted) for card in _seen(stored, state))
+        cards = (marked(with_reputation(c, reputation), muted) for c in _seen(stored, state))
         if request.json:
             from tgt.output import machine
 
@@ -301,6 +304,14 @@ def _current(head: Head, state: SchedulerState) -> Head:
     now = dict(seen.now) if is_newer and seen and seen.now else dict(known)
     card = ledger.overlaid(Card({**known, "status": head.status, "now": now}), None, watch).current
     return head._replace(severity=card.severity, priority=card.priority, confidence=card.confidence)
+
+
+def _lowered(head: Head, reputation: Reputation) -> Head:
+    """The head with the priority that is left of it."""
+    if head.status not in OPEN_STATUSES:
+        return head
+    about = (head.severity, head.analyzer or head.type, head.subject)
+    return head._replace(priority=reputation.lowered(head.priority, *about))
 
 
 def _seen(cards: Iterable[Card], state: SchedulerState) -> Iterator[Card]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tgt.output.run_health import Cadence
     from tgt.output.text import Screen
     from tgt.store.journal import Journal
+    from tgt.store.journal_index import View
     from tgt.store.state_file import Sidecar
+    from tgt.tasks.reputation import Reputation
 
 _YEARS = (2000, 2199)
 
@@ -143,6 +145,16 @@ class Request:
         if self.env_file is None and plain_settings.tasks_directory() is not None:
             return Cadence(environment.INTERVAL_MIN, enabled=True)
         return Cadence(self.settings().interval_min, self.settings().enabled)
+
+    def reputation(self, view: View) -> Reputation:
+        """What people made of the cards, which lowers the priority of some; the setting that ends
+        that is looked up as the task directory is."""
+        from tgt.cli import plain_settings
+        from tgt.store.journal_index import reputation
+        from tgt.tasks.reputation import NOTHING
+
+        is_plain = self.env_file is None and plain_settings.tasks_directory() is not None
+        return reputation(view, self.now) if is_plain or self.settings().reputation else NOTHING
 
     def journal(self) -> Journal:
         from tgt.store.journal import Journal

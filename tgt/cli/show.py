@@ -8,7 +8,7 @@ import typer
 
 from tgt.cli.completion import complete_words
 from tgt.cli.request import parse_choice
-from tgt.cli.tasks import Tasks, named, seen
+from tgt.cli.tasks import Tasks, named, seen, with_reputation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def show(
     if known.warning:
         diagnostics.warn(known.warning)
     shown = seen(request, {card.id: card for card in found}).values()
-    cards = [marked(card, known.mutes) for card in shown]
+    cards = [marked(card, known.mutes) for card in with_reputation(request, shown)]
     if request.json:
         from tgt.output import machine
 

@@ -15,7 +15,7 @@ def stats(request: Request) -> None:
     from tgt import diagnostics, mutes, schedule
     from tgt.output import overview
     from tgt.store import fsio
-    from tgt.tasks import quota, statistics
+    from tgt.tasks import quota, reputation, statistics
 
     settings, now = request.settings(), request.now
     content = request.journal().read(statistics.counted)
@@ -55,6 +55,7 @@ def stats(request: Request) -> None:
         tasks=statistics.summarize(cards),
         funnels={days: statistics.funnel(cards, now, days) for days in (7, 30)},
         verdicts=statistics.verdicts(cards),
+        records=reputation.of(cards, now).records if settings.reputation else (),
     )
     if request.json:
         request.reply_json(overview.document(view))

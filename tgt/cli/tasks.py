@@ -83,6 +83,15 @@ def seen(request: Request, cards: Mapping[str, Card]) -> dict[str, Card]:
     return ledger.overlay(cards, state.sightings, state.watches)
 
 
+def with_reputation(request: Request, cards: Iterable[Card]) -> list[Card]:
+    """The cards as they are shown: with what is left of their priority."""
+    from tgt.store.journal_index import viewed
+    from tgt.tasks.reputation import marked
+
+    known = viewed(request.journal(), request.reputation)
+    return [marked(card, known) for card in cards]
+
+
 def change(
     request: Request,
     done: str,

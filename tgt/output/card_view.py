@@ -20,6 +20,7 @@ from tgt.output.safe import safe
 from tgt.tasks import proposal
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
 from tgt.tasks.mute import KEY, Mute
+from tgt.tasks.reputation import KEY as REPUTATION
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,15 +65,16 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         f"  priority {task.priority:.0f}  confidence {words.confidence(task.confidence)}",
     )
     facts = text.grid("dim", "")
-    facts.add_row("id", text.styled(task.id))
-    if task.subject:
-        facts.add_row("about", text.styled(task.subject))
-    if task.type:
-        facts.add_row("type", text.styled(task.type))
-    if task.owner:
-        facts.add_row("owner", text.styled(task.owner, limit=100))
-    for link in text_list(task.data.get("links")):
-        facts.add_row("link", text.styled(link))
+    for label, told, limit in (
+        ("id", task.id, 4000),
+        ("about", task.subject, 4000),
+        ("type", task.type, 4000),
+        ("priority", priority(task) if task.data.get(REPUTATION) else "", 400),
+        ("owner", task.owner, 100),
+        *(("link", link, 4000) for link in text_list(task.data.get("links"))),
+    ):
+        if told or label == "id":
+            facts.add_row(label, text.styled(told, limit=limit))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
     if task.is_open and (mute := Mute.of({**task.mapping(KEY), "muted": True})) is not None:
@@ -84,6 +86,17 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
     if (proposed := proposal.standing(task)) is not None:
         facts.add_row("proposed", text.styled(proposal_in_words(proposed), limit=500))
     yield facts
+
+
+def priority(task: Card) -> str:
+    """The priority; where people's verdicts have lowered it, also what it would be, and why."""
+    told, why = f"{task.priority:.0f}", Card(task.mapping(REPUTATION))
+    if not why.data:
+        return told
+    about = f" about {family}" if (family := why.text("family")) else ""
+    cards = f"{why.number('dismissed'):.0f} of {why.number('of'):.0f} cards of"
+    cards += f" {why.text('analyzer')}{about} were dismissed"
+    return safe(f"{told} (would be {why.number('priority'):.0f}: {cards})", limit=400)
 
 
 def proposal_in_words(proposed: proposal.Proposal) -> str:

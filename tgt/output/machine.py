@@ -193,7 +193,7 @@ def run(report: RunReport) -> dict[str, Any]:
 
 def _summary(task: Card) -> dict[str, Any]:
     keys = ("id", "type", "severity", "subject", "title")
-    numbers = {"confidence": task.confidence, "priority": int(task.priority)}
+    numbers = {"confidence": task.confidence, "priority": int(task.current.priority)}
     return {key: task.text(key) for key in keys} | numbers
 
 

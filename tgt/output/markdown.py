@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tgt.output import changes_view, related_view, verify_view, words
-from tgt.output.card_view import history, proposal_in_words, text_list
+from tgt.output.card_view import history, priority, proposal_in_words, text_list
 from tgt.output.evidence_view import (
     by_hour,
     details_of,
@@ -110,7 +110,7 @@ def _signature(task: Card) -> str:
 def _facts(task: Card, now: datetime) -> str:
     facts = [
         f"**Severity:** {inline(task.severity or '?', limit=40)}",
-        f"**Priority:** {task.priority:.0f}",
+        f"**Priority:** {inline(priority(task))}",
         f"**Confidence:** {words.confidence(task.confidence)}",
         f"**Status:** {inline(task.status or '?', limit=40)}",
         f"**Type:** {code(task.type or '?', limit=80)}",

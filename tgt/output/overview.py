@@ -10,11 +10,12 @@ from tgt.tasks.json_form import json_form
 from tgt.tasks.state import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tgt.config import Settings
     from tgt.schedule import Due
+    from tgt.tasks.reputation import Record
     from tgt.tasks.state import Pause, SchedulerState
     from tgt.tasks.statistics import Funnel, TaskStatistics, Verdicts
 
@@ -32,7 +33,8 @@ class Quota(NamedTuple):
 class Overview:
     """``pause`` is None when there is none or it is over; ``saved`` counts the last hour,
     ``quotas`` are those of single analyzers, ``mutes`` the mutes that count and ``muted_tasks`` the
-    open tasks that they cover, and ``funnels`` are keyed by days."""
+    open tasks that they cover, ``funnels`` are keyed by days, and ``records`` say what lowers
+    priorities."""
 
     now: datetime
     settings: Settings
@@ -49,6 +51,7 @@ class Overview:
     tasks: TaskStatistics
     funnels: Mapping[int, Funnel]
     verdicts: Mapping[str, Verdicts]
+    records: Sequence[Record]
 
     @property
     def analyzers(self) -> tuple[str, ...]:
@@ -82,6 +85,7 @@ def document(view: Overview) -> dict[str, Any]:
             "minConfidence": settings.min_confidence,
             "maxTasks": settings.max_tasks,
             "maxTasksPerHour": settings.max_per_hour,
+            "reputation": settings.reputation,
         },
         "rateLimit": {
             "tasksInLastHour": view.saved,
@@ -104,6 +108,7 @@ def document(view: Overview) -> dict[str, Any]:
         "muted": view.muted_tasks,
         "funnel": tuple(view.funnels.values()),
         "byAnalyzer": view.verdicts,
+        "reputation": tuple(record.document for record in view.records),
     }
     form: dict[str, Any] = json_form({"stats": stats, "tasks": tasks})
     return form

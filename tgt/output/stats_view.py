@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tgt.output.overview import Overview, Quota
+    from tgt.tasks.reputation import Record
 
 _BAR = 20
 _FEW = 8
@@ -200,3 +201,14 @@ def _verdicts(view: Overview) -> Iterator[tuple[str, Text]]:
                 f"{verdicts.undecided} undecided"
             ),
         )
+        for record in view.records:
+            if record.analyzer == name and record.factor < 1:
+                yield "", _lowered(record)
+
+
+def _lowered(record: Record) -> Text:
+    """By how much priorities are lower, and why."""
+    about = f" about {record.family}" if record.family else ""
+    told = f"priority {words.percent(1 - record.factor)} lower{about}: {record.dismissed} of"
+    told += f" {record.of} were dismissed"
+    return text.styled(told, "yellow", limit=300)

@@ -14,6 +14,7 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,21 +22,24 @@ from tgt.errors import StoreError
 from tgt.store import fsio
 from tgt.store.journal import Choose, Journal, decode_card, scan
 from tgt.tasks.card import Card, sort_key
+from tgt.tasks.reputation import Decided, Reputation
+from tgt.tasks.verdict import Verdict, verdict
 
 T = TypeVar("T")
 
 INDEX_NAME = "journal.index"
-_VERSION = 3
+_VERSION = 4
 _WORTH_BYTES = 256 * 1024
 _CHECKED_BYTES = 4096
 _MOST_BYTES = 1 << 28
-_TYPES: tuple[Any, ...] = ({str},) * 7 + ({int, float},) * 4 + ({int},) * 2
+_TYPES: tuple[Any, ...] = ({str},) * 8 + ({int, float},) * 5 + ({int},) * 2
 
 
 class Head(NamedTuple):
     """``severity``, ``priority`` and ``confidence`` are those of the last run that saw the problem,
     as far as the line knows, ``seen`` is when that was, in seconds since the epoch. ``age`` is that
-    of the sort key: seconds since the epoch when generated, negated."""
+    of the sort key: seconds since the epoch when generated, negated. ``verdict`` is what a person
+    made of it, empty if nothing that stands, and ``decided`` when."""
 
     id: str
     status: str
@@ -44,10 +48,12 @@ class Head(NamedTuple):
     subject: str
     owner: str
     analyzer: str
+    verdict: str
     priority: float
     confidence: float
     age: float
     seen: float
+    decided: float
     offset: int
     length: int
 
@@ -90,6 +96,23 @@ def viewed(journal: Journal, look: Callable[[View], T]) -> T:
             with contextlib.suppress(_StaleError):
                 return look(_view(descriptor, known, index))
         return look(_view(descriptor, _Index({}, 0, 0), index))
+
+
+def reputation(view: View, now: datetime) -> Reputation:
+    """What people made of the cards, as of a time."""
+    return Reputation(
+        (
+            Decided(
+                head.analyzer or head.type,
+                head.subject,
+                Verdict(head.verdict),
+                datetime.fromtimestamp(head.decided, timezone.utc),
+            )
+            for head in view.heads.values()
+            if head.verdict
+        ),
+        now,
+    )
 
 
 def find(journal: Journal, choose: Choose) -> dict[str, Card]:
@@ -135,9 +158,11 @@ def _view(descriptor: int, known: _Index, index: Path) -> View:
 def _head(card: Card, span: tuple[int, int]) -> Head:
     priority, confidence, age, card_id = sort_key(card)
     severity = card.current.severity
-    texts = (card.status, card.type, severity, card.subject, card.owner, card.analyzer)
+    kind, at = verdict(card) or ("", None)
+    texts = (card.status, card.type, severity, card.subject, card.owner, card.analyzer, str(kind))
     seen = card.seen_at.timestamp() if card.seen_at else 0.0
-    return Head(card_id, *texts, -priority, -confidence, age, seen, *span)
+    decided = at.timestamp() if at else 0.0
+    return Head(card_id, *texts, -priority, -confidence, age, seen, decided, *span)
 
 
 def _key(descriptor: int, covered: int) -> dict[str, Any]:

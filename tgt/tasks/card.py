@@ -233,6 +233,7 @@ _DECIDING_KEYS = (
     *("id", "type", "severity", "status", "subject", "fingerprint", "occurrences"),
     *("generatedAt", "savedAt", "updatedAt", "firstSeenAt", "lastSeenAt", "completedAt"),
     *("dismissedAt", "dismissedUntil", "dismissedSeverity", "related"),
+    *("approvedAt", "approvedBy", "completedBy", "dismissedBy"),
 )
 """What decisions about other cards rest on; texts and evidence are most of a card's size."""
 

@@ -17,6 +17,10 @@ from functools import cache
 from tgt.tasks.card import Card, Status
 
 UNKNOWN = "unknown"
+_OF_VERDICTS = (
+    *("approvedAt", "approvedBy", "completedAt", "completedBy"),
+    *("dismissedAt", "dismissedBy", "dismissedUntil", "updatedAt"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,7 @@ def counted(card: Card) -> Card:
     }
     if card.time("generatedAt") is None:
         kept["savedAt"] = card.data.get("savedAt")
-    if approved := card.data.get("approvedAt"):
-        kept["approvedAt"] = approved
+    kept |= {key: card.data[key] for key in _OF_VERDICTS if card.data.get(key) is not None}
     return Card(kept)
 
 

@@ -9,30 +9,15 @@ what is left over where names have no form at all. What is folded is what findin
 
 from __future__ import annotations
 
-import re
-
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.store import Store
+from tgt.subjects import family
 
 MANY = 30
 """So many names of one form somebody may have given."""
 MOST_SUBJECTS = 10_000
 """More than this nobody reads; the most used ones are kept apart."""
 _AT_ONCE = 20_000
-
-_EDGE, _END = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-_ID = re.compile(
-    rf"{_EDGE}[0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}{_END}"
-    rf"|{_EDGE}(?=[A-Za-z]*[0-9])[0-9a-fA-F]{{6,}}{_END}"
-    rf"|{_EDGE}(?=(?:[A-Za-z]*[0-9]){{2}})[A-Za-z0-9]{{12,}}{_END}"
-    r"|[0-9]+"
-)
-
-
-def family(subject: str) -> str:
-    """The form of a subject: numbers and other ids in its name are stars."""
-    act, slash, name = subject.partition("/")
-    return act + slash + _ID.sub("*", name)
 
 
 def fold(store: Store, staged: str) -> bool:
