@@ -314,6 +314,7 @@ def _touched(touched: Touched) -> dict[str, Any]:
     share = touched.share
     return {
         "touchedPerDay": number(touched.per_day),
+        "harm": number(touched.harm),
         **({} if share is None else {"touchedShare": number(share)}),
         **({"touchedUnit": "events"} if touched.by_event else {}),
     }

@@ -13,7 +13,7 @@ from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import Judgement, above, severity_of, share_above
+from tgt.analyzers.judgements import Judgement, above, severity_of, share_above, steps
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
@@ -30,6 +30,8 @@ MIN_CONVERSATIONS = 3
 WINDOWS_H = (6,)
 PRIOR = 0.02
 """Probability, before looking, that a share has just changed."""
+HIGH, CRITICAL = 0.20, 0.30
+"""Above such a share of answers that are cut off it is so severe."""
 
 THRESHOLD = options.share(
     "TASKGEN_CONTINUATION_THRESHOLD",
@@ -106,7 +108,7 @@ class ContinuationAnalyzer:
             needed=MIN_RESPONSES,
             clustered=True,
         )
-        severity = severity_of(share, high=above(0.20), critical=above(0.30))
+        severity = severity_of(share, high=above(HIGH), critical=above(CRITICAL))
         touched = builder.touched_by(now, Harm.FAILED)
         return builder.deferred(
             lambda: _finding(builder, signal, reading, judgement, severity, touched, threshold),
@@ -157,6 +159,7 @@ def _finding(
         ),
         signal=signal,
         details={
+            "severityRule": steps(percent, high=HIGH, critical=CRITICAL, word="above"),
             "conversations": examples.conversations,
             "failingConversations": now.bad_conversations,
             "rule": "share of responses with a known end that were cut off, with the clustering"

@@ -12,7 +12,7 @@ from tgt.analyzers.builder import Builder
 from tgt.analyzers.criteria import CALLS, fact, reading_of
 from tgt.analyzers.documentation import PATHS, absent, search
 from tgt.analyzers.figures import Measure, Unit, duration
-from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of
+from tgt.analyzers.judgements import FACT, Judgement, of_conversations, severity_of, steps
 from tgt.analyzers.signals import USAGE
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
@@ -23,6 +23,8 @@ from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 3
+HIGH, CRITICAL = 50, 100
+"""From so many calls of a tool on it is so severe that it is not documented."""
 
 MIN_USAGE = options.whole(
     "TASKGEN_DOCS_GAP_MIN_USAGE",
@@ -105,7 +107,7 @@ class DocsGapAnalyzer:
     def _finding(self, context: Context, reading: Reading) -> Finding:
         builder = Builder(self, context, reading.subject, reading.window)
         sure, calls = confidence(reading.now), reading.now.n
-        severity = severity_of(calls, high=50, critical=100)
+        severity = severity_of(calls, high=HIGH, critical=CRITICAL)
         touched = builder.touched_by(reading.now, Harm.UNWRITTEN)
         return builder.deferred(
             lambda: self._told(builder, reading, sure, severity, touched),
@@ -152,6 +154,7 @@ class DocsGapAnalyzer:
                 "conversations": conversations,
                 "searched": searched,
                 "rule": "calls of a tool whose name stands nowhere in the documentation",
+                "severityRule": steps(lambda n: f"{n} calls", high=HIGH, critical=CRITICAL),
             },
         )
 

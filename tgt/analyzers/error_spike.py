@@ -32,7 +32,7 @@ from tgt.analyzers.exposure import (
     risen,
 )
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.judgements import Judgement, severity_of, steps
 from tgt.analyzers.pooling import base, by_base, together
 from tgt.analyzers.signals import FAILURE, SOFT_FAILURE, TRAFFIC
 from tgt.analyzers.touched import Harm
@@ -217,6 +217,7 @@ class _Verdict:
     judgement: Judgement
     exposure: Exposure
     severity: Severity
+    steps: str
     how_often: str
 
 
@@ -228,17 +229,20 @@ def _first_day(now: Counts, exposure: Exposure) -> _Verdict | None:
         return None
     severity = severity_of(exposure.share, high=0, critical=0.9)
     how_often = "most of the time, and there is no history to compare with"
-    return _Verdict(judgement, exposure, severity, how_often)
+    return _Verdict(judgement, exposure, severity, "critical from 90%, else high", how_often)
 
 
 def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verdict | None:
     rise = risen(exposure, history, multiplier, PRIOR)
     if rise is None:
         return None
-    severity = severity_of(rise.times, high=multiplier * 3 / 2, critical=multiplier * 5 / 3)
+    high, critical = multiplier * 3 / 2, multiplier * 5 / 3
+    severity = severity_of(rise.times, high=high, critical=critical)
+    told = steps(lambda times: f"{times:.3g} times the usual", high=high, critical=critical)
     if severity is Severity.CRITICAL and rise.tail >= CRITICAL_TAIL:
         severity = Severity.HIGH
-    return _Verdict(rise, exposure, severity, f"{_times(rise.times)} as often as usual")
+        told += f"; not critical where chance gives it once in {1 / CRITICAL_TAIL:,.0f} or more"
+    return _Verdict(rise, exposure, severity, told, f"{_times(rise.times)} as often as usual")
 
 
 def _times(times: float) -> str:
@@ -307,6 +311,7 @@ def _finding(
             "failingConversations": now.bad_conversations,
             "interval": exposure.interval,
             "errorTypes": kinds,
+            "severityRule": verdict.steps,
         },
     )
     said = [

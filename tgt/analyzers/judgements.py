@@ -74,6 +74,16 @@ def severity_of(value: float, *, high: float, critical: float = NEVER) -> Severi
     return Severity.HIGH if value >= high - _ROUNDING else Severity.MEDIUM
 
 
+def steps(
+    say: Callable[[float], str], *, high: float, critical: float = NEVER, word: str = "from"
+) -> str:
+    """The steps of a severity as its card tells them: ``critical from 20 calls, high from 10 calls,
+    else medium``."""
+    known = ((Severity.CRITICAL, critical), (Severity.HIGH, high))
+    told = [f"{step} {word} {say(limit)}" for step, limit in known if limit != NEVER]
+    return ", ".join((*told, f"else {Severity.MEDIUM}"))
+
+
 def share_above(
     reading: Reading,
     history: Baseline,

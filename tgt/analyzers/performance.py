@@ -17,7 +17,7 @@ from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
-from tgt.analyzers.judgements import severity_of
+from tgt.analyzers.judgements import severity_of, steps
 from tgt.analyzers.shift import Shift, Values, shifted
 from tgt.analyzers.signals import LATENCY
 from tgt.analyzers.touched import harm_of
@@ -37,6 +37,10 @@ MIN_BASELINE_CALLS = 200
 SLIGHT_MS, SLIGHT_SHARE = 500, 0.05
 """Less than so much more a call, and than this share of the time of its conversations, is slight.
 """
+_SLIGHT = (
+    f"low where a call takes less than {SLIGHT_MS} ms longer, and all that is less than"
+    f" {SLIGHT_SHARE:.0%} of the time of its conversations"
+)
 WINDOWS_H = (2, 4)
 """Longer windows beside the run's own: a rare tool, or the slow tail, needs more calls."""
 PRIOR = 0.005
@@ -116,11 +120,12 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
         return None
     high, critical = threshold * 1.3, threshold * 4 / 3
     severity = severity_of(values.times_usual, high=high, critical=critical)
+    told = steps(lambda times: f"{times:.3g} times the usual p95", high=high, critical=critical)
     if _is_slight(builder, values):
-        severity = Severity.LOW
+        severity, told = Severity.LOW, _SLIGHT
     touched = best.touched(builder, harm_of(values.extra_ms / 1000 * best.calls_each))
     return builder.deferred(
-        lambda: _finding(builder, values, best, severity, touched),
+        lambda: _finding(builder, values, best, severity, told, touched),
         confidence=best.confidence,
         severity=severity,
         touched=touched,
@@ -144,7 +149,12 @@ def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
 
 
 def _finding(
-    builder: Builder, values: Values, shift: Shift, severity: Severity, touched: Touched
+    builder: Builder,
+    values: Values,
+    shift: Shift,
+    severity: Severity,
+    severity_rule: str,
+    touched: Touched,
 ) -> Finding:
     name, usual = subjects.label(builder.subject), milliseconds(values.usual_p95)
     which = "All calls are slower" if shift.route == "all" else "The slow calls are slower"
@@ -174,5 +184,5 @@ def _finding(
         acceptance=(
             f"The p95 latency of {name} is below {milliseconds(shift.measure.limit)} over 24 hours",
         ),
-        details={"extraMs": values.extra_ms},
+        details={"extraMs": values.extra_ms, "severityRule": severity_rule},
     )

@@ -18,7 +18,7 @@ from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import MAX_SAMPLES, Builder, Question
 from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import LONGEST_TEXT, Measure, Unit, in_a_title, seconds
-from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
+from tgt.analyzers.judgements import Judgement, of_conversations, severity_of, steps
 from tgt.analyzers.signals import CALL, FAILED, USED
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.config import Settings
@@ -41,6 +41,13 @@ MANY_CONVERSATIONS = 10
 """Looking for files that are not there is no problem in fewer."""
 NO_ERRORS = frozenset({"sibling_call_failed", "rejected_by_person", "test_failed"})
 """Families that say nothing about what is wrong with the agent's surroundings."""
+HIGH, CRITICAL = 10, 30
+"""From so many conversations on it is so severe."""
+_STEPS = steps(lambda n: f"{n} conversations", high=HIGH, critical=CRITICAL)
+_CHEAP = (
+    f"low where the agent got over it with fewer than {CHEAP_CALLS} further calls in less than"
+    f" {CHEAP_S} s (medians)"
+)
 _LOOKED_AROUND = "another file in each conversation, and soon another way: looking around"
 _DAY_US = 24 * HOUR_US
 _DAY = "%Y-%m-%d at %H:%M"
@@ -137,6 +144,7 @@ class RecurringErrorAnalyzer:
             ),
             details={
                 "rule": "the same error text but for numbers and names, in several conversations",
+                "severityRule": _CHEAP if is_got_over(each) else _STEPS,
                 "tool": each.subject,
                 "template": each.text,
                 "family": known.name if known else None,
@@ -187,12 +195,17 @@ def _harm(each: Recurrence) -> float:
 
 def severity(each: Recurrence) -> Severity:
     """By conversations; low where the agent soon got over it each time."""
-    cost = each.cost
-    is_over = cost.calls is not None and cost.seconds is not None
-    got_over = is_over and 2 * cost.given_up <= each.counted.events
-    if got_over and (cost.calls or 0) < CHEAP_CALLS and (cost.seconds or 0) < CHEAP_S:
+    if is_got_over(each):
         return Severity.LOW
-    return severity_of(each.counted.conversations, high=10, critical=30)
+    return severity_of(each.counted.conversations, high=HIGH, critical=CRITICAL)
+
+
+def is_got_over(each: Recurrence) -> bool:
+    """Whether the agent mostly lost little until the tool went well again."""
+    cost = each.cost
+    if cost.calls is None or cost.seconds is None or 2 * cost.given_up > each.counted.events:
+        return False
+    return cost.calls < CHEAP_CALLS and cost.seconds < CHEAP_S
 
 
 def is_looking_around(each: Recurrence) -> bool:

@@ -14,7 +14,7 @@ from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder, Question
 from tgt.analyzers.criteria import gone
 from tgt.analyzers.figures import Measure, Unit, in_a_title, seconds
-from tgt.analyzers.judgements import Judgement, severity_of
+from tgt.analyzers.judgements import Judgement, severity_of, steps
 from tgt.analyzers.loops import MIN_CALLS, loops, minutes
 from tgt.analyzers.signals import USED
 from tgt.analyzers.touched import harm_of, times_a_day
@@ -27,6 +27,8 @@ from tgt.tasks.criterion import Criterion, Tally
 from tgt.templates import family
 
 MOST_LOOPS = 5
+HIGH, CRITICAL = 10, 20
+"""From so many calls of the worst loop on it is so severe."""
 _FAILURES = frozenset({Repetition.FAILING, Repetition.MIXED, Repetition.AGAIN})
 
 _WORDS = {
@@ -97,7 +99,7 @@ class RetryLoopAnalyzer:
                 confidence(calls, least),
             ),
             Examples((worst.last, worst.first), (worst.first_us + worst.last_us) // 2, len(runs)),
-            severity=severity_of(worst.calls, high=10, critical=20),
+            severity=severity_of(worst.calls, high=HIGH, critical=CRITICAL),
             touched=builder.touched(
                 conversations,
                 harm_of(60 * minutes(worst)),
@@ -121,6 +123,7 @@ class RetryLoopAnalyzer:
             ),
             details={
                 "rule": "calls of one conversation in a row whose outcome does not change",
+                "severityRule": steps(lambda n: f"{n} calls", high=HIGH, critical=CRITICAL),
                 "kind": str(worst.kind),
                 "partner": worst.partner,
                 "loops": len(runs),

@@ -132,6 +132,7 @@ class TelemetrySilenceAnalyzer:
             acceptance=(f"{name} has events in each of 24 hours in which it usually has",),
             details={
                 "rule": "no event although the same clock hours before always had some",
+                "severityRule": "always high",
                 "chance": number(chance),
                 "expectedConversations": past.mean,
                 "compared": [number(count) for count in past.counts],

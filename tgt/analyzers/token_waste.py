@@ -19,7 +19,7 @@ from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, CALLS, TAIL, beyond, fact
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
-from tgt.analyzers.judgements import Judgement, of_conversations, severity_of
+from tgt.analyzers.judgements import Judgement, of_conversations, severity_of, steps
 from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
@@ -312,7 +312,13 @@ def _finding(
         signal=kind.signal,
         beyond=shift.line,
         acceptance=(f"{limit} over 24 hours",),
-        details={"ratio": ratio, **({"costUsd": cost} if cost else {})},
+        details={
+            "ratio": ratio,
+            "severityRule": steps(
+                lambda times: f"{times:g} times the usual", high=HIGH, critical=CRITICAL
+            ),
+            **({"costUsd": cost} if cost else {}),
+        },
     )
 
 
@@ -364,6 +370,7 @@ def _most(builder: Builder, n: int, size: float, whole: float) -> Finding | Abst
         acceptance=(f"Results of {name} are less than half of all over 24 hours",),
         details={
             "rule": "one tool's results are more than half of the bytes of all, and long",
+            "severityRule": "always medium",
             "n": n,
             "bytes": number(size),
             "allBytes": number(whole),

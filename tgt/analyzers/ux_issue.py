@@ -25,6 +25,7 @@ from tgt.analyzers.judgements import (
     severity_of,
     share_above,
     share_risen,
+    steps,
 )
 from tgt.analyzers.signals import ABORTS, ERROR_HEAVY, FINISHED, LONG_WAIT, long_waits
 from tgt.analyzers.touched import Harm
@@ -226,6 +227,7 @@ def _finding(
         details={
             "conversations": now.n,
             "rule": "share of the finished conversations, each judged whole",
+            "severityRule": steps(percent, high=question.high, critical=question.critical),
         },
     )
 

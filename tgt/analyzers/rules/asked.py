@@ -127,7 +127,10 @@ class Asked:
             ),
             fix=Fix(approach=rule.name, changes=changes or (_LOOK,)),
             acceptance=(f"The rule {rule.name} has nothing to say of {label} over 24 hours",),
-            details={"rule": f"{rule.name}: {_asks(rule)}"},
+            details={
+                "rule": f"{rule.name}: {_asks(rule)}",
+                "severityRule": f"always {rule.severity}, says the rule",
+            },
             signal=self.signal,
             beyond=beyond,
         )
