@@ -64,6 +64,29 @@ def test_the_example_of_each_analyzer_is_a_card_of_the_demos(demos: list[Demo]) 
         assert example.split() in [card.split() for card in cards], name
 
 
+def test_every_card_of_the_demos_is_explained(demos: list[Demo]) -> None:
+    """By the installed command, in words and as JSON, whatever analyzer made it."""
+    topics = ["counted", "usual", "limit", "confidence", "severity", "priority", "status", "end"]
+    for demo in demos:
+        ids = [card["id"] for card in demo.cards]
+        settings = ("--env-file", str(demo.directory / ".env"), "--now", NOW)
+        done = demo.workplace.tgt("show", *ids, "--why", "--json", *settings)
+        why = done.json["why"]
+        assert {card: list(said) for card, said in why.items()} == dict.fromkeys(ids, topics)
+        shown = demo.workplace.tgt("show", *ids, "--why", *settings)
+        assert (shown.status, shown.err) == (0, "")
+        text = " ".join(shown.out.split())
+        assert all(card["title"] in text for card in demo.cards)
+        for card in demo.cards:
+            # What is explained is what the card says: its confidence, its priority, its limit.
+            said = why[card["id"]]
+            assert said["priority"].startswith(f"{card['priority']} of 100.")
+            assert said["priority"].endswith(f"that is {card['priority']}.")
+            assert card["evidence"]["threshold"] in said["limit"]
+            assert said["severity"].startswith(card["severity"].capitalize())
+            assert "so sure is the analyzer" not in said["confidence"]
+
+
 def test_the_example_of_a_silent_service(world: World) -> None:
     week = (call(65 + 1.5 * n, f"c{n}", service="shop") for n in range(8 * 24 * 40 - 44))
     world.write(*week)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,10 @@ def show(
             autocompletion=complete_words(FORMATS),
         ),
     ] = "text",
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Explain the figures in plain words instead."),
+    ] = False,
 ) -> None:
     """Show tasks with all their evidence."""
     from tgt import diagnostics, mutes, triage
@@ -48,10 +52,17 @@ def show(
     if request.json:
         from tgt.output import machine
 
-        request.reply_json(machine.shown(cards))
+        request.reply_json({**machine.shown(cards), **(_explained(request, cards) if why else {})})
         return
     others = _others(request, cards)
-    if chosen == "markdown":
+    if why:
+        from tgt.output import why_view
+
+        if chosen == "markdown":
+            request.reply("\n".join(why_view.as_markdown(card, request.now) for card in cards))
+        else:
+            request.reply(why_view.as_text(request.screen, cards, request.now))
+    elif chosen == "markdown":
         from tgt.output import markdown
 
         told = (markdown.card(card, request.now, others) for card in cards)
@@ -62,6 +73,13 @@ def show(
         on = request.screen
         told = (card_view.card(on, card, request.now, others) for card in cards)
         request.reply("\n\n".join(told))
+
+
+def _explained(request: Request, cards: Sequence[Card]) -> dict[str, Any]:
+    """What there is to explain of each, by its id."""
+    from tgt.output.why import why
+
+    return {"why": {card.id: why(card, request.now) for card in cards}}
 
 
 def _others(request: Request, cards: Sequence[Card]) -> dict[str, Card]:

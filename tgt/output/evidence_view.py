@@ -114,11 +114,11 @@ def measured(task: Card) -> Iterator[tuple[str, str]]:
             yield label, f"{told}, {exact} the usual"
         else:
             yield label, told
-    if touched := _touched({**details, **task.mapping("now")}):
-        yield "Touches", touched
+    if told := touched({**details, **task.mapping("now")}):
+        yield "Touches", told
 
 
-def _touched(numbers: Mapping[str, Any]) -> str:
+def touched(numbers: Mapping[str, Any]) -> str:
     """How many suffer, as far as the last run could tell."""
     many, share = (words.number(numbers.get(key)) for key in ("touchedPerDay", "touchedShare"))
     if many is None or many < 0:

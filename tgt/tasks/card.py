@@ -191,13 +191,17 @@ def fingerprint(task_type: str, subject: str) -> str:
 
 
 def priority(severity: Severity, confidence: float, touched: Touched) -> int:
-    """0-100: how severe it is and how many suffer (ten times as many are always as much more), as
-    far as it is sure. What hardly harms anybody counts less in both."""
+    """0-100: how severe it is and how many suffer, as far as it is sure."""
+    return max(0, min(100, round(sum(priority_parts(severity, touched)) * confidence)))
+
+
+def priority_parts(severity: Severity, touched: Touched) -> tuple[float, float]:
+    """What of a priority the severity makes up, and what those who suffer (ten times as many are
+    always as much more). What hardly harms anybody counts less in both."""
     harm = min(max(touched.harm, 0.0), 1.0)
     many = math.log10(1 + 10 * max(touched.per_day, 0.0) * harm) / _DECADES
     severe = severity.rank / Severity.CRITICAL.rank * math.sqrt(harm)
-    score = (MOST_BY_SEVERITY * severe + MOST_BY_TOUCHED * min(many, 1.0)) * confidence
-    return max(0, min(100, round(score)))
+    return MOST_BY_SEVERITY * severe, MOST_BY_TOUCHED * min(many, 1.0)
 
 
 def format_time(moment: datetime) -> str:
