@@ -131,6 +131,10 @@ def test_facts_rules_and_plug_ins_say_what_their_confidence_is(
         ),
         ({"now": {"severity": "low"}}, "The last run that saw the problem measured low."),
         (
+            {"reputation": {"priority": 58, "dismissed": 9, "of": 10, "analyzer": "docs_gap"}},
+            "It would be 58, but 9 of 10 cards of docs_gap were dismissed, so it counts less.",
+        ),
+        (
             {"verification": {"state": "too_early", "text": "9 more are needed"}},
             "So far: too early: 9 more are needed.",
         ),

@@ -93,10 +93,14 @@ def priority(task: Card) -> str:
     told, why = f"{task.priority:.0f}", Card(task.mapping(REPUTATION))
     if not why.data:
         return told
+    return safe(f"{told} (would be {why.number('priority'):.0f}: {dismissals(why)})", limit=400)
+
+
+def dismissals(why: Card) -> str:
+    """The verdicts that lower a priority, as a card that is shown has them."""
     about = f" about {family}" if (family := why.text("family")) else ""
     cards = f"{why.number('dismissed'):.0f} of {why.number('of'):.0f} cards of"
-    cards += f" {why.text('analyzer')}{about} were dismissed"
-    return safe(f"{told} (would be {why.number('priority'):.0f}: {cards})", limit=400)
+    return f"{cards} {why.text('analyzer')}{about} were dismissed"
 
 
 def proposal_in_words(proposed: proposal.Proposal) -> str:

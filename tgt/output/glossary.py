@@ -64,6 +64,10 @@ WORDS: Mapping[str, str] = {
         "How many new cards there may be an hour (`TASKGEN_MAX_PER_HOUR`). What it holds back, the"
         " next run decides anew."
     ),
+    "reputation": (
+        "What people's verdicts say of the cards of an analyzer. Where nearly all were dismissed,"
+        " the priority of the others is lower, by at most half."
+    ),
     "rule": "A question of your own to the telemetry, written as data.",
     "run": "One look at the last window of telemetry: what `tgt run` does, and a timer repeats.",
     "sample": "One event that counted, quoted on the card, shortened and masked.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tgt.output import evidence_view, mutes_view, verify_view, words
+from tgt.output import card_view, evidence_view, mutes_view, verify_view, words
 from tgt.tasks import proposal
 from tgt.tasks.card import (
     FEW,
@@ -26,6 +26,7 @@ from tgt.tasks.card import (
     priority_parts,
 )
 from tgt.tasks.mute import KEY, Mute
+from tgt.tasks.reputation import KEY as REPUTATION
 from tgt.tasks.verification import LEAST, criteria_of
 
 if TYPE_CHECKING:
@@ -214,18 +215,22 @@ def _priority(task: Card, now: datetime) -> Sentences:  # noqa: ARG001
     per_day, harm = numbers.number("touchedPerDay"), numbers.number("harm")
     if reach := evidence_view.touched(numbers.data):
         yield f"The problem touches {reach}."
-    if "harm" not in numbers.data or shown.severity not in set(Severity):
-        return
-    parts = priority_parts(Severity(shown.severity), Touched(per_day, harm=harm))
-    severe, many = parts
-    yield (
-        f"Such a conversation suffers {harm:.2g} of the most it could. So the severity gives"
-        f" {severe:.0f} of {MOST_BY_SEVERITY:.0f} points, and how many are touched"
-        f" {many:.0f} of {MOST_BY_TOUCHED:.0f};"
-        f" times the confidence that is {sum(parts) * shown.confidence:.0f}."
-    )
+    if "harm" in numbers.data and shown.severity in set(Severity):
+        parts = priority_parts(Severity(shown.severity), Touched(per_day, harm=harm))
+        severe, many = parts
+        yield (
+            f"Such a conversation suffers {harm:.2g} of the most it could. So the severity gives"
+            f" {severe:.0f} of {MOST_BY_SEVERITY:.0f} points, and how many are touched"
+            f" {many:.0f} of {MOST_BY_TOUCHED:.0f};"
+            f" times the confidence that is {sum(parts) * shown.confidence:.0f}."
+        )
     if task.is_open and task.text("quietSince"):
         yield "While it is quiet, half of that counts."
+    if (lowered := Card(task.mapping(REPUTATION))).data:
+        yield (
+            f"It would be {lowered.number('priority'):.0f}, but {card_view.dismissals(lowered)}, so"
+            " it counts less."
+        )
 
 
 def _status(task: Card, now: datetime) -> Sentences:
