@@ -81,7 +81,7 @@ def coded(cell: str) -> list[str]:
 
 def pages() -> list[Page]:
     """All pages that people read."""
-    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    paths = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
     return [Page(str(path.relative_to(ROOT))) for path in paths]
 
 
