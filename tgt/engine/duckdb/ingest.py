@@ -27,6 +27,7 @@ from tgt.engine.duckdb.pieces import Piece, narrowed, pieces, stretch
 from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
 from tgt.engine.duckdb.wordings import learn, shortened, wording
 from tgt.engine.protocol import Progress
+from tgt.errors import TelemetryError
 from tgt.events import HOUR_US, MEANING, OWN
 from tgt.sources import files as identity
 from tgt.sources.base import (
@@ -51,6 +52,8 @@ _FEW_FILES = 16
 """So few small files are read as fast one by one, and their lines as they are."""
 _RECORDS_BYTES = 8 * 1024 * 1024
 _LONGEST_ERROR = 8192
+_UNREADABLE = (duckdb.Error, OSError, TelemetryError)
+"""What reading lines as they are may raise; a line of brackets takes all memory that there is."""
 
 KEY = (
     "CASE WHEN key IS NOT NULL THEN hash(key)"
@@ -234,7 +237,7 @@ class Ingest:
             names = [str(file.reading.known.file) for file, _ in bundle]
             try:
                 self._stage(bundled(projection), parts, names)
-            except duckdb.Error:
+            except _UNREADABLE:
                 return [file.reading for file, _ in bundle]
         for file, content in bundle:
             file.read_to, file.is_torn = content.end, content.is_torn
@@ -256,6 +259,12 @@ class Ingest:
                 try:
                     lines = stretch(file.reading.file, file.reading.offset)
                     for piece in pieces(file.reading.file, lines):
+                        if piece.is_endless:
+                            self._read_pieces(projection, waiting)
+                            size = 0
+                            self._salvage(projection, file, piece)
+                            piece.close()
+                            continue
                         waiting.append((file, piece))
                         size += piece.length
                         if size >= _BATCH_BYTES:
@@ -273,11 +282,11 @@ class Ingest:
         """Read the pieces that wait, and close them."""
         try:
             self._stage(projection, waiting)
-        except (duckdb.Error, OSError):
+        except _UNREADABLE:
             for file, piece in waiting:
                 try:
                     self._stage(projection, [(file, piece)])
-                except (duckdb.Error, OSError):
+                except _UNREADABLE:
                     self._salvage(projection, file, piece)
         while waiting:
             waiting.pop()[1].close()

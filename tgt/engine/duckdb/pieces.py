@@ -31,6 +31,8 @@ class Piece:
     descriptor: int
     start: int
     end: int
+    is_endless: bool = False
+    """It has a line beyond all bounds; so it is no copy, and its good lines have to be picked."""
 
     @property
     def path(self) -> str:
@@ -81,7 +83,10 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
         start = lines.start
         while start < lines.end:
             end = _line_end(source, start + PIECE_BYTES, lines.end)
-            yield Piece(_copy(source, start, end), start, end)
+            if end - start > PIECE_BYTES + LONGEST_LINE:
+                yield Piece(os.dup(source), start, end, is_endless=True)
+            else:
+                yield Piece(_copy(source, start, end), start, end)
             start = end
 
 

@@ -19,6 +19,7 @@ from tgt.engine.duckdb.examples import Locator
 from tgt.engine.duckdb.ingest import CONV, KEY
 from tgt.engine.duckdb.pieces import Piece, line_number, narrowed, pieces, whole_lines_at
 from tgt.engine.duckdb.wordings import wording
+from tgt.errors import TelemetryError
 from tgt.events import Sample
 from tgt.sources import excerpts
 from tgt.sources.base import Record, RecordSource, Source, SqlSource
@@ -51,7 +52,7 @@ def complete(
                 told = list(_translated(database, sources, source, file, some))
             else:
                 continue
-        except (OSError, duckdb.Error):
+        except (OSError, duckdb.Error, TelemetryError):
             continue
         for number, sample in zip(numbers, told, strict=True):
             completed[number] = sample
@@ -148,9 +149,22 @@ def _asked(database: Database, sources: Mapping[str, Source], locator: Locator) 
 def _by_engine(
     database: Database, source: SqlSource, file: LogFile, place: int, samples: Sequence[Sample]
 ) -> list[Sample]:
-    """Samples of one piece: of its lines those of the time, words, key and conversation of each."""
+    """Samples of one piece, as it lies there or, where the engine cannot read that, of what is
+    good of it."""
+    try:
+        with _piece_at(file, place) as piece:
+            return _in_piece(database, source, file, piece, samples)
+    except (duckdb.Error, TelemetryError):  # a line of brackets takes all memory that there is
+        with _clean_piece_at(file, place) as piece:
+            return _in_piece(database, source, file, piece, samples)
+
+
+def _in_piece(
+    database: Database, source: SqlSource, file: LogFile, piece: Piece, samples: Sequence[Sample]
+) -> list[Sample]:
+    """Of the lines of a piece those of the time, words, key and conversation of each sample."""
     completed = list(samples)
-    with _in_order(database), _piece_at(file, place) as piece:
+    with _in_order(database):
         projection = narrowed(source.projection(), [piece])
         database.define(projection.macros, projection.statement)
         rows = database.run(
@@ -185,16 +199,24 @@ def _in_order(database: Database) -> Iterator[None]:
 @contextmanager
 def _piece_at(file: LogFile, place: int) -> Iterator[Piece]:
     """The piece that was read from a place on, until the block ends. Raises OSError."""
-    if file.compression != "uncompressed":
-        clean = CleanPieces(file, place)
-        descriptors = iter(clean)
+    if file.compression == "uncompressed":
+        piece = next(pieces(file, whole_lines_at(file, place)))
         try:
-            yield Piece(next(descriptors), clean.place, clean.place)
+            if not piece.is_endless:
+                yield piece
+                return
         finally:
-            descriptors.close()  # type: ignore[attr-defined] # a generator
-        return
-    piece = next(pieces(file, whole_lines_at(file, place)))
-    try:
+            piece.close()
+    with _clean_piece_at(file, place) as piece:
         yield piece
+
+
+@contextmanager
+def _clean_piece_at(file: LogFile, place: int) -> Iterator[Piece]:
+    """The good lines from a place on, as many as a piece has. Raises OSError."""
+    clean = CleanPieces(file, place)
+    descriptors = iter(clean)
+    try:
+        yield Piece(next(descriptors), clean.place, clean.place)
     finally:
-        piece.close()
+        descriptors.close()  # type: ignore[attr-defined] # a generator
