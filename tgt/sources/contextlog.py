@@ -64,12 +64,15 @@ def _word(name: str) -> str:
 
 
 # COALESCE looks at the second name of a thing only where the first has no value.
+_TIME = f"coalesce({', '.join(f'moment({name})' for name in _TIMES)}) AS us"
+_ITS_WORDS = ", ".join(f'"{name}" AS {_word(name)}' for name in (*_WORDS, *_NESTED_WORDS))
+_TIMES_AND_WORDS = f"SELECT {_TIME}, {_ITS_WORDS} FROM {{objects}}"
 _LINES = f"""
 SELECT filename AS path,
     NULL::BIGINT AS place,
     NULL::VARCHAR AS key,
     NULL::BIGINT AS revision,
-    coalesce({", ".join(f'moment("{name}")' for name in _TIMES)}) AS us,
+    {_TIME},
     word(id) AS id,
     coalesce(word(conv_id), word(session_id), word("sessionId")) AS conv_id,
     word(trace_id) AS trace_id,
@@ -90,7 +93,7 @@ SELECT filename AS path,
     number(cost_usd) AS cost_usd,
     CASE WHEN args_preview IS NOT NULL THEN hash(args_preview) END AS args_hash,
     strlen(result_preview) AS result_bytes,
-    {", ".join(f'"{name}" AS {_word(name)}' for name in (*_WORDS, *_NESTED_WORDS))},
+    {_ITS_WORDS},
 FROM (SELECT *, coalesce(word(act), word("type"), word(action)) AS any_act FROM {{objects}})
 """
 
@@ -98,7 +101,7 @@ _CONVERTED = re.compile(r'\b(moment|number|word)\("?([\w.]+)"?\)')
 _KINDS = {"moment": "BIGINT", "number": "DOUBLE", "word": "VARCHAR"}
 
 
-def _statement(present: Collection[str]) -> str:
+def _statement(lines: str, present: Collection[str]) -> str:
     """SQL that makes records of lines with no other names of COLUMNS than these. It takes longer to
     plan what is done with all of them than to read a few lines."""
     objects = ", ".join(
@@ -115,7 +118,7 @@ def _statement(present: Collection[str]) -> str:
         return call[0] if is_there else f"NULL::{_KINDS[call[1]]}"
 
     read = f"(SELECT *, {objects}{missing} FROM {_READ})"
-    return _CONVERTED.sub(converted, _LINES).format(objects=read)
+    return _CONVERTED.sub(converted, lines).format(objects=read)
 
 
 def _names_in(lines: bytes) -> Collection[str]:
@@ -189,9 +192,9 @@ SELECT *,
         WHEN is_wait OR is_refusal(raw_status) OR is_refusal(raw_error_type)
             OR is_abort(raw_status) OR act = 'stuck_detection' THEN NULL
         WHEN names_error(raw_act) THEN true
-        WHEN outcome(raw_status) IS NOT NULL THEN outcome(raw_status)
-        WHEN finish_reason = 'error' THEN true
-        WHEN raw_act IN ('tool_execution_finish', 'tool_call_end') THEN false
+        ELSE coalesce(outcome(raw_status), CASE
+            WHEN finish_reason = 'error' THEN true
+            WHEN raw_act IN ('tool_execution_finish', 'tool_call_end') THEN false END)
         END AS failed,
     NOT is_wait AND (is_abort(raw_status) OR is_abort(raw_act)
         OR coalesce(finish_reason = 'cancelled', false)) AS cancelled,
@@ -231,9 +234,15 @@ def meaning(relation: str) -> str:
 def _projection(names: Collection[str]) -> Projection:
     words = tuple(_word(name) for name in (*_WORDS, *_NESTED_WORDS))
     columns = {name: kind for name, kind in COLUMNS.items() if name in names}
-    statement = _statement(columns)
-    macros = (*MACROS, *_OWN_MACROS)
-    return Projection(statement, {"columns": columns}, words, meaning, macros, _narrowed)
+    return Projection(
+        _statement(_LINES, columns),
+        {"columns": columns},
+        words,
+        meaning,
+        (*MACROS, *_OWN_MACROS),
+        _narrowed,
+        _statement(_TIMES_AND_WORDS, columns),
+    )
 
 
 def _narrowed(lines: bytes) -> Projection:

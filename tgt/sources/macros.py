@@ -31,11 +31,7 @@ def _is_one_of(words: Iterable[str]) -> str:
     )
 
 
-_FINISHES = constant_map(FINISHES)
-_SEVERAL = f"""list_transform(regexp_extract_all(lower(w), '[a-z][a-z_.-]*'),
-    lambda one: coalesce({_FINISHES}[replace(regexp_replace(one, '{FINISH_PREFIX}', ''), '-', '_')],
-        'other'))"""
-_BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
+_BLANKS = r"E' \t\n\r'"
 
 # What is not written as DuckDB reads it: the basic form, a comma, a blank before the offset, UTC.
 _WRITTEN = (
@@ -55,38 +51,40 @@ MACROS = (
         ELSE nullif(trim(t, {_BLANKS}), '') END""",
     "CREATE OR REPLACE TEMP MACRO plain(w) AS translate(lower(w), '- ', '__')",
     # The engine knows years of more than four digits.
-    "CREATE OR REPLACE TEMP MACRO in_time(us) AS CASE WHEN us < 253402300800000000 THEN us END",
-    f"""CREATE OR REPLACE TEMP MACRO written_moment(t) AS in_time(epoch_us(TRY_CAST(regexp_replace(
-        replace(upper(t), ',', '.'), '{_WRITTEN}', '{_AS_DUCKDB}') AS TIMESTAMPTZ)))""",
-    """CREATE OR REPLACE TEMP MACRO real_moment(d) AS CASE
-        WHEN d < 631152000 THEN NULL WHEN d < 1e11 THEN CAST(d * 1e6 AS BIGINT)
-        WHEN d < 631152000e3 THEN NULL WHEN d < 1e14 THEN CAST(d * 1e3 AS BIGINT)
-        WHEN d < 631152000e6 THEN NULL WHEN d < 1e17 THEN CAST(d AS BIGINT)
-        WHEN d < 631152000e9 THEN NULL WHEN d < 1e19 THEN CAST(d / 1e3 AS BIGINT) END""",
-    """CREATE OR REPLACE TEMP MACRO pair_moment(p) AS CASE
-        WHEN len(p) = 2 AND p[1] BETWEEN 631152000 AND 253402300799 AND p[1] = floor(p[1])
-            AND p[2] >= 0
-        THEN CAST(p[1] AS BIGINT) * 1000000
-            + CAST(floor(least(p[2], 1e9)) AS BIGINT) // 1000 END""",
-    # Most end in a Z, which can be told without asking for time zones.
-    f"""CREATE OR REPLACE TEMP MACRO moment(t) AS CASE
-        WHEN t LIKE '____-%Z' AND t >= '1990' AND t[6] <> 'W'
-            THEN coalesce(epoch_us(TRY_CAST(t AS TIMESTAMP)), written_moment(t))
-        WHEN t IS NULL THEN NULL
-        WHEN t LIKE '____-__-__%'
-            THEN CASE WHEN t >= '1990' THEN coalesce(
-                epoch_us(TRY_CAST(t AS TIMESTAMPTZ)), written_moment(trim(t, {_BLANKS}))) END
-        WHEN regexp_full_match(t, '[1-9][0-9]{{8,18}}')
-            THEN CASE WHEN length(t) % 3 = 0 AND t < '631152' THEN NULL
-                ELSE CASE length(t) // 3 WHEN 3 THEN TRY_CAST(t AS BIGINT) * 1000000
-                    WHEN 4 THEN coalesce(CASE WHEN length(t) = 14 AND t >= '1990'
-                        THEN written_moment(left(t, 8) || 'T' || right(t, 6)) END,
-                        TRY_CAST(t AS BIGINT) * 1000) WHEN 5 THEN TRY_CAST(t AS BIGINT)
-                    ELSE TRY_CAST(t AS BIGINT) // 1000 END END
-        WHEN t[1] = '[' THEN pair_moment(TRY_CAST(t AS DOUBLE[]))
-        WHEN trim(t, {_BLANKS}) BETWEEN '1990' AND ':' THEN coalesce(
-            written_moment(trim(t, {_BLANKS})), real_moment(number(t)))
-        ELSE real_moment(number(t)) END""",
+    f"""CREATE OR REPLACE TEMP MACRO written_moment(t) AS list_filter([epoch_us(TRY_CAST(
+        regexp_replace(replace(upper(t), ',', '.'), '{_WRITTEN}', '{_AS_DUCKDB}') AS TIMESTAMPTZ))],
+        lambda us: us < 253402300800000000)[1]""",
+    """CREATE OR REPLACE TEMP MACRO real_moment(d) AS list_transform([d], lambda x: CASE
+        WHEN x < 631152000 THEN NULL WHEN x < 1e11 THEN CAST(x * 1e6 AS BIGINT)
+        WHEN x < 631152000e3 THEN NULL WHEN x < 1e14 THEN CAST(x * 1e3 AS BIGINT)
+        WHEN x < 631152000e6 THEN NULL WHEN x < 1e17 THEN CAST(x AS BIGINT)
+        WHEN x < 631152000e9 THEN NULL WHEN x < 1e19 THEN CAST(x / 1e3 AS BIGINT) END)[1]""",
+    """CREATE OR REPLACE TEMP MACRO pair_moment(p) AS list_transform([p], lambda x: CASE
+        WHEN len(x) = 2 AND x[1] BETWEEN 631152000 AND 253402300799 AND x[1] = floor(x[1])
+            AND x[2] >= 0
+        THEN CAST(x[1] AS BIGINT) * 1000000
+            + CAST(floor(least(x[2], 1e9)) AS BIGINT) // 1000 END)[1]""",
+    # Most end in a Z, which can be told without asking for time zones. What few are is asked only
+    # of those that the first case leaves.
+    f"""CREATE OR REPLACE TEMP MACRO moment(t) AS coalesce(
+        CASE WHEN t LIKE '____-%Z' AND t >= '1990' AND t[6] <> 'W'
+                THEN epoch_us(TRY_CAST(t AS TIMESTAMP))
+            WHEN t LIKE '____-__-__%' AND t >= '1990' THEN epoch_us(TRY_CAST(t AS TIMESTAMPTZ))
+            WHEN regexp_full_match(t, '[1-9][0-9]{{8,18}}') AND length(t) <> 14
+                AND (length(t) % 3 <> 0 OR t >= '631152')
+                THEN CASE length(t) // 3 WHEN 3 THEN TRY_CAST(t AS BIGINT) * 1000000
+                    WHEN 4 THEN TRY_CAST(t AS BIGINT) * 1000 WHEN 5 THEN TRY_CAST(t AS BIGINT)
+                    ELSE TRY_CAST(t AS BIGINT) // 1000 END END,
+        CASE WHEN t IS NULL OR t LIKE '____-__-__%' AND t < '1990' THEN NULL
+            WHEN t[1] = '[' THEN pair_moment(TRY_CAST(t AS DOUBLE[]))
+            WHEN regexp_full_match(t, '[1-9][0-9]{{8,18}}') AND length(t) <> 14 THEN NULL
+            ELSE coalesce(
+                written_moment(CASE
+                    WHEN regexp_full_match(t, '[1-9][0-9]{{13}}') AND t >= '1990'
+                        THEN left(t, 8) || 'T' || right(t, 6)
+                    WHEN trim(t, {_BLANKS}) BETWEEN '1990' AND ':' THEN trim(t, {_BLANKS}) END),
+                CASE WHEN regexp_full_match(t, '[1-9][0-9]{{13}}') THEN TRY_CAST(t AS BIGINT) * 1000
+                    ELSE real_moment(number(t)) END) END)""",
     f"""CREATE OR REPLACE TEMP MACRO template(w) AS CASE
         WHEN length(w) <= {LONGEST_TEMPLATE} AND NOT regexp_matches(w, '[\\x00-\\x1f\\x7f]')
         THEN nullif(w, '') ELSE left(md5(w), 12) END""",
@@ -98,13 +96,17 @@ MACROS = (
                 WHEN number(w) >= 100 OR number(w) IN (0, 1) THEN false END) END""",
     f"CREATE OR REPLACE TEMP MACRO is_abort(w) AS {_is_one_of(ABORTS)}",
     f"CREATE OR REPLACE TEMP MACRO is_refusal(w) AS {_is_one_of(REFUSALS)}",
+    # Of an array the first that is not stop, else stop.
     f"""CREATE OR REPLACE TEMP MACRO finish(w) AS CASE
         WHEN w IS NULL THEN NULL WHEN w IN ('stop', 'length', 'tool_calls') THEN w
-        WHEN starts_with(w, '[') THEN coalesce(
-            list_filter({_SEVERAL}, lambda one: one <> 'stop')[1], ({_SEVERAL})[1])
-        WHEN word(w) IS NULL THEN NULL
-        ELSE coalesce({_FINISHES}[replace(regexp_replace(
-            lower(w), '{FINISH_PREFIX}', ''), '-', '_')], 'other') END""",
+        ELSE list_reduce(
+            list_transform(
+                CASE WHEN starts_with(w, '[')
+                        THEN nullif(regexp_extract_all(lower(w), '[a-z][a-z_.-]*'), [])
+                    WHEN word(w) IS NOT NULL THEN [lower(w)] END,
+                lambda one: coalesce({constant_map(FINISHES)}[
+                    replace(regexp_replace(one, '{FINISH_PREFIX}', ''), '-', '_')], 'other')),
+            lambda first, second: CASE WHEN first = 'stop' THEN second ELSE first END) END""",
 )
 """Those of words (truth, outcome, is_abort, is_refusal, finish) are given what ``word`` leaves; a
 finish reason may be an array, too."""

@@ -60,11 +60,12 @@ def learn(
         by_piece = db.run("SELECT piece, list(wording) FROM unknown GROUP BY piece")
         chosen = _few({piece: set(some) for piece, some in by_piece})
     # In one statement with what follows, the engine would plan for longer than it reads.
-    db.define(projection.macros, projection.statement + projection.meaning(""))
+    read = projection.times_and_words or projection.statement
+    db.define(projection.macros, read + projection.meaning(""))
     db.table(
         "examples",
         f"SELECT wording, {', '.join(projection.words)}"
-        f" FROM (SELECT *, {wording(projection)} FROM ({projection.statement}))"
+        f" FROM (SELECT *, {wording(projection)} FROM ({read}))"
         " SEMI JOIN unknown USING (wording, us)",
         paths=list(dict.fromkeys(pieces[piece] for piece in chosen)),
         **projection.parameters,
