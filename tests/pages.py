@@ -59,14 +59,26 @@ class Page:
         assert match, f"no section {heading} in {self.name}"
         return " ".join(match[1].split())
 
+    @cached_property
+    def prose(self) -> str:
+        """The page without its code, in which nothing is a heading or a link."""
+        without_blocks = re.sub(
+            r"^( *)```.*?^\1```$", "", self.text, flags=re.DOTALL | re.MULTILINE
+        )
+        return re.sub(r"`[^`\n]+`", lambda code: re.sub(r"[\[\]()#]", "", code[0]), without_blocks)
+
+    @property
+    def headings(self) -> list[str]:
+        return re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
+
     @property
     def anchors(self) -> set[str]:
         """What links into the page may name."""
-        return {slug(heading) for heading in re.findall(r"^#+ (.+)$", self.text, re.MULTILINE)}
+        return {slug(heading) for heading in self.headings}
 
     @property
     def links(self) -> list[str]:
-        return re.findall(r"\]\(([^)\s]+)\)", self.text)
+        return re.findall(r"\]\(([^)\s]+)\)", self.prose)
 
 
 def slug(heading: str) -> str:

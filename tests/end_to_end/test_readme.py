@@ -193,16 +193,3 @@ def test_every_call_of_tgt_is_possible(name: str) -> None:
         command = re.sub(r"--env-file \S+ ", "", call).split()[0]
         assert command in COMMANDS, call
         assert set(re.findall(r"--[a-z-]+", call)) <= options(command) | {"--help"}, call
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
-    page = PAGES[name]
-    for target in page.links:
-        if target.startswith("https://"):
-            continue
-        path, _, anchor = target.partition("#")
-        place = (ROOT / name).parent / path if path else ROOT / name
-        assert place.exists(), target
-        other = PAGES.get(str(place.resolve().relative_to(ROOT)), page)
-        assert not anchor or anchor in other.anchors, target
