@@ -391,6 +391,7 @@ FIXED = {
     "TASKGEN_NOTIFY_QUIET_HOURS": "whom to tell, not of what",
     "TASKGEN_RULES": "tgt rules test tries rules on the past",
     "TASKGEN_REPUTATION": "nobody has decided anything there",
+    "TASKGEN_AUTO_APPROVE": "nobody has decided anything there",
 }
 
 

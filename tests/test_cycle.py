@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import judging, plugins, triage
+from tgt import judging, mutes, plugins, triage
 from tgt.analyzers.base import Analysis, Context
 from tgt.config import ANALYZERS, Settings
 from tgt.engine.protocol import Signal
@@ -26,6 +26,7 @@ from tgt.store.journal import Journal
 from tgt.tasks import ledger
 from tgt.tasks.card import Card, format_time, new_card, new_id
 from tgt.tasks.ledger import Action
+from tgt.tasks.mute import Mute
 from tgt.tasks.state import Pause
 
 QUARTER = timedelta(minutes=15)
@@ -100,6 +101,37 @@ def test_where_the_quota_is_small_what_people_dismiss_goes_without(documented: W
     (saved,) = documented.run(END + timedelta(minutes=1), max_per_hour=2).tasks
     journaled = documented.cards[saved.id]
     assert saved.current.priority < journaled.current.priority, "the journal has what was measured"
+
+
+def test_what_people_always_approved_is_approved_as_often_as_was_said(documented: World) -> None:
+    _spike(documented, "read_file", "tool1", "tool2", "tool3")
+    findings = [decision.finding for decision in documented.run(dry_run=True).decisions]
+    assert len(findings) == 4
+    known = [
+        new_card(replace(finding, subject=f"tool_call/old{n}{m}"), END - timedelta(days=9)).changed(
+            status="approved", approvedAt=format_time(END - timedelta(days=8))
+        )
+        for m, finding in enumerate(findings)
+        for n in range(10)
+    ]
+    with Journal(documented.tasks).writing() as writer:
+        writer.append(known)
+    mutes.mute(documented.tasks, [Mute(END, "tool_call/read_file")], END)
+    assert documented.run(dry_run=True).approved == 0, "nobody asked for it"
+    before_it = documented.tree()
+    dry = documented.run(dry_run=True, auto_approve=1)
+    assert (dry.message, documented.tree()) == (
+        "Dry run: 3 tasks to save, 1 of them to be approved by tgt, one incident, 1 muted",
+        before_it,
+    )
+    first = documented.run(auto_approve=1, max_per_hour=1)
+    assert (first.saved, first.approved) == (1, 1)
+    documented.sidecar.path.unlink()
+    second = documented.run(END + timedelta(minutes=1), auto_approve=1)
+    assert (second.saved, second.approved) == (2, 0), "the journal remembers"
+    by_tgt = [card for card in documented.cards.values() if card.data.get("approvedBy") == "tgt"]
+    assert [card.id for card in by_tgt] == [first.tasks[0].id]
+    assert by_tgt[0].text("approvalNote").startswith("by tgt: people approved all ")
 
 
 def test_a_cycle_saves_what_it_found(documented: World) -> None:

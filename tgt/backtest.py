@@ -213,7 +213,7 @@ class _Run:
 
     def __init__(self, settings: Settings, since: datetime, until: datetime) -> None:
         # Nobody has decided anything there, neither for nor against the cards of an analyzer.
-        self.settings = settings.model_copy(update={"reputation": False})
+        self.settings = settings.model_copy(update={"reputation": False, "auto_approve": 0})
         self._cards: dict[str, Card] = {}
         self._open: dict[str, Card] = {}
         self._state = SchedulerState()

@@ -24,7 +24,7 @@ from tgt.engine.protocol import Timeline
 from tgt.errors import TgtError
 from tgt.judging import Judged
 from tgt.store.marks_file import MarksFile
-from tgt.tasks import ledger, quota, related, reputation
+from tgt.tasks import auto_approval, ledger, quota, related, reputation
 from tgt.tasks.card import Card, Finding
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState
@@ -37,7 +37,8 @@ def decide(
     state: SchedulerState,
     now: datetime,
 ) -> tuple[Decision, ...]:
-    """What becomes of each finding, given the cards and the quota. Writes nothing."""
+    """What becomes of each finding, given the cards and the quota, and which of the new cards are
+    approved at once. Writes nothing."""
     saves = quota.reconcile(state.saves, stored.values(), now)
     left = quota.remaining(saves, now, settings.max_per_hour)
     room, limit = ledger.room(settings.max_tasks, left)
@@ -47,7 +48,8 @@ def decide(
     }
     known = ledger.overlay(stored, state.sightings)
     findings = _best_first(judged.sure, stored, now) if settings.reputation else judged.sure
-    return ledger.decide(findings, known, now, room, limit, rooms, judged.mutes)
+    decisions = ledger.decide(findings, known, now, room, limit, rooms, judged.mutes)
+    return auto_approval.approved(decisions, stored, now, settings.auto_approve)
 
 
 def _best_first(

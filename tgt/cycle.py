@@ -31,6 +31,7 @@ from tgt.tasks.card import GENERATED_BY, Card, format_time
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.mute import Mutes
 from tgt.tasks.state import SchedulerState, Sighting
+from tgt.tasks.verdict import is_by_tgt
 
 _QUOTAS = frozenset({ledger.QUOTA, ledger.ANALYZER_QUOTA})
 _LIMITS = {
@@ -271,9 +272,11 @@ def _reported(
     reopened = by_action[Action.REOPEN]
     over = [card for card in ended if card.text("completedBy") == GENERATED_BY]
     muted = sum(decision.reason == ledger.MUTED for decision in decisions)
+    approved = sum(d.card is not None and is_by_tgt(d.card) for d in saved)
     return replace(
         report,
-        message=report.message or _message(saved, reopened, deferred, over, muted, report),
+        message=report.message
+        or _message(saved, approved, reopened, deferred, over, muted, report),
         rate_limited=any(d.reason in _QUOTAS for d in deferred),
         generated=len(judged.findings),
         filtered=len(judged.sure),
@@ -285,12 +288,14 @@ def _reported(
         abstained=judged.abstained,
         decisions=tuple(decisions),
         completed=len(over),
+        approved=approved,
         tasks=tuple(d.card for d in saved if d.card is not None),
     )
 
 
 def _message(
     saved: Sequence[Decision],
+    approved: int,
     reopened: Sequence[Decision],
     deferred: Sequence[Decision],
     over: Sequence[Card],
@@ -299,6 +304,8 @@ def _message(
 ) -> str:
     verb = "to save" if report.dry_run else "saved"
     words = f"{'Dry run' if report.dry_run else 'Analysis complete'}: {_tasks(len(saved))} {verb}"
+    if approved:
+        words += f", {approved} of them {'to be ' if report.dry_run else ''}approved by tgt"
     words += _of_incidents([decision.card for decision in saved if decision.card is not None])
     if reopened:
         words += f", {len(reopened)} reopened"

@@ -35,6 +35,7 @@ class RunReport:
     """The outcome of one cycle. Counts are of findings; ``duration_ms`` is wall time.
 
     ``skipped`` excludes all the rest; ``message`` always says what happened in one line.
+    ``approved`` are those of the saved cards that tgt approved itself.
     ``warnings`` are failures, ``notices`` what people should know although nothing failed.
     ``newest_event`` is when the last event was, also if it lies before the window; of those before
     there are ``older_events`` where the window has none, and ``instead`` is a command that shows
@@ -53,6 +54,7 @@ class RunReport:
     muted: int = 0
     reopened: int = 0
     completed: int = 0
+    approved: int = 0
     events_analyzed: int = 0
     newest_event: datetime | None = None
     older_events: int = 0

@@ -296,6 +296,13 @@ class Settings(BaseModel):
         alias="TASKGEN_REPUTATION",
         description="1 lowers the priority of cards whose like people keep dismissing",
     )
+    auto_approve: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        alias="TASKGEN_AUTO_APPROVE",
+        description="new tasks a day that tgt may approve if people approved all their like",
+    )
     services: Annotated[tuple[ServiceName, ...], BeforeValidator(_services)] = Field(
         default=(),
         alias="TASKGEN_SERVICES",

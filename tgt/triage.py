@@ -17,9 +17,10 @@ from tgt.errors import Candidate, NotFoundError, TransitionError
 from tgt.store import journal_index as heads
 from tgt.store.journal import Journal
 from tgt.store.journal_index import View
-from tgt.tasks import ledger, proposal
+from tgt.tasks import auto_approval, ledger, proposal
 from tgt.tasks.card import OPEN_STATUSES, Card, Status, format_time
 from tgt.tasks.reference import Ids
+from tgt.tasks.verdict import is_by_tgt
 
 AGENT = "agent:"
 """What the name of an agent begins with, as an owner and as the author of a note."""
@@ -126,9 +127,21 @@ def _candidates(cards: Iterable[Card]) -> tuple[Candidate, ...]:
 def approve(
     journal: Journal, references: Sequence[str], now: datetime, *, note: str | None = None
 ) -> Outcome:
-    """The problem is real and will be worked on; ``note`` is kept as ``approvalNote``."""
+    """The problem is real and will be worked on; ``note`` is kept as ``approvalNote``.
+
+    The severity is remembered, since what is worse later was not approved as such. What tgt has
+    approved is a person's approval from now on."""
     keys = {} if note is None else {"approvalNote": note}
-    return _decide(journal, references, now, Status.APPROVED, "approvedAt", keys)
+
+    def told(card: Card) -> dict[str, Any]:
+        known = _decided(card, Status.APPROVED, keys)
+        if is_by_tgt(card) or (card.text("approvedBy") and card.status != Status.APPROVED):
+            known |= {"approvedBy": None, "approvalNote": note}  # what tgt said is no longer why
+        if card.status != Status.APPROVED or is_by_tgt(card):
+            known["approvedSeverity"] = card.severity
+        return known
+
+    return _change(journal, references, now, status=Status.APPROVED, stamp="approvedAt", told=told)
 
 
 def dismiss(
@@ -174,7 +187,7 @@ def complete(
 def reopen(
     journal: Journal, references: Sequence[str], now: datetime, *, note: str | None = None
 ) -> Outcome:
-    """The card is open again; one that is approved is open, and stays approved."""
+    """The card is open again; one that a person approved is open, and stays approved."""
     keys = {} if note is None else {"reopenNote": note}
     return _decide(journal, references, now, Status.GENERATED, "reopenedAt", keys)
 
@@ -266,7 +279,8 @@ def _noted(card: Card, now: datetime, by: str, text: str) -> list[Any]:
 def cleanup(journal: Journal, now: datetime, *, days: int, dry_run: bool = False) -> Cleanup:
     """Drop what was dismissed ``days`` or more ago, and write the journal anew, one line a card.
 
-    A card whose dismissal still has an end to come, or no known time, is kept.
+    A card whose dismissal still has an end to come, or no known time, is kept, and so is one that
+    tgt had approved: it is why tgt approves no more of its kind.
     """
     age = timedelta(days=days)
 
@@ -289,18 +303,21 @@ def _decide(
     stamp: str,
     keys: dict[str, Any],
 ) -> Outcome:
-    """A change to a status that no dismissal outlasts; what was shown of an end before a card was
-    completed, or opened again, says nothing of the next."""
-
     def told(card: Card) -> dict[str, Any]:
-        over = ["dismissedUntil"]
-        if card.status != status and not (card.is_open and status in OPEN_STATUSES):
-            over += ledger.PROOF
-        elif keys and status is Status.COMPLETED:
-            over.append("completedBy")  # somebody says why it is done
-        return {**keys, **{key: None for key in over if card.data.get(key) is not None}}
+        return _decided(card, status, keys)
 
     return _change(journal, references, now, status=status, stamp=stamp, told=told)
+
+
+def _decided(card: Card, status: Status, keys: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a change to a status that no dismissal outlasts; what was shown of an end before
+    a card was completed, or opened again, says nothing of the next."""
+    over = ["dismissedUntil"]
+    if card.status != status and not (card.is_open and status in OPEN_STATUSES):
+        over += ledger.PROOF
+    elif keys and status is Status.COMPLETED:
+        over.append("completedBy")  # somebody says why it is done
+    return {**keys, **{key: None for key in over if card.data.get(key) is not None}}
 
 
 def _change(
@@ -319,7 +336,8 @@ def _change(
         after = {}
         for card in before:
             keys = told(card)
-            same_status = card.status == status or (status is Status.GENERATED and card.is_open)
+            is_open = card.is_open and not is_by_tgt(card)
+            same_status = card.status == status or (status is Status.GENERATED and is_open)
             same = all(card.data.get(key) == value for key, value in keys.items())
             if same and (status is None or same_status):
                 continue
@@ -335,7 +353,7 @@ def _stale(card: Card, now: datetime, age: timedelta) -> bool:
     if card.status != Status.DISMISSED:
         return False
     until = card.time("dismissedUntil")
-    if until is not None and until > now:
+    if (until is not None and until > now) or card.mapping(auto_approval.KEY):
         return False
     times = (card.time(key) for key in ("dismissedAt", "updatedAt", "generatedAt"))
     since = next((moment for moment in times if moment is not None), None)

@@ -81,6 +81,7 @@ def test_json(busy: Workplace) -> None:
             "nextFreeAt": None,
             "analyzers": {},
         },
+        "autoApproval": {"maxTasksPerDay": 0, "tasksInLastDay": 0, "remaining": 0, "kinds": []},
         "analyzers": stats["analyzers"],
     }
     assert stats["analyzers"]["performance"] == {
@@ -97,7 +98,14 @@ def test_json(busy: Workplace) -> None:
     assert tasks["bySeverity"] == {"high": 2, "low": 1}
     assert tasks["byType"] == {"error_spike": 3}
     assert (tasks["avgPriority"], tasks["avgConfidence"]) == (53.3, 0.86)
-    week = {"days": 7, "generated": 3, "approved": 1, "completed": 1, "dismissed": 1}
+    week = {
+        "days": 7,
+        "generated": 3,
+        "approved": 1,
+        "completed": 1,
+        "dismissed": 1,
+        "autoApproved": 0,
+    }
     assert tasks["funnel"][0] == week
     assert tasks["byAnalyzer"]["docs_gap"]["dismissed"] == 1
 

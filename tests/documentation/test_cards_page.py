@@ -18,7 +18,7 @@ from tgt.analyzers import incidents
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.output import words
 from tgt.store import fsio, journal, state_file
-from tgt.tasks import ledger, related, reputation
+from tgt.tasks import auto_approval, ledger, related, reputation
 from tgt.tasks.card import FEW, Card, Severity, Status, Touched, new_card, priority
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.verification import Watch
@@ -30,8 +30,16 @@ def test_the_keys_of_a_card(tmp_path: Path) -> None:
     """Those that a card has by the time that everything was done to it."""
     store = journal.Journal(tmp_path)
     card = new_card(a_finding(), NOW)
+    alike = {
+        f"T{n}": card.changed(id=f"T{n}", approvedAt="2025-11-01", status="approved")
+        for n in range(10)
+    }
+    (decision,) = auto_approval.approved(
+        [Decision(a_finding(), Action.SAVE, "new", card)], alike, NOW, 1
+    )
+    assert decision.card is not None
     with store.writing() as writer:
-        writer.append([card])
+        writer.append([decision.card])
     triage.approve(store, [card.id], NOW, note="yes")
     until = NOW + timedelta(days=1)
     triage.dismiss(store, [card.id], NOW, reason="no", until=until)
@@ -112,6 +120,12 @@ def test_the_bounds_of_a_reputation() -> None:
     half, oldest = reputation.HALF_LIFE.days, reputation.OLDEST.days
     assert f"counts half after {half} days and nothing after {oldest};" in section
     assert reputation.FLOOR == 0.5
+
+
+def test_the_bounds_of_what_tgt_approves() -> None:
+    section = " ".join(PAGE.section("What tgt approves itself").split())
+    assert f"at least {auto_approval.NEEDED} cards of the same type" in section
+    assert timedelta(hours=24) == auto_approval.PERIOD
 
 
 def test_the_reasons_of_decisions() -> None:

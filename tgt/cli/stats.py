@@ -15,7 +15,7 @@ def stats(request: Request) -> None:
     from tgt import diagnostics, mutes, schedule
     from tgt.output import overview
     from tgt.store import fsio
-    from tgt.tasks import quota, reputation, statistics
+    from tgt.tasks import auto_approval, quota, reputation, statistics
 
     settings, now = request.settings(), request.now
     content = request.journal().read(statistics.counted)
@@ -55,6 +55,12 @@ def stats(request: Request) -> None:
         tasks=statistics.summarize(cards),
         funnels={days: statistics.funnel(cards, now, days) for days in (7, 30)},
         verdicts=statistics.verdicts(cards),
+        auto_approved=auto_approval.in_last_day(cards, now),
+        approvable=sorted(
+            (kind, count.approved)
+            for kind, count in auto_approval.counts(cards).items()
+            if count.qualifies
+        ),
         records=reputation.of(cards, now).records if settings.reputation else (),
     )
     if request.json:

@@ -21,6 +21,7 @@ from tgt.tasks import proposal
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
 from tgt.tasks.mute import KEY, Mute
 from tgt.tasks.reputation import KEY as REPUTATION
+from tgt.tasks.verdict import is_by_tgt
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,7 +62,7 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
     yield Text.assemble(
         text.severity(task.severity),
         "  ",
-        text.status(task.status),
+        text.status(task.status, words.status(task)),
         f"  priority {task.priority:.0f}  confidence {words.confidence(task.confidence)}",
     )
     facts = text.grid("dim", "")
@@ -219,6 +220,8 @@ def _commands(task: Card) -> Iterator[RenderableType]:
     name = safe(task.id, limit=60)
     yield text.heading("Next")
     offered: tuple[str, ...] = _OFFERED.get(task.status, ("approve", "dismiss"))
+    if is_by_tgt(task):
+        offered = ("approve", *offered, "reopen")
     if proposal.standing(task) is not None:
         offered = tuple(dict.fromkeys(("complete", *offered)))
     for word in offered:

@@ -99,6 +99,7 @@ def compact(tasks: Iterable[Card]) -> list[Card]:
         "confidence",
         "title",
         "owner",
+        "approvedBy",
         proposal.KEY,
         KEY,
     )
@@ -228,7 +229,7 @@ def _status(task: Card) -> Text:
         more.append(Text("proposed done", style="yellow"))
     if more and task.status == Status.GENERATED:
         return Text(", ").join(more)
-    return Text(", ").join([text.status(task.status), *more])
+    return Text(", ").join([text.status(task.status, words.status(task)), *more])
 
 
 def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterator[RenderableType]:

@@ -171,6 +171,7 @@ def run(report: RunReport) -> dict[str, Any]:
         "tasksDeferred": report.deferred,
         "tasksReopened": report.reopened,
         "tasksCompleted": report.completed,
+        "tasksApproved": report.approved,
         "eventsAnalyzed": report.events_analyzed,
         "malformedLines": report.malformed_lines,
         "lastEventAt": json_form(report.newest_event),
@@ -192,7 +193,7 @@ def run(report: RunReport) -> dict[str, Any]:
 
 
 def _summary(task: Card) -> dict[str, Any]:
-    keys = ("id", "type", "severity", "subject", "title")
+    keys = ("id", "type", "severity", "status", "subject", "title")
     numbers = {"confidence": task.confidence, "priority": int(task.current.priority)}
     return {key: task.text(key) for key in keys} | numbers
 

@@ -112,7 +112,7 @@ def _facts(task: Card, now: datetime) -> str:
         f"**Severity:** {inline(task.severity or '?', limit=40)}",
         f"**Priority:** {inline(priority(task))}",
         f"**Confidence:** {words.confidence(task.confidence)}",
-        f"**Status:** {inline(task.status or '?', limit=40)}",
+        f"**Status:** {inline(words.status(task) or '?', limit=40)}",
         f"**Type:** {code(task.type or '?', limit=80)}",
     ]
     if task.subject:

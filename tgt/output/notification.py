@@ -16,6 +16,7 @@ from tgt.output import words
 from tgt.output.safe import safe
 from tgt.tasks.card import Card, Severity, format_time
 from tgt.tasks.json_form import json_form
+from tgt.tasks.verdict import is_by_tgt
 
 if TYPE_CHECKING:
     from tgt.notify.telling import Outcome, Told
@@ -69,7 +70,8 @@ def _text(item: Item, card: Card) -> str:
     """What there is to say beyond the title."""
     measured = _word(card, "evidence", "current")
     if item.news is News.NEW:
-        return card.text("description") or measured
+        told = card.text("description") or measured
+        return f"approved by tgt; {told}" if is_by_tgt(card) else told
     if item.news is News.WORSE:
         return "; ".join(filter(None, (f"from {item.before} to {card.severity}", measured)))
     if item.news is News.BACK:

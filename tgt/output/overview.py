@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tgt.config import Settings
     from tgt.schedule import Due
+    from tgt.tasks.auto_approval import Kind
     from tgt.tasks.reputation import Record
     from tgt.tasks.state import Pause, SchedulerState
     from tgt.tasks.statistics import Funnel, TaskStatistics, Verdicts
@@ -34,7 +35,8 @@ class Overview:
     """``pause`` is None when there is none or it is over; ``saved`` counts the last hour,
     ``quotas`` are those of single analyzers, ``mutes`` the mutes that count and ``muted_tasks`` the
     open tasks that they cover, ``funnels`` are keyed by days, and ``records`` say what lowers
-    priorities."""
+    priorities. ``auto_approved`` counts what tgt approved in the last day, ``approvable`` are the
+    kinds of which it may, each with how many people approved."""
 
     now: datetime
     settings: Settings
@@ -51,6 +53,8 @@ class Overview:
     tasks: TaskStatistics
     funnels: Mapping[int, Funnel]
     verdicts: Mapping[str, Verdicts]
+    auto_approved: int
+    approvable: Sequence[tuple[Kind, int]]
     records: Sequence[Record]
 
     @property
@@ -100,6 +104,21 @@ def document(view: Overview) -> dict[str, Any]:
                 }
                 for name, each in view.quotas.items()
             },
+        },
+        "autoApproval": {
+            "maxTasksPerDay": settings.auto_approve,
+            "tasksInLastDay": view.auto_approved,
+            "remaining": max(0, settings.auto_approve - view.auto_approved),
+            "kinds": [
+                {
+                    "type": kind.type,
+                    "severity": kind.severity,
+                    "confidenceFrom": kind.bounds[0],
+                    "confidenceTo": kind.bounds[1],
+                    "approved": count,
+                }
+                for kind, count in view.approvable
+            ],
         },
         "analyzers": {name: _analyzer(view, name) for name in view.analyzers},
     }

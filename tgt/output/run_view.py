@@ -11,6 +11,7 @@ from tgt.output import text, words
 from tgt.output.safe import safe
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.reference import Ids
+from tgt.tasks.verdict import is_by_tgt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +55,7 @@ def summary(report: RunReport, ids: Ids) -> str:
     counts = f" ({_counts(report)})" if report.skipped is None else ""
     named = [
         f"{ids.short(task.id)} {task.severity} {task.subject or task.title}"
+        + (" (approved by tgt)" if is_by_tgt(task) else "")
         for task in report.tasks[:_NAMED]
     ]
     more = len(report.tasks) - len(named)
@@ -92,6 +94,8 @@ def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> Ren
         name = ids.short(decision.card.id) if decision.card is not None and is_there else ""
         reason = words.REASONS.get(decision.reason, decision.reason)
         told = text.styled(decision.finding.title)
+        if new and decision.card is not None and is_by_tgt(decision.card):
+            reason = "would be approved by tgt" if dry_run else "approved by tgt"
         if reason:
             told.append(f"  ({safe(reason)})", style="dim")
         rows.add_row(

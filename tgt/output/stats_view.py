@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tgt.output.overview import Overview, Quota
+    from tgt.tasks.auto_approval import Kind
     from tgt.tasks.reputation import Record
 
 _BAR = 20
@@ -70,6 +71,7 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
     for name, own in view.quotas.items():
         yield "", _quota_of(name, own, view.now)
     yield from _not_saved(view)
+    yield from _auto_approved(view)
     yield (
         "so far",
         Text(
@@ -109,6 +111,19 @@ def _muted(view: Overview) -> Text:
     told = f"{words.plural(view.state.muted, 'finding')} in the last run, "
     told += f"{words.plural(view.muted_tasks, 'open task')}, by {words.plural(view.mutes, 'mute')}"
     return Text(told)
+
+
+def _auto_approved(view: Overview) -> Iterator[tuple[str, Text]]:
+    if most := view.settings.auto_approve:
+        yield "approved", Text(f"{view.auto_approved} of {most} by tgt in the last day")
+        for kind, count in view.approvable[:_FEW]:
+            yield "", _approvable(kind, count)
+
+
+def _approvable(kind: Kind, count: int) -> Text:
+    low, high = kind.bounds
+    told = f"{kind.type}, {kind.severity}, confidence {low:g} to {high:g}: people approved {count}"
+    return text.styled(told, "dim", limit=200)
 
 
 def _quota(view: Overview) -> Text:
@@ -179,7 +194,8 @@ def _tasks(view: Overview) -> Iterator[tuple[str, Text]]:
         yield (
             f"last {days} d",
             Text(
-                f"{funnel.generated} generated → {funnel.approved} approved → "
+                f"{funnel.generated} generated → {funnel.approved} approved"
+                f"{f' ({funnel.auto_approved} by tgt)' if funnel.auto_approved else ''} → "
                 f"{funnel.completed} completed; {funnel.dismissed} dismissed"
             ),
         )

@@ -101,8 +101,9 @@ def severity(word: str) -> Text:
     return styled(word or "?", SEVERITY_STYLE.get(word, ""), limit=20)
 
 
-def status(word: str) -> Text:
-    return styled(word or "?", STATUS_STYLE.get(word, ""), limit=20)
+def status(word: str, told: str = "") -> Text:
+    """A status, or what is ``told`` of it, in the style of it."""
+    return styled(told or word or "?", STATUS_STYLE.get(word, ""), limit=20)
 
 
 def heading(word: str) -> Text:

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from tgt.tasks.verdict import is_by_tgt
+
 if TYPE_CHECKING:
+    from tgt.tasks.card import Card
     from tgt.tasks.changes import Change
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -45,6 +48,11 @@ def told(change: Change) -> str:
     until = f"until {clock(change.until)}" if change.until else ""
     said = REASONS.get(change.reason, change.reason) or change.text
     return ": ".join(part for part in (until, said) if part)
+
+
+def status(task: Card) -> str:
+    """The status of a card, and that it was tgt that approved it."""
+    return f"{task.status} by tgt" if is_by_tgt(task) else task.status
 
 
 def number(value: object) -> float | None:

@@ -238,6 +238,7 @@ _DECIDING_KEYS = (
     *("generatedAt", "savedAt", "updatedAt", "firstSeenAt", "lastSeenAt", "completedAt"),
     *("dismissedAt", "dismissedUntil", "dismissedSeverity", "related"),
     *("approvedAt", "approvedBy", "completedBy", "dismissedBy"),
+    *("approvedSeverity", "autoApproved", "confidence"),
 )
 """What decisions about other cards rest on; texts and evidence are most of a card's size."""
 

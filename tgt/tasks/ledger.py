@@ -27,6 +27,7 @@ from tgt.tasks.card import (
 from tgt.tasks.mute import NOTHING, Mutes
 from tgt.tasks.related import entries, with_related
 from tgt.tasks.state import Sighting
+from tgt.tasks.verdict import is_by_tgt
 from tgt.tasks.verification import Watch, is_about
 from tgt.tasks.versions import criterion_of, kept, only_older_fail
 
@@ -153,6 +154,8 @@ def apply(decision: Decision, now: datetime) -> Card | None:
                 keys["changes"] = list(card.items("changes"))  # of when it began
             if not decision.finding.criteria:
                 keys["criteria"] = list(card.items("criteria"))  # they could not be counted now
+            if is_by_tgt(card):  # people have not approved what is worse
+                keys |= _opened_again(decision, card, now)
             return card.changed(**keys, **_unproven(card), **_versions(decision.finding, card))
         case Action.REOPEN:
             return _reopened(decision, card, now)
@@ -344,27 +347,32 @@ def _duplicate(finding: Finding, first: Decision, now: datetime) -> Decision:
 
 
 def _reopened(decision: Decision, card: Card, now: datetime) -> Card:
-    metadata = card.mapping("metadata")
-    earlier = metadata.get("reopened")
-    count = earlier.get("count") if isinstance(earlier, dict) else 0
-    stamp = format_time(now)
     return card.changed(
-        status=str(Status.GENERATED),
         **finding_keys(decision.finding),
         **_seen(decision, card, now),
         **_unproven(card),
         **_versions(decision.finding, card),
-        reopenedAt=stamp,
+        **_opened_again(decision, card, now),
         **({"dismissedUntil": None} if card.data.get("dismissedUntil") is not None else {}),
-        metadata={
-            **metadata,
-            "reopened": {
-                "at": stamp,
-                "reason": decision.reason,
-                "count": (count if isinstance(count, int) else 0) + 1,
-            },
-        },
     )
+
+
+def _opened_again(decision: Decision, card: Card, now: datetime) -> dict[str, Any]:
+    """What says that a run has opened the card again, and why."""
+    metadata = card.mapping("metadata")
+    earlier = metadata.get("reopened")
+    count = earlier.get("count") if isinstance(earlier, dict) else 0
+    stamp = format_time(now)
+    reopened = {
+        "at": stamp,
+        "reason": decision.reason,
+        "count": (count if isinstance(count, int) else 0) + 1,
+    }
+    return {
+        "status": str(Status.GENERATED),
+        "reopenedAt": stamp,
+        "metadata": {**metadata, "reopened": reopened},
+    }
 
 
 def _versions(finding: Finding, card: Card) -> dict[str, Any]:

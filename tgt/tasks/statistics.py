@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
+from tgt.tasks.auto_approval import KEY
 from tgt.tasks.card import Card, Status
+from tgt.tasks.verdict import is_persons
 
 UNKNOWN = "unknown"
 _OF_VERDICTS = (
     *("approvedAt", "approvedBy", "completedAt", "completedBy"),
-    *("dismissedAt", "dismissedBy", "dismissedUntil", "updatedAt"),
+    *("dismissedAt", "dismissedBy", "dismissedUntil", "dismissedSeverity", "updatedAt"),
+    *("approvedSeverity", "autoApproved"),
 )
 
 
@@ -39,7 +42,8 @@ class TaskStatistics:
 class Funnel:
     """What became of the cards generated in the last ``days``.
 
-    ``approved`` counts every card that ever was, also when it is completed by now.
+    ``approved`` counts every card that ever was, also when it is completed by now;
+    ``auto_approved`` those of them that tgt approved.
     """
 
     days: int
@@ -47,11 +51,13 @@ class Funnel:
     approved: int = 0
     completed: int = 0
     dismissed: int = 0
+    auto_approved: int = 0
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """How people have judged the cards of one analyzer; ``undecided`` ones wait for it."""
+    """How people have judged the cards of one analyzer; ``undecided`` ones wait for it, whatever
+    tgt did with them."""
 
     approved: int = 0
     dismissed: int = 0
@@ -107,7 +113,7 @@ def summarize(cards: Iterable[Card]) -> TaskStatistics:
 
 def funnel(cards: Iterable[Card], now: datetime, days: int) -> Funnel:
     """Cards generated at or before ``now`` and less than ``days`` days ago, by what they became."""
-    generated = approved = completed = dismissed = 0
+    generated = approved = completed = dismissed = by_tgt = 0
     for card in cards:
         at = card.time("generatedAt")
         if at is None or not timedelta(0) <= now - at < timedelta(days=days):
@@ -116,7 +122,8 @@ def funnel(cards: Iterable[Card], now: datetime, days: int) -> Funnel:
         approved += _was_approved(card)
         completed += card.status == Status.COMPLETED
         dismissed += card.status == Status.DISMISSED
-    return Funnel(days, generated, approved, completed, dismissed)
+        by_tgt += bool(card.mapping(KEY))
+    return Funnel(days, generated, approved, completed, dismissed, by_tgt)
 
 
 def verdicts(cards: Iterable[Card]) -> dict[str, Verdicts]:
@@ -128,7 +135,7 @@ def verdicts(cards: Iterable[Card]) -> dict[str, Verdicts]:
         name = card.analyzer or UNKNOWN
         if card.status == Status.DISMISSED:
             dismissed[name] += 1
-        elif _was_approved(card):
+        elif _was_upheld(card):
             approved[name] += 1
         else:
             undecided[name] += 1
@@ -138,6 +145,13 @@ def verdicts(cards: Iterable[Card]) -> dict[str, Verdicts]:
 
 def _was_approved(card: Card) -> bool:
     return card.status in {Status.APPROVED, Status.COMPLETED} or card.time("approvedAt") is not None
+
+
+def _was_upheld(card: Card) -> bool:
+    """Whether a person approved or completed it."""
+    is_completed = card.status == Status.COMPLETED and is_persons(card, "completedBy")
+    is_approved = card.status == Status.APPROVED or card.time("approvedAt") is not None
+    return is_completed or (is_approved and is_persons(card, "approvedBy"))
 
 
 def _within(value: float, most: float) -> float:

@@ -49,6 +49,11 @@ def is_persons(card: Card, key: str) -> bool:
     return by != GENERATED_BY and not by.startswith(_AGENT)
 
 
+def is_by_tgt(card: Card) -> bool:
+    """Whether it is approved, and nobody but tgt has done so."""
+    return card.status == Status.APPROVED and card.text("approvedBy") == GENERATED_BY
+
+
 def _was_dismissed_since(card: Card) -> bool:
     approved, dismissed = card.time("approvedAt"), card.time("dismissedAt")
     return approved is not None and dismissed is not None and dismissed > approved
