@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from demos import Demo
+
     from tgt.analyzers.base import Analysis, Analyzer
     from tgt.engine.duckdb.queries import DuckDBSnapshot
     from tgt.engine.duckdb.timeline import DuckDBTimeline
@@ -126,6 +128,18 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def workplace(tmp_path: Path, server: Server) -> Workplace:
     return Workplace(tmp_path, server)
+
+
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory: pytest.TempPathFactory, server: Server) -> tuple[Demo, Demo]:
+    """Both demos: that of a service, and that of a person's sessions with Claude Code."""
+    from demos import Demo
+
+    service, sessions = (
+        Demo.of(kind, Workplace(tmp_path_factory.mktemp(kind), server))
+        for kind in ("contextlog", "claude-code")
+    )
+    return service, sessions
 
 
 @pytest.fixture(scope="session")

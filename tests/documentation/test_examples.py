@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-from command_server import Server
-from conftest import Workplace, World, call
+from conftest import World, call
+from demos import NOW, Demo
 from pages import Page
 
 from tgt.analyzers.registry import built_in
 
 PAGE = Page("docs/analyzers.md")
-NOW = "2025-11-05T16:00:00.000Z"
-"""The hour of the examples: a Wednesday afternoon, at which both demos show what they planted."""
 UNPLANTED = ["telemetry_silence"]
 """What neither demo has: a service that is silent."""
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A directory of ``tgt demo``, and the cards that its run has made."""
-
-    workplace: Workplace
-    directory: Path
-
-    @property
-    def cards(self) -> list[dict[str, Any]]:
-        path = next(self.directory.rglob("generated_tasks.jsonl"))
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory, server: Server) -> list[Demo]:
-    made = []
-    for kind in ("contextlog", "claude-code"):
-        place = Workplace(tmp_path_factory.mktemp(kind), server)
-        done = place.tgt("demo", "--as", kind, "--now", NOW, "--json", TMPDIR=str(place.path))
-        assert (done.status, done.err) == (0, "")
-        made.append(Demo(place, Path(done.json["demo"]["directory"])))
-    return made
 
 
 def as_shown(card: Mapping[str, Any], directory: Path) -> str:
