@@ -106,6 +106,7 @@ def test_facts_rules_and_plug_ins_say_what_their_confidence_is(
     [
         ({}, "The task is open, and nobody has decided about it. 12 runs saw the problem, last 5"),
         ({"status": "approved"}, "somebody said that it is worth doing"),
+        ({"status": "approved", "approvedBy": "tgt"}, "tgt approved it, since people approved all"),
         (
             {"status": "dismissed", "dismissedSeverity": "medium"},
             "it comes back where it is worse than medium",

@@ -27,6 +27,7 @@ from tgt.tasks.card import (
 )
 from tgt.tasks.mute import KEY, Mute
 from tgt.tasks.reputation import KEY as REPUTATION
+from tgt.tasks.verdict import is_by_tgt
 from tgt.tasks.verification import LEAST, criteria_of
 
 if TYPE_CHECKING:
@@ -259,6 +260,8 @@ def _decided(task: Card, now: datetime) -> Sentences:
     match task.status:
         case Status.GENERATED:
             yield "The task is open, and nobody has decided about it."
+        case Status.APPROVED if is_by_tgt(task):
+            yield "The task is open. tgt approved it, since people approved all of its kind."
         case Status.APPROVED:
             yield "The task is open: somebody said that it is worth doing."
         case Status.DISMISSED:
