@@ -52,8 +52,8 @@ def run(*arguments: str, cwd: Path, environment: Mapping[str, str], patience: fl
                 raise TimeoutError(f"{arguments} not done after {patience:.0f} s")
             time.sleep(_OFTEN_S)
         seconds = time.monotonic() - started
-        texts = [_text(stream.fileno()) for stream in (out, err)]
-    return Told(process.returncode, *texts, seconds, most >> 20)
+        said, complained = _text(out.fileno()), _text(err.fileno())
+    return Told(process.returncode, said, complained, seconds, most >> 20)
 
 
 def held(pid: int) -> int:
