@@ -76,7 +76,7 @@ def _only_cycle(settings: Settings, *, dry_run: bool) -> Iterator[bool]:
     if dry_run:
         yield not fsio.is_locked(settings.tasks_dir / fsio.RUN_LOCK)
         return
-    with fsio.try_lock(settings.tasks_dir / fsio.RUN_LOCK) as alone:
+    with fsio.try_lock(settings.tasks_dir / fsio.RUN_LOCK, with_directory=True) as alone:
         yield alone
 
 

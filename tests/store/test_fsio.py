@@ -8,6 +8,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +201,118 @@ def test_a_writer_clears_up_after_killed_ones_and_touches_nothing_else(tmp_path:
         "mine.tgt-tmp",
         fsio.WRITE_LOCK,
     }
+
+
+def test_a_lock_whose_file_was_removed_while_it_was_waited_for_is_taken_anew(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / ".lock"
+    waiting, held = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        waiting.set()
+        with fsio.lock(path, timeout=30):
+            held.set()
+            assert fsio.is_locked(path)
+
+    thread = threading.Thread(target=wait)
+    with fsio.lock(path):
+        thread.start()
+        waiting.wait()
+        while len(_holders(path)) < 2:
+            time.sleep(0.01)
+        path.unlink()
+        path.touch()
+    thread.join()
+    assert held.is_set()
+
+
+def _holders(path: Path) -> list[str]:
+    """The descriptors of this process that lead to a file."""
+    links = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+    return [link for link in links if link == str(path)]
+
+
+def test_who_removes_a_lock_that_is_held_does_not_get_in(tmp_path: Path) -> None:
+    path = tmp_path / fsio.RUN_LOCK
+    with fsio.try_lock(path, with_directory=True) as first:
+        assert first
+        path.unlink()
+        with fsio.try_lock(path, with_directory=True) as second:
+            assert not second
+        with fsio.try_lock(tmp_path / ".other", with_directory=False) as other:
+            assert other
+    with fsio.try_lock(path, with_directory=True) as later:
+        assert later
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_what_root_makes_in_the_directory_of_another_is_of_that_one(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    os.chown(tmp_path, 12345, 12346)
+    tasks = tmp_path / "state" / "tasks"
+    fsio.ensure_directory(tasks)
+    with fsio.write_lock(tasks):
+        fsio.append(tasks / "journal", b"x\n", is_whole=bool)
+        fsio.replace(tasks / "state", [b"y"])
+    made = [tasks.parent, tasks, *tasks.iterdir()]
+    assert len(made) == 5
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(12345, 12346)}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(
+    ("directory", "mode", "owner", "is_refused"),
+    [
+        (0o777, 0o644, 12345, True),
+        (0o755, 0o666, 12345, True),
+        (0o770, 0o660, 12345, False),
+        (0o777, 0o666, 0, False),
+    ],
+)
+def test_a_file_of_a_stranger_is_refused_where_everybody_may_write(
+    tmp_path: Path, directory: int, mode: int, owner: int, *, is_refused: bool
+) -> None:
+    tmp_path.chmod(directory)
+    path = tmp_path / "journal"
+    path.write_bytes(b"planted\n")
+    path.chmod(mode)
+    os.chown(path, owner, owner)
+    if is_refused:
+        with pytest.raises(StoreError, match="another account") as caught:
+            fsio.read(path, 100)
+        assert caught.value.hint
+    else:
+        assert fsio.read(path, 100) == b"planted\n"
+
+
+def test_what_killed_processes_left_among_temporary_files_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import pathlib, sys, tempfile, time; from tgt.store import fsio\n"
+        "tempfile.tempdir = sys.argv[1]\n"
+        "made = fsio.make_temporary('tgt-spill-'); (made / 'x').write_text('telemetry')\n"
+        "print(made, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        other = Path(process.stdout.readline().decode().strip())
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (tmp_path / "tgt-spill-link").symlink_to(outside)
+        mine = fsio.make_temporary("tgt-spill-")
+        assert (other / "x").exists(), "who is at work keeps what is his"
+        fsio.remove_temporary(mine)
+        assert not mine.exists()
+        process.kill()
+        process.wait()
+    fsio.remove_temporary(fsio.make_temporary("tgt-spill-"))
+    assert not other.exists()
+    assert outside.exists()
 
 
 def test_what_is_set_aside_never_replaces_what_was_set_aside_before(tmp_path: Path) -> None:

@@ -176,3 +176,22 @@ def test_a_directory_in_the_place_of_the_index_harms_nothing(journal: Journal) -
     same(journal)
     files = {path.name for path in journal.path.parent.iterdir() if path.is_file()}
     assert files == {".write.lock", FILE_NAME}
+
+
+def test_nothing_is_written_behind_a_link_in_the_place_of_the_cache(
+    journal: Journal, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    index_of(journal).parent.symlink_to(outside)
+    same(journal)
+    assert list(outside.iterdir()) == []
+
+
+def test_what_a_killed_writer_of_the_index_left_is_removed(journal: Journal) -> None:
+    left = index_of(journal).with_name(".journal.index.0123456789ab.tgt-tmp")
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    same(journal)
+    assert index_of(journal).exists()
+    assert not left.exists()

@@ -3,7 +3,8 @@
 What a caller is told has been written is on the disk; what failed has left no trace. Only regular
 files are touched: a link could lead out of the task directory, and a pipe or a device could hang.
 Locks are the kernel's (``flock``), so a process that is killed leaves none behind, and nothing
-here guesses whether a lock is stale.
+here guesses whether a lock is stale. A lock is looked at again once it is held: its file may have
+been removed meanwhile, and then it would keep nobody out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +28,8 @@ WRITE_LOCK = ".write.lock"
 RUN_LOCK = ".run.lock"
 
 _TEMPORARY = ".tgt-tmp"
+_temporary: dict[Path, int] = {}
+"""Temporary directories with the descriptors by which they are held."""
 _POLL_SECONDS = 0.02
 _TRY_SECONDS = 0.25
 _TAIL_BYTES = 1 << 16
@@ -66,6 +71,7 @@ def _make_directory(path: Path) -> None:
             if not place.is_dir():
                 raise
         else:
+            _give_to_owner_of_parent(place)
             _sync_directory(place.parent)
 
 
@@ -73,28 +79,58 @@ def _make_directory(path: Path) -> None:
 def lock(path: Path, timeout: float = 10.0) -> Iterator[None]:
     """Hold an exclusive lock on the file; BusyError when it is not free within ``timeout`` s."""
     ensure_directory(path.parent)
-    descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
+    descriptor = _acquire(path, timeout)
+    if descriptor is None:
+        raise BusyError(
+            f"another process has held the lock {path} for {timeout:g} s",
+            hint="try again when it is done",
+        )
     try:
-        if not _acquire(descriptor, path, timeout):
-            raise BusyError(
-                f"another process has held the lock {path} for {timeout:g} s",
-                hint="try again when it is done",
-            )
         yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
+def try_lock(path: Path, *, with_directory: bool = False) -> Iterator[bool]:
     """Hold the lock if it is free, and tell whether; without waiting for a holder to finish.
 
-    It is asked for a little while: ``is_locked`` of another process takes it for an instant.
+    It is asked for a little while: ``is_locked`` of another process takes it for an instant. Who
+    removes the file of a lock that is held lets another one in, unless the directory is locked
+    too; that only one lock of a directory can do.
     """
     ensure_directory(path.parent)
-    descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
+    descriptor = _acquire(path, _TRY_SECONDS)
+    if descriptor is None:
+        yield False
+        return
     try:
-        yield _acquire(descriptor, path, _TRY_SECONDS)
+        if with_directory:
+            with _directory_lock(path.parent) as is_held:
+                yield is_held
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _directory_lock(path: Path) -> Iterator[bool]:
+    """A directory that cannot be locked, as on some file systems, keeps nobody out."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield True
+        return
+    try:
+        is_free = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_free = False
+        except OSError:
+            pass
+        yield is_free
     finally:
         os.close(descriptor)
 
@@ -205,6 +241,7 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
                 temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
             )
             try:
+                _give_to_owner(descriptor, path.parent)
                 _inherit(descriptor, path)
                 buffer = bytearray()
                 for chunk in chunks:
@@ -224,6 +261,48 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
         _sync_directory(path.parent)
 
 
+def make_temporary(prefix: str) -> Path:
+    """A private directory among the system's temporary ones, until ``remove_temporary``.
+
+    Those that killed processes have left are removed. Raises OSError.
+    """
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{prefix}*"):
+        descriptor = _held_alone(left)
+        if descriptor is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(descriptor)
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        descriptor = _held_alone(made)
+        if descriptor is not None:
+            _temporary[made] = descriptor
+            return made
+
+
+def remove_temporary(directory: Path) -> None:
+    """Remove it with all that is in it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    descriptor = _temporary.pop(directory, None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _held_alone(directory: Path) -> int | None:
+    """A descriptor of our own directory, locked; None where another process is at work in it."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(descriptor, directory):
+                return descriptor
+    os.close(descriptor)
+    return None
+
+
 def set_aside(path: Path) -> Path:
     """Move a damaged file out of the way, next to where it was; returns its new path."""
     number = 1
@@ -238,15 +317,65 @@ def set_aside(path: Path) -> Path:
 def _open(path: Path, flags: int, purpose: str) -> int:
     """Open a regular file only, never through a link; FileNotFoundError is left to the caller."""
     with explained(purpose, path, absent=bool(flags & os.O_CREAT)):
-        descriptor = os.open(
-            path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY, 0o600
-        )
+        descriptor, is_new = _opened(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY)
         try:
-            _refuse_irregular(os.fstat(descriptor).st_mode, purpose, path)
+            if is_new:
+                _give_to_owner(descriptor, path.parent)
+            status = os.fstat(descriptor)
+            _refuse_irregular(status.st_mode, purpose, path)
+            _refuse_strangers(status, purpose, path)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
+
+
+def _opened(path: Path, flags: int) -> tuple[int, bool]:
+    """A descriptor, and whether the file was made by that."""
+    if not flags & os.O_CREAT:
+        return os.open(path, flags | os.O_CLOEXEC), False
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, 0o600), True
+        with contextlib.suppress(FileNotFoundError):  # it was removed in between
+            return os.open(path, (flags & ~os.O_CREAT) | os.O_CLOEXEC), False
+
+
+def _give_to_owner(descriptor: int, directory: Path) -> None:
+    """What root makes is of the owner of the directory, whom it would lock out else."""
+    if os.geteuid() != 0:
+        return
+    owner = directory.stat()
+    if owner.st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _give_to_owner_of_parent(directory: Path) -> None:
+    """The same for a new directory, unless another one was put into its place meanwhile."""
+    if os.geteuid() != 0:
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid == 0:
+            _give_to_owner(descriptor, directory.parent)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_strangers(status: os.stat_result, purpose: str, path: Path) -> None:
+    """A file of somebody else counts only where not everybody may write it or its directory.
+
+    Accounts that share a task directory do so by their group.
+    """
+    directory = path.parent.stat()
+    if status.st_uid in {os.geteuid(), 0, directory.st_uid}:
+        return
+    if (status.st_mode | directory.st_mode) & stat.S_IWOTH:
+        raise UnusableError(
+            f"cannot {purpose} {path}: it is of another account (uid {status.st_uid}), and"
+            " everybody may write there",
+            hint=_MOVE_AWAY,
+        )
 
 
 def _refuse_irregular(mode: int, purpose: str, path: Path) -> None:
@@ -254,8 +383,24 @@ def _refuse_irregular(mode: int, purpose: str, path: Path) -> None:
         raise UnusableError(f"cannot {purpose} {path}: it is no regular file", hint=_MOVE_AWAY)
 
 
-def _acquire(descriptor: int, path: Path, timeout: float) -> bool:
+def _acquire(path: Path, timeout: float) -> int | None:
+    """A descriptor of the file, which is locked; None where it is not free in time."""
     deadline = time.monotonic() + timeout
+    while True:
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
+        try:
+            is_held = _flock(descriptor, path, deadline)
+            if is_held and _is_at(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if not is_held or time.monotonic() >= deadline:
+            return None
+
+
+def _flock(descriptor: int, path: Path, deadline: float) -> bool:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -267,6 +412,14 @@ def _acquire(descriptor: int, path: Path, timeout: float) -> bool:
             _fail("lock", path, failure)
         else:
             return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the path still leads to what was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
+        return False
 
 
 def _last_line(descriptor: int) -> tuple[int, bytes]:

@@ -183,7 +183,8 @@ def _key(descriptor: int, covered: int) -> dict[str, Any]:
 
 def _load(path: Path, descriptor: int) -> _Index | None:
     try:
-        data = fsio.read(path, _MOST_BYTES)
+        # A directory that is a link could lead anywhere.
+        data = None if path.parent.is_symlink() else fsio.read(path, _MOST_BYTES)
         if data is None:
             return None
         first, _, rest = data.partition(b"\n")
@@ -222,6 +223,7 @@ def _store(path: Path, descriptor: int, index: _Index) -> None:
     key = _key(descriptor, index.covered)
     head = json.dumps({**key, "skipped": index.skipped, "check": zlib.crc32(rows)}).encode()
     with contextlib.suppress(StoreError, OSError):
-        if os.fstat(descriptor).st_uid == os.geteuid():
+        if os.fstat(descriptor).st_uid == os.geteuid() and not path.parent.is_symlink():
+            fsio.sweep(path.parent)
             fsio.ensure_directory(path.parent)
             fsio.replace(path, [head, b"\n", rows])

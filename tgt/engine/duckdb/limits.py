@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from tgt.errors import StoreError
 from tgt.store import fsio
 
 _SPILL = "spill"
+_TEMPORARY = "tgt-spill-"
 _MB_PER_THREAD = 96
 """The engine's JSON reader takes 32 MB a thread, and what it makes of them takes as much again."""
 
@@ -50,11 +49,12 @@ def spill_directory(cache: Path | None) -> Path | None:
     """Where one engine may put what does not fit; None where there is no such place.
 
     Below ``cache`` the engine makes it when it needs it, and what a killed one has left there is
-    removed. Without ``cache`` it is a new private directory of the system's temporary ones.
+    removed. Without ``cache`` it is a new private directory of the system's temporary ones, and
+    what killed ones have left there is removed.
     """
     if cache is None:
         try:
-            return Path(tempfile.mkdtemp(prefix="tgt-"))
+            return fsio.make_temporary(_TEMPORARY)
         except OSError:
             return None
     directory = cache / _SPILL
@@ -70,4 +70,4 @@ def spill_directory(cache: Path | None) -> Path | None:
 
 def release(directory: Path) -> None:
     """Remove what an engine, also one that was killed, has put there."""
-    shutil.rmtree(directory, ignore_errors=True)
+    fsio.remove_temporary(directory)
