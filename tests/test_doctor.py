@@ -119,6 +119,13 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
         "settings",
         "TASKGEN_MAX_TASK",
     ),
+    "rules that are not understood": (
+        lambda place, logs: (place.path / "rules.toml").write_text("[[rules]\nname = 7\n"),
+        {"TASKGEN_RULES": "rules.toml"},
+        "fail",
+        "rules",
+        "rules.toml: line 1: this is no TOML",
+    ),
     "documentation that is not there": (
         lambda place, logs: None,
         {"TASKGEN_DOCS_PATHS": "/nowhere,manual.md"},

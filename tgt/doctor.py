@@ -24,6 +24,7 @@ from tgt.engine.protocol import Coverage
 from tgt.errors import StoreError, TgtError
 from tgt.events import Interval
 from tgt.lookback import Older
+from tgt.rules.reading import RulesFile
 from tgt.store import fsio
 from tgt.store.journal import Journal, decode_card
 from tgt.store.state_file import Sidecar
@@ -56,10 +57,15 @@ class Check:
     remedy: str = ""
 
 
-def examine(settings: Settings, now: datetime, misspelled: Mapping[str, str]) -> tuple[Check, ...]:
+def examine(
+    settings: Settings,
+    now: datetime,
+    misspelled: Mapping[str, str],
+    rules: RulesFile | None = None,
+) -> tuple[Check, ...]:
     """Everything, in the order in which a fault explains those after it."""
     content: Mapping[str, Card] = {}
-    checks = [_settings(misspelled), *_directory(settings.tasks_dir)]
+    checks = [_settings(misspelled), _rules(rules), *_directory(settings.tasks_dir)]
     try:
         journal = Journal(settings.tasks_dir).read(_when)
         content = journal.cards
@@ -94,6 +100,17 @@ def _settings(misspelled: Mapping[str, str]) -> Check:
     meant = ", ".join(sorted({name for name in misspelled.values() if name}))
     remedy = f"did you mean {meant}?" if meant else "see tgt config for the names there are"
     return Check("settings", State.WARN, f"no settings of tgt: {names}", remedy)
+
+
+def _rules(file: RulesFile | None) -> Check:
+    if file is None:
+        return Check("rules", State.OK, "none of your own")
+    if file.refusal:
+        remedy = "tgt rules check tells all of it; until then no run is made"
+        return Check("rules", State.FAIL, f"{file.path}: {file.refusal}", remedy)
+    rules, limits = len(file.rules.rules), len(file.rules.limits)
+    message = f"{_plural(rules, 'rule')} and {_plural(limits, 'table')} of limits in {file.path}"
+    return Check("rules", State.OK, message)
 
 
 def _directory(path: Path) -> Iterator[Check]:

@@ -72,6 +72,7 @@ def log(
                 mute.at,
                 Kind.UNMUTED if mute.ends else Kind.MUTED,
                 *("", mute.subject, "", ""),
+                by=mute.by,
                 text=": ".join(filter(None, (mute.type and f"only {mute.type}", mute.reason))),
                 until=mute.until,
             )

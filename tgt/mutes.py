@@ -38,7 +38,7 @@ def _terms(each: Mute) -> tuple[object, ...]:
 
 
 def unmute(
-    tasks_dir: Path, subject: str, types: Collection[str], now: datetime
+    tasks_dir: Path, subject: str, types: Collection[str], now: datetime, by: str = ""
 ) -> tuple[Mute, ...]:
     """End the mutes of a glob as it was given, of these types or, without any, of all. Those that
     ended are returned. Raises StoreError."""
@@ -50,7 +50,7 @@ def unmute(
             for each in as_of(history, now)
             if each.subject == subject and (not types or each.type in types)
         ]
-        return [Mute(now, each.subject, each.type, ends=True) for each in ended]
+        return [Mute(now, each.subject, each.type, ends=True, by=by) for each in ended]
 
     file = MutesFile(tasks_dir)
     if not as_of(file.read().mutes, now):

@@ -145,6 +145,12 @@ def _directory(value: object) -> object:
     return Path(text).expanduser()
 
 
+def _pairs(value: object) -> list[tuple[str, str]]:
+    """Each part of a comma-separated list as what stands before its first = and after it."""
+    parts = (part.partition("=") for part in str(value).split(",") if part.strip())
+    return [(before.strip(), after.strip()) for before, _, after in parts]
+
+
 class ServiceName(NamedTuple):
     """What services are called that match a glob."""
 
@@ -158,9 +164,8 @@ class ServiceName(NamedTuple):
 def _services(value: object) -> object:
     if isinstance(value, tuple):
         return value
-    parts = [part.strip() for part in str(value).split(",") if part.strip()]
-    pairs = [tuple(map(str.strip, part.split("=", 1))) for part in parts]
-    if not all(len(pair) == 2 and all(pair) and "@" not in pair[0] for pair in pairs):  # noqa: PLR2004 a name and a glob
+    pairs = _pairs(value)
+    if not all(name and glob and "@" not in name for name, glob in pairs):
         raise ValueError("a comma-separated list of NAME=GLOB")
     return tuple(ServiceName(*pair) for pair in pairs)
 
@@ -179,8 +184,7 @@ def _analyzer_quotas(value: object) -> object:
     """Which rules there are is not known here: a name of one is taken as it is."""
     if isinstance(value, tuple):
         return value
-    parts = [part.strip() for part in str(value).split(",") if part.strip()]
-    quotas = [_analyzer_quota(part) for part in parts]
+    quotas = [_analyzer_quota(name, number) for name, number in _pairs(value)]
     unusual = {q.analyzer for q in quotas if q and not q.analyzer.startswith(f"{WORD}/")}
     known = ANALYZERS
     if not unusual <= set(known):
@@ -194,9 +198,7 @@ def _analyzer_quotas(value: object) -> object:
     return tuple(quota for quota in quotas if quota)
 
 
-def _analyzer_quota(part: str) -> AnalyzerQuota | None:
-    name, _, number = part.partition("=")
-    name, number = name.strip(), number.strip()
+def _analyzer_quota(name: str, number: str) -> AnalyzerQuota | None:
     if not name.startswith(f"{WORD}/"):
         name = name.lower().replace("-", "_")
     is_number = number.isascii() and number.isdigit() and len(number) <= len(str(_MOST_PER_HOUR))

@@ -112,6 +112,7 @@ def test_no_title_is_code_for_a_shell(workplace: Workplace, card_data: Card, she
         ("tgt list --type retry", ["retry_loop"]),
         ("tgt list --sort ", ["priority", "age", "seen"]),
         ("tgt run --analyzers docs_gap,perf", ["docs_gap,performance"]),
+        ("tgt run --analyzers docs_gap,ru", ["docs_gap,rules"]),
         ("tgt run --source con", ["contextlog"]),
         ("tgt sources --source con", ["contextlog"]),
         ("tgt show 01K --format m", ["markdown"]),
@@ -121,6 +122,15 @@ def test_no_title_is_code_for_a_shell(workplace: Workplace, card_data: Card, she
 )
 def test_the_words_of_options(workplace: Workplace, words: str, offered: list[str]) -> None:
     assert _bash(workplace, words) == offered
+
+
+def test_rules_are_those_of_tasks(workplace: Workplace, card_data: Card) -> None:
+    names = ("rules/slow-grep", "rules/$(id)", "docs_gap")
+    workplace.write_journal(
+        *(card_data(f"01K{n}", metadata={"analyzer": name}) for n, name in enumerate(names))
+    )
+    for command in ("list", "mute x"):
+        assert _bash(workplace, f"tgt {command} --type docs_gap,ru") == ["docs_gap,rules/slow-grep"]
 
 
 def test_owners_are_those_of_tasks(workplace: Workplace, card_data: Card) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from conftest import NOW, Workplace
 
 Make = Callable[..., dict[str, Any]]
 READ, WRITE, SLOW, DONE = ("01K94XYZ00A7T4M8R2VXCDGH" + tail for tail in ("RD", "WR", "SL", "DN"))
+ME = pwd.getpwuid(os.geteuid()).pw_name
 LATER = "2025-11-05T16:00:00.000Z"
 
 
@@ -59,6 +62,7 @@ def test_what_is_muted_stands_in_no_list_until_that_ends(place: Workplace) -> No
             "at": NOW,
             "until": "2025-11-04T16:00:00.000Z",
             "reason": "known",
+            "by": ME,
         },
         "slow": None,
         "was done": None,
@@ -113,6 +117,7 @@ def test_what_is_muted_is_listed(place: Workplace) -> None:
         "at": NOW,
         "until": "2025-12-03T16:00:00.000Z",
         "reason": "",
+        "by": ME,
     }
     assert made == {
         "mutes": [form],
@@ -121,8 +126,8 @@ def test_what_is_muted_is_listed(place: Workplace) -> None:
     }
     mute(place, "*", "--type", "performance", "--reason", "we know")
     assert place.tgt("mute", "--list", "--now", NOW).out == (
-        "* (performance only)  until tgt unmute  1 open task: we know\n"
-        "tool_call/*  until 2025-12-03 16:00 UTC  2 open tasks\n"
+        f"* (performance only)  until tgt unmute  1 open task: we know ({ME})\n"
+        f"tool_call/*  until 2025-12-03 16:00 UTC  2 open tasks ({ME})\n"
     )
     told = place.tgt("mute", "--list", "--json", "--now", NOW).json
     assert (told["count"], told["mutes"][1]) == (2, {**form, "openTasks": 2})
@@ -149,7 +154,11 @@ def test_a_card_says_what_mutes_it(place: Workplace) -> None:
     mute(place, "tool_call/*", "--type", "error_spike", "--for", "1d", "--reason", "[red]known[/]")
     shown = place.tgt("show", READ, "--now", NOW)
     told = "until 2025-11-04 16:00 UTC, by tool_call/* (error_spike only): [red]known[/]"
-    assert told in " ".join(shown.out.split())
+    assert f"{told} ({ME})" in " ".join(shown.out.split())
+    markdown = place.tgt("show", READ, "--format", "markdown", "--now", NOW).out
+    assert "- **Muted:** until 2025-11-04" in markdown
+    assert "by tool\\_call/\\* (error\\_spike only): \\[red\\]known" in markdown
+    assert "Muted" not in place.tgt("show", READ, "--format", "markdown", "--now", LATER).out
     assert place.tgt("show", READ, "--json", "--now", NOW).json["task"]["mutedBy"]["type"] == (
         "error_spike"
     )
@@ -165,9 +174,9 @@ def test_the_log_tells_mutes(place: Workplace) -> None:
     lines = [line.split(None, 3)[3] for line in place.tgt("log").out.splitlines()]
     told = [" ".join(line.split()) for line in lines if "muted " in line]
     assert told == [
-        "muted tool_call/* until 2025-11-04 16:00 UTC: known",
-        "muted * only performance",
-        "unmuted * only performance",
+        f"muted tool_call/* until 2025-11-04 16:00 UTC: known ({ME})",
+        f"muted * only performance ({ME})",
+        f"unmuted * only performance ({ME})",
     ]
     document = place.tgt("log", "--since", "1h", "--json", "--now", NOW).json["log"]
     assert [each for each in document if "muted" in each["kind"]] == [
@@ -178,7 +187,7 @@ def test_the_log_tells_mutes(place: Workplace) -> None:
             "subject": subject,
             "severity": "",
             "title": "",
-            "by": None,
+            "by": ME,
             "text": text,
         }
         for subject, text in (

@@ -20,7 +20,7 @@ from tgt.tasks.card import Card
 from tgt.watch import Watch
 
 Make = Callable[..., dict[str, Any]]
-A, B = (f"01K94XYZ00{letter}7T4M8R2VXCDGH1A" for letter in "AB")
+A, B, C = (f"01K94XYZ00{letter}7T4M8R2VXCDGH1A" for letter in "ABC")
 PATIENCE_S = 30
 
 
@@ -75,10 +75,15 @@ def _wait_until_it_watches(child: subprocess.Popen[bytes]) -> None:
 def test_a_line_as_it_happens(watch: Callable[..., Any]) -> None:
     with watch() as watching:
         watching.add(B, severity="critical")
-        assert watching.line() == (
+        found = (
             f"2025-11-03 13:00:00 UTC  found      {B}  critical  tool_call/read_file  "
-            "read_file fails in 25% of the conversations that use it\n"
+            "read_file fails in 25% of the conversations that use it"
         )
+        assert watching.line() == f"{found}\n"
+        watching.place.tgt("mute", "tool_call/*")
+        watching.add(C, severity="critical")
+        assert watching.line() == f"{found.replace(B, C)}  (muted)\n"
+        watching.place.tgt("unmute", "tool_call/*")
         done = watching.place.tgt("approve", A, "--note", "on it\x1b[2J", "--now", "2025-11-04")
         assert done.status == 0
         assert watching.line() == (

@@ -95,7 +95,7 @@ def test_of_several_the_one_that_lasts_longest_is_named() -> None:
     [
         Mute(NOW, "tool_call/*"),
         Mute(NOW, "é*", "docs_gap", NOW + HOUR, "flaky: see #7"),
-        Mute(NOW, "a", ends=True),
+        Mute(NOW, "a", ends=True, by="ada"),
     ],
 )
 def test_a_document_is_read_as_it_was_written(mute: Mute) -> None:
@@ -126,8 +126,9 @@ def test_what_is_no_decision_is_none(changes: dict[str, Any]) -> None:
 
 
 def test_the_words_of_a_decision_are_bounded() -> None:
-    told = Mute.of({**FIXED, "type": 7, "reason": "r" * 10_000, "more": {}})
+    told = Mute.of({**FIXED, "type": 7, "reason": "r" * 10_000, "by": 7, "more": {}})
     assert told == Mute(NOW, "a", reason="r" * LONGEST_REASON)
+    assert Mute.of({**FIXED, "by": "b" * 10_000}) == Mute(NOW, "a", by="b" * 100)
     told = Mute.of({**FIXED, "reason": ["r"]})
     assert told is not None
     assert told.reason == ""
@@ -135,13 +136,14 @@ def test_the_words_of_a_decision_are_bounded() -> None:
 
 def test_an_open_card_is_shown_with_what_mutes_it() -> None:
     data = {"id": "A", "status": "generated", "type": "error_spike", "subject": "a"}
-    mutes = Mutes([Mute(NOW, "a", "error_spike", NOW + HOUR, "flaky")])
+    mutes = Mutes([Mute(NOW, "a", "error_spike", NOW + HOUR, "flaky", by="ada")])
     assert marked(Card(data), mutes).data[KEY] == {
         "subject": "a",
         "type": "error_spike",
         "at": "2025-11-03T12:00:00.000Z",
         "until": "2025-11-03T13:00:00.000Z",
         "reason": "flaky",
+        "by": "ada",
     }
     for changes in ({"status": "dismissed"}, {"subject": "b"}, {"type": "x"}):
         card = Card({**data, **changes})

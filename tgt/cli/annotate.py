@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cli.completion import complete_owner
-from tgt.cli.tasks import Note, Tasks, change, harmless
+from tgt.cli.tasks import Note, Tasks, change, harmless, me
 from tgt.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def annotate(
     if owner is None and not links and note is None:
         raise SettingsError("nothing to say: give --owner, --link or --note")
     addresses = [address(link) for link in links or ()]
-    name, words, me = _name(owner), harmless(note), _me()
+    name, words, who = _name(owner), harmless(note), me()
     change(
         request,
         "annotated",
         tasks,
-        lambda *what: triage.annotate(*what, owner=name, links=addresses, note=words, by=me),
+        lambda *what: triage.annotate(*what, owner=name, links=addresses, note=words, by=who),
     )
 
 
@@ -69,14 +69,3 @@ def _name(owner: str | None) -> str | None:
     from tgt.output.safe import safe
 
     return None if owner is None else safe(owner.strip(), limit=_LONGEST_OWNER)
-
-
-def _me() -> str:
-    """The name of the user who says it, or a number where there is no name."""
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -84,6 +84,18 @@ def complete_list(words: Callable[[], Iterable[str]]) -> Callable[[str], list[st
     return complete
 
 
+def complete_types(context: typer.Context, incomplete: str) -> list[str]:
+    """A comma-separated list of types and analyzers, and of the rules that have tasks."""
+    from tgt.rules.rule import WORD
+
+    found = _looked_up(
+        context,
+        lambda view: sorted({(head.analyzer, "") for head in view.heads.values()}),
+    )
+    rules = [n for n, _ in found if n.startswith(f"{WORD}/") and _HARMLESS.fullmatch(n)]
+    return complete_list(lambda: (*types(), *rules))(incomplete)
+
+
 def statuses() -> Sequence[str]:
     from tgt.tasks.card import OPEN, Status
 
@@ -106,6 +118,13 @@ def analyzers() -> Sequence[str]:
     from tgt.plugins import ANALYZERS, BUILT_IN
 
     return tuple(BUILT_IN[ANALYZERS])
+
+
+def choices_of_analyzers() -> Sequence[str]:
+    """What ``--analyzers`` takes: of rules all take part, or none."""
+    from tgt.rules.rule import WORD
+
+    return (*analyzers(), WORD)
 
 
 def kinds_of_source() -> Sequence[str]:

@@ -30,11 +30,16 @@ def doctor(
     from tgt import config
     from tgt import doctor as doctor_of
     from tgt.output import doctor_document
+    from tgt.settings import NO_RULES
 
-    settings = request.settings(chosen(source, window, since, request.now), OPTIONS)
+    rules = config.rules_in_force(request.env_file)
+    given = chosen(source, window, since, request.now)
+    if rules is not None and rules.refusal:
+        given["TASKGEN_RULES"] = NO_RULES  # one check fails, and all others are made
+    settings = request.settings(given, OPTIONS)
     repaired = doctor_of.repair(settings) if repair else ()
     misspelled = config.misspelled(config.names(request.env_file))
-    checks = doctor_of.examine(settings, request.now, misspelled)
+    checks = doctor_of.examine(settings, request.now, misspelled, rules)
     if request.json:
         request.reply_json(doctor_document.document(checks, repaired))
     else:

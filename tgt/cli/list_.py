@@ -11,6 +11,7 @@ import typer
 from tgt.cli.completion import (
     complete_list,
     complete_owner,
+    complete_types,
     complete_words,
     severities,
     statuses,
@@ -57,7 +58,7 @@ def list_tasks(
             "--type",
             metavar="T",
             help="Only these types, or of these analyzers (default: all).",
-            autocompletion=complete_list(types),
+            autocompletion=complete_types,
         ),
     ] = None,
     severity: Annotated[

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from tgt.cli.completion import complete_list, types
+from tgt.cli.completion import complete_types, types
+from tgt.cli.tasks import me
 from tgt.durations import parse_duration
 from tgt.errors import SettingsError
 from tgt.tasks.card import OPEN_STATUSES
@@ -32,7 +33,7 @@ Types = Annotated[
         "--type",
         metavar="T",
         help="Only problems of these types, or of these analyzers (default: all).",
-        autocompletion=complete_list(types),
+        autocompletion=complete_types,
     ),
 ]
 
@@ -64,7 +65,8 @@ def mute(
     glob = _line("SUBJECT-GLOB", subject or "", LONGEST_GLOB)
     until = None if length is None else request.now + parse_duration(length)
     why = _line("--reason", reason, LONGEST_REASON) if reason.strip() else ""
-    wanted = [Mute(request.now, glob, each, until, why) for each in _types(request, type_) or [""]]
+    types_meant = _types(request, type_) or [""]
+    wanted = [Mute(request.now, glob, each, until, why, by=me()) for each in types_meant]
     new = mutes.mute(request.tasks_dir, wanted, request.now)
     made = Mutes(wanted)
     count = _viewed(request, lambda heads: _covered(made, heads))
@@ -84,7 +86,7 @@ def unmute(request: Request, subject: Glob = None, *, type_: Types = None) -> No
     from tgt.output import mutes_view
 
     glob = _line("SUBJECT-GLOB", subject or "", LONGEST_GLOB)
-    ended = mutes.unmute(request.tasks_dir, glob, _types(request, type_), request.now)
+    ended = mutes.unmute(request.tasks_dir, glob, _types(request, type_), request.now, me())
     left = list(mutes.in_force(request.tasks_dir, request.now).mutes)
     message = mutes_view.unmuted(ended, glob, left)
     if request.json:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tgt.cli.completion import analyzers as analyzer_names
-from tgt.cli.completion import complete_list
+from tgt.cli.completion import choices_of_analyzers, complete_list
 from tgt.cli.telemetry import OPTIONS, Since, Source, Window, chosen
 from tgt.errors import ExitStatus
 
@@ -44,7 +43,7 @@ def run(
         typer.Option(
             metavar="A,B",
             help="Analyzers to run (TASKGEN_ANALYZERS, default all).",
-            autocompletion=complete_list(analyzer_names),
+            autocompletion=complete_list(choices_of_analyzers),
         ),
     ] = None,
 ) -> ExitStatus:

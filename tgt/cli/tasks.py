@@ -56,6 +56,17 @@ def harmless(text: str | None) -> str | None:
     return None if text is None else safe(text, lines=True)
 
 
+def me() -> str:
+    """The name of the user who says it, or a number where there is no name."""
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def warn_of_skipped(request: Request, count: int) -> None:
     from tgt import diagnostics
     from tgt.output.words import plural

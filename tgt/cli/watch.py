@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ def watch(request: Request) -> None:
     One line each, as tgt log tells them, from now on; with --json one document a line. It ends with
     Ctrl-C, or when nobody reads it any more.
     """
-    from tgt import diagnostics
+    from tgt import diagnostics, mutes
     from tgt import watch as core
+    from tgt.tasks.mute import marked
 
     def tell(change: Change, card: Card) -> None:
-        diagnostics.write_output([_line(request, change, card)])
+        at = request.now_option or datetime.now(timezone.utc)
+        known = mutes.if_readable(request.tasks_dir, at)
+        diagnostics.write_output([_line(request, change, marked(card, known.mutes))])
 
     try:
         watched = core.Watch(request.journal())
@@ -39,5 +43,6 @@ def _line(request: Request, change: Change, card: Card) -> str:
 
         return machine.watched(change, card)
     from tgt.output import log_view
+    from tgt.tasks.mute import KEY
 
-    return log_view.line(request.screen, change)
+    return log_view.line(request.screen, change, is_muted=bool(card.data.get(KEY)))

@@ -78,7 +78,7 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
             facts.add_row(label, text.styled(told, limit=limit))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
-    if task.is_open and (mute := Mute.of({**task.mapping(KEY), "muted": True})) is not None:
+    if mute := muted(task):
         facts.add_row("muted", text.styled(mutes_view.of_card(mute), limit=800))
     if quiet := task.time("quietSince"):
         facts.add_row("quiet", f"since {words.clock(quiet)}")
@@ -87,6 +87,11 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
     if (proposed := proposal.standing(task)) is not None:
         facts.add_row("proposed", text.styled(proposal_in_words(proposed), limit=500))
     yield facts
+
+
+def muted(task: Card) -> Mute | None:
+    """What mutes an open card, if anything does."""
+    return Mute.of({**task.mapping(KEY), "muted": True}) if task.is_open else None
 
 
 def priority(task: Card) -> str:

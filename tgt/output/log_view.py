@@ -64,15 +64,16 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
             yield start + _wrapped(on, _said(change), indent) + "\n"
 
 
-def line(on: text.Screen, change: Change) -> str:
+def line(on: text.Screen, change: Change, *, is_muted: bool = False) -> str:
     """One change alone, with the whole id: what others may be called later nobody knows."""
+    muted = f"{_GAP}(muted)" if is_muted else ""
     paint = _painter(on)
     parts = (
         (words.second(change.at), "dim"),
         (str(change.kind).ljust(_KIND), _STYLES.get(change.kind, "")),
         (safe(change.task, limit=_ID_LIMIT), "dim"),
     )
-    return "".join(paint(*part) + _GAP for part in parts) + _said(change) + "\n"
+    return "".join(paint(*part) + _GAP for part in parts) + _said(change) + muted + "\n"
 
 
 def _painter(on: text.Screen) -> Callable[[str, str], str]:

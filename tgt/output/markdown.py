@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tgt.output import changes_view, related_view, verify_view, words
-from tgt.output.card_view import history, priority, proposal_in_words, text_list
+from tgt.output import changes_view, mutes_view, related_view, verify_view, words
+from tgt.output.card_view import history, muted, priority, proposal_in_words, text_list
 from tgt.output.evidence_view import (
     by_hour,
     details_of,
@@ -124,6 +124,8 @@ def _facts(task: Card, now: datetime) -> str:
     facts.append(f"**First seen:** {words.clock(first)}")
     if last := task.time("lastSeenAt"):
         facts.append(f"**Last seen:** {words.clock(last)}")
+    if mute := muted(task):
+        facts.append(f"**Muted:** {inline(mutes_view.of_card(mute), limit=800)}")
     if quiet := task.time("quietSince"):
         facts.append(f"**Quiet since:** {words.clock(quiet)}")
     if verification := task.mapping("verification"):

@@ -17,8 +17,7 @@ def mutes(known: Sequence[tuple[Mute, int]]) -> Iterator[str]:
     if not known:
         yield "Nothing is muted. Next: tgt mute SUBJECT-GLOB\n"
     for mute, count in known:
-        reason = f": {mute.reason}" if mute.reason else ""
-        told = f"{named(mute)}  {end(mute)}  {words.plural(count, 'open task')}{reason}"
+        told = f"{named(mute)}  {end(mute)}  {words.plural(count, 'open task')}{_said(mute)}"
         yield f"{safe(told)}\n"
 
 
@@ -38,8 +37,13 @@ def unmuted(ended: Sequence[Mute], subject: str, left: Sequence[Mute]) -> str:
 
 def of_card(mute: Mute) -> str:
     """On one line, why a card is muted."""
+    return safe(f"{end(mute)}, by {named(mute)}{_said(mute)}")
+
+
+def _said(mute: Mute) -> str:
+    """Why, and who says so."""
     reason = f": {mute.reason}" if mute.reason else ""
-    return safe(f"{end(mute)}, by {named(mute)}{reason}")
+    return f"{reason} ({mute.by})" if mute.by else reason
 
 
 def named(mute: Mute) -> str:

@@ -15,6 +15,7 @@ from tgt.tasks.card import Card, format_time, parse_time
 LONGEST_GLOB = 200
 LONGEST_REASON = 500
 _LONGEST_TYPE = 100
+_LONGEST_NAME = 100
 _NO_END = datetime.max.replace(tzinfo=timezone.utc)
 
 
@@ -22,7 +23,7 @@ _NO_END = datetime.max.replace(tzinfo=timezone.utc)
 class Mute:
     """One decision: from ``at`` on what fits ``subject`` is quiet until ``until``, or until it is
     decided otherwise; or, if it ``ends`` that, is not. ``type`` is one of cards or the name of an
-    analyzer, empty where all are meant."""
+    analyzer, empty where all are meant, and ``by`` who decided it."""
 
     at: datetime
     subject: str
@@ -30,6 +31,7 @@ class Mute:
     until: datetime | None = None
     reason: str = ""
     ends: bool = False
+    by: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -45,6 +47,7 @@ class Mute:
             "at": format_time(self.at),
             "until": None if self.until is None else format_time(self.until),
             "reason": self.reason,
+            "by": self.by or None,
         }
 
     @property
@@ -62,7 +65,8 @@ class Mute:
         type_, reason = _text(document.get("type")), _text(document.get("reason"))
         if len(str(subject)) > LONGEST_GLOB or len(type_) > _LONGEST_TYPE:
             return None  # half of a glob would fit something else
-        return cls(moment, str(subject), type_, until, reason[:LONGEST_REASON], not muted)
+        by = _text(document.get("by"))[:_LONGEST_NAME]
+        return cls(moment, str(subject), type_, until, reason[:LONGEST_REASON], not muted, by)
 
 
 class Mutes:
