@@ -68,6 +68,9 @@ def test_the_analyzer_of_the_page_makes_a_card_of_long_answers_only(
     for task in result["tasks"]:
         evidence = workplace.tgt("show", task["id"], "--json").json["task"]["evidence"]
         assert evidence["current"] == "100.0%"
+        why = workplace.tgt("show", task["id"], "--why", "--json").json["why"][task["id"]]
+        assert "The steps: high above 50.0%, else medium. Measured was 100.0%." in why["severity"]
+        assert "the share really lies above 25.0%" in why["confidence"]
         assert len(evidence["samples"]) == 3
 
 
