@@ -76,6 +76,12 @@ def test_an_interval(k: int, more: int, mass: float) -> None:
         assert high == pytest.approx(expected, abs=1e-5)
 
 
+@given(COUNTS, COUNTS, st.floats(min_value=0.5, max_value=0.99))
+def test_what_a_share_exceeds(k: int, more: int, mass: float) -> None:
+    expected = stats.beta.ppf(1 - mass, k + 1, more + 1)
+    assert c.at_least(k, k + more, mass) == pytest.approx(expected, abs=1e-5)
+
+
 @given(COUNTS, COUNTS, FRACTIONS, st.floats(min_value=1e-4, max_value=5), FRACTIONS)
 def test_a_change_by_its_definition(
     k: int, more: int, share: float, dispersion: float, prior: float

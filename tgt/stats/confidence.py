@@ -85,6 +85,11 @@ def interval(k: float, n: float, mass: float = 0.9) -> tuple[float, float]:
     return low, high
 
 
+def at_least(k: float, n: float, mass: float) -> float:
+    """What a share exceeds with this probability after k of n, with a uniform prior."""
+    return _quantile(k + 1.0, n - k + 1.0, 1.0 - mass)
+
+
 def _quantile(a: float, b: float, mass: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(40):

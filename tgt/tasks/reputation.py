@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from tgt.stats.confidence import betainc, interval
+from tgt.stats.confidence import at_least, betainc
 from tgt.subjects import kin
 from tgt.tasks.card import Card, Severity
 from tgt.tasks.verdict import Verdict, verdict
@@ -70,11 +70,9 @@ class Record:
     @cached_property
     def at_least(self) -> float:
         """The share that is dismissed, with the certainty that is asked for at least."""
-        # ``interval`` begins with half a verdict of each kind, a uniform prior with a whole one.
-        halves = 2 * CERTAINTY - 1
-        return interval(self.against + 0.5, self.against + self.upheld + 1, halves)[0]
+        return at_least(self.against, self.against + self.upheld, CERTAINTY)
 
-    @property
+    @cached_property
     def factor(self) -> float:
         """What is left of a priority: twice the share that people uphold at best."""
         if self.against < _FEWEST or betainc(self.against + 1, self.upheld + 1, 0.5) > (
