@@ -58,6 +58,13 @@ def test_every_card_of_the_demos_is_explained(demos: list[Demo]) -> None:
             assert "so sure is the analyzer" not in said["confidence"]
 
 
+def test_the_card_explained_is_explained_so(demos: tuple[Demo, Demo]) -> None:
+    service, _ = demos
+    settings = ("--env-file", str(service.directory / ".env"), "--now", NOW)
+    shown = service.workplace.tgt("show", "tool_call/read_file", "--why", *settings, COLUMNS="100")
+    assert Page("docs/cards.md").block("why") == shown.out.partition("\n\nWords\n")[0]
+
+
 def test_the_example_of_a_silent_service(world: World) -> None:
     week = (call(65 + 1.5 * n, f"c{n}", service="shop") for n in range(8 * 24 * 40 - 44))
     world.write(*week)
