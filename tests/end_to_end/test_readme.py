@@ -125,8 +125,10 @@ def test_what_it_finds_leads_to_every_analyzer() -> None:
 
 
 LEAST: dict[str, dict[str, tuple[int, ...]]] = {
-    "an error that recurs, or a tool that is documented nowhere": {
-        "conversations": (recurring_error.MIN_CONVERSATIONS, docs_gap.MIN_CONVERSATIONS)
+    "an error that recurs": {"conversations": (recurring_error.MIN_CONVERSATIONS,)},
+    "a tool that is documented nowhere": {
+        "calls": (docs_gap.MIN_USAGE.default,),
+        "conversations": (docs_gap.MIN_CONVERSATIONS,),
     },
     "answers that are cut off": {"answers": (continuation.MIN_RESPONSES,)},
     "conversations that are given up": {"finished conversations": (ux_issue.MIN_CONVERSATIONS,)},
