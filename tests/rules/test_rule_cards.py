@@ -238,6 +238,25 @@ def test_an_absence(world: World, ask: Callable[..., RunReport]) -> None:
     assert card.title == "heartbeat has stopped: no event, about 20 conversations at this time"
 
 
+def test_an_absence_is_over_when_there_is_something_again(world: World) -> None:
+    """Of the hours in which there always is, two were silent; later ones are not."""
+    world.write(*_heartbeats(125))
+    path = rules_file(world.path, *ABSENCE)
+    world.run(rules=str(path), analyzers="rules")
+    (criterion,) = world.card().data["criteria"]
+    assert (criterion["subject"], criterion["op"], criterion["value"], criterion["unit"]) == (
+        *("tool_call/heartbeat", ">=", 1),
+        "hours",
+    )
+    still = world.run(END + timedelta(hours=1), rules=str(path), analyzers="rules")
+    assert (still.covered, world.sidecar.read(())[0].watches) == (1, {})
+    world.write(*(call(-minute - 61.5, f"l{minute}", "heartbeat") for minute in range(40 * 60)))
+    for hours in (10, 36):
+        done = world.run(END + timedelta(hours=hours), rules=str(path), analyzers="rules")
+    assert done.completed == 1
+    assert world.card().text("completedBy") == "tgt"
+
+
 def test_what_is_there_is_not_absent(world: World, ask: Callable[..., RunReport]) -> None:
     world.write(*_heartbeats(5))
     assert ask(*ABSENCE).generated == 0

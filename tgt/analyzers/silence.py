@@ -7,13 +7,15 @@ before or after, there is no verdict: nights, weekends and a clock that was set 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tgt.analyzers.base import Context
+from tgt.analyzers.criteria import GONE, HOURS
 from tgt.engine.protocol import Counts, Signal
 from tgt.events import HOUR_US, Interval, to_us
+from tgt.tasks.criterion import Tally
 
 UNLIKELY = 1e-4
 PRIOR = 1e-3
@@ -82,6 +84,26 @@ def past_of(
     share = _conversations_per_event(context, heard, subject)
     whole = [back for back in left if first + 1 - back >= since]
     return Past(tuple(share * _events(hours, window, back) for back in whole), is_weekly)
+
+
+def missed(context: Context, since: Interval, heard: Signal, events: Signal, subject: str) -> Tally:
+    """Of the clock hours since then in which it has events on most days, and of the window, those
+    without. ``events`` is a distribution with a value for each."""
+    snapshot, own = context.snapshot, context.window
+    history = snapshot.distribution_history(events, subject, own)
+    hours = {hour for hour, each in history.items() if each}
+    first, last = -(-to_us(since.start) // HOUR_US), to_us(own.start) // HOUR_US
+    usual = [hour for hour in range(first, last) if _is_usual(hours, hour)]
+    now = sum(each.now.n for each in snapshot.counts(heard, own) if each.subject == subject)
+    without = sum(hour not in hours for hour in usual) + (not now)
+    return Tally(without, len(usual) + 1, GONE, now, HOURS, is_fact=True)
+
+
+def _is_usual(hours: Collection[int], hour: int) -> bool:
+    """Whether there were events at this hour of most days before, as far as these are known."""
+    before = [hour - 24 * day for day in range(1, DAYS + 1)]
+    known = [each for each in before if hours and each >= min(hours)]
+    return 2 * sum(each in hours for each in known) > len(known)
 
 
 def _backs(context: Context) -> tuple[Sequence[int], bool]:

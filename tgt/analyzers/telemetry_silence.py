@@ -5,19 +5,18 @@ Coding agents are none: they work when their people do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.builder import Builder, Judged, look
-from tgt.analyzers.criteria import GONE, HOURS
 from tgt.analyzers.figures import Measure, Unit, duration, number
 from tgt.analyzers.judgements import Judgement
-from tgt.analyzers.silence import DAYS, UNLIKELY, WINDOWS_H, Past, past_of
+from tgt.analyzers.silence import UNLIKELY, WINDOWS_H, Past, missed, past_of
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Examples, Signal
 from tgt.engine.services import is_agent
-from tgt.events import HOUR_US, Interval, to_us
+from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, fingerprint
@@ -72,14 +71,7 @@ class TelemetrySilenceAnalyzer:
         """Of the clock hours in which the service has events on most days, those without."""
         service = criterion.subject.removeprefix("service/")
         service = "" if service == UNNAMED else service
-        snapshot, own = context.snapshot, context.window
-        history = snapshot.distribution_history(EVENTS, service, own)
-        hours = {hour for hour, each in history.items() if each}
-        first, last = -(-to_us(since.start) // HOUR_US), to_us(own.start) // HOUR_US
-        usual = [hour for hour in range(first, last) if _is_usual(hours, hour)]
-        heard = sum(each.now.n for each in snapshot.counts(HEARD, own) if each.subject == service)
-        missed = sum(hour not in hours for hour in usual) + (not heard)
-        return Tally(missed, len(usual) + 1, GONE, heard, HOURS, is_fact=True)
+        return missed(context, since, HEARD, EVENTS, service)
 
     def _judge(
         self, context: Context, window: Interval, service: str, hours: Mapping[int, int]
@@ -139,10 +131,3 @@ class TelemetrySilenceAnalyzer:
                 "comparedWith": what,
             },
         )
-
-
-def _is_usual(hours: Collection[int], hour: int) -> bool:
-    """Whether there were events at this hour of most days before, as far as these are known."""
-    before = [hour - 24 * day for day in range(1, DAYS + 1)]
-    known = [each for each in before if hours and each >= min(hours)]
-    return 2 * sum(each in hours for each in known) > len(known)

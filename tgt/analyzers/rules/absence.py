@@ -12,13 +12,14 @@ from tgt.analyzers.figures import Measure, Unit, number
 from tgt.analyzers.judgements import Judgement
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
-from tgt.analyzers.silence import UNLIKELY, WINDOWS_H, past_of
+from tgt.analyzers.silence import UNLIKELY, WINDOWS_H, missed, past_of
 from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import Examples
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
 from tgt.tasks.card import Finding, TaskType, fingerprint
+from tgt.tasks.criterion import Criterion, Tally
 
 
 class Absence(Question):
@@ -54,6 +55,10 @@ class Absence(Question):
             if hours and subject not in heard:
                 yield subject, self._judged(self.asked(subject, window), hours)
 
+    def tally(self, criterion: Criterion, since: Interval) -> Tally:
+        heard, events = self.signals
+        return missed(self.context, since, heard, events, criterion.subject)
+
     def _judged(self, asked: Asked, hours: Mapping[int, int]) -> Finding | Abstention | None:
         context, window = self.context, asked.window
         key = fingerprint(TaskType.CUSTOM, context.redacted(asked.problem))
@@ -65,7 +70,9 @@ class Absence(Question):
             return None
         tolerated = f"an absence likelier than 1 in {1 / UNLIKELY:,.0f}"
         judgement = Judgement(
-            Measure("events", Unit.COUNT, 0, threshold=1, tolerated=tolerated, noun="events"),
+            Measure(
+                "events", Unit.COUNT, 0, threshold=1, tolerated=tolerated, noun="events", op=">="
+            ),
             past.confidence,
             details={
                 "chance": number(past.chance),
