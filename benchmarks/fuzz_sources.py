@@ -1,9 +1,10 @@
-"""Mutated telemetry of every source, through the engine and a whole cycle.
+"""Mutated telemetry of every source, through the engine and the real command.
 
-For each case of truth of the tests (``tests/sources/truth``), and for ContextLog, files are written
+For the cases of truth of the tests (``tests/sources/truth``), and for ContextLog, files are written
 beside the good ones that hold the same lines, mutated: keys that are gone, doubled or renamed,
 values of other kinds, deep nests, bytes that are no text, lines that are cut off. What must hold:
-no crash, no hang, and every good line counts as if the others were not there.
+``tgt run`` neither crashes nor hangs, holds at most 350 MB, and every good line counts as if the
+others were not there.
 
     python -m benchmarks.fuzz_sources
     python -m benchmarks.fuzz_sources --lines 100000 --seed 7 codex otlp
@@ -14,10 +15,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import re
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +29,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tgt import cycle
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import measured
+
 from tgt.config import Settings, settings_of
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.events import EPOCH, Interval
@@ -35,7 +41,11 @@ TRUTH = Path(__file__).parents[1] / "tests" / "sources" / "truth"
 CONTEXTLOG = "contextlog"
 _NOT_TELEMETRY = {"expected.json", "map.toml", ".project_root"}
 _FIXED = {"events.jsonl", "ui_messages.json", "history_item.json", "api_conversation_history.json"}
-_PATIENCE_S = 300
+_LAYOUTS = {"opencode"}
+"""Kinds that keep their files at fixed places below their directory."""
+_PATIENCE_S = 1800
+_MEGABYTES = 350
+_WEEK_MIN = 7 * 24 * 60
 _ID_IN_TEXT = re.compile(rb"""(Id"\s*:\s*")""")
 _NEST = 600
 _LATER_NS = 3 * 86_400 * 10**9
@@ -68,20 +78,26 @@ class Outcome:
     malformed: int = 0
     unknown: int = 0
     seconds: float = 0.0
+    megabytes: int = 0
     faults: list[str] = field(default_factory=list)
 
 
 def places(made: Path) -> dict[str, list[Place]]:
-    """The places of all kinds; those of ContextLog are made."""
+    """The places of all kinds, with all cases of one source together; ContextLog's is made."""
     found: dict[str, list[Place]] = {CONTEXTLOG: [Place(CONTEXTLOG, _contextlog(made))]}
     for kind in sorted(each.name for each in TRUTH.iterdir() if each.is_dir()):
         for case in sorted((TRUTH / kind).iterdir()):
             mapping = case / "map.toml"
             files = case / "input"
             options = f"?map={mapping}" if mapping.exists() else ""
-            found.setdefault(kind, []).append(
-                Place(kind, files if files.exists() else case, options)
-            )
+            files = files if files.exists() else case
+            if options or kind in _LAYOUTS:
+                found.setdefault(kind, []).append(Place(kind, files, options))
+                continue
+            together = made / kind
+            if not together.exists():
+                found.setdefault(kind, []).append(Place(kind, together))
+            shutil.copytree(files, together / case.name)
     return found
 
 
@@ -250,7 +266,26 @@ def attack(place: Place, lines: int, mutator: Mutator, outcome: Outcome) -> None
         outcome.unknown += unknown
         if together != events + spoilt:
             outcome.faults.append(f"{place.files}: {events} + {spoilt} events are {together}")
-        cycle.run(_settings(place, both), (last or _START) + timedelta(minutes=20), dry_run=True)
+        _command(place, both, (last or _START) + timedelta(minutes=20), outcome)
+
+
+def _command(place: Place, directory: Path, now: datetime, outcome: Outcome) -> None:
+    """What the installed command makes of it, in a process of its own."""
+    tasks = directory / ".tasks"
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(directory),
+        "FGK_TASKS_DIR": str(tasks),
+        "TASKGEN_SOURCE": place.source(directory),
+        "TASKGEN_MIN_CONFIDENCE": "0",
+    }
+    arguments = ("run", "--json", "--now", now.isoformat(), "--window", str(_WEEK_MIN))
+    told = measured.run(*arguments, cwd=directory, environment=environment, patience=_PATIENCE_S)
+    outcome.megabytes = max(outcome.megabytes, told.megabytes)
+    if told.status not in {0, 4} or told.megabytes > _MEGABYTES:
+        outcome.faults.append(
+            f"{place.files}: status {told.status}, {told.megabytes} MB: {told.err[-300:]}"
+        )
 
 
 def fuzz(kind: str, some: Sequence[Place], lines: int, seed: int) -> Outcome:
@@ -273,7 +308,7 @@ def _row(kind: str, told: Outcome) -> str:
     numbers = (told.lines, told.good, told.events, told.malformed, told.unknown)
     cells = "".join(f"{number:>11,}" for number in numbers)
     verdict = f"{len(told.faults)} faults" if told.faults else "held"
-    return f"{kind:<14}{cells}{told.seconds:>9.0f}  {verdict}"
+    return f"{kind:<14}{cells}{told.seconds:>9.0f}{told.megabytes:>6}  {verdict}"
 
 
 def _hang(*_: object) -> None:
@@ -295,7 +330,7 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGALRM, _hang)
     heads = ("lines", "good", "events", "malformed", "unknown")
-    print(f"{'source':<14}{''.join(f'{head:>11}' for head in heads)}{'seconds':>9}")
+    print(f"{'source':<14}{''.join(f'{head:>11}' for head in heads)}{'seconds':>9}{'MB':>6}")
     with tempfile.TemporaryDirectory(prefix="tgt-fuzz-") as made:
         all_places = places(Path(made))
         results = {
