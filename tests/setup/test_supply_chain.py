@@ -61,9 +61,9 @@ def test_the_constraints_name_a_version_of_all_that_is_installed() -> None:
 
 
 def test_the_constraints_are_names_and_versions_and_no_place_to_fetch_from() -> None:
-    for name, version in CONSTRAINTS.items():
+    for name, which in CONSTRAINTS.items():
         assert name == canonicalize_name(name)
-        assert re.fullmatch(r"\d[\w.]*", version), name
+        assert re.fullmatch(r"\d[\w.]*", which), name
 
 
 def test_the_wheel_holds_the_program_and_nothing_else(tmp_path: Path) -> None:
