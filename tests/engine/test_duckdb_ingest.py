@@ -85,6 +85,10 @@ def _json(number: int, **keys: Any) -> bytes:
     return json.dumps(_good(number, **keys)).encode()
 
 
+def _nest(depth: int) -> bytes:
+    return b"[" * depth + b"]" * depth
+
+
 LINES: list[tuple[str, bytes, int, int]] = [
     ("a good one", _json(1), 1, 0),
     ("with the line end of another system", _json(1) + b"\r", 1, 0),
@@ -105,6 +109,9 @@ LINES: list[tuple[str, bytes, int, int]] = [
     ("half of a pair", _json(1, error="@").replace(b"@", b"\\ud800"), 0, 1),
     ("a nest", b'{"act":' + b"[" * 5000 + b"]" * 5000 + b"}", 0, 1),
     ("a deep but closed value", _json(1, args={"a": [[[[1]]]]}), 1, 0),
+    ("a value that is too deep", _json(1, args="?").replace(b'"?"', _nest(300)), 0, 1),
+    ("a value that is deep enough", _json(1, args="?").replace(b'"?"', _nest(150)), 1, 0),
+    ("a wide value", _json(1, args=[{"a": n} for n in range(300)]), 1, 0),
     ("a key that is ours", b'{"tgt:file": "1", ' + _json(1)[1:], 1, 0),
     ("a key twice", _json(1)[:-1] + b', "act": "tool_call"}', 1, 0),
 ]

@@ -18,6 +18,9 @@ _STRINGS = re.compile(rb'"[^"]*+"?')
 _ALL = bytes(range(256))
 _BRACKETS_AND_QUOTES = _ALL.translate(None, b'"[]{}')
 _ALIKE = bytes.maketrans(b"{}", b"[]")
+_OPENING = bytes.maketrans(b"{", b"[")
+_NO_OPENING = _ALL.translate(None, b"[{\n")
+_TOO_MANY_OPENING = b"[" * (NESTING + 1)
 _SEPARATORS_AND_QUOTES = _ALL.translate(None, b'"[{,')
 
 
@@ -31,6 +34,15 @@ def refusal(text: bytes | bytearray) -> str:
     if len(text) > VALUES and opening + text.count(b",") > VALUES and _values(text) > VALUES:
         return TOO_MANY
     return ""
+
+
+def may_be_too_deep(lines: bytes, before: bytes = b"") -> tuple[bool, bytes]:
+    """Whether one of many lines has so many brackets, told of all together and in little time.
+
+    ``before`` is what this gave, besides, for the lines that came before these.
+    """
+    opening = before + lines.translate(_OPENING, _NO_OPENING)
+    return _TOO_MANY_OPENING in opening, opening[opening.rfind(b"\n") + 1 :]
 
 
 def is_deeper(text: bytes | bytearray, limit: int) -> bool:

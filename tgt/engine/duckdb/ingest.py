@@ -23,13 +23,14 @@ from tgt.engine.duckdb.bundles import SmallFile, bundled, small_file
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
-from tgt.engine.duckdb.pieces import Piece, narrowed, pieces, stretch
+from tgt.engine.duckdb.pieces import Piece, may_be_too_deep, narrowed, pieces, stretch
 from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
 from tgt.engine.duckdb.wordings import learn, shortened, wording
 from tgt.engine.protocol import Progress
 from tgt.errors import TelemetryError
 from tgt.events import HOUR_US, MEANING, OWN
 from tgt.sources import files as identity
+from tgt.sources import nesting
 from tgt.sources.base import (
     Listed,
     PassedOver,
@@ -215,7 +216,7 @@ class Ingest:
                 content = None if reading.offset else small_file(reading.file, reading.known.file)
             except OSError:
                 content = None
-            if content is None:
+            if content is None or nesting.may_be_too_deep(content.lines)[0]:
                 left.append(reading)
                 continue
             bundle.append((_Progress(reading), content))
@@ -280,16 +281,29 @@ class Ingest:
 
     def _read_pieces(self, projection: Projection, waiting: list[tuple[_Progress, Piece]]) -> None:
         """Read the pieces that wait, and close them."""
+        must_pick = any(may_be_too_deep(piece) for _, piece in waiting)
         try:
-            self._stage(projection, waiting)
+            if not must_pick:
+                self._stage(projection, waiting)
         except _UNREADABLE:
-            for file, piece in waiting:
+            must_pick = True
+        if must_pick:
+            self._read_one_by_one(projection, waiting)
+        while waiting:
+            waiting.pop()[1].close()
+
+    def _read_one_by_one(
+        self, projection: Projection, waiting: Sequence[tuple[_Progress, Piece]]
+    ) -> None:
+        for file, piece in waiting:
+            if not may_be_too_deep(piece):
                 try:
                     self._stage(projection, [(file, piece)])
                 except _UNREADABLE:
-                    self._salvage(projection, file, piece)
-        while waiting:
-            waiting.pop()[1].close()
+                    pass
+                else:
+                    continue
+            self._salvage(projection, file, piece)
 
     def _salvage(self, projection: Projection, file: _Progress, piece: Piece | None = None) -> None:
         """Read of a piece, or of a compressed file, what is good, line by line."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tgt.sources import excerpts
+from tgt.sources import excerpts, nesting
 from tgt.sources.base import Projection
 from tgt.sources.files import LogFile
 from tgt.sources.streams import opened
@@ -22,6 +22,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 16
 _LITTLE_BYTES = 1 << 20
+_SCANNED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,21 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
             else:
                 yield Piece(_copy(source, start, end), start, end)
             start = end
+
+
+def may_be_too_deep(piece: Piece) -> bool:
+    """Whether a line has so many brackets that it has to be looked at by itself.
+
+    The engine reads deeper nests than what is translated, or than what it is given by itself, so
+    that the same line would count here and not there.
+    """
+    position, opening = 0, b""
+    while block := os.pread(piece.descriptor, _SCANNED, position):
+        position += len(block)
+        is_deep, opening = nesting.may_be_too_deep(block, opening)
+        if is_deep:
+            return True
+    return False
 
 
 def whole_lines_at(file: LogFile, place: int) -> Stretch:
