@@ -28,7 +28,7 @@ NAMED = {
 """The ids of the pages, and what the tasks are about that get them."""
 HOURS = {"docs/settings.md": 1, "docs/rules.md": 1}
 """Of how much of the demo's log there is telemetry, if not of six hours: these replay all of it."""
-RULES = re.compile(r"^<!-- example: .*\n```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+RULES = re.compile(r"^<!-- example: [^\n]*\n```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NOT_RUN = {
     r"pip install|^pipx |^python3 -m venv ": "installs something; .ci/run does what it needs",
@@ -123,6 +123,7 @@ def newcomer(name: str, demos: tuple[Demo, Demo], tmp_path: Path, server: Server
             text = text.replace(ids[subject], new)
         (tmp_path / "tasks" / state).write_text(text, encoding="utf-8")
     rules = RULES.findall(PAGES["docs/rules.md"].text)
+    assert len(rules) == 4
     (tmp_path / "rules.toml").write_text("\n".join(rules), encoding="utf-8")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / ".claude").symlink_to(sessions.directory / "claude")

@@ -41,6 +41,11 @@ def told(card_data: CardData, details: dict[str, Any] | None = None, **changes: 
         ({}, "Of 56 conversations, 14 counted against it."),
         ({"k": None, "rule": "x"}, "The rule: x."),
         ({"designEffect": 2.0}, "56 weigh as much as 28 that are independent (a design effect"),
+        ({"unit": "x", "ratio": 4030, "severityRule": "s"}, "Measured was more than 100 times the"),
+        (
+            {"unit": "ratio", "baselineShare": 1e-4, "thresholdValue": 4},
+            "now lies above 0.02%: the usual 0.01% times the square root of 4.",
+        ),
         ({"baselineHours": 120}, "The baseline says 3.1%, by 120 hours with telemetry"),
         ({"expected": 1.736}, "At that rate 1.74 of 56 would be expected."),
         ({"interval": [0.16, 0.37]}, "With a probability of 90% the share itself lies between 16%"),

@@ -37,6 +37,8 @@ Sentences: TypeAlias = Iterator[str]
 _ALIKE = 1.01
 """A design effect of less takes nothing away that anybody would notice."""
 _MOST_WINDOWS = 20
+_MANY_TIMES = 100
+"""Beyond so many nobody wants to know how many times the usual it is."""
 _FACTS = ("docs_gap", "recurring_error", "retry_loop")
 """Analyzers that state facts: nothing is compared with what is usual."""
 
@@ -80,8 +82,9 @@ def _usual(task: Card, now: datetime) -> Sentences:  # noqa: ARG001
     hours, compared = numbers.number("baselineHours"), numbers.items("compared")
     if isinstance(baseline, str) and baseline:
         usual, _, over = baseline.partition(" over ")
-        rests = f"{words.count(hours)} hours with telemetry before the window" if hours else over
-        yield f"The baseline says {usual}{f', by {rests}' if rests else ''}."
+        counted = words.count(hours) if hours else over.removesuffix(" h")
+        rests = f", by {counted} hours with telemetry before the window" if counted else ""
+        yield f"The baseline says {usual}{rests}."
         yield (
             "Hours in which this problem had a card already are left out of it, as long as a day"
             " remains without them."
@@ -153,7 +156,7 @@ def _of_comparison(numbers: Card) -> str:
     by_chance = f" By chance alone so many come up {_once(tail)}." if tail else ""
     return (
         "the probability that the share has changed, and now lies above"
-        f" {words.percent(min(1.0, usual * math.sqrt(times)))}: the usual {words.percent(usual)}"
+        f" {_share(min(1.0, usual * math.sqrt(times)))}: the usual {_share(usual)}"
         f" times the square root of {times:g}.{by_chance}"
     )
 
@@ -204,6 +207,8 @@ def _graded(task: Card, numbers: Card) -> str:
     """What the steps of the severity are held against: a multiple where they are such."""
     times = numbers.number("ratio") or numbers.number("value") * (numbers.text("unit") == "ratio")
     current = task.mapping("evidence").get("current")
+    if times > _MANY_TIMES:
+        return f"more than {_MANY_TIMES} times the usual"
     if times:
         return f"{times:.3g} times the usual"
     return current if isinstance(current, str) else ""
@@ -334,6 +339,11 @@ def _interval(numbers: Card) -> tuple[str, str] | None:
         return None
     low, high = (words.percent(each or 0.0) for each in ends)
     return low, high
+
+
+def _share(value: float) -> str:
+    """A share of which it matters how small it is."""
+    return words.percent(value) if value >= 0.001 else f"{100 * value:.2g}%"  # noqa: PLR2004
 
 
 def _is_few(numbers: Card) -> bool:
