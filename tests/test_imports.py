@@ -28,14 +28,14 @@ ARCHITECTURE = Page("docs/architecture.md")
 # what it refuses to do, which is the reason; docs/architecture.md shows this table to people.
 LAYERS: dict[str, tuple[tuple[str, ...], str]] = {
     "shell": (
-        ("__main__", "deliver", "cli", "mcp", "diagnostics", "output"),
+        ("__main__", "deliver", "cli", "mcp", "tui", "diagnostics", "output"),
         "decide anything: it parses, hands over and writes; nothing else knows a command line, a"
         " terminal or a stream",
     ),
     "work": (
         (
             *("setup", "demo_sessions", "demo", "doctor", "backtest"),
-            *("gate", "judgeable", "report", "survey"),
+            *("gate", "judgeable", "report", "survey", "board", "listing"),
             *(
                 "evidence",
                 "verify",
@@ -200,6 +200,7 @@ def test_the_layers_are_told_to_people() -> None:
         ("mcp", ("mcp",), "only the server of agents speaks their protocol"),
         ("anyio", ("mcp",), "everything else does one thing after another"),
         ("dotenv", ("config.py",), "one place reads settings"),
+        ("textual", ("tui",), "only the screen knows how a screen is drawn"),
     ],
 )
 def test_a_library_is_imported_in_one_place(
@@ -317,7 +318,7 @@ def _loaded(workplace: Workplace, *arguments: str) -> set[str]:
         (["pause", "--json"], {"duckdb", "rich", "pydantic", "dotenv"}),
         (["stats", "--json"], {"duckdb", "rich", "dotenv"}),
         (["config", "--json"], {"duckdb", "rich", "dotenv"}),
-        (["run", "--json"], {"duckdb", "rich", "dotenv", "mcp", "tgt.mcp"}),
+        (["run", "--json"], {"duckdb", "rich", "dotenv", "mcp", "tgt.mcp", "textual", "tgt.tui"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(
@@ -338,7 +339,8 @@ def test_a_command_loads_no_other_command(workplace: Workplace) -> None:
     shared = {
         f"tgt.cli.{name}"
         for name in (
-            *("__init__", "agent_tools", "completion", "lazy", "plain_settings", "request"),
+            *("__init__", "agent_tools", "completion", "filters", "lazy", "plain_settings"),
+            "request",
             "tasks",
         )
     }

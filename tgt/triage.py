@@ -1,5 +1,5 @@
-"""What people do with cards: approve, dismiss, complete, reopen, annotate, and clean up; and what
-agents may: claim, annotate, and propose that a task is done.
+"""What people do with cards: approve, dismiss, complete, reopen, annotate, take that back, and
+clean up; and what agents may: claim, annotate, and propose that a task is done.
 
 A change happens on the card as it is while the write lock is held, so two people never overwrite
 each other's. Of several tasks all are changed or none. Any status may follow any other, because
@@ -8,8 +8,8 @@ the operator knows better; a change that would change nothing writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from tgt.errors import Candidate, NotFoundError, TransitionError
 from tgt.store import journal_index as heads
 from tgt.store.journal import Journal
 from tgt.store.journal_index import View
-from tgt.tasks import auto_approval, ledger, proposal
+from tgt.tasks import auto_approval, ledger, proposal, undoing
 from tgt.tasks.card import OPEN_STATUSES, Card, Status, format_time
 from tgt.tasks.reference import Ids
 from tgt.tasks.verdict import is_by_tgt
@@ -33,11 +33,13 @@ _MOST_CANDIDATES = 10
 class Outcome:
     """The cards that were asked for, in that order, each as it is now.
 
-    ``already`` are the ids of those that nothing had to be done about.
+    ``already`` are the ids of those that nothing had to be done about; of the others ``before``
+    says what each was, by its id.
     """
 
     cards: tuple[Card, ...]
     already: frozenset[str] = frozenset()
+    before: Mapping[str, Card] = field(default_factory=dict)
 
     @property
     def changed(self) -> tuple[Card, ...]:
@@ -220,6 +222,27 @@ def annotate(
     return _change(journal, references, now, told=told)
 
 
+def undo(journal: Journal, done: Outcome, now: datetime) -> Outcome:
+    """Each card that was changed says again what it said before, in one more line of the journal;
+    what was decided stays in the line before, and in brief with the card.
+
+    What runs have measured meanwhile stays. Raises TransitionError, and takes nothing back, where
+    anybody has decided about one of the cards, or said something of it, since.
+    """
+    with journal.writing() as writer:
+        after = {}
+        cards = find(journal, [card.id for card in done.changed])
+        for card, decided in zip(cards, done.changed, strict=True):
+            if not undoing.is_untouched(card, decided):
+                raise TransitionError(
+                    f"cannot take that back: {card.id} was changed by somebody else since",
+                    hint=f"see tgt log {card.id}",
+                )
+            after[card.id] = undoing.undone(card, done.before[card.id], decided, now)
+        writer.append(tuple(after.values()))
+    return Outcome(tuple(after.values()), before={card.id: card for card in cards})
+
+
 def claim(journal: Journal, references: Sequence[str], now: datetime, *, agent: str) -> Outcome:
     """The open task is the agent's, if it is nobody's yet. Raises TransitionError if it is
     somebody else's."""
@@ -345,8 +368,11 @@ def _change(
                 keys = {"status": str(status), stamp: format_time(now), **keys}
             after[card.id] = card.changed(updatedAt=format_time(now), **keys)
         writer.append(tuple(after.values()))
-    cards = tuple(after.get(card.id, card) for card in before)
-    return Outcome(cards, frozenset(card.id for card in before if card.id not in after))
+    return Outcome(
+        tuple(after.get(card.id, card) for card in before),
+        frozenset(card.id for card in before if card.id not in after),
+        {card.id: card for card in before if card.id in after},
+    )
 
 
 def _stale(card: Card, now: datetime, age: timedelta) -> bool:

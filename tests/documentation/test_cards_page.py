@@ -40,6 +40,7 @@ def test_the_keys_of_a_card(tmp_path: Path) -> None:
     assert decision.card is not None
     with store.writing() as writer:
         writer.append([decision.card])
+    triage.undo(store, triage.complete(store, [card.id], NOW), NOW)
     triage.approve(store, [card.id], NOW, note="yes")
     until = NOW + timedelta(days=1)
     triage.dismiss(store, [card.id], NOW, reason="no", until=until)

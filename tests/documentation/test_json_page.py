@@ -84,8 +84,8 @@ def test_the_document_of_the_statistics(
 def test_the_keys_of_each_document(
     workplace: Workplace, card_data: Callable[..., dict[str, Any]]
 ) -> None:
-    """By running each command but the demo, which takes its time, the one that goes on until
-    somebody ends it, and the one that talks with agents: these have tests of their own."""
+    """By running each command but the demo, which takes its time, those that go on until somebody
+    ends them, and the one that talks with agents: these have tests of their own."""
     card = card_data()
     workplace.write_journal(card)
     write_log(workplace.path, conversations=1, calls=1)
@@ -95,7 +95,7 @@ def test_the_keys_of_each_document(
     assert list(keys_of.items())[-1] == ("demo", ["demo"])
     assert keys_of["watch"] == ["at", "change", "task"]
     assert keys_of["mcp"] == list(answer.document({}, str))
-    alone = {"demo", "watch", "mcp"}
+    alone = {"demo", "triage", "watch", "mcp"}
     keys_of = {name: keys for name, keys in keys_of.items() if name not in alone}
     assert {*keys_of, *alone} == set(COMMANDS)
     for name, keys in keys_of.items():

@@ -27,6 +27,7 @@ TAKEN = [
         PROJECT["project"]["dependencies"],
         PROJECT["project"]["optional-dependencies"]["mcp"],
         PROJECT["project"]["optional-dependencies"]["notify"],
+        PROJECT["project"]["optional-dependencies"]["tui"],
     )
     for each in group
 ]

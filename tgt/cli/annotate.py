@@ -45,12 +45,12 @@ def annotate(
     if owner is None and not links and note is None:
         raise SettingsError("nothing to say: give --owner, --link or --note")
     addresses = [address(link) for link in links or ()]
-    name, words, who = _name(owner), harmless(note), me()
+    whose, words, who = name(owner), harmless(note), me()
     change(
         request,
         "annotated",
         tasks,
-        lambda *what: triage.annotate(*what, owner=name, links=addresses, note=words, by=who),
+        lambda *what: triage.annotate(*what, owner=whose, links=addresses, note=words, by=who),
     )
 
 
@@ -65,7 +65,7 @@ def address(link: str, option: str = "--link") -> str:
     return shown
 
 
-def _name(owner: str | None) -> str | None:
+def name(owner: str | None) -> str | None:
     from tgt.output.safe import safe
 
     return None if owner is None else safe(owner.strip(), limit=_LONGEST_OWNER)

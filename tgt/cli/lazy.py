@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mute": ("mute", "mute"),
     "unmute": ("mute", "unmute"),
     "mark": ("mark", "mark"),
+    "triage": ("triage", "triage"),
     "watch": ("watch", "watch"),
     "notify": ("notify", "notify"),
     "mcp": ("mcp", "mcp"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-_SIGNS = str.maketrans("▁▂▃▄▅▆▇█░→…×·–≥≤", "_.-~=+*#.>~x.-><")
+_SIGNS = str.maketrans("▁▂▃▄▅▆▇█░→…×·–≥≤─│", "_.-~=+*#.>~x.-><-|")
 
 
 def is_wanted() -> bool:

@@ -19,6 +19,7 @@ from tgt.output import (
 from tgt.output.safe import safe
 from tgt.tasks import proposal
 from tgt.tasks.card import GENERATED_BY, Card, Status, parse_time
+from tgt.tasks.changes import UNDONE
 from tgt.tasks.mute import KEY, Mute
 from tgt.tasks.reputation import KEY as REPUTATION
 from tgt.tasks.verdict import is_by_tgt
@@ -32,21 +33,27 @@ _LIST_LIMIT = 50
 
 
 def card(
-    on: text.Screen, task: Card, now: datetime, others: Mapping[str, Card] | None = None
+    on: text.Screen,
+    task: Card,
+    now: datetime,
+    others: Mapping[str, Card] | None = None,
+    *,
+    among_others: bool = False,
 ) -> str:
     """One card with all its evidence; whatever a card lacks is left out. ``others`` are those that
-    it names, by id."""
+    it names, by id. ``among_others`` it is shown beside a list, where keys stand for commands: with
+    a larger chart, and without what to type."""
     sections = (
         list(_head(task, now)),
         list(_description(task)),
-        list(evidence_view.evidence(task, now)),
+        list(evidence_view.evidence(task, now, on.readable if among_others else 0)),
         list(evidence_view.samples(task)),
         list(changes_view.changes(task)),
         list(related_view.related(task, others or {})),
         list(_fix(task)),
         list(_acceptance(task)),
         list(_events(task, now)),
-        list(_commands(task)),
+        [] if among_others else list(_commands(task)),
     )
     parts: list[RenderableType] = []
     for section in sections:
@@ -189,7 +196,14 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
         for what, key, _ in _HISTORY
         if (moment := task.time(key)) is not None
     ]
-    return sorted((*known, *_notes(task)), key=lambda entry: entry[0])
+    return sorted((*known, *_undone(task), *_notes(task)), key=lambda entry: entry[0])
+
+
+def _undone(task: Card) -> Iterator[tuple[datetime, str, str]]:
+    """What was taken back last."""
+    told = Card(task.mapping(UNDONE))
+    if (moment := told.time("at")) is not None:
+        yield moment, UNDONE, told.text("text")
 
 
 def _notes(task: Card) -> Iterator[tuple[datetime, str, str]]:

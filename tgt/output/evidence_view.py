@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from tgt.output import text, words
+from tgt.output import chart_view, text, words
 from tgt.tasks.card import Card, parse_time
 
 if TYPE_CHECKING:
@@ -26,19 +26,22 @@ _BARS = 48
 _MARKS = (("usual", "baselineValue"), ("limit", "thresholdValue"))
 
 
-def evidence(task: Card, now: datetime) -> Iterator[RenderableType]:
-    """What was measured, in rows of a label and a value."""
+def evidence(task: Card, now: datetime, chart: int = 0) -> Iterator[RenderableType]:
+    """What was measured, in rows of a label and a value; with a ``chart`` so many columns wide, if
+    that is wanted."""
     stored = task.mapping("evidence")
     if not stored:
         return
     details = details_of(task)
     yield text.heading("Evidence")
+    drawn = list(chart_view.chart(details, now, chart - 2)) if chart else []
+    yield from map(text.indented, drawn)
     rows = text.grid("dim", "")
     row(rows, "measured", words.spoken(stored.get("metric")))
     row(rows, "window", stored.get("timeWindow"))
     for label, told in measured(task):
         row(rows, label.lower(), told)
-    if bars := by_hour(details):
+    if not drawn and (bars := by_hour(details)):
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
         row(rows, label, shown)

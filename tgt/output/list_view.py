@@ -120,7 +120,7 @@ def _history(task: Card) -> object:
     return details.get("history") if isinstance(details, Mapping) else None
 
 
-def _trend(task: Card) -> str:
+def trend(task: Card) -> str:
     """The last day, hour by hour: whether a problem is new, lasting or on its way out."""
     return words.sparkline(_history(task))[-_HOURS:]
 
@@ -149,11 +149,11 @@ def _cells(
     shown, news = listing.shown, listing.news or {}
     wide = not on.terminal or on.width >= _ALL_COLUMNS_FROM
     with_trend = on.terminal and on.width >= _TREND_FROM
-    trends = {task.id: _trend(task) for task in shown} if with_trend else {}
+    trends = {task.id: trend(task) for task in shown} if with_trend else {}
     present = {
         "CHANGE": listing.news is not None,
         "CONF": wide,
-        "STATUS": wide or any(map(_says_more, shown)),
+        "STATUS": wide or any(map(says_more, shown)),
         "OWNER": wide and any(task.owner for task in shown),
         "BY HOUR": any(trends.values()),
     }
@@ -164,7 +164,7 @@ def _cells(
         "SEVERITY": lambda task: text.severity(task.severity),
         "PRIO": lambda task: Text(f"{task.priority:.0f}"),
         "CONF": lambda task: Text(words.confidence(task.confidence)),
-        "STATUS": _status,
+        "STATUS": status,
         "SEEN": lambda task: Text(words.age_short(task.seen_at, now)),
         "OWNER": lambda task: text.styled(task.owner, limit=_OWNER_LIMIT),
         "BY HOUR": lambda task: Text(trends[task.id]),
@@ -213,14 +213,14 @@ def _is_quiet(task: Card) -> bool:
     return task.is_open and bool(task.text("quietSince"))
 
 
-def _says_more(task: Card) -> bool:
+def says_more(task: Card) -> bool:
     """Whether its status says more than that it is there."""
     is_proposed = proposal.standing(task) is not None
     is_muted = bool(task.data.get(KEY))
     return task.status != Status.GENERATED or is_muted or _is_quiet(task) or is_proposed
 
 
-def _status(task: Card) -> Text:
+def status(task: Card) -> Text:
     """The status; of an open task also that it is muted, that its problem has gone quiet, and that
     an agent proposes to complete it."""
     more = [Text("muted", style="dim")] if task.data.get(KEY) else []
@@ -241,7 +241,7 @@ def _entries(listing: Listing, ids: Mapping[str, str], now: datetime) -> Iterato
             *((listing.news.get(task.id, ""), "  ") if listing.news else ()),
             text.severity(task.severity),
             f"  {task.priority:.0f}  ",
-            *((_status(task), "  ") if _says_more(task) else ()),
+            *((status(task), "  ") if says_more(task) else ()),
             (words.seen(task.seen_at, now), "dim"),
             overflow="fold",
         )

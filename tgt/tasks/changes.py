@@ -30,6 +30,7 @@ class Kind(StrEnum):
     DISMISSED = "dismissed"
     COMPLETED = "completed"
     ANNOTATED = "annotated"
+    UNDONE = "undone"
     MARKED = "marked"
     MUTED = "muted"
     UNMUTED = "unmuted"
@@ -65,6 +66,7 @@ class Version(NamedTuple):
     notes: int
     quiet: str
     verified: tuple[str, str]
+    undone: str = ""
 
 
 _DECISIONS = {
@@ -81,6 +83,9 @@ _STATUSES = {
     str(Status.DISMISSED): Kind.DISMISSED,
     str(Status.COMPLETED): Kind.COMPLETED,
 }
+UNDONE = "undone"
+"""The key of a card that tells what was taken back last: when, and what that had been."""
+
 _PROVEN = {State.HOLDS, State.NOT_HOLDING}
 _UNDECIDED, _UNVERIFIED = ("",) * len(_DECISIONS), ("", "")
 _UNKNOWN = Version("", "", _UNDECIDED, "", (), 0, "", _UNVERIFIED)
@@ -99,6 +104,7 @@ def version(card: Card) -> Version:
         len(card.items("notes")),
         card.text("quietSince"),
         verified if any(verified) else _UNVERIFIED,
+        _text(card.mapping(UNDONE), "at"),
     )
 
 
@@ -109,6 +115,10 @@ def between(before: Version | None, new: Version, card: Card) -> Iterator[Change
     written = _written(card)
     if before is None and (found := _found(card)) is not None:
         yield Change(found, Kind.FOUND, *about, by=card.text("generatedBy"))
+    if new.undone != old.undone and (at := parse_time(new.undone)) is not None:
+        yield Change(at, Kind.UNDONE, *about, text=_text(card.mapping(UNDONE), "text"))
+        if before is not None:
+            return  # that the card is as it was is no decision of its own
     decided = list(_decided(old, new, card, about))
     yield from decided
     if written is None:

@@ -1,0 +1,138 @@
+"""``tgt triage``: the tasks and one card side by side, with a key for every decision."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from tgt.cli import filters
+from tgt.cli.completion import complete_words
+from tgt.cli.filters import (
+    ORDERS,
+    AtLeast,
+    IsNew,
+    OfOwner,
+    OfSeverity,
+    OfStatus,
+    OfSubject,
+    OfType,
+    Since,
+)
+from tgt.cli.request import parse_choice, parse_number
+from tgt.cli.tasks import seen
+from tgt.cli.telemetry import OPTIONS, Source
+from tgt.errors import TgtError
+
+if TYPE_CHECKING:
+    from tgt.board import Board
+    from tgt.cli.request import Request
+    from tgt.config import Settings
+    from tgt.tui.triage import Around
+
+
+def triage(
+    request: Request,
+    *,
+    status: OfStatus = None,
+    type_: OfType = None,
+    severity: OfSeverity = None,
+    min_priority: AtLeast = None,
+    subject: OfSubject = None,
+    owner: OfOwner = None,
+    new: IsNew = False,
+    since: Since = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(ORDERS),
+            help="Best first, newest first, or last seen first.",
+            autocompletion=complete_words(ORDERS),
+        ),
+    ] = "priority",
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Tasks of every status, not only the open ones; muted ones too."
+        ),
+    ] = False,
+    source: Source = None,
+) -> None:
+    """Go through the tasks on a screen, with a key for every decision.
+
+    The list and one task side by side, live while runs and other people go on; ? shows all keys.
+    At the end it says what was decided, with --json as one document.
+    """
+    from tgt.board import Board, Query
+    from tgt.listing import Asked
+    from tgt.store.journal_index import viewed
+
+    order = parse_choice("--sort", sort, ORDERS)
+    asked = Asked(
+        statuses=filters.words_of(status),
+        types=filters.words_of(type_),
+        severities=filters.words_of(severity),
+        subjects=subject,
+        owners=filters.words_of(owner),
+        least=parse_number("--min-priority", min_priority or "0", 0, 100, whole=False),
+        every=every,
+        since=filters.since(request, since, new=new),
+    )
+    settings = request.settings({"TASKGEN_SOURCE": source}, OPTIONS)
+    try:
+        from tgt.tui.app import run
+    except ImportError as problem:
+        if (problem.name or "").partition(".")[0] == "tgt":
+            raise
+        raise TgtError(
+            "the package textual is not installed, or too old",
+            hint=f"install it with pip install 'tgt[tui]', or with {sys.executable} -m pip install"
+            " 'textual>=8'",
+        ) from None
+    viewed(request.journal(), lambda view: filters.check(asked, list(view.heads.values())))
+    board = Board(request.tasks_dir, weighs=settings.reputation)
+    query = Query(asked, order, muted=every)
+    run(board, _around(request, settings), query, no_color=request.no_color)
+    _tell(request, board)
+
+
+def _around(request: Request, settings: Settings) -> Around:
+    from datetime import datetime, timezone
+
+    from tgt import evidence
+    from tgt.cli.annotate import address, name
+    from tgt.cli.tasks import me
+    from tgt.tui.triage import Around
+
+    return Around(
+        clock=lambda: request.now_option or datetime.now(timezone.utc),
+        me=me,
+        owner=lambda given: cast("str", name(given)),
+        address=lambda given: address(given, "link"),
+        cadence=request.cadence,
+        lines=lambda card, most, show: evidence.lines(settings, card, most, progress=show),
+    )
+
+
+def _tell(request: Request, board: Board) -> None:
+    """What was decided, as the commands that decide tell it."""
+    from tgt.output.safe import safe
+    from tgt.output.words import plural
+
+    decided = board.decided
+    found = request.journal().find(lambda ids: [each for each in ids if each in decided])
+    cards = seen(request, {each: found[each] for each in decided if each in found})
+    counts = {word: list(decided.values()).count(word) for word in decided.values()}
+    told = [f"{plural(count, 'task')} {word}" for word, count in counts.items()]
+    message = ", ".join(told) or "Nothing was decided"
+    if request.json:
+        from tgt.output import machine
+
+        request.reply_json(machine.changed(cards.values(), message))
+        return
+    for card in cards.values():
+        done = decided[card.id]
+        request.reply(f"{done}  {safe(card.id, limit=60)}  {safe(card.title, limit=200)}\n")
+    if not cards:
+        request.reply(f"{message}\n")
