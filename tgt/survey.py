@@ -7,7 +7,7 @@ but judges nothing. Of very much telemetry only the newest files are read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -94,7 +94,30 @@ def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed,
             surveyed.append(_look(settings, where, source, analyzers, since))
         with suppress(TelemetryError):  # which was told already
             surveyed += _unrecognised(spec, place)
-    return tuple(surveyed)
+    return tuple(_masked(one, settings.masked) for one in surveyed)
+
+
+def _masked(one: Surveyed, mask: Callable[[str], str]) -> Surveyed:
+    """Names of telemetry and of files may have secrets in them."""
+    held = one.inventory
+    return replace(
+        one,
+        inventory=replace(
+            held,
+            acts=_masked_names(held.acts, mask),
+            services=_masked_names(held.services, mask),
+            passed_over={(why, mask(kind)): n for (why, kind), n in held.passed_over.items()},
+        ),
+        not_read=tuple((mask(file), reason) for file, reason in one.not_read),
+        problems=tuple(map(mask, one.problems)),
+    )
+
+
+def _masked_names(counts: Mapping[str, int], mask: Callable[[str], str]) -> Mapping[str, int]:
+    masked: Counter[str] = Counter()
+    for name, count in counts.items():
+        masked[mask(name)] += count
+    return dict(masked)
 
 
 def _unrecognised(spec: Spec, place: str) -> Iterator[Surveyed]:

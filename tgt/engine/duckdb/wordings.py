@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tgt.engine.duckdb import families
+from tgt.engine.duckdb.masking import mask_names
 from tgt.engine.duckdb.store import Store
 from tgt.engine.services import IS_AGENT
 from tgt.events import MEANING
@@ -82,6 +83,7 @@ def learn(
     if db.run("SELECT 1 FROM unknown ANTI JOIN learned USING (wording) LIMIT 1"):
         raise OSError(errno.ESTALE, "it was changed while it was read")
     _name_services(store)
+    mask_names(db, "learned")
     has_folded = families.fold(store, staged)
     store.insert("wordings", "SELECT * FROM learned")
     db.drop("unknown", "examples", "learned")
