@@ -63,6 +63,7 @@ def told(card_data: CardData, details: dict[str, Any] | None = None, **changes: 
         ({"route": "all", "unit": "ms"}, "this is a change, and that now more than half of the"),
         ({"route": "tail", "unit": "ms"}, "now more than 5% of the values lie beyond the line"),
         ({"chance": 1e-6}, "there would be no event once in 1,000,000 times"),
+        ({"chance": 1e-30}, "no event less than once in 1,000,000,000 times"),
         (
             {"windows": [{"hours": 1, "confidence": 0.8}, {"hours": 4, "confidence": 0.93}]},
             "It showed in several windows, each with its own confidence: 1 h 80%, 4 h 93%.",

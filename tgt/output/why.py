@@ -37,6 +37,7 @@ Sentences: TypeAlias = Iterator[str]
 _ALIKE = 1.01
 """A design effect of less takes nothing away that anybody would notice."""
 _MOST_WINDOWS = 20
+_RAREST = 1e-9
 _MANY_TIMES = 100
 """Beyond so many nobody wants to know how many times the usual it is."""
 _FACTS = ("docs_gap", "recurring_error", "retry_loop")
@@ -356,4 +357,5 @@ def _once(chance: float) -> str:
     """``once in 10,000 times``."""
     if chance >= 0.5:  # noqa: PLR2004 more often than not
         return "more often than not"
-    return f"once in {words.count(float(f'{1 / max(chance, 1e-12):.2g}'))} times"
+    rare = "less than " if chance < _RAREST else ""
+    return f"{rare}once in {words.count(float(f'{1 / max(chance, _RAREST):.2g}'))} times"
