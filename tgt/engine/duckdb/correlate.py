@@ -32,6 +32,8 @@ _AGAIN_US = 60_000_000
 _LATER_US = 600_000_000
 """Nor does an error tell more before the finish of the call, which may have tried again."""
 _TIED = "file, place, tie"
+# A count over a window is one of values: with FILTER its time grows with the square of the rows,
+# and one line that is written a million times has a million rows in one window.
 _LAST = f"phase = 'end', {_TIED}"
 
 # Records with one key, each less than an hour after the one before, tell the same thing. The one
@@ -44,7 +46,7 @@ SELECT row FROM (
     SELECT row, is_copy AND NOT bool_and(is_copy) OVER (PARTITION BY key) AS is_told,
         row_number() OVER (PARTITION BY key, is_copy, run ORDER BY {_BEST_FIRST}) AS nth,
     FROM (
-        SELECT *, count(*) FILTER (is_later AND NOT is_copy) OVER (
+        SELECT *, count(CASE WHEN is_later AND NOT is_copy THEN 1 END) OVER (
             PARTITION BY key, is_copy ORDER BY us, file, place, wording) AS run,
         FROM (
             SELECT row, key, revision, us, file, place, wording, {_IS_COPY} AS is_copy,
@@ -77,7 +79,8 @@ SELECT * FROM once WHERE phase IS NOT NULL AND call IN (
 # Where no start was written that is so if both tell the call's id and not the same.
 # Of the records of such calls the step of each, and which record of an end it belongs to.
 _TOLD_AGAIN = f"""
-SELECT row, step, count(*) FILTER (NOT is_again) OVER (PARTITION BY call ORDER BY step) AS nth
+SELECT row, step,
+    count(CASE WHEN NOT is_again THEN 1 END) OVER (PARTITION BY call ORDER BY step) AS nth
 FROM (
     SELECT row, call, step, gap IS NOT NULL AND row_number() OVER (
         PARTITION BY call, gap IS NULL ORDER BY gap, step) <= ends - greatest(starts, 1) AS is_again
@@ -91,8 +94,8 @@ FROM (
                 wording <> lag(wording) OVER steps
                     AND conv IS NOT DISTINCT FROM lag(conv) OVER steps
                     AND trace IS NOT DISTINCT FROM lag(trace) OVER steps AS is_other,
-                count(*) FILTER (phase = 'start') OVER (PARTITION BY call) AS starts,
-                count(*) FILTER (phase = 'end') OVER (PARTITION BY call) AS ends,
+                count(CASE phase WHEN 'start' THEN 1 END) OVER (PARTITION BY call) AS starts,
+                count(CASE phase WHEN 'end' THEN 1 END) OVER (PARTITION BY call) AS ends,
             FROM together WHERE phase <> 'call' AND call IN (
                 SELECT call FROM together GROUP BY call HAVING count(*) FILTER (phase = 'end')
                     > greatest(count(*) FILTER (phase = 'start'), 1)
@@ -159,8 +162,8 @@ _CONTINUED = f"""
 SELECT row FROM (
     SELECT row, act,
         lead(act) OVER steps = 'auto_continue' AS continues,
-        count(*) FILTER (act = 'assistant_response') OVER steps = 1
-            AND count(*) FILTER (act = 'auto_continue') OVER steps > 0 AS follows,
+        count(CASE act WHEN 'assistant_response' THEN 1 END) OVER steps = 1
+            AND count(CASE act WHEN 'auto_continue' THEN 1 END) OVER steps > 0 AS follows,
     FROM once
     WHERE act IN ('assistant_response', 'auto_continue') AND trace IN (
         SELECT trace FROM once WHERE act = 'auto_continue' AND trace IS NOT NULL)
