@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
-from tgt import plugins
+from tgt import plugins, redact
 from tgt.environment import RULES_FILE, settings_files
 from tgt.errors import SettingsError
 from tgt.options import Kind, Option
@@ -330,7 +330,8 @@ def _explained(failure: ValidationError, fields: Mapping[str, FieldInfo]) -> Ite
         variable = str(problem["loc"][0])
         said = str(problem.get("ctx", {}).get("error", problem["msg"]))
         accepted = _bounds(fields[variable]) or said
-        yield f"{variable}={str(problem['input'])!r} is not usable: accepted is {accepted}"
+        shown = redact.redact(str(problem["input"]))  # an address may hold a password
+        yield f"{variable}={shown!r} is not usable: accepted is {accepted}"
 
 
 def _bounds(field: FieldInfo) -> str:

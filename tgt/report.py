@@ -155,7 +155,8 @@ def _window(settings: Settings, end: datetime) -> Interval:
 
 def _sources(settings: Settings, telemetry: Telemetry) -> Iterator[str]:
     if telemetry.engine is not None:
-        yield telemetry.engine.kind
+        has_address = telemetry.engine.address is not None
+        yield str(telemetry.engine) if has_address else telemetry.engine.kind
         return
     for spec in settings.source or registry.usual(settings.contextlog_dir):
         is_usual = spec == Spec(CONTEXTLOG)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -105,6 +106,20 @@ def paths(value: object) -> object:
 
 def _sources(value: object) -> object:
     return value if isinstance(value, tuple) else parse(str(value))
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What is used and never shown."""
+
+    text: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return targets.MASKED if self.text else ""
+
+
+def _secret(value: object) -> object:
+    return value if isinstance(value, Secret) else Secret(str(value))
 
 
 def _targets(value: object) -> object:
@@ -316,6 +331,11 @@ class Settings(BaseModel):
         le=65536,
         alias="TASKGEN_MEMORY_MB",
         description="MB that the engine may use; a run puts the rest in the cache directory",
+    )
+    clickhouse_password: Annotated[InstanceOf[Secret], BeforeValidator(_secret)] = Field(
+        default=Secret(),
+        alias="TASKGEN_CLICKHOUSE_PASSWORD",
+        description="the password of the user whom TASKGEN_SOURCE=clickhouse:… names",
     )
     redact: Annotated[str, BeforeValidator(_redaction)] = Field(
         default=redact.STANDARD,

@@ -17,7 +17,7 @@ from tgt.analyzers.base import Analyzer
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.engine.protocol import Inventory
-from tgt.engine.registry import Telemetry, open_timeline
+from tgt.engine.registry import Telemetry, is_engine, open_timeline
 from tgt.errors import TelemetryError, TgtError
 from tgt.events import EPOCH, Interval
 from tgt.sources.base import Listing, Reason, Source
@@ -34,6 +34,7 @@ from tgt.sources.spec import AGENTS, AUTO, CONTEXTLOG, OTLP, Spec
 MOST_BYTES = 512 * 1024 * 1024
 """How much of a source is read; a compressed file weighs what it has on disk."""
 _DIALECT_ITEMS = 500
+_LAST = timedelta(days=1)
 _ALL_TIME = Interval(EPOCH, EPOCH + timedelta(hours=1))
 
 
@@ -73,8 +74,11 @@ class Surveyed:
         return self.inventory.events + self.inventory.malformed + sum(others)
 
 
-def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed, ...]:
-    """What lies at each place of TASKGEN_SOURCE, or what of it lies after ``since``.
+def survey(
+    settings: Settings, since: datetime | None = None, now: datetime | None = None
+) -> tuple[Surveyed, ...]:
+    """What lies at each place of TASKGEN_SOURCE, or what of it lies after ``since``; of what an
+    engine of its own answers for, the last day before ``now`` if nothing is said.
 
     Raises SettingsError for a bad mapping.
     """
@@ -85,6 +89,9 @@ def survey(settings: Settings, since: datetime | None = None) -> tuple[Surveyed,
         problem = str(nothing_there(settings.contextlog_dir))
         return (Surveyed(CONTEXTLOG, str(settings.contextlog_dir), problems=(problem,)),)
     for spec in specs:
+        if is_engine(spec):
+            surveyed.append(_ask(settings, spec, analyzers, since, now or EPOCH))
+            continue
         is_usual = spec.kind == CONTEXTLOG and not spec.place
         place = f"{spec}:{settings.contextlog_dir}" if is_usual else str(spec)
         sources = open_sources([spec], settings.contextlog_dir)
@@ -118,6 +125,37 @@ def _masked_names(counts: Mapping[str, int], mask: Callable[[str], str]) -> Mapp
     for name, count in counts.items():
         masked[mask(name)] += count
     return dict(masked)
+
+
+def _ask(
+    settings: Settings,
+    spec: Spec,
+    analyzers: Sequence[Analyzer],
+    since: datetime | None,
+    now: datetime,
+) -> Surveyed:
+    """The same of what an engine of its own answers for."""
+    window = Interval(since or now - _LAST, now)
+    needs = [need for analyzer in analyzers for need in analyzer.needs]
+    try:
+        with open_timeline(
+            settings.model_copy(update={"tasks_dir": settings.tasks_dir / "none"}),
+            Telemetry(engine=spec),
+            (),
+            window,
+            baseline=timedelta(0),
+        ) as timeline:
+            inventory = timeline.inventory([need.where for need in needs])
+            problems = timeline.warnings
+    except TgtError as failure:
+        return Surveyed(spec.kind, str(spec), problems=(str(failure),))
+    return Surveyed(
+        spec.kind,
+        str(spec),
+        inventory=inventory,
+        abilities={analyzer.name: _missing(analyzer, inventory) for analyzer in analyzers},
+        problems=problems,
+    )
 
 
 def _unrecognised(spec: Spec, place: str) -> Iterator[Surveyed]:

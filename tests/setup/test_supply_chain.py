@@ -25,6 +25,7 @@ TAKEN = [
     Requirement(each)
     for group in (
         PROJECT["project"]["dependencies"],
+        PROJECT["project"]["optional-dependencies"]["clickhouse"],
         PROJECT["project"]["optional-dependencies"]["mcp"],
         PROJECT["project"]["optional-dependencies"]["notify"],
         PROJECT["project"]["optional-dependencies"]["tui"],

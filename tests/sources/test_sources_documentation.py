@@ -13,7 +13,7 @@ from tgt.sources.mapping import COLUMNS, OPTIONS, WORDS, read
 from tgt.sources.ndjson import Ndjson
 from tgt.sources.otlp import SUFFIXES
 from tgt.sources.reading import FileReading
-from tgt.sources.spec import KINDS, parse
+from tgt.sources.spec import CLICKHOUSE, KINDS, parse
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sources.md").read_text(encoding="utf-8")
 PLAIN = " ".join(TEXT.split())
@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_table_has_every_kind_of_source() -> None:
     rows = re.findall(r"^\| `([a-z-]+)[^|]*` \|", TEXT, re.MULTILINE)
-    assert sorted(rows) == sorted(KINDS)
+    assert sorted(rows) == sorted((*KINDS, CLICKHOUSE))
 
 
 def test_every_value_of_the_setting_is_one() -> None:

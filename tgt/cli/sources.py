@@ -27,7 +27,8 @@ def sources(
     from tgt import survey
     from tgt.output import sources_document
 
-    found = survey.survey(settings, beginning(window, since, settings, request.now))
+    since_then = beginning(window, since, settings, request.now)
+    found = survey.survey(settings, since_then, request.now)
     if request.json:
         request.reply_json(sources_document.document(found))
     else:

@@ -17,7 +17,7 @@ from tgt.errors import SettingsError
 from tgt.events import Interval
 from tgt.sources.base import Listed
 from tgt.sources.registry import listed_sources, open_sources
-from tgt.sources.spec import KINDS, Spec
+from tgt.sources.spec import CLICKHOUSE, KINDS, Spec
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Telemetry:
 def telemetry_of(settings: Settings) -> Telemetry:
     """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
     TelemetryError if no place can be read or recognised."""
-    engines = [spec for spec in settings.source if _is_engine(spec)]
+    engines = [spec for spec in settings.source if is_engine(spec)]
     if not engines:
         listed, warnings = listed_sources(open_sources(settings.source, settings.contextlog_dir))
         return Telemetry(listed, warnings=warnings)
@@ -61,8 +61,10 @@ def telemetry_of(settings: Settings) -> Telemetry:
     return Telemetry(engine=engines[0])
 
 
-def _is_engine(spec: Spec) -> bool:
-    return spec.kind not in KINDS and spec.kind in plugins.names(plugins.ENGINES)
+def is_engine(spec: Spec) -> bool:
+    """Whether what is named answers for itself."""
+    is_known = spec.kind in KINDS
+    return spec.kind == CLICKHOUSE or (not is_known and spec.kind in plugins.names(plugins.ENGINES))
 
 
 def open_timeline(
@@ -92,6 +94,22 @@ def open_timeline(
 
     memory = settings.memory_mb if memory_mb is None else memory_mb
     workspace = Workspace(settings.tasks_dir / "cache", writable=writable, memory_mb=memory)
+    if telemetry.engine is not None and telemetry.engine.address is not None:
+        from tgt.engine.clickhouse.connection import Connection
+        from tgt.engine.clickhouse.timeline import ClickHouseTimeline
+
+        return ClickHouseTimeline(
+            Connection(telemetry.engine.address, settings.clickhouse_password.text),
+            signals,
+            first,
+            last or first,
+            days,
+            workspace,
+            progress,
+            spills=spills,
+            services=settings.services,
+            every=every,
+        )
     if telemetry.engine is not None:
         opened: Timeline = plugins.call(
             plugins.ENGINES,

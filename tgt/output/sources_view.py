@@ -38,7 +38,8 @@ def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
         yield "problem", text.styled(problem, "red", limit=500)
     read = "" if one.files_read == one.files else f", the newest {words.count(one.files_read)} read"
     size = f"{one.size / 1e6:,.1f} MB"
-    yield "files", Text(f"{words.plural(one.files, 'file')}, {size}{read}")
+    if one.files or not one.records:
+        yield "files", Text(f"{words.plural(one.files, 'file')}, {size}{read}")
     if not one.records:
         if one.files and not one.problems:
             yield "records", Text("of no known format; ndjson with a mapping reads any JSON lines")

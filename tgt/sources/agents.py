@@ -21,6 +21,8 @@ _LONGEST_ENVELOPE = 1 << 20
 _UNIQUE = 20  # characters; ids of providers have 24 and more
 _EXIT_CODES = ("exit_code", "exitCode", "returncode", "return_code")
 _HTTP = ("status_code", "statusCode", "http_status", "httpStatus", "status", "code")
+ENVELOPE_NAMES = ("isError", "is_error", "ok", "success", *_EXIT_CODES, *_HTTP)
+"""What of an envelope says whether a call failed."""
 
 
 class Recent(dict[str, Any]):

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tgt.sources.address import Address, address_of
+
 CONTEXTLOG, CLAUDE, CODEX, OTLP, NDJSON, AUTO, CLICKHOUSE = (
     *("contextlog", "claude-code", "codex"),
     *("otlp", "ndjson", "auto", "clickhouse"),
@@ -20,7 +22,7 @@ KINDS = (CONTEXTLOG, *AGENTS, OTLP, NDJSON, AUTO)
 ACCEPTED = (
     "a comma-separated list of"
     f" {', '.join(f'{kind}[:DIR]' for kind in (CONTEXTLOG, *AGENTS, AUTO))},"
-    " otlp:DIR-or-FILE, ndjson:DIR?map=FILE and what plug-ins add"
+    " otlp:DIR-or-FILE, ndjson:DIR?map=FILE, clickhouse:ADDRESS and what plug-ins add"
 )
 _PLACE_NEEDED = (OTLP, NDJSON)
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
@@ -28,15 +30,18 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 @dataclass(frozen=True)
 class Spec:
-    """One source as it is written; ``place`` is None where the usual one is meant."""
+    """One source as it is written; ``place`` is None where the usual one is meant. A ClickHouse has
+    an ``address``, which is written as ``location``, and no place."""
 
     kind: str
     place: Path | None = None
     mapping: Path | None = None
     options: tuple[tuple[str, str], ...] = ()
+    location: str = ""
+    address: Address | None = None
 
     def __str__(self) -> str:
-        place = f":{self.place}" if self.place else ""
+        place = f":{self.place or self.location}" if self.place or self.location else ""
         options = [f"{name}={value}" for name, value in self.options]
         options += [f"map={self.mapping}"] if self.mapping else []
         return f"{self.kind}{place}" + (f"?{'&'.join(options)}" if options else "")
@@ -56,6 +61,9 @@ def _spec(part: str) -> Spec:
     place, _, query = rest.partition("?")
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     options = {name.strip(): value.strip() for name, _, value in pairs}
+    if kind == CLICKHOUSE:
+        address, given = address_of(place.strip(), options), tuple(options.items())
+        return Spec(kind, options=given, location=place.strip(), address=address)
     mapping = options.pop("map", "")
     is_known = kind in KINDS
     if (

@@ -7,17 +7,22 @@ module of this suite then holds it to the same promises.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import pytest
+from engine.clickhouse.databases import PASSWORD, Database
 
+from tgt.engine.clickhouse.connection import Connection
+from tgt.engine.clickhouse.tables import Batch, Range, Table, among, between, counts, during
+from tgt.engine.clickhouse.timeline import ClickHouseTimeline
 from tgt.engine.duckdb.store import Workspace
 from tgt.engine.duckdb.timeline import DuckDBTimeline
 from tgt.engine.protocol import (
@@ -31,7 +36,7 @@ from tgt.engine.protocol import (
     Timeline,
 )
 from tgt.events import Interval, to_us
-from tgt.sources.base import Listing, Outcome
+from tgt.sources.base import Listing, Outcome, Record
 from tgt.sources.discover import listed
 from tgt.sources.files import LogFile
 
@@ -243,7 +248,86 @@ class Engine:
             yield Answers(timeline, timeline.at(window), window)
 
 
-ENGINES = (Engine("duckdb", duckdb_timeline, joins=True),)
+@dataclass(frozen=True)
+class Rows:
+    """A table of a ClickHouse whose rows are records, as they are."""
+
+    name: str = "records"
+    number: int = 1
+
+    def counts(self, start_us: int, end_us: int) -> str:
+        return counts(self.name, start_us, end_us)
+
+    def context(self, ranges: Sequence[Range]) -> Sequence[Range]:
+        return ranges
+
+    def batches(
+        self,
+        connection: Connection,
+        ranges: Sequence[Range],
+        memory: dict[str, Any],
+        *,
+        is_again: bool,
+    ) -> Iterator[Batch]:
+        del memory
+        rows = connection.rows(
+            f"SELECT place, record FROM {self.name} WHERE {during(ranges)} ORDER BY place"
+        )
+        for place, told in rows:
+            record = json.loads(told)
+            keys = [record["key"]] if is_again and record.get("key") else []
+            yield Batch([{**record, "place": place}], keys)
+
+    def records(
+        self, connection: Connection, places: Sequence[int], start_us: int, end_us: int
+    ) -> Mapping[int, Sequence[Record]]:
+        rows = connection.rows(
+            f"SELECT place, record FROM {self.name} WHERE {between(start_us, end_us)}"
+            f" AND place IN ({among(places)})"
+        )
+        return {place: [json.loads(told)] for place, told in rows}
+
+
+class RowsTimeline(ClickHouseTimeline):
+    def tables(self, connection: Connection) -> Sequence[Table]:
+        del connection
+        return [Rows()]
+
+
+_numbers = itertools.count()
+
+
+@contextmanager
+def clickhouse_timeline(
+    events: Sequence[Event],
+    signals: Sequence[Signal],
+    first: Interval,
+    last: Interval,
+    baseline: timedelta,
+    kept: Path | None,
+) -> Iterator[Timeline]:
+    """A row for each record, whatever file it stands in. One that nothing tells from others has a
+    key, since a row may be read again."""
+    database = Database("world" if kept is None else f"kept{next(_numbers)}")
+    database.create(
+        "CREATE TABLE {}.records (Timestamp DateTime64(6), place Int64, record String)"
+        " ENGINE = MergeTree ORDER BY Timestamp"
+    )
+    rows = []
+    for place, each in enumerate(events):
+        record = {name: told for name, told in each.items() if name != "file"}
+        rows.append((each["us"], place, json.dumps({"key": f"row:{place}", **record})))
+    database.insert("records", rows, ("Timestamp", "place", "record"))
+    workspace = Workspace(kept and kept / "cache", writable=kept is not None)
+    connection = Connection(replace(database.address, database=database.name), PASSWORD)
+    with RowsTimeline(connection, signals, first, last, baseline, workspace) as timeline:
+        yield timeline
+
+
+ENGINES = (
+    Engine("duckdb", duckdb_timeline, joins=True),
+    Engine("clickhouse", clickhouse_timeline, joins=True),
+)
 
 every_engine = pytest.mark.parametrize("engine", ENGINES, ids=[e.name for e in ENGINES])
 _JOINING = [e for e in ENGINES if e.joins]

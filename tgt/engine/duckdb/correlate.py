@@ -234,17 +234,27 @@ class Correlator:
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Take out all records of some files, and look anew at what they belonged to."""
-        inside = quoted_numbers(numbers)
-        of_files = f"file IN ({inside})"
+        self._take_out(f"file IN ({quoted_numbers(numbers)})")
+
+    def forget_keys(self, keys: str, first_us: int) -> None:
+        """The same for the records from a time on with one of the keys in a temporary table."""
+        among = f"us >= {first_us} AND key IN (SELECT key FROM {keys})"
+        if any(
+            self._db.run(f"SELECT 1 FROM {table} WHERE {among} LIMIT 1")
+            for table in ("events", "aside")
+        ):
+            self._take_out(among)
+
+    def _take_out(self, condition: str) -> None:
         self._db.table(
             "leaving",
-            f"SELECT {_STORED} FROM events WHERE {of_files} AND is_merged IS NOT true"
-            f" UNION ALL SELECT {_STORED} FROM aside WHERE {of_files}",
+            f"SELECT {_STORED} FROM events WHERE {condition} AND is_merged IS NOT true"
+            f" UNION ALL SELECT {_STORED} FROM aside WHERE {condition}",
         )
         self._touch("leaving")
         seeds = self._seeds("leaving")
-        self._store.delete("events", of_files + " AND is_merged IS NOT true")
-        self._store.delete("aside", of_files)
+        self._store.delete("events", condition + " AND is_merged IS NOT true")
+        self._store.delete("aside", condition)
         self._db.table("pool", f"SELECT {_STORED} FROM leaving LIMIT 0")
         self._pull(seeds)
         self._settle()

@@ -77,7 +77,7 @@ _HASHES = {
     "conv": CONV,
     "error": f"left(error, {_LONGEST_ERROR})",
 }
-_STAGED = ", ".join(
+STAGED = ", ".join(
     f"{_HASHES[name]} AS {name}" if name in _HASHES else name for name in RECORD_COLUMNS
 )
 
@@ -234,7 +234,7 @@ class Ingest:
         self, projection: Projection, bundle: Sequence[tuple[_Progress, SmallFile]]
     ) -> list[Reading]:
         """Read files together; where that fails all of them are left."""
-        with _Memory() as memory:
+        with Memory() as memory:
             for _, content in bundle:
                 memory.write(content.lines)
             parts = [(file, memory.piece(file.reading.file.size)) for file, _ in bundle]
@@ -359,7 +359,7 @@ class Ingest:
             name for name in (*OWN, *projection.words) if name not in {"path", "place"}
         )
         with self._staged(
-            f"SELECT piece, {_STAGED} FROM (SELECT path, {columns}, {wording(projection)}"
+            f"SELECT piece, {STAGED} FROM (SELECT path, {columns}, {wording(projection)}"
             f" FROM ({projection.statement})) JOIN pieces USING (path)",
             **{**projection.parameters, "paths": list(dict.fromkeys(paths.values()))},
         ) as staged:
@@ -378,7 +378,7 @@ class Ingest:
 
     def _read_records(self, source: RecordSource, readings: Sequence[Reading]) -> None:
         batch: list[_Progress] = []
-        with _RecordFile() as records:
+        with RecordFile() as records:
             for reading in readings:
                 file = _Progress(reading, reading.offset)
                 batch.append(file)
@@ -387,7 +387,7 @@ class Ingest:
             self._stage_records(records)
         self._finish(batch)
 
-    def _translate(self, source: RecordSource, file: _Progress, records: _RecordFile) -> None:
+    def _translate(self, source: RecordSource, file: _Progress, records: RecordFile) -> None:
         known = file.reading.known
         state = json.loads(known.state) if known.state and file.reading.offset else None
         reading = FileReading(source, file.reading.file, file.reading.offset, state)
@@ -402,7 +402,7 @@ class Ingest:
                 file.add(1, 0, us, us)
                 if us >= self._since:
                     records.add({**outcome, "file": known.file})
-                if records.size >= _RECORDS_BYTES:
+                if records.is_full:
                     self._stage_records(records)
         except OSError as failure:
             self._fail(file, failure)
@@ -410,18 +410,25 @@ class Ingest:
         file.read_to, file.is_torn = reading.end, bool(reading.torn)
         file.damage, file.state = reading.damage, reading.state
 
-    def _stage_records(self, records: _RecordFile) -> None:
+    def _stage_records(self, records: RecordFile) -> None:
         if not records.size:
             return
+        with self._translated(records) as staged:
+            self._correlator.absorb(staged)
+
+    @contextmanager
+    def _translated(self, records: RecordFile) -> Iterator[str]:
+        """The name of a table of records with their wordings, which are known then, as long as the
+        block."""
         records.flush()
         with self._staged(
-            f"SELECT 0 AS piece, {_STAGED} FROM (SELECT *, {wording(_RECORDS)}"
+            f"SELECT 0 AS piece, {STAGED} FROM (SELECT *, {wording(_RECORDS)}"
             f" FROM ({_RECORDS.statement}))",
             **{**_RECORDS.parameters, "paths": [records.path]},
         ) as staged:
             self._reduce(staged)
             self.has_folded |= learn(self._store, _RECORDS, staged, {0: records.path})
-            self._correlator.absorb(staged)
+            yield staged
         records.clear()
 
     # --- both ------------------------------------------------------------------------------------
@@ -534,7 +541,7 @@ def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
         yield batch
 
 
-class _Memory:
+class Memory:
     """A file that exists in memory only, as long as the block that it is opened for."""
 
     def __init__(self) -> None:
@@ -561,7 +568,7 @@ class _Memory:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
 
 
-class _RecordFile(_Memory):
+class RecordFile(Memory):
     """Records as lines of JSON."""
 
     def __init__(self) -> None:
@@ -572,6 +579,10 @@ class _RecordFile(_Memory):
     @property
     def path(self) -> str:
         return self.piece(0).path
+
+    @property
+    def is_full(self) -> bool:
+        return self.size >= _RECORDS_BYTES
 
     def add(self, record: Mapping[str, Any]) -> None:
         line = _write(record)

@@ -47,15 +47,15 @@ def complete(
         some = [samples[number] for number in numbers]
         try:
             if isinstance(source, SqlSource):
-                told = _by_engine(database, source, file, place, some)
+                answers = _by_engine(database, source, file, place, some)
             elif isinstance(source, RecordSource):
-                told = list(_translated(database, sources, source, file, some))
+                answers = list(_translated(database, sources, source, file, some))
             else:
                 continue
         except (OSError, duckdb.Error, TelemetryError):
             continue
-        for number, sample in zip(numbers, told, strict=True):
-            completed[number] = sample
+        for number, answer in zip(numbers, answers, strict=True):
+            completed[number] = answer
     return tuple(completed)
 
 
@@ -74,7 +74,8 @@ def _file(
     return sources[rows[0][0]], LogFile.of(path, status)
 
 
-def _told(sample: Sample, file: LogFile, record: Record, line: int | None) -> Sample:
+def told(sample: Sample, place: str, record: Record, line: int | None) -> Sample:
+    """A sample with what a record says that stands at a place."""
     args = record.get("args_preview")
     texts = (record.get("error"), record.get("result_preview"), args)
     return replace(
@@ -83,7 +84,7 @@ def _told(sample: Sample, file: LogFile, record: Record, line: int | None) -> Sa
         conv_id=record.get("conv_id"),
         text=next((text for text in texts if text is not None), None),
         args=args,
-        file=file.path,
+        file=place,
         line=line,
     )
 
@@ -104,13 +105,13 @@ def _translated(
     has_lines = bool(records) and not is_database(source, file)
     line = excerpts.line_number(file, locator.place) if has_lines else None
     for sample in samples:
-        record = _of(records, sample)
+        record = record_of(records, sample)
         if record is None:
             yield sample
             continue
         if record.get("args_preview") is None:
             record = {**record, "args_preview": _asked(database, sources, _locator(sample))}
-        yield _told(sample, file, record, line)
+        yield told(sample, file.path, record, line)
 
 
 def _locator(sample: Sample) -> Locator:
@@ -119,7 +120,8 @@ def _locator(sample: Sample) -> Locator:
     return sample.locator
 
 
-def _of(records: Sequence[Record], sample: Sample) -> Record | None:
+def record_of(records: Sequence[Record], sample: Sample) -> Record | None:
+    """Of the records of one place the one of the time, act and name of a sample."""
     us = _locator(sample).us
     wanted = [record for record in records if record.get("us") == us] or records
     for names in (("act", "name"), ("act",), ()):
@@ -182,7 +184,7 @@ def _in_piece(
             if row is not None:
                 line = line_number(file, piece, row[0])
                 record = dict(zip(_TEXTS, row[1:], strict=True))
-                completed[number] = _told(sample, file, record, line)
+                completed[number] = told(sample, file.path, record, line)
     return completed
 
 

@@ -101,22 +101,39 @@ class DuckDBTimeline:
             raise
 
     def _update(self, since: int, last: Interval, progress: Progress | None) -> None:
-        store, db = self.store, self.database
-        kept_since = int(store.meta("since") or since)
-        if store.is_kept:
-            db.run("BEGIN")
-        if kept_since > since:
-            store.clear()  # what lies before is needed now, and was not kept
-            kept_since = since
-        correlator = Correlator(store)
-        ingest = Ingest(store, correlator, since, progress)
+        kept_since = self._begin(since)
+        correlator = Correlator(self.store)
+        ingest = Ingest(self.store, correlator, since, progress)
         ingest.read(self._listed)
         self._is_usual = ingest.bytes < _LITTLE_BYTES and self._every is None
         self.warnings = tuple(ingest.warnings)
+        self._settle(correlator, since, kept_since, last, has_folded=ingest.has_folded)
+
+    def _begin(self, since: int) -> int:
+        """Begin to change the store; from when on it keeps events."""
+        kept_since = int(self.store.meta("since") or since)
+        if self.store.is_kept:
+            self.database.run("BEGIN")
+        if kept_since > since:
+            self.store.clear()  # what lies before is needed now, and was not kept
+            return since
+        return kept_since
+
+    def _settle(
+        self,
+        correlator: Correlator,
+        since: int,
+        kept_since: int,
+        last: Interval,
+        *,
+        has_folded: bool,
+    ) -> None:
+        """Work out what follows from the records that came, and make all of it last."""
+        store = self.store
         conversations.renew(store, correlator.first_us)
         sealed = to_us(last.end) // HOUR_US
         touched = correlator.hours
-        if ingest.has_folded:
+        if has_folded:
             touched = touched | rollups.busy_hours(store, 0, sealed)
         rollups.roll_up(store, self.signals, touched, sealed)
         if since - kept_since > _DAY_HOURS * HOUR_US:
@@ -127,7 +144,7 @@ class DuckDBTimeline:
             kept_since = since
         store.set_meta("since", str(kept_since))
         if store.is_kept:
-            db.run("COMMIT")
+            self.database.run("COMMIT")
 
     def __enter__(self) -> Self:
         return self

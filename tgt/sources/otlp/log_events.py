@@ -290,3 +290,10 @@ _NO_EVENT_PREFIXES = (
     *("qwen-code.config", "qwen-code.api_request", "qwen-code.file_operation"),
     *("qwen-code.ripgrep_fallback", "qwen-code.startup", "qwen-code.next_speaker_check"),
 )
+_CLAUDES = "claude_code."
+
+
+def told_names() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the events that become records, and those that Claude Code's have without its
+    own before them."""
+    return tuple(_LOGS), tuple(n.removeprefix(_CLAUDES) for n in _LOGS if n.startswith(_CLAUDES))

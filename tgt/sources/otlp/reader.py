@@ -54,14 +54,20 @@ class OtlpReader:
         }
 
     def take(self, document: Mapping[str, Any], place: int) -> Iterator[Outcome]:
-        batch = list(items(document))
+        seen: Counter[str] | None = Counter() if is_batch(document) else None
+        return self.take_items(list(items(document)), place, seen)
+
+    def take_items(
+        self, batch: list[Item | PassedOver], place: int, seen: Counter[str] | None = None
+    ) -> Iterator[Outcome]:
+        """What the items come to that stand at one place. ``seen`` counts the log records that say
+        the same, where one that is told again is another one."""
         roles = {
             n: role_of(item)
             for n, item in enumerate(batch)
             if not isinstance(item, PassedOver) and item.is_span
         }
         yield from list(self._meet(batch, roles))
-        seen: Counter[str] | None = Counter() if is_batch(document) else None
         for n, item in enumerate(batch):
             if isinstance(item, PassedOver):
                 yield item

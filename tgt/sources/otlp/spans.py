@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from tgt.sources.base import SKIPPED, Outcome, Record, unknown
 from tgt.sources.coerce import first, number, parsed, text
-from tgt.sources.otlp.attributes import NAMES
+from tgt.sources.otlp.attributes import NAMES, PACKED
 from tgt.sources.otlp.items import Item
 from tgt.sources.otlp.outcomes import ending
 from tgt.sources.otlp.records import (
@@ -77,6 +77,41 @@ def tool_name(item: Item) -> str | None:
     return None if item.name in _NAMES or is_own(item) else item.name or None
 
 
+SIGNS = frozenset(
+    (
+        *NAMES["kind"],
+        *PACKED,
+        *("mcp.method.name", "gen_ai.tool.name", "mcp.tool.name", "lk.function_tool.name"),
+        *("gen_ai.request.model", "llm.model_name", "ai.model.id", "ai.operationId"),
+    )
+)
+"""Attributes of which a span that tells a call or an answer has one, unless its name tells it."""
+WORDS = frozenset(
+    (
+        *SIGNS,
+        *(
+            name
+            for row in (
+                *("model", "tool", "finish", "version", "template", "template_version"),
+                *("template_hash", "error_type", "http", "success", "tool_status"),
+            )
+            for name in NAMES[row]
+        ),
+        *("langfuse.observation.level", "logfire.span_type", "gen_ai.agent.name", "agent_name"),
+        *("mcp_server_name", "mcp_server", "mcp_server.name", "tool_type", "gen_ai.tool.type"),
+    )
+)
+"""Attributes that decide what a span means; of all others only what is counted, compared or shown
+is taken."""
+AGENT_SPANS = r"^(invoke_agent|create_agent|agent_run|agent run)| run$"
+"""How spans of agents begin or end that no attribute tells."""
+
+
+def named_signs() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of spans that tell a call or an answer by themselves, and beginnings of others."""
+    return tuple(_NAMES), (*_AGENTS, "execute_tool ")
+
+
 def of_span(item: Item, role: Role) -> Outcome:
     """The record of a span that has the role."""
     make = _RECORDS.get(role)
@@ -103,6 +138,8 @@ _AGENTS = {"claude_code.": _CLAUDE, "qwen-code.": _QWEN}
 _CODING_AGENTS = ("copilot", "github-copilot", "opencode")
 
 _GOOSE_TOOL = "dispatch_tool_call"
+NAMED_IN_TEXTS = (_GOOSE_TOOL,)
+"""Spans whose tool is named in a text of theirs."""
 _NAMES = {
     "ai.toolCall": Role.TOOL,
     "ai.streamText.doStream": Role.ANSWER,

@@ -1,0 +1,179 @@
+"""What ClickHouse costs: time, memory and what the server reads, for a first run and a usual one.
+
+A day of spans as the Collector's exporter writes them is made in an embedded ClickHouse (chDB),
+which is the real engine without a network. A tenth of the traces are requests of other services, in
+which no agent takes part. Then the real command runs as it does each quarter of an hour.
+
+    python -m benchmarks.clickhouse --millions 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+NOW = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
+_QUARTER = timedelta(minutes=15)
+_PER_TRACE = 10
+_MAP = "Map(LowCardinality(String), String)"
+
+TABLE = f"""
+CREATE TABLE otel_traces (
+    Timestamp DateTime64(9) CODEC(Delta, ZSTD(1)), TraceId String CODEC(ZSTD(1)),
+    SpanId String CODEC(ZSTD(1)), ParentSpanId String CODEC(ZSTD(1)),
+    SpanName LowCardinality(String) CODEC(ZSTD(1)), ServiceName LowCardinality(String),
+    ResourceAttributes {_MAP}, ScopeName String, SpanAttributes {_MAP},
+    Duration UInt64 CODEC(ZSTD(1)), StatusCode LowCardinality(String),
+    StatusMessage String CODEC(ZSTD(1)),
+    Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes {_MAP}),
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1
+) ENGINE = MergeTree PARTITION BY toDate(Timestamp)
+ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
+"""
+
+# Of each trace one span is the agent, three are answers, five calls of tools, one a request of a
+# library inside of an answer. One trace in ten is another service's.
+_SPANS = """
+INSERT INTO otel_traces
+SELECT
+    fromUnixTimestamp64Micro(began + 1000000 * step) AS Timestamp,
+    lower(hex(sipHash128(trace))) AS TraceId, lower(hex(sipHash64(n))) AS SpanId,
+    if(step = 0, '', lower(hex(sipHash64(n - step)))) AS ParentSpanId,
+    multiIf(is_other, 'GET /orders', step = 0, 'invoke_agent shop', step = 9, 'POST',
+        step % 3 = 1, 'chat model-x', concat('execute_tool ', tool)) AS SpanName,
+    if(is_other, 'orders', 'shop') AS ServiceName,
+    map('service.name', ServiceName, 'service.version', '1.4.2', 'host.name', 'node-7') AS R,
+    'app' AS ScopeName,
+    multiIf(
+        is_other OR step = 9, map('http.request.method', 'GET', 'url.path', '/orders',
+            'http.response.status_code', '200'),
+        step = 0, map('gen_ai.operation.name', 'invoke_agent', 'gen_ai.agent.name', 'shop',
+            'gen_ai.conversation.id', concat('conversation-', toString(intDiv(trace, 4)))),
+        step % 3 = 1, map('gen_ai.operation.name', 'chat', 'gen_ai.request.model', 'model-x',
+            'gen_ai.response.finish_reasons', if(step = 7, '["stop"]', '["tool_calls"]'),
+            'gen_ai.usage.input_tokens', toString(1000 + trace % 977),
+            'gen_ai.usage.output_tokens', toString(50 + trace % 97),
+            'gen_ai.input.messages', repeat('some text of a prompt ', 40)),
+        map('gen_ai.operation.name', 'execute_tool', 'gen_ai.tool.name', tool,
+            'gen_ai.tool.call.id', toString(n), 'gen_ai.tool.call.arguments',
+            concat('{{"order": ', toString(n), '}}'), 'gen_ai.tool.call.result',
+            repeat('a line of a result ', 20))) AS S,
+    300000000 + 1000000 * (n % 397) AS Duration,
+    if(fails, 'Error', 'Unset') AS StatusCode,
+    if(fails, 'order service did not answer', '') AS StatusMessage, [], [], []
+FROM (
+    SELECT number + {first} AS n, intDiv(n, {per_trace}) AS trace, n % {per_trace} AS step,
+        trace % 10 = 9 AS is_other, {start} + intDiv(toInt64(trace) * {length}, {traces}) AS began,
+        arrayElement(['search', 'fetch', 'order', 'mail'], toInt64(1 + (trace + step) % 4)) AS tool,
+        NOT is_other AND step % 3 <> 1 AND step NOT IN (0, 9) AND cityHash64(n) % 50 = 0 AS fails
+    FROM numbers({many})
+)
+"""
+_AT_ONCE = 1_000_000
+
+
+def fill(directory: Path, millions: float, days: float) -> None:
+    """Make the table of so many million spans a day, up to NOW."""
+    import clickhouse_connect
+
+    client = clickhouse_connect.get_client(interface="chdb", path=str(directory))
+    client.command(TABLE)
+    spans = int(millions * days * 1_000_000)
+    start = int((NOW - timedelta(days=days)).timestamp()) * 1_000_000
+    for first in range(0, spans, _AT_ONCE):
+        client.command(
+            _SPANS.format(
+                first=first,
+                many=min(_AT_ONCE, spans - first),
+                per_trace=_PER_TRACE,
+                traces=spans // _PER_TRACE,
+                start=start,
+                length=int(days * 86_400) * 1_000_000,
+            )
+        )
+    client.close()
+
+
+_RUN = """
+import json, resource, sys, time
+from datetime import datetime
+from tgt import config, cycle
+from tgt.engine.clickhouse.connection import Connection
+
+told, spent, sent = [], [0.0], [0]
+whole = Connection._tried
+
+def timed(self, statement, ask):
+    told.append(statement)
+    began = time.process_time()
+    answer = whole(self, statement, ask)
+    spent[0] += time.process_time() - began
+    sent[0] += len(answer) if isinstance(answer, bytes) else 0
+    return answer
+
+Connection._tried = timed
+settings = config.load(
+    {"TASKGEN_SOURCE": sys.argv[1], "FGK_TASKS_DIR": sys.argv[2], "TASKGEN_MEMORY_MB": "1024"},
+    environ={},
+)
+began, clock = time.process_time(), time.perf_counter()
+report = cycle.run(settings, datetime.fromisoformat(sys.argv[3]))
+cpu, seconds = time.process_time() - began, time.perf_counter() - clock
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+statements, Connection._tried = list(told), whole
+with Connection(settings.source[0].address) as connection:
+    rows = sum(map(connection.rows_of, statements))
+print(json.dumps({
+    "events in the window": report.events_analyzed,
+    "seconds": round(seconds, 1),
+    "CPU s of the server": round(spent[0], 1),
+    "CPU s of tgt": round(cpu - spent[0], 1),
+    "queries": len(statements),
+    "rows looked at": rows,
+    "MB sent": round(sent[0] / 1e6, 1),
+    "peak MB of both": round(peak / 1024),
+}))
+"""
+
+
+def measured(source: str, tasks: Path, now: datetime) -> dict[str, Any]:
+    """What one run costs, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, source, str(tasks), now.isoformat()],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TASKGEN_SOURCE": ""},
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--millions", type=float, default=1.0, help="of spans a day")
+    parser.add_argument("--days", type=float, default=1.0, help="that there are")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tgt-clickhouse-") as temporary:
+        directory, tasks = Path(temporary) / "server", Path(temporary) / "tasks"
+        tasks.mkdir()
+        fill(directory, chosen.millions, chosen.days)
+        size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+        print(f"{chosen.millions * chosen.days:g} million spans, {size / 1e6:.0f} MB in ClickHouse")
+        source = f"clickhouse:chdb://{directory}?seconds=3600"
+        for name, now in (("first run", NOW - _QUARTER), ("usual run", NOW)):
+            told = measured(source, tasks, now)
+            print(f"{name}: " + ", ".join(f"{what} {value:,}" for what, value in told.items()))
+        kept = (tasks / "cache" / "events.duckdb").stat().st_size
+        print(f"the event store: {kept / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

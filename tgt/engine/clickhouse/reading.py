@@ -1,0 +1,291 @@
+"""What is new in the tables of a ClickHouse, as records for the event store.
+
+A table has no order in which rows come, so it is asked how many began in each minute of the last
+hours, and minutes of which the number is another one than before are read, with the traces that
+they are of. What was read of those earlier is forgotten first, so that a row counts once, however
+often it is read. A minute that is longer ago than LATE is looked at no more. How many rows there
+were, and nothing of them, is remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from tgt.engine.clickhouse import shaped
+from tgt.engine.clickhouse.connection import Connection
+from tgt.engine.clickhouse.spans import SpanTable, outcomes_of
+from tgt.engine.clickhouse.tables import MINUTE_US, Batch, Range, Table, widened
+from tgt.engine.duckdb.correlate import Correlator
+from tgt.engine.duckdb.ingest import STAGED, Ingest, Memory, RecordFile
+from tgt.engine.duckdb.manifest import COLUMNS, Known, known_of
+from tgt.engine.duckdb.store import Store
+from tgt.sources.base import PassedOver, Reason
+
+LATE = timedelta(hours=6)
+"""Rows that come later than this after what they tell began are not met any more."""
+AHEAD = timedelta(days=1)
+"""Clocks of those who write may be ahead of ours by this."""
+
+_STATE = "clickhouse"
+_MOST_MINUTES = 60
+_FEW_ROWS, _MOST_ROWS = 50_000, 1_000_000
+"""Of rows that are read together."""
+
+
+@dataclass
+class State:
+    """What earlier runs have read: all minutes before ``sealed``, and of later ones so many rows of
+    each table. ``memory`` is what the reader of each table must know."""
+
+    sealed: int
+    counts: dict[str, dict[int, int]] = field(default_factory=dict)
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: Store, since: int) -> State:
+        told = json.loads(store.meta(_STATE) or "null")
+        if told is None:
+            return cls(since)
+        counts = {t: {int(m): n for m, n in c.items()} for t, c in told["counts"].items()}
+        return cls(max(since, told["sealed"]), counts, told["memory"])
+
+    def keep(self, store: Store) -> None:
+        told = {"sealed": self.sealed, "counts": self.counts, "memory": self.memory}
+        store.set_meta(_STATE, json.dumps(told))
+
+    @staticmethod
+    def forget(store: Store) -> None:
+        """As if nothing had ever been read."""
+        store.set_meta(_STATE, "null")
+
+    def seal(self, minute: int) -> None:
+        """Look no more at what began before a minute."""
+        self.sealed = max(self.sealed, minute)
+        for table, counts in self.counts.items():
+            self.counts[table] = {m: n for m, n in counts.items() if m >= self.sealed}
+
+    def has_met(self, table: str, ranges: Sequence[Range]) -> bool:
+        """Whether anything of some minutes may have been read before."""
+        return any(start < self.sealed for start, _ in ranges) or any(
+            start <= minute < end for minute in self.counts.get(table, {}) for start, end in ranges
+        )
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Minutes that are read together, in order, with how many rows each table has in them."""
+
+    counts: Mapping[str, Mapping[int, int]]
+
+    @property
+    def rows(self) -> int:
+        return sum(sum(counts.values()) for counts in self.counts.values())
+
+    @property
+    def last(self) -> int:
+        return max(minute for counts in self.counts.values() for minute in counts)
+
+    def ranges(self, table: str) -> Sequence[Range]:
+        """The minutes of a table."""
+        return widened([(minute, minute + 1) for minute in self.counts.get(table, {})], 0)
+
+
+def planned(connection: Connection, tables: Sequence[Table], state: State, end: int) -> list[Slice]:
+    """What has to be read of the minutes before ``end``, oldest first."""
+    new: dict[int, dict[str, int]] = {}
+    start_us, end_us = state.sealed * MINUTE_US, end * MINUTE_US
+    for table in tables:
+        known = state.counts.get(table.name, {})
+        for minute, many in connection.run(table.counts(start_us, end_us)):
+            if known.get(minute) != many:
+                new.setdefault(minute, {})[table.name] = many
+    slices: list[dict[int, dict[str, int]]] = []
+    rows, first = 0, 0
+    for minute, counts in sorted(new.items()):
+        many = sum(counts.values())
+        # Much that is read for the first time is read an hour at a time.
+        is_long = rows >= _FEW_ROWS and minute - first >= _MOST_MINUTES
+        if not slices or is_long or rows + many > _MOST_ROWS:
+            slices.append({})
+            rows, first = 0, minute
+        slices[-1][minute] = counts
+        rows += many
+    return [Slice(_by_table(each)) for each in slices]
+
+
+def _by_table(minutes: Mapping[int, Mapping[str, int]]) -> dict[str, dict[int, int]]:
+    by_table: dict[str, dict[int, int]] = {}
+    for minute, counts in minutes.items():
+        for table, many in counts.items():
+            by_table.setdefault(table, {})[minute] = many
+    return by_table
+
+
+class Intake(Ingest):
+    """Brings the records of a slice into the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        correlator: Correlator,
+        since_us: int,
+        connection: Connection,
+        source: str,
+    ) -> None:
+        super().__init__(store, correlator, since_us)
+        self._connection = connection
+        self._source = source
+
+    def read_slice(self, tables: Sequence[Table], piece: Slice, state: State) -> None:
+        """Read the rows of some minutes, in place of what was read of them before."""
+        for table in tables:
+            ranges = piece.ranges(table.name)
+            if isinstance(table, SpanTable) and ranges:
+                self._read_spans(table, ranges, state)
+            elif ranges:
+                self._read_table(table, ranges, state)
+        for name, counts in piece.counts.items():
+            state.counts.setdefault(name, {}).update(counts)
+        if "_reader" in self.__dict__:
+            self._reader.close()
+            del self.__dict__["_reader"]
+
+    # --- spans, many at a time -------------------------------------------------------------------
+
+    def _read_spans(self, table: SpanTable, ranges: Sequence[Range], state: State) -> None:
+        context = table.context(ranges)
+        first_us = context[0][0] * MINUTE_US
+        told = _Told(table.number)
+        with Memory() as memory:
+            memory.write(self._connection.parquet(table.narrow(ranges)))
+            # What is learnt after that are the shapes of these spans, and maybe others.
+            learnt = shaped.Shapes.of(self._connection.rows(table.examples(ranges)))
+            shaped.prepare(self._reader, memory.piece(0).path, learnt)
+        try:
+            told.passed_over, told.records, told.first_us, told.last_us = shaped.told(
+                self._reader, learnt
+            )
+            left = shaped.left(self._reader)
+            if state.has_met(table.name, context):
+                with self._staged(shaped.KEYS) as keys:
+                    self._correlator.forget_keys(keys, first_us)
+            self._bring_shaped(table, learnt)
+        finally:
+            shaped.drop(self._reader)
+        if left:
+            with RecordFile() as records:
+                for items, at in table.traces(self._connection, ranges, left):
+                    self._add(Batch(outcomes_of(items, at)), told, records)
+                    if records.is_full:
+                        self._stage_records(records)
+                self._stage_records(records)
+        self._tell(table.name, told)
+
+    def _bring_shaped(self, table: SpanTable, learnt: shaped.Shapes) -> None:
+        """Bring in the records of the spans of shapes."""
+        link = len(learnt.rows)
+        with RecordFile() as records:
+            us = max(self._since, *(record["us"] for record in learnt.records), 1)
+            for record in learnt.records:
+                records.add({**record, "us": max(us, record["us"])})
+            records.add({"us": us, "place": link, "act": None})
+            with self._translated(records) as templates:
+                statement = f"{shaped.RECORDS} UNION ALL BY NAME {shaped.LINKS}"
+                with self._staged(
+                    f"SELECT 0 AS piece, {STAGED} FROM ({statement.format(templates=templates)})"
+                    " WHERE us >= $since",
+                    file=table.number,
+                    link=link,
+                    since=self._since,
+                ) as staged:
+                    self._correlator.absorb(staged)
+
+    # --- rows one by one -------------------------------------------------------------------------
+
+    def _read_table(self, table: Table, ranges: Sequence[Range], state: State) -> None:
+        context = table.context(ranges)
+        memory = state.memory.setdefault(table.name, {})
+        told, keys = _Told(table.number), list[str]()
+        batches = table.batches(
+            self._connection, ranges, memory, is_again=state.has_met(table.name, context)
+        )
+        with RecordFile() as records:
+            for batch in batches:
+                self._add(batch, told, records)
+                keys += batch.keys
+                if records.is_full:
+                    self._bring(records, keys, context[0][0] * MINUTE_US)
+            self._bring(records, keys, context[0][0] * MINUTE_US)
+        self._tell(table.name, told)
+
+    def _add(self, batch: Batch, told: _Told, records: RecordFile) -> None:
+        for outcome in batch.outcomes:
+            if isinstance(outcome, PassedOver):
+                told.passed_over[f"{outcome.reason}:{outcome.kind}"] += 1
+                told.malformed += outcome.reason is Reason.MALFORMED
+                continue
+            us = outcome["us"]
+            told.add(us)
+            if us >= self._since:
+                records.add({**outcome, "file": told.number})
+
+    def _bring(self, records: RecordFile, keys: list[str], first_us: int) -> None:
+        """Bring records in, in place of those with the keys, which are none of before a time."""
+        if keys:
+            self._db.table(
+                "rereading",
+                "SELECT DISTINCT hash(key) AS key FROM (SELECT unnest($keys::VARCHAR[]) AS key)",
+                keys=keys,
+            )
+            self._correlator.forget_keys("rereading", first_us)
+            self._db.drop("rereading")
+            keys.clear()
+        self._stage_records(records)
+
+    def _tell(self, table: str, told: _Told) -> None:
+        """Tell the manifest what was read of a table."""
+        rows = self._db.run(
+            f"SELECT {', '.join(COLUMNS)} FROM files WHERE file = $number", number=told.number
+        )
+        before = known_of(rows[0]) if rows else Known(told.number, self._source, table.encode())
+        passed = Counter(json.loads(before.passed_over)) + told.passed_over
+        self._write_manifest(
+            [
+                Known(
+                    told.number,
+                    self._source,
+                    table.encode(),
+                    records=before.records + told.records,
+                    malformed=before.malformed + told.malformed,
+                    first_us=min(_there(before.first_us, told.first_us), default=None),
+                    last_us=max(_there(before.last_us, told.last_us), default=None),
+                    passed_over=json.dumps(dict(passed)),
+                )
+            ]
+        )
+
+
+@dataclass
+class _Told:
+    """What the rows of a table came to."""
+
+    number: int
+    records: int = 0
+    malformed: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+    def add(self, us: int) -> None:
+        self.records += 1
+        self.first_us = min(_there(self.first_us, us))
+        self.last_us = max(_there(self.last_us, us))
+
+
+def _there(*times: int | None) -> list[int]:
+    return [us for us in times if us is not None]
