@@ -96,6 +96,7 @@ class Board:
         self.tasks_dir, self._weighs = tasks_dir, weighs
         self._journal, self._sidecar = Journal(tasks_dir), Sidecar(tasks_dir)
         self._turn = Lock()
+        self._kept = journal_index.Kept()
         self._ids: frozenset[str] | None = None
         self._short: dict[str, str] = {}
         self._read: dict[str, tuple[int, Version]] = {}
@@ -155,7 +156,7 @@ class Board:
             return Shown(cards, ids, kept, len(shown), hidden, len(heads), news, told, state)
 
         with self._turn:
-            return journal_index.viewed(self._journal, look)
+            return journal_index.viewed(self._journal, look, self._kept)
 
     def choices(self, now: datetime, *, muted: bool) -> Choices:
         """What there is to filter by. Raises StoreError."""
@@ -177,7 +178,7 @@ class Board:
             )
 
         with self._turn:
-            return journal_index.viewed(self._journal, look)
+            return journal_index.viewed(self._journal, look, self._kept)
 
     def others(self, card: Card) -> dict[str, Card]:
         """The cards that this one names, because they are of the same incident. StoreError."""

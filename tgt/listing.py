@@ -108,7 +108,8 @@ def lowered(head: Head, reputation: Reputation) -> Head:
     if head.status not in OPEN_STATUSES:
         return head
     about = (head.severity, head.analyzer or head.type, head.subject)
-    return head._replace(priority=reputation.lowered(head.priority, *about))
+    left = reputation.lowered(head.priority, *about)
+    return head if left == head.priority else head._replace(priority=left)
 
 
 def as_seen(cards: Iterable[Card], state: SchedulerState) -> Iterator[Card]:

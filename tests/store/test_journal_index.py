@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tgt.store import journal_index as heads
-from tgt.store.journal import FILE_NAME, Journal
+from tgt.store.journal import FILE_NAME, Journal, scan
 from tgt.tasks.card import Card, sort_key
 
 if TYPE_CHECKING:
@@ -128,6 +128,74 @@ def test_whatever_becomes_of_the_journal_it_is_the_truth(
     same(journal)
     assert index_of(journal).exists()
     change(journal)
+    same(journal)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(_rewrite, _edit, _edit_and_append, _truncate, _tear, _damage_newest),
+        lambda journal: append(journal, card(7, status="approved"), card(700)),
+        lambda journal: journal.path.unlink(),
+    ],
+)
+@pytest.mark.parametrize("number", [3, 200])
+def test_heads_that_are_kept_in_memory_are_those_of_the_journal(
+    tmp_path: Path, change: Callable[[Journal], None], number: int
+) -> None:
+    """Also of a journal that is too small for an index."""
+    journal, kept = Journal(tmp_path), heads.Kept()
+    append(journal, *(card(each) for each in range(number)))
+
+    def look() -> dict[str, Card]:
+        return heads.viewed(
+            journal, lambda view: {key: view.card(head) for key, head in view.heads.items()}, kept
+        )
+
+    for _ in range(2):
+        assert look() == journal.read().cards
+    change(journal)
+    for _ in range(2):
+        assert look() == journal.read().cards
+
+
+def test_what_is_kept_is_not_read_once_more(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, starts = heads.Kept(), []
+
+    def watched(descriptor: int, start: int, each: Callable[..., None]) -> int:
+        starts.append(start)
+        return scan(descriptor, start, each)
+
+    monkeypatch.setattr(heads, "scan", watched)
+    size = journal.path.stat().st_size
+    heads.viewed(journal, len_of_heads, kept)
+    index_of(journal).unlink()
+    append(journal, card(900))
+    assert heads.viewed(journal, len_of_heads, kept) == 201
+    assert starts == [0, size]
+
+
+def len_of_heads(view: heads.View) -> int:
+    return len(view.heads)
+
+
+@pytest.mark.parametrize("kept", [None, heads.Kept()])
+def test_a_card_that_comes_while_the_journal_is_read_is_not_left_out(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, kept: heads.Kept | None
+) -> None:
+    """Of what was read nothing is claimed that was written behind its back."""
+
+    def overtaken(descriptor: int, start: int, each: Callable[..., None]) -> int:
+        skipped = scan(descriptor, start, each)
+        append(journal, card(901))
+        return skipped
+
+    monkeypatch.setattr(heads, "scan", overtaken)
+    heads.viewed(journal, len_of_heads, kept)
+    monkeypatch.setattr(heads, "scan", scan)
+    assert heads.viewed(journal, len_of_heads, kept) == 201
     same(journal)
 
 

@@ -82,7 +82,28 @@ class View:
         return card
 
 
-def viewed(journal: Journal, look: Callable[[View], T]) -> T:
+class Kept:
+    """The heads of one journal, for whoever looks at it again and again: what was read of it is
+    not read once more."""
+
+    def __init__(self) -> None:
+        self._index: _Index | None = None
+        self._key: dict[str, Any] = {}
+
+    def of(self, descriptor: int) -> _Index | None:
+        """What is kept, if the journal is still the same and has at most grown."""
+        if self._index is None or self._index.covered > os.fstat(descriptor).st_size:
+            return None
+        now = _key(descriptor, self._index.covered)
+        if now["modified"] is None:
+            now["modified"] = self._key["modified"]
+        return self._index if now == self._key else None
+
+    def keep(self, descriptor: int, index: _Index) -> None:
+        self._index, self._key = index, _key(descriptor, index.covered)
+
+
+def viewed(journal: Journal, look: Callable[[View], T], kept: Kept | None = None) -> T:
     """What ``look`` makes of the journal; asked a second time if the index turns out to be wrong.
 
     Raises StoreError.
@@ -91,11 +112,11 @@ def viewed(journal: Journal, look: Callable[[View], T]) -> T:
     with journal.opened() as descriptor:
         if descriptor is None:
             return look(View({}, 0, -1))
-        known = _load(index, descriptor)
+        known = (kept.of(descriptor) if kept else None) or _load(index, descriptor)
         if known is not None:
             with contextlib.suppress(_StaleError):
-                return look(_view(descriptor, known, index))
-        return look(_view(descriptor, _Index({}, 0, 0), index))
+                return look(_view(descriptor, known, index, kept))
+        return look(_view(descriptor, _Index({}, 0, 0), index, kept))
 
 
 def reputation(view: View, now: datetime) -> Reputation:
@@ -141,17 +162,21 @@ class _Index:
     covered: int
 
 
-def _view(descriptor: int, known: _Index, index: Path) -> View:
+def _view(descriptor: int, known: _Index, index: Path, kept: Kept | None = None) -> View:
     heads, skipped = dict(known.heads), known.skipped
     covered = known.covered
+    # Before it is read: what is appended meanwhile may be read twice, and is never left out.
+    size = os.fstat(descriptor).st_size
 
     def take(card: Card, span: tuple[int, int]) -> None:
         heads[card.id] = _head(card, span)
 
     skipped += scan(descriptor, covered, take)
-    size = os.fstat(descriptor).st_size
-    if size - covered >= _WORTH_BYTES and os.pread(descriptor, 1, size - 1) == b"\n":
-        _store(index, descriptor, _Index(heads, skipped, size))
+    if size > 0 and os.pread(descriptor, 1, size - 1) == b"\n":
+        if size - covered >= _WORTH_BYTES:
+            _store(index, descriptor, _Index(heads, skipped, size))
+        if kept is not None:
+            kept.keep(descriptor, _Index(heads, skipped, size))
     return View(heads, skipped, descriptor)
 
 

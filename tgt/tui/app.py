@@ -23,6 +23,7 @@ from tgt.output import ascii as ascii_of
 from tgt.tui.lines import Drawn
 from tgt.tui.triage import Around, Triage
 
+_SWITCH_S = 0.0005
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -91,6 +92,8 @@ def run(board: Board, around: Around, query: Query, *, no_color: bool) -> None:
     _must_be_terminal()
     plain = no_color or bool(os.environ.get("NO_COLOR")) or _is_monochrome()
     app = TriageApp(board, around, query, plain=plain, only_ascii=ascii_of.is_wanted())
+    # The screen answers between two steps of whatever is read beside it.
+    sys.setswitchinterval(_SWITCH_S)
     app.run(mouse=False)
     if app.problem is not None:
         raise app.problem
