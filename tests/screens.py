@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conftest import END, Workplace
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from tgt.board import Board, Query
@@ -22,7 +23,8 @@ from tgt.tui.task_list import TaskList
 from tgt.tui.triage import Around
 
 T = TypeVar("T")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
+_FEW = 3
 
 
 def ids(many: int) -> list[str]:
@@ -94,7 +96,12 @@ class Seen:
         await self.pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*({" ": "space"}.get(each, each) for each in text))
+        """A few letters by their keys, and more at once, as a terminal hands on what is pasted."""
+        if len(text) <= _FEW:
+            await self.pilot.press(*text)
+        else:
+            self.app.post_message(Paste(text))
+            await self.pilot.pause()
 
     async def until(self, is_so: Callable[[], object], why: str = "") -> None:
         """Wait for what is to happen; what does not in half a minute never will."""

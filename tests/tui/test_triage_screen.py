@@ -267,11 +267,12 @@ def test_a_search_narrows_while_one_types_and_is_left_by_escape(
         async with shown(workplace) as seen:
             await seen.press("slash")
             await seen.type("jk")
-            assert (seen.typed, seen.here) == ("jk", "p-0"), "letters are letters"
+            assert seen.typed == "jk", "letters are letters"
             await seen.press("backspace", "backspace")
             await seen.type("P-1")
-            await seen.until(lambda: seen.titles == ["p-0", "p-1", "p-10", "p-11"])
-            await seen.press("down", "down", "enter", "a")
+            await seen.until(lambda: seen.titles == ["p-1", "p-10", "p-11"])
+            assert seen.here == "p-1"
+            await seen.press("down", "enter", "a")
             await seen.until(lambda: seen.journal[IDS[10]]["status"] == "approved")
             await seen.until_said("/P-1")
             await seen.press("slash", "ctrl+u")
@@ -283,9 +284,15 @@ def test_a_search_narrows_while_one_types_and_is_left_by_escape(
             await seen.until(lambda: "p-11" in seen.titles, "as it was before")
             await seen.press("escape")
             await seen.until(lambda: len(seen.titles) == 13)
-            await seen.press("slash")
+            assert seen.here == "p-11"
+            await seen.press("space", "slash")
             await seen.type("nothing of the kind")
-            await seen.until(lambda: len(seen.titles) == 1, "where one stands stays")
+            await seen.until(lambda: seen.titles == ["p-11"], "what is marked stays")
+            await seen.press("escape", "escape", "slash")
+            await seen.type("nothing of the kind")
+            await seen.until_said("No task fits")
+            await seen.press("enter", "a", "d", "z", "space", "down", "end", "e", "escape")
+            await seen.until(lambda: len(seen.titles) == 13)
 
     run(search())
 

@@ -198,7 +198,8 @@ class Triage(Screen[None]):
         self._deeds: asyncio.Queue[_Deed] = asyncio.Queue()
         self._busy: set[str] = set()
         self._let_go: set[str] = set()
-        self._go_to = ""
+        self._go_to = self._came_from = ""
+        self._is_new_query = False
         self._card: Card | None = None
         self._others: dict[str, Card] = {}
 
@@ -260,9 +261,9 @@ class Triage(Screen[None]):
 
     async def _look(self, now: datetime) -> None:
         """What one stands on or has marked stays until one leaves it, whatever others do with it;
-        what one has decided about goes."""
-        here = {self._list.card.id} if self._list.card else set()
-        go_to = self._go_to
+        what one has decided about goes, and what one stands on if one asks for something else."""
+        here = {self._list.card.id} if self._list.card and not self._is_new_query else set()
+        go_to, self._is_new_query = self._go_to, False
         kept = (here | self._list.marks) - self._let_go | ({go_to} if go_to else set())
         query = replace(self._query, kept=frozenset(kept))
         shown = await asyncio.to_thread(self._board.look, query, now, self._again.is_set)
@@ -325,7 +326,7 @@ class Triage(Screen[None]):
             self.app.bell()
 
     def _ask_board(self, query: Query) -> None:
-        self._query = query
+        self._query, self._is_new_query = query, True
         self._again.set()
 
     # --- decisions ---------------------------------------------------------------------------
@@ -487,6 +488,8 @@ class Triage(Screen[None]):
         await self._prompt.answer()
 
     def action_leave(self) -> None:
+        if self._prompt.is_live:
+            self._go_to = self._came_from
         self._prompt.leave()
 
     def action_mark(self) -> None:
@@ -499,6 +502,7 @@ class Triage(Screen[None]):
         self.query_one("#heading").refresh()
 
     def action_search(self) -> None:
+        self._came_from = self._list.card.id if self._list.card else ""
         self._prompt_for("Search", self._search, text=self._query.words, on_typed=self._search)
 
     def _search(self, text: str) -> None:
