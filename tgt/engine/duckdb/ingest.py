@@ -284,29 +284,22 @@ class Ingest:
 
     def _read_pieces(self, projection: Projection, waiting: list[tuple[_Progress, Piece]]) -> None:
         """Read the pieces that wait, and close them."""
-        must_pick = any(may_be_too_deep(piece) for _, piece in waiting)
-        try:
-            if not must_pick:
-                self._stage(projection, waiting)
-        except _UNREADABLE:
-            must_pick = True
-        if must_pick:
-            self._read_one_by_one(projection, waiting)
+        if not self._reads(projection, waiting):
+            for file, piece in waiting:
+                if not self._reads(projection, [(file, piece)]):
+                    self._salvage(projection, file, piece)
         while waiting:
             waiting.pop()[1].close()
 
-    def _read_one_by_one(
-        self, projection: Projection, waiting: Sequence[tuple[_Progress, Piece]]
-    ) -> None:
-        for file, piece in waiting:
-            if not may_be_too_deep(piece):
-                try:
-                    self._stage(projection, [(file, piece)])
-                except _UNREADABLE:
-                    pass
-                else:
-                    continue
-            self._salvage(projection, file, piece)
+    def _reads(self, projection: Projection, parts: Sequence[tuple[_Progress, Piece]]) -> bool:
+        """Whether the engine can read pieces as they are; then what they hold is absorbed."""
+        try:
+            if any(may_be_too_deep(piece) for _, piece in parts):
+                return False
+            self._stage(projection, parts)
+        except _UNREADABLE:
+            return False
+        return True
 
     def _salvage(self, projection: Projection, file: _Progress, piece: Piece | None = None) -> None:
         """Read of a piece, or of a compressed file, what is good, line by line."""
