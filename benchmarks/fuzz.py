@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of what reads text from outside, by hand and for as long as one likes.
 
-    pip install atheris
+    pip install -e '.[fuzz]'
     python benchmarks/fuzz.py redact -max_total_time=600
     python benchmarks/fuzz.py journal | sidecar | documents | times | cycle
 
