@@ -165,8 +165,9 @@ LINES: dict[str, list[tuple[bytes, bool]]] = {
     ],
     "depths": [
         (b"[" * 100_000 + b"]" * 100_000, False),
-        (b"{" + STAMP + b',"other":' + b"[" * 100_000 + b"]" * 100_000 + b"}", True),
-        (b"{" + STAMP + b',"metadata":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", True),
+        (b"{" + STAMP + b',"other":' + b"[" * 100_000 + b"]" * 100_000 + b"}", False),
+        (b"{" + STAMP + b',"metadata":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", False),
+        (b"{" + STAMP + b',"metadata":' + b'{"a":' * 150 + b"1" + b"}" * 150 + b"}", True),
         (b"{" + STAMP + b',"error":' + b'{"a":' * 100_000, False),
     ],
 }
