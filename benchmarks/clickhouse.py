@@ -25,7 +25,7 @@ _PER_TRACE = 10
 _MAP = "Map(LowCardinality(String), String)"
 
 TABLE = f"""
-CREATE TABLE otel_traces (
+CREATE TABLE IF NOT EXISTS otel_traces (
     Timestamp DateTime64(9) CODEC(Delta, ZSTD(1)), TraceId String CODEC(ZSTD(1)),
     SpanId String CODEC(ZSTD(1)), ParentSpanId String CODEC(ZSTD(1)),
     SpanName LowCardinality(String) CODEC(ZSTD(1)), ServiceName LowCardinality(String),
@@ -79,19 +79,25 @@ FROM (
 _AT_ONCE = 1_000_000
 
 
-def fill(directory: Path, millions: float, days: float) -> None:
-    """Make the table of so many million spans a day, up to NOW."""
+def fill(directory: Path, millions: float, days: float, begin: datetime, end: datetime) -> int:
+    """Write what begins in some time, of so many million spans a day up to NOW; how many bytes
+    that is."""
     import clickhouse_connect
 
     client = clickhouse_connect.get_client(interface="chdb", path=str(directory))
     client.command(TABLE)
     spans = int(millions * days * 1_000_000)
-    start = int((NOW - timedelta(days=days)).timestamp()) * 1_000_000
-    for first in range(0, spans, _AT_ONCE):
+    oldest = NOW - timedelta(days=days)
+    start = int(oldest.timestamp()) * 1_000_000
+    low, high = (
+        int(spans * ((moment - oldest) / timedelta(days=days))) // _PER_TRACE * _PER_TRACE
+        for moment in (begin, end)
+    )
+    for first in range(low, high, _AT_ONCE):
         client.command(
             _SPANS.format(
                 first=first,
-                many=min(_AT_ONCE, spans - first),
+                many=min(_AT_ONCE, high - first),
                 per_trace=_PER_TRACE,
                 traces=spans // _PER_TRACE,
                 start=start,
@@ -99,10 +105,11 @@ def fill(directory: Path, millions: float, days: float) -> None:
             )
         )
     client.close()
+    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
 
 
 _RUN = """
-import json, resource, sys, time
+import json, sys, time
 from datetime import datetime
 from tgt import config, cycle
 from tgt.engine.clickhouse.connection import Connection
@@ -126,7 +133,7 @@ settings = config.load(
 began, clock = time.process_time(), time.perf_counter()
 report = cycle.run(settings, datetime.fromisoformat(sys.argv[3]))
 cpu, seconds = time.process_time() - began, time.perf_counter() - clock
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 statements, Connection._tried = list(told), whole
 with Connection(settings.source[0].address) as connection:
     rows = sum(map(connection.rows_of, statements))
@@ -164,13 +171,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tgt-clickhouse-") as temporary:
         directory, tasks = Path(temporary) / "server", Path(temporary) / "tasks"
         tasks.mkdir()
-        fill(directory, chosen.millions, chosen.days)
-        size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
-        print(f"{chosen.millions * chosen.days:g} million spans, {size / 1e6:.0f} MB in ClickHouse")
         source = f"clickhouse:chdb://{directory}?seconds=3600"
+        since = NOW - timedelta(days=chosen.days)
         for name, now in (("first run", NOW - _QUARTER), ("usual run", NOW)):
+            size = fill(directory, chosen.millions, chosen.days, since, now)
+            print(f"{name}, of {size / 1e6:.0f} MB in ClickHouse: ", end="", flush=True)
             told = measured(source, tasks, now)
-            print(f"{name}: " + ", ".join(f"{what} {value:,}" for what, value in told.items()))
+            print(", ".join(f"{what} {value:,}" for what, value in told.items()), flush=True)
+            since = now
         kept = (tasks / "cache" / "events.duckdb").stat().st_size
         print(f"the event store: {kept / 1e6:.0f} MB")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tgt.engine.clickhouse import langfuse
 from tgt.engine.clickhouse.connection import Connection, QueryError
 from tgt.engine.clickhouse.logs import LogTable
 from tgt.engine.clickhouse.spans import SpanTable
@@ -21,6 +22,8 @@ def tables_of(connection: Connection) -> tuple[Table, ...]:
     """The tables that there are. Raises TelemetryError if there is none that may be read."""
     address = connection.address
     failures: list[QueryError] = []
+    if address.schema == "langfuse":
+        return _langfuse(connection, failures)
     spans = _described(connection, address.traces, _OF_SPANS, failures)
     logs = _described(connection, address.logs, _OF_LOGS, failures)
     tables: list[Table] = []
@@ -28,9 +31,18 @@ def tables_of(connection: Connection) -> tuple[Table, ...]:
         tables.append(SpanTable(address.traces, spans))
     if logs:
         tables.append(LogTable(address.logs, logs))
-    if not tables:
+    if not tables and address.schema:
         raise failures[0]
-    return tuple(tables)
+    return tuple(tables) or _langfuse(connection, failures)
+
+
+def _langfuse(connection: Connection, failures: list[QueryError]) -> tuple[Table, ...]:
+    """Langfuse's table: of version 4 where there is one, else of version 3."""
+    for name in (langfuse.EVENTS, langfuse.OBSERVATIONS):
+        columns = _described(connection, name, langfuse.NEEDED, failures)
+        if columns:
+            return (langfuse.LangfuseTable(name, langfuse.LAYOUT, raw=columns),)
+    raise failures[0]
 
 
 def _described(
@@ -52,6 +64,6 @@ def _described(
 
 def _foreign(address: Address, table: str, missing: str) -> TelemetryError:
     return TelemetryError(
-        f"{table} of {address} is no table of the Collector's exporter: it has no {missing}",
+        f"{table} of {address} is no table that is understood: it has no {missing}",
         hint="name its tables by ?traces= and ?logs=, or what they are by ?schema=",
     )

@@ -98,28 +98,38 @@ class SpanTable:
 
     # --- statements ------------------------------------------------------------------------------
 
+    def spans(self, start_us: int, end_us: int) -> str:
+        """A FROM item with the spans that began in a time, and maybe others."""
+        del start_us, end_us
+        return self.name
+
+    def _near(self, ranges: Sequence[Range]) -> str:
+        around = self.context(ranges)
+        return self.spans(around[0][0] * MINUTE_US, around[-1][1] * MINUTE_US)
+
     def rows(self, ranges: Sequence[Range]) -> str:
         """SQL for the spans of the traces that have one in some minutes; those of one trace follow
         each other in their order."""
-        return f"SELECT {self._selected()} FROM {self.name} WHERE {self._among(ranges)} {_ORDER}"
+        spans = self._near(ranges)
+        return f"SELECT {self._selected()} FROM {spans} WHERE {self._among(ranges)} {_ORDER}"
 
     def rows_of(self, places: Iterable[int], start_us: int, end_us: int) -> str:
         """SQL for the spans of the traces with some places, which began in a time."""
         return (
-            f"SELECT {self._selected()} FROM {self.name}"
+            f"SELECT {self._selected()} FROM {self.spans(start_us, end_us)}"
             f" WHERE {between(start_us, end_us)} AND {_IDENTIFIED}"
             f" AND {place('TraceId')} IN ({among(places)}) {_ORDER}"
         )
 
     def narrow(self, ranges: Sequence[Range]) -> str:
         """SQL for what differs from span to span (``tgt.engine.clickhouse.shapes``)."""
-        spans = shapes.read(self.columns, self.name, self._among(ranges))
+        spans = shapes.read(self.columns, self._near(ranges), self._among(ranges))
         told = shapes.narrow(self.columns, self._is_telling())
         return f"SELECT {told} FROM ({spans}) {_ONCE}"
 
     def examples(self, ranges: Sequence[Range]) -> str:
         """SQL for a span of each shape: the shape, and the columns of ``span_item``."""
-        spans = shapes.read(self.columns, self.name, self._among(ranges))
+        spans = shapes.read(self.columns, self._near(ranges), self._among(ranges))
         shape = shapes.shape(self.columns, self._is_telling())
         return (
             f"SELECT {shape} AS shape, {self._selected()} FROM ({spans})"
@@ -131,7 +141,7 @@ class SpanTable:
         them."""
         return (
             f"{during(self.context(ranges))} AND {_IDENTIFIED} AND TraceId IN"
-            f" (SELECT DISTINCT TraceId FROM {self.name}"
+            f" (SELECT DISTINCT TraceId FROM {self._near(ranges)}"
             f" WHERE {during(ranges)} AND {_IDENTIFIED} AND {self._is_telling()})"
         )
 
