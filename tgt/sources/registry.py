@@ -16,7 +16,7 @@ from typing import Any
 
 from tgt import plugins
 from tgt.environment import CONTEXTLOG_DIR
-from tgt.errors import TelemetryError
+from tgt.errors import SettingsError, TelemetryError
 from tgt.sources.base import Listed, Listing, Reader, RecordSource, Source
 from tgt.sources.discover import listed
 from tgt.sources.envelopes import Documents
@@ -56,6 +56,12 @@ def open_sources(specs: Sequence[Spec], contextlog: Path) -> list[Source]:
     nothing is specified and nothing is there.
     """
     chosen = specs or usual(contextlog)
+    for spec in chosen:
+        if spec.address is not None:
+            raise SettingsError(
+                f"{spec} has no files, and stands alone",
+                hint="set TASKGEN_SOURCE to it in the settings file, as docs/clickhouse.md has it",
+            )
     if not chosen:
         raise nothing_there(contextlog)
     sources: list[Source] = []

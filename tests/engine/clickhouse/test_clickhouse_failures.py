@@ -25,6 +25,7 @@ from tgt.engine.clickhouse.connection import Connection
 from tgt.engine.clickhouse.reading import Intake
 from tgt.errors import SettingsError, TelemetryError
 from tgt.sources.address import address_of
+from tgt.sources.registry import open_sources
 from tgt.sources.spec import parse
 
 NOW = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)
@@ -168,8 +169,19 @@ def test_a_server_that_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     failure, waits = asked(port)
-    assert failure.message.startswith("cannot reach")
+    assert failure.message == f"cannot reach http://localhost:{port}/otel: Connection refused"
     assert len(waits) == 2
+
+
+def test_files_beside_a_server_and_a_server_among_files_are_refused(tmp_path: Path) -> None:
+    settings = config.load(
+        {"TASKGEN_SOURCE": "clickhouse:http://localhost:1/x,contextlog", "FGK_TASKS_DIR": tmp_path},
+        environ={},
+    )
+    with pytest.raises(SettingsError, match="stands alone"):
+        cycle.run(settings, NOW)
+    with pytest.raises(SettingsError, match=r"docs/clickhouse\.md"):
+        open_sources(parse("clickhouse:http://localhost:1/x"), tmp_path)
 
 
 # --- runs -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ _WRITTEN = {
 }
 _LONGEST = 200
 _CODE = re.compile(r"\bCode: (\d+)\b")
+_CAUSE = re.compile(r"\[Errno -?\d+\] ([^'\"()]+)|((?:[Rr]ead|Connection \w+) timed out)")
 _AROUND = re.compile(r"^(?:.*?DB::Exception: )+|\s*\(version [^)]*\)\s*$", re.DOTALL)
 
 _READ_ONLY = 164
@@ -149,6 +151,8 @@ class Connection:
                 hint=_EXTRA,
             ) from None
         address = self.address
+        # What it would say on standard error is told in our words.
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
         # Of a user whose settings are fixed the server's own limits hold.
         common.set_setting("invalid_setting_action", "drop")
         common.set_setting("autogenerate_session_id", False)
@@ -229,8 +233,9 @@ def _may_pass(failure: Exception) -> bool:
 
 
 def _line(failure: Exception) -> str:
-    """What a failure says, as one bounded and printable line."""
-    said = _AROUND.sub("", str(failure)) or type(failure).__name__
+    """What a failure says, as one bounded and printable line; of one on the way its cause."""
+    causes = _CAUSE.findall(str(failure)) if _code(failure) is None else ()
+    said = max(causes[-1]) if causes else _AROUND.sub("", str(failure)) or type(failure).__name__
     line = "".join(c if c.isprintable() else " " for c in said)
     line = " ".join(line.split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
