@@ -108,6 +108,7 @@ def test_keywords_are_such_that_a_text_can_be_searched_for_them() -> None:
         ("user alice.b+c@mail.example.com.", "user [redacted:email]."),
         ("mailto:a@b.io?x", "mailto:[redacted:email]?x"),
         ("@decorator a@b x@", "@decorator a@b x@"),
+        ("%%V@VV.V%%%V@VVV.V%%", "[redacted:email]%%"),
     ],
 )
 def test_strict_masks_addresses_too(text: str, masked: str) -> None:

@@ -20,8 +20,8 @@ MODES = (STANDARD, STRICT)
 """``strict`` masks e-mail addresses too."""
 
 _EMAIL = (
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9_-]{1,63}+"
-    r"(?:\.[A-Za-z0-9_-]{1,63}+){1,8}+"
+    r"(?<![A-Za-z0-9._%+-])(?:[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9_-]{1,63}+"
+    r"(?:\.[A-Za-z0-9_-]{1,63}+){1,8}+){1,64}+"  # one may begin where another ends
 )
 _SHORTEST = 4
 _MOST_ROUNDS = 3
