@@ -133,6 +133,10 @@ def healthy(per_hour: float, weeks: int) -> tuple[World, ...]:
         failing = {tool: share * trouble for tool, share in now.failing.items()}
         return now.tool(failing=failing).but(per_hour=0.75 * per_hour * wave * rush)
 
+    def nightly(hour: float, now: Conditions) -> Conditions:
+        # The same hour of every day is bad: whoever lives with it knows.
+        return now.tool(failing={"run_bash": 0.4}) if hour % 24 < 1 else now
+
     return (
         World("steady", hours, _always, base=base),
         World("diurnal", hours, _always, base=base, diurnal=True),
@@ -143,11 +147,39 @@ def healthy(per_hour: float, weeks: int) -> tuple[World, ...]:
         World("shifting_mix", hours, mix, base=base),
         World("doubling_traffic", hours, doubling, base=base),
         World("flaky_tool", hours, _always, base=base.tool(failing={"run_bash": 0.35})),
+        World("nightly_job", hours, nightly, base=base),
     )
 
 
 def _within(fault: Fault, change: Change) -> Change:
     return lambda hour, now: change(hour, now) if fault.start <= hour < fault.end else now
+
+
+def _hidden(base: Conditions, start: float, end: float) -> tuple[World, ...]:
+    """Faults that their history hides, or how seldom the tool is used."""
+
+    def after_an_outage(hour: float, now: Conditions) -> Conditions:
+        # Ten hours of an outage in the history, of which nobody had a card.
+        if -70 <= hour < -60:
+            return now.tool(failing={"read_file": 0.9})
+        return now.tool(failing={"read_file": 0.24}) if start <= hour < end else now
+
+    def rising(hour: float, now: Conditions) -> Conditions:
+        # One percent an hour: half as slow again at ``start``, twice as slow a day later.
+        risen = min(72.0, max(0.0, hour - start + math.log(1.5) / math.log(1.01)))
+        return now.tool(slower={"search_code": 1.01**risen})
+
+    again = Fault(ERROR, "tool_call/read_file", start, end, (HEAVY,))
+    rise = Fault(SLOW, "tool_call/search_code", start, start + 30)
+    rare = Fault(SLOW, "tool_call/resize_image", start, start + 24, target=False)
+    slow = _within(rare, lambda _, now: now.tool(slower={"resize_image": 3.0}))
+    tail = _within(rare, lambda _, now: now.tool(slow_tail={"resize_image": 4.0}))
+    return (
+        World("after_an_outage", end + 1, after_an_outage, (again,), base),
+        World("slow_rise", rise.end, rising, (rise,), base),
+        World("rare_tool_slow", rare.end + 1, slow, (rare,), base),
+        World("rare_tool_tail", rare.end + 1, tail, (rare,), base),
+    )
 
 
 def faulty(per_hour: float, start: float = 1.0, hours: float = 6.0) -> tuple[World, ...]:
@@ -236,6 +268,7 @@ def faulty(per_hour: float, start: float = 1.0, hours: float = 6.0) -> tuple[Wor
         ),
         World("two_at_once", end + 1, two, (replace(in_reads, also=()), in_responses), base),
         World("slow_ramp", ramp.end, ramping, (ramp,), base),
+        *_hidden(base, start, end),
         world("intermittent", replace(in_reads, target=False), on_and_off),
         World("back_next_day", again.end + 1, both_days, (in_reads, again), base, end + 2),
         world(

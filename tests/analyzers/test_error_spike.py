@@ -323,3 +323,50 @@ def test_as_many_as_usual_are_none(world: World) -> None:
 
     told = ({**line, "soft_failed": True} for line in _now(40, 0))
     assert _of_envelopes(world, *hours_of(make), *told) == []
+
+
+# --- what is usual ------------------------------------------------------------------------------
+
+
+def _by_hour(share: Callable[[int], float], *, hours: int = 150, n: int = 12) -> list[Line]:
+    """A history in which so many hours ago that share of the conversations failed."""
+    number, lines = 0, []
+    for ago in range(1, hours):
+        failing = share(ago) * n
+        bad = int((ago + 1) * failing) - int(ago * failing)
+        for place in range(n):
+            number += 1
+            status = "error" if place < bad else "ok"
+            minutes = 60.0 * ago + 60.0 * (place + 0.5) / n
+            lines.append(call(minutes, f"old{number}", status=status))
+    return lines
+
+
+def test_an_outage_in_the_history_hides_no_spike(world: World, judge: Judge) -> None:
+    world.write(*_by_hour(lambda ago: 1.0 if 50 <= ago < 60 else 1 / 24), *_now(40, 10))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.confidence > 0.9
+    assert finding.evidence.details["baselineShare"] == pytest.approx(1 / 24, rel=0.15)
+    assert finding.evidence.details["baselineHours"] == 149 - 10
+
+
+@pytest.mark.parametrize(("worse", "is_spike"), [(0.4, False), (1 / 24, True)])
+def test_what_fails_at_this_hour_of_every_day_is_no_spike(
+    world: World, judge: Judge, worse: float, is_spike: bool
+) -> None:
+    world.write(*_by_hour(lambda ago: 1 / 24 if ago % 24 else worse), *_now(40, 14))
+    sure = [finding.confidence for finding in judge(ANALYZER).findings]
+    assert any(confidence >= 0.9 for confidence in sure) is is_spike
+    assert is_spike or all(confidence < 0.5 for confidence in sure)
+
+
+def test_a_slow_rise_is_held_against_the_time_before_it(world: World, judge: Judge) -> None:
+    def rising(ago: int) -> float:
+        return float(1.5 * 1.02 ** max(0, 80 - ago) / 24)
+
+    world.write(*_by_hour(rising, hours=160, n=24), *_now(40, 10))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["risingDays"] == 3
+    assert "before it began to rise 3 days ago" in finding.description
+    assert finding.confidence > 0.9
+    assert finding.evidence.details["baselineShare"] == pytest.approx(1.5 / 24, rel=0.15)

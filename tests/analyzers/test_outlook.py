@@ -22,6 +22,7 @@ from tgt.analyzers.signals import USAGE
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.events import Interval
 from tgt.outcome import Abstention
+from tgt.stats.confidence import prior_of
 
 HOUR = timedelta(hours=1)
 READ_FILE = "tool_call/read_file"
@@ -72,7 +73,8 @@ def test_the_smallest_rise_is_the_smallest_that_is_found(world: World) -> None:
             Exposure(failing, exposed, hours),
             Baseline({}, frozenset(hours)),
             3.0,
-            error_spike.PRIOR,
+            prior_of(24, error_spike.A_HOUR),
+            Interval(END - timedelta(days=1), END),
         )
         return 0.0 if rise is None else rise.confidence
 
@@ -165,12 +167,12 @@ def test_how_much_slower_calls_must_be(world: World) -> None:
     assert told.judgeable
     assert (told.unit, told.usual_unit) == (Unit.RATIO, Unit.MS)
     assert told.usual == pytest.approx(100, rel=0.02)
-    assert (told.expected, told.of) == (80, "calls in 4 hours")
+    assert (told.expected, told.of) == (480, "calls in 24 hours")
     assert told.smallest_change is not None
     assert 1.5 < told.smallest_change < 1.6, "all calls are alike, so any rise is seen at once"
 
 
-@pytest.mark.parametrize(("per_hour", "least", "most"), [(6, 1.7, 10), (60, 1.5, 1.6)])
+@pytest.mark.parametrize(("per_hour", "least", "most"), [(2, 1.6, 10), (60, 1.5, 1.6)])
 def test_where_latencies_scatter_few_calls_hide_small_changes(
     world: World, per_hour: int, least: float, most: float
 ) -> None:
@@ -180,16 +182,21 @@ def test_where_latencies_scatter_few_calls_hide_small_changes(
         del bad
         return [call(minutes, conv, elapsed_ms=20 * 1.5 ** (next(number) * 7 % 13))]
 
-    world.write(*hours_of(scattered, hours=50, per_hour=per_hour, bad_of=0))
+    world.write(*hours_of(scattered, hours=120, per_hour=per_hour, bad_of=0))
     told = outlook(world, "performance")[READ_FILE]
     assert told.smallest_change is not None
     assert least < told.smallest_change < most
 
 
 def test_too_few_calls_are_too_few(world: World) -> None:
-    world.write(*hours_of(calls_of(elapsed_ms=100), hours=100, per_hour=3, bad_of=0))
-    told = outlook(world, "performance")[READ_FILE]
-    assert told.missing == "12 of 20 calls in 4 hours of a typical day"
+    seldom = calls_of(elapsed_ms=100)
+
+    def every_other(minutes: float, conv: str, bad: bool) -> list[Line]:
+        return seldom(minutes, conv, bad) if minutes % 120 < 60 else []
+
+    world.write(*hours_of(every_other, hours=600, per_hour=1, bad_of=0))
+    told = outlook(world, "performance", baseline_days=28)[READ_FILE]
+    assert told.missing == "12 of 20 calls in 24 hours of a typical day"
     assert told.judgeable_at is None
 
 

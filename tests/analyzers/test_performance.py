@@ -109,7 +109,7 @@ def test_one_slow_conversation_is_not_the_service(world: World, judge: Judge) ->
 @pytest.mark.parametrize(
     ("past", "now", "reason"),
     [
-        ({"after": 13}, 19, "19 of 20 calls"),
+        ({"after": 26}, 19, "19 of 20 calls"),
         ({"hours": 20}, 40, "20 of 24 hours of baseline"),
         ({"hours": 40, "per_hour": 4}, 40, "160 of 200 calls in the baseline"),
     ],
@@ -181,3 +181,51 @@ def test_without_conversations_a_card_is_never_quite_certain(world: World, judge
     world.write(*nobodys)
     (finding,) = judge(ANALYZER).findings
     assert 0.7 < finding.confidence <= 0.8
+
+
+# --- what is usual ------------------------------------------------------------------------------
+
+
+def _scaled(scale: Callable[[int], float], *, hours: int = 150, per_hour: int = 12) -> list[Line]:
+    """A history in which so many hours ago calls took so many times 100 ms."""
+    chance = random.Random(2)
+    return [
+        call(
+            60.0 * ago + 60.0 * (place + 0.5) / per_hour,
+            f"old{ago}-{place}",
+            "search",
+            elapsed_ms=100 * scale(ago) * chance.lognormvariate(0, 0.3),
+        )
+        for ago in range(1, hours)
+        for place in range(per_hour)
+    ]
+
+
+def test_an_outage_in_the_history_hides_no_slow_down(world: World, judge: Judge) -> None:
+    world.write(*_scaled(lambda ago: 9.0 if 40 <= ago < 52 else 1.0), *_now(40, 2.0))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.confidence > 0.9
+    assert finding.evidence.details["ratio"] == pytest.approx(2.0, rel=0.3)
+
+
+def test_a_slow_rise_is_held_against_the_time_before_it(world: World, judge: Judge) -> None:
+    world.write(*_scaled(lambda ago: 1.007 ** max(0, 72 - ago)), *_now(12, 1.7))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["risingDays"] == 3
+    assert "It has become slower from day to day for 3 days." in finding.description
+    assert finding.confidence > 0.9
+    chart = [value for value in finding.evidence.details["history"] if value is not None]
+    assert len(chart) >= 23, "the days in which it rose are shown"
+
+
+def test_latencies_that_stay_as_they_are_do_not_rise(world: World, judge: Judge) -> None:
+    world.write(*_scaled(lambda ago: 1.2 if ago % 48 < 24 else 1.0), *_now(12, 1.2))
+    assert judge(ANALYZER).findings == ()
+
+
+def test_a_rare_tool_is_judged_over_a_day(world: World, judge: Judge) -> None:
+    slow = [call(30 + 40 * n, f"new{n}", "search", elapsed_ms=260 + 9 * n) for n in range(24)]
+    world.write(*_past(hours=140, per_hour=2, after=17), *slow)
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.time_window in {"8 hours", "24 hours"}
+    assert finding.confidence > 0.9

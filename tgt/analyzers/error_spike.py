@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
-from tgt.analyzers.baseline import Baseline, baseline_of
+from tgt.analyzers.baseline import RISING_DAYS, Baseline, baseline_of, before_it_rose
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
 from tgt.analyzers.exposure import (
@@ -41,6 +41,7 @@ from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
+from tgt.stats import confidence
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
@@ -55,9 +56,12 @@ _MANY_TIMES = 100
 """What hardly ever failed: of how many times as often nobody needs to know."""
 WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: low traffic and small rises need them."""
-PRIOR = 0.005
-"""Probability, before looking at one window, that a subject fails more than usual. Calibrated with
-five windows, looked at every 15 minutes, to one false card in about seventy subject weeks."""
+A_HOUR = 0.0035
+"""Probability, before looking, that within an hour a subject begins to fail more than usual.
+Calibrated with six windows, looked at every 15 minutes, to one false card in about seventy subject
+weeks."""
+RISING_H = 8
+"""A window of at least so long is also compared with the time before a slow rise."""
 
 MULTIPLIER = options.real(
     "TASKGEN_ERROR_SPIKE_MULTIPLIER",
@@ -81,6 +85,9 @@ class ErrorSpikeAnalyzer:
         return (FAILURE, TRAFFIC, SOFT_FAILURE)
 
     def analyze(self, context: Context) -> Analysis:
+        windows = context.longer_windows(*WINDOWS_H)
+        of_rising = next(each for each in windows if each.minutes >= 60 * RISING_H)
+
         def judge(window: Interval) -> Iterator[Judged]:
             by_subject: dict[str, list[tuple[_Kind, Reading]]] = {}
             settled: set[str | None] = set()
@@ -94,9 +101,10 @@ class ErrorSpikeAnalyzer:
                     if reading.now.k or kind is _HARD
                 }
                 judged = [
-                    self._judge(context, kind, reading, failures)
+                    self._judge(context, kind, reading, failures, is_rising=is_rising)
                     for kind, reading in readings
                     if _has_errors(reading.now)
+                    for is_rising in ((False, True) if window == of_rising else (False,))
                 ]
                 if judged:
                     result = _surest(judged)
@@ -108,7 +116,7 @@ class ErrorSpikeAnalyzer:
                 if isinstance(judgement, Finding):
                     yield reading.subject, judgement
 
-        analysis = look(context.longer_windows(*WINDOWS_H), judge)
+        analysis = look(windows, judge)
         told = {base(finding.subject) for finding in analysis.findings}
         findings = tuple(each for each in analysis.findings if each.subject not in told)
         return replace(analysis, findings=findings)
@@ -122,9 +130,16 @@ class ErrorSpikeAnalyzer:
         return share_of_units(reading and met_by(context, reading), line)
 
     def _judge(
-        self, context: Context, kind: _Kind, reading: Reading, failures: Mapping[str, int]
+        self,
+        context: Context,
+        kind: _Kind,
+        reading: Reading,
+        failures: Mapping[str, int],
+        *,
+        is_rising: bool = False,
     ) -> Finding | Abstention | None:
-        """``failures`` are those of every kind."""
+        """``failures`` are those of every kind. What ``is_rising`` is compared with the time before
+        it rose."""
         builder = Builder(self, context, reading.subject, reading.window)
         now = reading.now
         if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
@@ -132,6 +147,12 @@ class ErrorSpikeAnalyzer:
             return builder.abstention(f"{now.k} {kind.counted} in {reason}")
         history = baseline_of(context, self.task_type, reading)
         exposure = exposure_of(context, reading, history)
+        if is_rising:
+            before = before_it_rose(exposure.hours, reading.window, exposure.share)
+            if before is None:
+                return None
+            history = history.only(before)
+            exposure = exposure_of(context, reading, history)
         few = history.bad_units < MIN_BASELINE_FAILING and exposure.size < MIN_BASELINE_UNITS
         missing = history.missing
         if few and not missing:
@@ -141,13 +162,16 @@ class ErrorSpikeAnalyzer:
         else:
             multiplier = context.option(MULTIPLIER, reading.subject)
             calls = calls_of(reading, history, exposure, multiplier)
+            compared = (
+                _compared(each, history, multiplier, reading.window, is_rising=is_rising)
+                for each in (exposure, calls)
+                if each
+            )
             verdict = max(
-                filter(None, (_compared(e, history, multiplier) for e in (exposure, calls) if e)),
-                key=lambda each: each.judgement.confidence,
-                default=None,
+                filter(None, compared), key=lambda each: each.judgement.confidence, default=None
             )
         if verdict is None:
-            return builder.abstention(missing) if missing else None
+            return builder.abstention(missing) if missing and not is_rising else None
         touched = builder.touched_by(now, kind.harm if _is_of_tool(reading.subject) else Harm.LOST)
         finding = builder.deferred(
             lambda: _finding(builder, kind, reading, history, verdict, touched),
@@ -232,8 +256,11 @@ def _first_day(now: Counts, exposure: Exposure) -> _Verdict | None:
     return _Verdict(judgement, exposure, severity, "critical from 90%, else high", how_often)
 
 
-def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verdict | None:
-    rise = risen(exposure, history, multiplier, PRIOR)
+def _compared(
+    exposure: Exposure, history: Baseline, multiplier: float, window: Interval, *, is_rising: bool
+) -> _Verdict | None:
+    prior = confidence.prior_of(window.minutes / 60, A_HOUR)
+    rise = risen(exposure, history, multiplier, prior, window)
     if rise is None:
         return None
     high, critical = multiplier * 3 / 2, multiplier * 5 / 3
@@ -242,7 +269,13 @@ def _compared(exposure: Exposure, history: Baseline, multiplier: float) -> _Verd
     if severity is Severity.CRITICAL and rise.tail >= CRITICAL_TAIL:
         severity = Severity.HIGH
         told += f"; not critical where chance gives it once in {1 / CRITICAL_TAIL:,.0f} or more"
-    return _Verdict(rise, exposure, severity, told, f"{_times(rise.times)} as often as usual")
+    how_often = f"{_times(rise.times)} as often as usual"
+    if is_rising:
+        rise = replace(rise, details={**rise.details, "risingDays": RISING_DAYS})
+        how_often = (
+            f"{_times(rise.times)} as often as before it began to rise {RISING_DAYS} days ago"
+        )
+    return _Verdict(rise, exposure, severity, told, how_often)
 
 
 def _times(times: float) -> str:

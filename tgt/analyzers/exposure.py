@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 from tgt import subjects
 from tgt.analyzers.base import Context
-from tgt.analyzers.baseline import Baseline
+from tgt.analyzers.baseline import Baseline, usual_in
 from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
 from tgt.analyzers.signals import TRAFFIC
 from tgt.engine.protocol import Counts, Reading
+from tgt.events import Interval
 from tgt.stats import confidence
 
 CONVERSATIONS, EVENTS, CALLS = "conversations", "events", "calls"
@@ -142,9 +143,11 @@ class Rise(Judgement):
     tail: float = 1.0
 
 
-def risen(exposure: Exposure, history: Baseline, multiplier: float, prior: float) -> Rise | None:
-    """That more fail than so many times the usual share; None if they do not."""
-    usual = confidence.usual_share(exposure.hours.values(), design_effect=exposure.usual_effect)
+def risen(
+    exposure: Exposure, history: Baseline, multiplier: float, prior: float, window: Interval
+) -> Rise | None:
+    """That more fail in a window than so many times the usual share; None if they do not."""
+    usual = usual_in(exposure.hours, window, design_effect=exposure.usual_effect)
     times = exposure.share / usual.share
     if times <= multiplier:
         return None

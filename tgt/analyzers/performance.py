@@ -8,17 +8,26 @@ left out: how long a failure takes is not the latency of the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from statistics import median_low
 
 from tgt import options, subjects
 from tgt.analyzers.base import Analysis, Context, Need
-from tgt.analyzers.baseline import Baseline, observed_before, outside_incidents
+from tgt.analyzers.baseline import (
+    RISING_DAYS,
+    Baseline,
+    before_it_rose,
+    observed_before,
+    outside_incidents,
+    without_outages,
+)
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of, steps
-from tgt.analyzers.shift import Shift, Values, shifted
+from tgt.analyzers.shift import MEDIAN, Shift, Values, beyond_by_hour, quantile, shifted
 from tgt.analyzers.signals import LATENCY
 from tgt.analyzers.touched import harm_of
 from tgt.config import Settings
@@ -26,7 +35,9 @@ from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
+from tgt.stats.confidence import prior_of
 from tgt.stats.distributions import Histogram
+from tgt.stats.episodes import DAY_HOURS
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
@@ -41,12 +52,16 @@ _SLIGHT = (
     f"low where a call takes less than {SLIGHT_MS} ms longer, and all that is less than"
     f" {SLIGHT_SHARE:.0%} of the time of its conversations"
 )
-WINDOWS_H = (2, 4)
+WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: a rare tool, or the slow tail, needs more calls."""
-PRIOR = 0.005
-"""Probability, before looking at one window, that the latency of a subject has changed. Calibrated
-with three windows, looked at every 15 minutes, to less than one false card in forty subject weeks.
-"""
+RISING_H = 8
+"""A window of at least so long is also compared with the time before a slow rise."""
+A_HOUR = 0.003
+"""Probability, before looking, that within an hour the latency of a subject changes."""
+P95 = 1 - TAIL
+FEWER = 0.9
+"""An outage in a history hardly makes its p95 more than that of the time without it, so no more
+than its p90."""
 
 THRESHOLD = options.real(
     "TASKGEN_PERFORMANCE_THRESHOLD",
@@ -70,18 +85,52 @@ class PerformanceAnalyzer:
         return (LATENCY,)
 
     def analyze(self, context: Context) -> Analysis:
+        windows = context.longer_windows(*WINDOWS_H)
+        of_rising = next(each for each in windows if each.minutes >= 60 * RISING_H)
+
+        past = _Past(context)
+
         def judge(window: Interval) -> Iterator[Judged]:
             for reading in context.snapshot.distribution(LATENCY, window, least=MIN_CALLS):
                 builder = Builder(self, context, reading.subject, reading.window)
-                yield reading.subject, _judge(builder, reading)
+                yield reading.subject, _judge(builder, reading, past)
+                if window == of_rising:
+                    yield reading.subject, _risen_slowly(builder, reading, past)
 
-        return look(context.longer_windows(*WINDOWS_H), judge)
+        return look(windows, judge)
 
     def tally(self, context: Context, criterion: Criterion, since: Interval) -> Tally:
         return beyond(context, LATENCY, criterion, since, criterion.value, TAIL, CALLS)
 
 
-def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstention | None:
+class _Past:
+    """The latencies before a run by the hour, of the few subjects that are slow enough to be asked
+    for, and which of these hours are outages; of each it is asked once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._hours: dict[str, Mapping[int, Histogram]] = {}
+        self._outages: dict[str, frozenset[int]] = {}
+
+    def of(self, subject: str, hours: frozenset[int]) -> dict[int, Histogram]:
+        if subject not in self._hours:
+            snapshot, window = self._context.snapshot, self._context.window
+            self._hours[subject] = snapshot.distribution_history(LATENCY, subject, window)
+        return {hour: each for hour, each in self._hours[subject].items() if hour in hours}
+
+    def quiet(self, subject: str, hours: frozenset[int]) -> frozenset[int]:
+        """The hours without those of outages."""
+        if subject not in self._outages:
+            history = self.of(subject, hours)
+            line = self._context.option(THRESHOLD, subject) * _good_p95(history)
+            quiet = without_outages(hours, beyond_by_hour(history, line))
+            self._outages[subject] = hours - quiet
+        return hours - self._outages[subject]
+
+
+def _judge(
+    builder: Builder, reading: DistributionReading, past: _Past
+) -> Finding | Abstention | None:
     context, window = builder.context, reading.window
     calls = distributions.size(reading.now)
     if calls < MIN_CALLS:
@@ -91,15 +140,62 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
         return builder.abstention(missing)
     before = reading.before
     if hours != observed_before(context, window):
-        before = distributions.merge(_history(builder, hours).values())
+        before = distributions.merge(past.of(reading.subject, hours).values())
     size = distributions.size(before)
     if size < MIN_BASELINE_CALLS:
         return builder.abstention(f"{size} of {MIN_BASELINE_CALLS} calls in the baseline")
-    values = Values(reading.now, before, {})
     threshold = context.option(THRESHOLD, reading.subject)
+    values = Values(reading.now, before, {})
+    if values.times_usual <= threshold and not _may_be_hidden(values, threshold):
+        return None
+    quiet = past.quiet(reading.subject, hours)
+    values = replace(values, history=past.of(reading.subject, quiet))
+    if quiet != hours:
+        values = replace(values, before=distributions.merge(values.history.values()))
+    return _compared(builder, values)
+
+
+def _may_be_hidden(values: Values, threshold: float) -> bool:
+    """Whether an outage in the history may be all that makes values look usual: it moves the p95
+    and hardly the median."""
+    medians = [quantile(each, MEDIAN) for each in (values.now, values.before)]
+    is_slower = medians[0] > math.sqrt(threshold) * medians[1]
+    return is_slower and values.p95 > threshold * quantile(values.before, FEWER)
+
+
+def _risen_slowly(builder: Builder, reading: DistributionReading, past: _Past) -> Finding | None:
+    """Calls that became slower from day to day, against the time before that. Each of these days is
+    the usual of the next one, so against all of them they never stand out."""
+    context, window = builder.context, reading.window
+    threshold = context.option(THRESHOLD, reading.subject)
+    if not distributions.size(reading.before):
+        return None
+    times = {f: quantile(reading.now, f) / quantile(reading.before, f) for f in (MEDIAN, P95)}
+    fraction = max(times, key=times.__getitem__)
+    if times[fraction] <= math.sqrt(threshold):
+        return None
+    hours = outside_incidents(context, TaskType.PERFORMANCE, reading.subject, window)
+    history = past.of(reading.subject, hours)
+    line = math.sqrt(threshold) * quantile(reading.before, fraction)
+    shares = beyond_by_hour(history, line)
+    share = distributions.count_above(reading.now, line) / distributions.size(reading.now)
+    quiet = before_it_rose(shares, window, share)
+    if quiet is None or Baseline({}, quiet).missing:
+        return None
+    earlier = {hour: each for hour, each in history.items() if hour in quiet}
+    before = distributions.merge(earlier.values())
+    if distributions.size(before) < MIN_BASELINE_CALLS:
+        return None
+    return _compared(builder, Values(reading.now, before, earlier), rising=history)
+
+
+def _compared(
+    builder: Builder, values: Values, *, rising: Mapping[int, Histogram] | None = None
+) -> Finding | None:
+    """``rising`` is the whole history of what rose since that of the ``values``."""
+    threshold = builder.context.option(THRESHOLD, builder.subject)
     if values.times_usual <= threshold:
         return None
-    values = replace(values, history=_history(builder, hours))
     routes = {"tail": (MIN_TAIL_CALLS, MIN_TAIL_CONVERSATIONS), "all": (MIN_CALLS, 0)}
     shifts = [
         shifted(
@@ -110,7 +206,7 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
             threshold,
             metric="p95_latency_ms",
             counted=lambda line: f"calls slower than {milliseconds(line)}",
-            prior=PRIOR,
+            prior=prior_of(builder.window.minutes / 60, A_HOUR),
             minimum=minimum,
         )
         for route, minimum in routes.items()
@@ -118,6 +214,9 @@ def _judge(builder: Builder, reading: DistributionReading) -> Finding | Abstenti
     best = max(filter(None, shifts), key=lambda shift: shift.confidence, default=None)
     if best is None:
         return None
+    if rising is not None:
+        hours = {hour: quantile(each, P95) for hour, each in rising.items()}
+        best = replace(best, hours=hours, details={**best.details, "risingDays": RISING_DAYS})
     high, critical = threshold * 1.3, threshold * 4 / 3
     severity = severity_of(values.times_usual, high=high, critical=critical)
     told = steps(lambda times: f"{times:.3g} times the usual p95", high=high, critical=critical)
@@ -141,11 +240,13 @@ def _is_slight(builder: Builder, values: Values) -> bool:
     return spent.events * values.extra_ms < SLIGHT_SHARE * spent.ms
 
 
-def _history(builder: Builder, hours: frozenset[int]) -> dict[int, Histogram]:
-    """The latencies of these hours, which few subjects are slow enough to be asked for."""
-    snapshot = builder.context.snapshot
-    history = snapshot.distribution_history(LATENCY, builder.subject, builder.window)
-    return {hour: each for hour, each in history.items() if hour in hours}
+def _good_p95(history: Mapping[int, Histogram]) -> float:
+    """The p95 of the better days: of the lower half of them the highest."""
+    last = max(history)
+    days: dict[int, list[Histogram]] = {}
+    for hour, values in history.items():
+        days.setdefault((last - hour) // DAY_HOURS, []).append(values)
+    return median_low(quantile(distributions.merge(some), P95) for some in days.values())
 
 
 def _finding(
@@ -158,6 +259,8 @@ def _finding(
 ) -> Finding:
     name, usual = subjects.label(builder.subject), milliseconds(values.usual_p95)
     which = "All calls are slower" if shift.route == "all" else "The slow calls are slower"
+    days = shift.details.get("risingDays")
+    rising = f" It has become slower from day to day for {days} days." if days else ""
     return builder.finding(
         shift,
         builder.examples(LATENCY, beyond=shift.line),
@@ -167,7 +270,7 @@ def _finding(
         description=(
             f"The p95 latency of {name} is {milliseconds(values.p95)}, {values.times_usual:.1f}"
             f" times its usual {usual}, over {values.n} calls in the last"
-            f" {duration(builder.window)}. {which}."
+            f" {duration(builder.window)}. {which}.{rising}"
         ),
         fix=Fix(
             approach="profile_slow_calls",

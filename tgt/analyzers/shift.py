@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tgt.analyzers.baseline import touched_hours, usual_in
 from tgt.analyzers.builder import Builder
 from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
@@ -17,6 +18,8 @@ from tgt.analyzers.touched import touched_events
 from tgt.engine.protocol import Counts, Signal
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
+from tgt.stats.location import larger_by, usual_location
+from tgt.stats.rhythm import at_this_time
 from tgt.tasks.card import Touched
 
 MEDIAN, TAIL = 0.5, 0.95
@@ -101,6 +104,8 @@ def shifted(
     """How sure it is that a quantile has risen by more than the square root of the threshold: the
     median for the route ``all``, the p95 for ``tail``.
 
+    That all values have become larger is shown by how many lie beyond the line or by where they lie
+    altogether; that the tail has, by how many lie beyond the line or beyond the threshold itself.
     ``counted`` says what values beyond a line are. None if there are fewer values, or units beyond
     the line, than the ``minimum``.
     """
@@ -110,18 +115,27 @@ def shifted(
     if values.n < minimum[0] or (beyond.units < minimum[1] and not beyond.by_event):
         return None
     effect = confidence.shrunk_design_effect(beyond.clusters, confidence.Clusters())
-    usual = confidence.usual_share(
-        [
-            (distributions.count_above(each, line), float(distributions.size(each)))
-            for each in values.history.values()
-        ],
-        design_effect=effect,
-    )
+    usual = usual_in(beyond_by_hour(values.history, line), builder.window, design_effect=effect)
     count = distributions.count_above(values.now, line)
     k, n = count / effect, values.n / effect
 
     def sure(count: float) -> float:
         return confidence.risen_above(count / effect, n, 1 - fraction, usual, prior)
+
+    against = f"times the usual {name}) against their usual share"
+    certain, rule = sure(count), f"{counted(line)} (the square root of the threshold {against}"
+    other, told = 0.0, ""
+    if route == "tail":
+        further = threshold * quantile(values.before, fraction)
+        other = _changed_beyond(builder, values, further, effect, prior)
+        other *= confidence.share_above(k, n, 1 - fraction)
+        told = f"{counted(further)} (the threshold {against}"
+    elif 2 * count > values.n:
+        other = _larger(builder, values, line, effect, prior)
+        told = "the mean of the logarithms, the outermost pulled in, against what it usually is"
+    is_other = other > certain
+    if is_other:
+        certain, rule = other, told
 
     return Shift(
         Measure(
@@ -132,7 +146,7 @@ def shifted(
             usual=values.usual_p95,
             hours=len(values.history),
         ),
-        capped(sure(count), by_event=beyond.by_event),
+        capped(certain, by_event=beyond.by_event),
         details={
             "ratio": values.times_usual,
             "n": values.n,
@@ -144,11 +158,10 @@ def shifted(
             "k": round(k * effect),
             "expected": usual.share * n * effect,
             "designEffect": effect,
-            "rule": f"{counted(line)} (the square root of the threshold times the usual {name})"
-            " against their usual share",
+            "rule": rule,
         },
         hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
-        sure=sure,
+        sure=None if is_other else sure,
         n=values.n,
         counted=counted(line),
         route=route,
@@ -156,3 +169,32 @@ def shifted(
         share=k / n,
         beyond=beyond,
     )
+
+
+def beyond_by_hour(history: Mapping[int, Histogram], line: float) -> dict[int, tuple[float, float]]:
+    """How many of how many values lie beyond a line, by the clock hour."""
+    return {
+        hour: (distributions.count_above(each, line), float(distributions.size(each)))
+        for hour, each in history.items()
+    }
+
+
+def _changed_beyond(
+    builder: Builder, values: Values, line: float, effect: float, prior: float
+) -> float:
+    """How sure it is that the share of the values beyond a line has changed."""
+    hours = beyond_by_hour(values.history, line)
+    usual = usual_in(hours, builder.window, design_effect=effect)
+    count = distributions.count_above(values.now, line)
+    return confidence.probability_of_change(count / effect, values.n / effect, usual, prior)
+
+
+def _larger(builder: Builder, values: Values, line: float, effect: float, prior: float) -> float:
+    """How sure it is that all values have become larger, by where they lie altogether; at a time at
+    which more than usual lie beyond a line anyway, by where they lie then."""
+    first, last = touched_hours(builder.window)
+    now = at_this_time(beyond_by_hour(values.history, line), first, last)
+    history = {hour: each for hour, each in values.history.items() if now is None or hour in now}
+    before = values.before if now is None else distributions.merge(history.values())
+    usual = usual_location(before, history.values(), effect)
+    return larger_by(values.now, usual, line / quantile(values.before, MEDIAN), prior, effect)

@@ -3,8 +3,8 @@
 Only conversations that are over are judged, each whole, in the window in which it ended. The
 three questions are asked together, so the confidence allows for three looks, and every one that
 is answered with yes is reported. Agents that work for minutes are no news: long waits are held
-against what is usual as soon as that is known. Where too few end in the run's window the shortest
-longer one is judged in which enough do.
+against what is usual as soon as that is known. The shortest window is judged in which enough end,
+and where many of them are bad longer ones as well.
 """
 
 from __future__ import annotations
@@ -32,15 +32,18 @@ from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
+from tgt.stats.confidence import prior_of
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
 MIN_CONVERSATIONS = 10
 MIN_BAD = 3
-PRIOR = 0.02 / 3
-"""Probability, before looking, that one of the three shares has just changed."""
-WINDOWS_H = (4, 24)
-"""Longer windows for where too few conversations end in the run's own."""
+A_HOUR = 0.006
+"""Probability, before looking, that within an hour one of the three shares changes."""
+WINDOWS_H = (2, 4, 24)
+"""Longer windows beside the run's own, for small rises and where few conversations end."""
+NEAR = 0.75
+"""With less than so much of what is tolerated in one window no longer one is asked."""
 _SUCH = "such conversations"
 _NO_ANSWERS = "no responses of a model"
 
@@ -64,6 +67,10 @@ class _Question:
     changes: tuple[str, ...]
     is_relative: bool = False
     """Whether so many may be usual: then they must be more than usual, too."""
+
+    def is_near(self, now: Counts) -> bool:
+        """Whether so many are bad that a longer window may be surer."""
+        return now.k > NEAR * self.threshold * now.n
 
     def fires(self, now: Counts) -> bool:
         return now.k >= MIN_BAD and now.k / now.n > self.threshold
@@ -146,23 +153,30 @@ class UxIssueAnalyzer:
 
     def analyze(self, context: Context) -> Analysis:
         windows = context.longer_windows(*WINDOWS_H)
-        window = next((each for each in windows if not _missing(context, each)), None)
-        if window is None:
+        enough = next((n for n, each in enumerate(windows) if not _missing(context, each)), None)
+        if enough is None:
             builder = Builder(self, context, subjects.CONVERSATIONS, context.window)
             return Analysis((), (builder.abstention(_missing(context, context.window)),))
+        asked, first = questions(context.settings), windows[enough]
 
         def judge(window: Interval) -> Iterator[Judged]:
-            for question in questions(context.settings):
+            for question in asked:
                 readings = context.snapshot.counts(question.signal, window, history=question.fires)
                 for reading in readings:
                     if question.fires(reading.now):
                         yield reading.subject, self._judge(context, question, reading)
 
-        return look([window], judge)
+        many = any(
+            question.is_near(reading.now)
+            for question in asked
+            for reading in context.snapshot.counts(question.signal, first)
+        )
+        return look(windows[enough:] if many else [first], judge)
 
     def _judge(self, context: Context, question: _Question, reading: Reading) -> Finding | None:
         history = baseline_of(context, self.task_type, reading)
         usual = history.usual(MIN_CONVERSATIONS) if question.is_relative else None
+        prior = prior_of(reading.window.minutes / 60, A_HOUR)
         judgement: Judgement | None
         if usual is None:
             judgement = share_above(
@@ -171,7 +185,7 @@ class UxIssueAnalyzer:
                 question.threshold,
                 metric=question.metric,
                 counted=_SUCH,
-                prior=PRIOR,
+                prior=prior,
                 needed=MIN_CONVERSATIONS,
                 least=MIN_BAD - 1,
             )
@@ -183,7 +197,7 @@ class UxIssueAnalyzer:
                 usual,
                 metric=question.metric,
                 counted=_SUCH,
-                prior=PRIOR,
+                prior=prior,
                 least=MIN_BAD - 1,
             )
         if judgement is None:

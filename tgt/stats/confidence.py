@@ -27,6 +27,7 @@ DISPERSION_PRIOR = 0.05
 DISPERSION_PRIOR_HOURS = 24.0
 DISPERSION_FLOOR = 1e-4
 DESIGN_PRIOR_CONVERSATIONS = 15.0
+SHORT_HOURS = 2.5
 _WINSOR = 0.98
 
 
@@ -184,6 +185,17 @@ def _percentile(ordered: Sequence[float], fraction: float) -> float:
     if not ordered:
         return 0.0
     return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
+
+
+def prior_of(hours: float, a_hour: float) -> float:
+    """The probability, before looking, that what a window of so many hours shows best has changed;
+    ``a_hour`` is that of a change within an hour.
+
+    Each window is about twice as long as the next shorter one, which shows best what began in its
+    own time. So a window stands for its older half, and one of up to SHORT_HOURS for half of these:
+    of the same evidence the shorter window is to be told.
+    """
+    return a_hour * max(hours, SHORT_HOURS) / 2.0
 
 
 def probability_of_change(k: float, n: float, usual: Usual, prior: float) -> float:

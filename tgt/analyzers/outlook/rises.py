@@ -9,12 +9,12 @@ from datetime import datetime
 
 from tgt.analyzers.baseline import Baseline
 from tgt.analyzers.error_spike import (
+    A_HOUR,
     MIN_BASELINE_FAILING,
     MIN_BASELINE_UNITS,
     MIN_CONVERSATIONS,
     MIN_ERRORS,
     MULTIPLIER,
-    PRIOR,
 )
 from tgt.analyzers.exposure import Exposure, calls_of, exposure_of
 from tgt.analyzers.figures import Unit
@@ -66,10 +66,10 @@ def _a_day(exposure: Exposure) -> float:
 def _smallest(look: Look, subject: str, exposure: Exposure, multiplier: float) -> Outlook:
     usual = confidence.usual_share(exposure.hours.values(), design_effect=exposure.usual_effect)
     line, exposed = min(math.sqrt(multiplier) * usual.share, 1 - 1e-9), round(_a_day(exposure))
-    effect = exposure.effect
+    effect, prior = exposure.effect, confidence.prior_of(DAY_HOURS, A_HOUR)
 
     def is_seen(failing: int) -> bool:
-        sure = confidence.risen_above(failing / effect, exposed / effect, line, usual, PRIOR)
+        sure = confidence.risen_above(failing / effect, exposed / effect, line, usual, prior)
         return capped(sure, by_event=exposure.by_event) >= look.minimum
 
     fewest = MIN_ERRORS if exposure.by_event else MIN_CONVERSATIONS

@@ -82,12 +82,13 @@ def _smallest(
 ) -> float | None:
     """The smallest share of ``n`` that is found; a relative one must be more than usual, too."""
     line = max(threshold, usual.share) if is_relative and usual else threshold
+    prior = confidence.prior_of(look.context.window.minutes / 60, ux_issue.A_HOUR)
 
     def is_seen(k: int) -> bool:
         if is_relative and usual:
-            sure = confidence.risen_above(k, n, line, usual, ux_issue.PRIOR)
+            sure = confidence.risen_above(k, n, line, usual, prior)
         else:
-            sure = confidence.lies_above(k, n, line, usual, ux_issue.PRIOR)
+            sure = confidence.lies_above(k, n, line, usual, prior)
         return sure >= look.minimum
 
     k = smallest(max(ux_issue.MIN_BAD, math.floor(line * n) + 1), n, is_seen)

@@ -14,7 +14,7 @@ from tgt.analyzers.shift import MEDIAN, TAIL, quantile
 from tgt.analyzers.signals import FAILURE, LATENCY
 from tgt.engine.protocol import Signal
 from tgt.stats import confidence, distributions
-from tgt.stats.confidence import Usual
+from tgt.stats.confidence import Usual, prior_of
 from tgt.stats.distributions import BASE, Histogram
 
 _MOST_TIMES = 100.0
@@ -47,7 +47,7 @@ def latencies(look: Look) -> Iterator[Outlook]:
         performance.MIN_TAIL_CALLS,
         performance.MIN_BASELINE_CALLS,
         lambda subject: look.context.option(performance.THRESHOLD, subject),
-        performance.PRIOR,
+        prior_of(max(performance.WINDOWS_H), performance.A_HOUR),
     )
     told = yield from _all(look, question)
     untold = look.without(0)

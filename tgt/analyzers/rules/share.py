@@ -105,7 +105,7 @@ class Share(Question):
             confidence.shrunk_design_effect(now.clusters, history.clusters),
             history.clusters.design_effect(),
         )
-        rise = risen(exposure, history, times, RISEN_PRIOR)
+        rise = risen(exposure, history, times, RISEN_PRIOR, reading.window)
         if rise is None:
             return None
         return replace(
