@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 EVERY = timedelta(minutes=15)
 GRACE_HOURS = 1.0  # a fault that ends is still in the window of the last hour
 MEMORY_HOURS = 24.0  # and in the longest window that an analyzer may look at
-BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0001)
+BINS = (*(tenth / 10 for tenth in range(10)), 1.0001)
+_Z = 1.645  # of an interval that holds nine of ten times
 
 
 @dataclass(frozen=True)
@@ -315,36 +317,58 @@ def _figures(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
         "faults": len(verdicts),
         "found": len(found) / len(verdicts),
         "medianDelayMinutes": statistics.median(delays) if delays else None,
+        "delay90Minutes": quantile(delays, 0.9) if delays else None,
         "cardsPerFault": statistics.fmean(v.cards for v in found) if found else None,
         "consequences": statistics.fmean(v.consequences for v in verdicts),
         "subjectRight": statistics.fmean(v.right for v in found) if found else None,
     }
 
 
+def quantile(values: Sequence[float], fraction: float) -> float:
+    """The smallest value that so many of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.ceil(fraction * len(ordered)) - 1)]
+
+
+def interval(share: float, n: float) -> tuple[float, float]:
+    """In which the share lies nine of ten times after n (Wilson)."""
+    middle, spread = share + _Z * _Z / (2 * n), share * (1 - share) / n + _Z * _Z / (4 * n * n)
+    scale, width = 1 + _Z * _Z / n, _Z * math.sqrt(spread)
+    return max(0.0, (middle - width) / scale), min(1.0, (middle + width) / scale)
+
+
 def reliability_table(results: Sequence[Result]) -> list[dict[str, float]]:
     """Per bin of confidence: findings and their true share; the same for the first of each.
 
     Findings of following runs rest on the same events; ``first`` are those not seen in the
-    24 hours before, which is when a card would be written.
+    24 hours before, which is when a card would be written. For the same reason the interval of a
+    share is that of as many findings as there are subjects of worlds among them.
     """
-    rows: list[tuple[float, bool, bool]] = []
-    for result in results:
+    rows: list[tuple[float, bool, bool, tuple[int, str, str]]] = []
+    for place, result in enumerate(results):
         last: dict[tuple[str, str], float] = {}
         for hour, kind, subject, confidence, true in sorted(result.readings):
             fresh = hour - last.get((kind, subject), -1e9) > MEMORY_HOURS
             last[kind, subject] = hour
-            rows.append((confidence, true, fresh))
+            rows.append((confidence, true, fresh, (place, kind, subject)))
     table = []
     for low, high in itertools.pairwise(BINS):
-        inside = [(true, fresh) for confidence, true, fresh in rows if low <= confidence < high]
-        first = [true for true, fresh in inside if fresh]
+        inside = [row for row in rows if low <= row[0] < high]
+        first = [true for _, true, fresh, _ in inside if fresh]
         if inside:
+            share = sum(true for _, true, _, _ in inside) / len(inside)
+            subjects = len({subject for _, _, _, subject in inside})
+            lowest, highest = interval(share, subjects)
             table.append(
                 {
                     "from": low,
                     "to": min(high, 1.0),
+                    "stated": statistics.fmean(row[0] for row in inside),
                     "findings": len(inside),
-                    "true": sum(true for true, _ in inside) / len(inside),
+                    "subjects": subjects,
+                    "true": share,
+                    "trueAtLeast": lowest,
+                    "trueAtMost": highest,
                     "first": len(first),
                     "firstTrue": sum(first) / len(first) if first else 0.0,
                 }
@@ -375,7 +399,7 @@ def text(results: Sequence[Result]) -> str:
         lines += [f"{'all of them':<24}{sum(rates.values()):>20.2f}"]
     figures = by_fault(results)
     if figures:
-        head = _head("faults", "found", "delay min", "cards", "side cards", "subject right")
+        head = _head("faults", "found", "delay min", "9 of 10", "cards", "side cards", "right")
         lines += ["", f"{'fault':<24}{head}"]
         lines += [f"{world:<24}{_row(row)}" for world, row in figures.items()]
         target = [v for result in results for v in result.verdicts if v.fault.target]
@@ -383,12 +407,14 @@ def text(results: Sequence[Result]) -> str:
             lines += [f"{'large enough to promise':<24}{_row(_figures(target))}"]
     table = reliability_table(results)
     if table:
-        lines += ["", f"{'confidence':<24}{_head('findings', 'true', 'first', 'first true')}"]
+        head = _head("stated", "findings", "subjects", "true", "9 of 10 in", "first true")
+        lines += ["", f"{'confidence':<24}{head}"]
         for row in table:
             span = f"{row['from']:.2f} to {row['to']:.2f}"
             lines.append(
-                f"{span:<24}{row['findings']:>14.0f}{row['true']:>14.2f}"
-                f"{row['first']:>14.0f}{row['firstTrue']:>14.2f}"
+                f"{span:<24}{row['stated']:>14.2f}{row['findings']:>14.0f}{row['subjects']:>14.0f}"
+                f"{row['true']:>14.2f}{row['trueAtLeast']:>9.2f}-{row['trueAtMost']:.2f}"
+                f"{row['firstTrue']:>14.2f}"
             )
     false = [(result, card) for result in results for card in result.false]
     if false:
@@ -423,6 +449,7 @@ def _row(figures: dict[str, float | None]) -> str:
         cell("faults", ".0f")
         + cell("found", ".2f")
         + cell("medianDelayMinutes", ".0f")
+        + cell("delay90Minutes", ".0f")
         + cell("cardsPerFault", ".2f")
         + cell("consequences", ".2f")
         + cell("subjectRight", ".2f")

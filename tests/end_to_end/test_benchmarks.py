@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from scipy import stats
 
 from benchmarks import archive_errors, archives, detection, screenshot, worlds
 from benchmarks.archive_sessions import AGENTS
@@ -218,6 +219,11 @@ def test_the_reliability_table_counts_findings_and_the_first_of_each() -> None:
     assert (row["from"], row["findings"], row["first"]) == (0.9, 3, 2)
     assert row["true"] == pytest.approx(2 / 3)
     assert row["firstTrue"] == 0.5
+    assert row["subjects"] == 2
+    wilson = stats.binomtest(2, 3).proportion_ci(0.9, method="wilson")
+    assert detection.interval(2 / 3, 3) == pytest.approx((wilson.low, wilson.high), abs=1e-3)
+    assert row["trueAtLeast"] < wilson.low, "three findings of two subjects tell less than three"
+    assert row["trueAtMost"] > wilson.high
 
 
 def test_a_finding_is_true_while_its_longest_window_can_hold_the_fault() -> None:
