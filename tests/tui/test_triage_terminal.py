@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -57,16 +58,17 @@ class Terminal:
         )
         os.close(theirs)
         self.written = b""
+        self._is_left = False
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
-        while True:
+        while not self._is_left:
             try:
-                part = os.read(self._ours, 65536)
+                if select.select([self._ours], [], [], 0.2)[0]:
+                    self.written += os.read(self._ours, 65536)
             except OSError:  # the other end is closed
                 return
-            self.written += part
 
     @property
     def text(self) -> str:
@@ -80,6 +82,15 @@ class Terminal:
 
     def keys(self, text: str) -> None:
         os.write(self._ours, text.encode())
+
+    def hang_up(self) -> int:
+        """Take the terminal away, and wait for the end: the exit status."""
+        self._is_left = True
+        self._reader.join(60)
+        os.close(self._ours)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.wait(60)
 
     def end(self) -> tuple[int, str]:
         """Wait for the end: the exit status, and what is on standard output."""
@@ -154,6 +165,18 @@ def test_without_colours_or_signs_and_ended_from_outside_all_is_written(
     assert screen.after == screen.before
     listed = workplace.tgt("list", "--status", "dismissed", "--json").json["tasks"]
     assert [card["dismissalReason"] for card in listed] == ["later", "later"]
+
+
+def test_it_ends_with_its_terminal_also_if_no_signal_says_so(
+    workplace: Workplace, card_data: Card
+) -> None:
+    workplace.write_journal(*cards(card_data, 3))
+    screen = Terminal(workplace, [*INSTALLED, "triage"])
+    screen.until("3 open tasks")
+    screen.keys("a ")
+    screen.until("1 marked")  # which is shown after the decision was taken
+    assert screen.hang_up() == -signal.SIGHUP
+    assert workplace.tgt("list", "--status", "approved", "--json").json["count"] == 1
 
 
 def test_ctrl_c_leaves_a_question_and_then_the_screen_and_says_what_was_decided(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tgt.tui.triage import Around, Triage
 
 _SWITCH_S = 0.0005
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_LOOK_S = 1.0
 
 
 class TriageApp(App[None]):
@@ -52,6 +54,14 @@ class TriageApp(App[None]):
             loop = asyncio.get_running_loop()
             for number in _ENDING:
                 loop.add_signal_handler(number, self._end_by, number)
+            self.set_interval(_LOOK_S, self._end_with_the_terminal)
+
+    def _end_with_the_terminal(self) -> None:
+        """A terminal that is gone need not have sent a signal, and would be read for ever."""
+        terminal = select.poll()
+        terminal.register(sys.stdin, select.POLLHUP)
+        if any(event & select.POLLHUP for _, event in terminal.poll(0)):
+            self._end_by(signal.SIGHUP)
 
     def _end_by(self, number: signal.Signals) -> None:
         self.ended_by = number
