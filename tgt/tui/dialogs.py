@@ -40,7 +40,7 @@ class Reading(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *_SCROLLING,
-        Binding("escape,q,enter", "dismiss", "back", key_display="esc"),
+        Binding("escape,q,enter", "dismiss", "back", key_display="esc", priority=True),
     ]
 
     def __init__(self, title: str) -> None:
@@ -63,7 +63,7 @@ class AllKeys(Reading):
     """All keys, by what they are for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "dismiss", "back", show=False),
+        Binding("question_mark", "dismiss", "back", show=False, priority=True),
     ]
 
     def __init__(self, told: Render) -> None:
@@ -82,7 +82,7 @@ class EventLines(Reading):
     """The telemetry lines behind a card, looked for while one may read on, or leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "dismiss", "back", show=False),
+        Binding("e", "dismiss", "back", show=False, priority=True),
     ]
 
     def __init__(self, title: str, find: Callable[[Progress], Lines], *, colour: bool) -> None:
@@ -187,7 +187,7 @@ class Filters(Screen[None]):
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("space,x", "choose", "choose", key_display="space"),
         Binding("backspace,delete", "clear", "none of them", key_display="backspace"),
-        Binding("escape,enter,f,q", "dismiss", "back", key_display="esc"),
+        Binding("escape,enter,f,q", "dismiss", "back", key_display="esc", priority=True),
     ]
 
     def __init__(self, choices: Choices, query: Query, on_chosen: Callable[[Query], None]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -49,7 +49,7 @@ _NARROWEST_LIST, _SHARE_OF_LIST, _WIDEST_CARD = 34, 0.44, 104
 _MOST_LINES = 100
 _LOOK_EVERY_S = 0.5
 _AGES_CHANGE = timedelta(seconds=30)
-_A_WHILE, _A_LONG_WHILE = timedelta(seconds=2), timedelta(seconds=10)
+_A_WHILE_S, _A_LONG_WHILE_S = 2.0, 10.0
 _ORDERS = (listing.PRIORITY, listing.AGE, listing.SEEN)
 _SNOOZE = "7d"
 
@@ -193,7 +193,7 @@ class Triage(Screen[None]):
         super().__init__()
         self._board, self._around, self._query, self._colour = board, around, query, colour
         self._told, self._failed = "", False
-        self._quiet_until = datetime.min.replace(tzinfo=timezone.utc)
+        self._quiet_until = 0.0
         self._again = asyncio.Event()
         self._deeds: asyncio.Queue[_Deed] = asyncio.Queue()
         self._busy: set[str] = set()
@@ -274,10 +274,10 @@ class Triage(Screen[None]):
         notes = run_health.notes(shown.state, self._around.cadence, now)
         if shown.warnings and shown.warnings[0] != self._told:
             self._say(shown.warnings[0], failed=True)
-        elif shown.news and now >= self._quiet_until:
-            self._say(triage_view.news(shown.news, shown.ids), lasts=timedelta(0))
+        elif shown.news and asyncio.get_running_loop().time() >= self._quiet_until:
+            self._say(triage_view.news(shown.news, shown.ids), lasts=0.0)
         elif notes and not self._told:
-            self._say(notes[0], lasts=timedelta(0))
+            self._say(notes[0], lasts=0.0)
 
     def on_task_list_moved(self, message: TaskList.Moved) -> None:
         message.stop()
@@ -316,11 +316,12 @@ class Triage(Screen[None]):
     def _message(self, width: int) -> Drawing:
         return triage_view.message(self._told, width, failed=self._failed)
 
-    def _say(self, told: str, *, failed: bool = False, lasts: timedelta = _A_WHILE) -> None:
+    def _say(self, told: str, *, failed: bool = False, lasts: float = _A_WHILE_S) -> None:
         """Say something on the line below; for as long as it lasts others' news do not replace
         it, and a failure lasts longer."""
         self._told, self._failed = safe(told), failed
-        self._quiet_until = self._around.clock() + (_A_LONG_WHILE if failed else lasts)
+        now = asyncio.get_running_loop().time()
+        self._quiet_until = now + (_A_LONG_WHILE_S if failed else lasts)
         self.query_one("#message").refresh()
         if failed:
             self.app.bell()
