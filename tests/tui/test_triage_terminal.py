@@ -109,7 +109,7 @@ DONE = (
     ("dnot ours\r", {"status": "dismissed", "dismissalReason": "not ours"}),
     ("z\r", {"status": "dismissed", "dismissedUntil": "2025-11-10T16:00:00.000Z"}),
     ("c", {"status": "completed", "completedAt": NOW}),
-    ("oada\r\x1b[B", {"status": "generated", "owner": "ada"}),
+    ("oada\rj", {"status": "generated", "owner": "ada"}),
 )
 """Keys, and what they make of the card under the cursor, which is left for the next."""
 
