@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import END
-from timelines import as_lines, opened
+from engine.timelines import as_lines, opened
 
 CALL: dict[str, Any] = {"ts": END.isoformat(), "act": "tool_call", "name": "x", "status": "ok"}
 LINES: dict[str, list[dict[str, Any]]] = {
