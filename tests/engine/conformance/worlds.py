@@ -306,8 +306,8 @@ def clickhouse_timeline(
     baseline: timedelta,
     kept: Path | None,
 ) -> Iterator[Timeline]:
-    """A row for each record, whatever file it stands in. One that nothing tells from others has a
-    key, since a row may be read again."""
+    """A row for each record, whatever file it stands in. One that nothing names has a key, since a
+    row may be read again."""
     database = Database("world" if kept is None else f"kept{next(_numbers)}")
     database.create(
         "CREATE TABLE {}.records (Timestamp DateTime64(6), place Int64, record String)"
@@ -316,7 +316,8 @@ def clickhouse_timeline(
     rows = []
     for place, each in enumerate(events):
         record = {name: told for name, told in each.items() if name != "file"}
-        rows.append((each["us"], place, json.dumps({"key": f"row:{place}", **record})))
+        named = {} if "id" in record else {"key": f"row:{place}"}
+        rows.append((each["us"], place, json.dumps({**named, **record})))
     database.insert("records", rows, ("Timestamp", "place", "record"))
     workspace = Workspace(kept and kept / "cache", writable=kept is not None)
     connection = Connection(replace(database.address, database=database.name), PASSWORD)
