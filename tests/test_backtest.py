@@ -379,6 +379,7 @@ FIXED = {
     "FGK_TASKS_DIR": "where cards are kept",
     "TASKGEN_ENABLED": "a back-test is asked for",
     "TASKGEN_INTERVAL_MIN": "--every says it",
+    "TASKGEN_CLICKHOUSE_PASSWORD": "where telemetry lies",
     "TASKGEN_SOURCE": "where telemetry lies",
     "TASKGEN_SOURCES": "where telemetry lies",
     "TASKGEN_MAPPING": "what telemetry means",
