@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import invented_secrets as invented
+from agent_client import connected
 from conftest import NOW, Workplace, call, response
 
 TOKEN = invented.filled("ghp_{alnum:36}")
@@ -88,6 +89,12 @@ def test_no_secret_leaves_or_stays(workplace: Workplace) -> None:
         ),
     ):
         outputs.append(told(*words.split()))
+    with connected(workplace, **around) as agent:
+        outputs += [json.dumps(agent.told(tool)) for tool in ("list_tasks", "get_report")]
+        for card in cards[:3]:
+            outputs += [
+                json.dumps(agent.told(t, task=card["id"])) for t in ("get_task", "get_events")
+            ]
     assert sum("[redacted:" in output for output in outputs) > 20
     for output in outputs:
         for secret in (TOKEN, KEY, OWN):
