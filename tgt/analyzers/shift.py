@@ -133,8 +133,7 @@ def shifted(
     elif 2 * count > values.n:
         other = _larger(builder, values, line, effect, prior)
         told = "the mean of the logarithms, the outermost pulled in, against what it usually is"
-    is_other = other > certain
-    if is_other:
+    if other > certain:
         certain, rule = other, told
 
     return Shift(
@@ -161,7 +160,7 @@ def shifted(
             "rule": rule,
         },
         hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
-        sure=None if is_other else sure,
+        sure=sure,
         n=values.n,
         counted=counted(line),
         route=route,
