@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tgt.events import RECORD, from_us
-from tgt.sources import bounds
+from tgt.sources import bounds, excerpts
 from tgt.sources.base import (
     METRIC,
     SKIPPED,
@@ -25,9 +26,10 @@ from tgt.sources.base import (
     malformed,
     unknown,
 )
-from tgt.sources.excerpts import documents_at, line_number
-from tgt.sources.files import LogFile
+from tgt.sources.excerpts import documents_at, line_number, line_numbers, records_at
+from tgt.sources.files import LogFile, stream_of
 from tgt.sources.reading import OTHERS, FileReading, harmless
+from tgt.sources.streams import Blocks
 
 US = 1_762_353_000_000_000
 
@@ -385,3 +387,35 @@ def test_lines_are_numbered_from_one(log: Callable[..., LogFile], tmp_path: Path
     large = tmp_path / "large.jsonl"
     large.write_bytes(b"{}\n" * 300_000)
     assert line_number(LogFile.of(os.fspath(large), large.stat()), 3 * 299_999) == 300_000
+    assert line_numbers(file, ()) == {}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_what_lies_before_several_places_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"a.jsonl{suffix}"
+    lines = [
+        {"name": f"n{n}" if n % 3 else "", "spans": [{"name": "x"}] * (n % 4)} for n in range(99)
+    ]
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    file = LogFile.of(os.fspath(path), path.stat())
+    source = Fake(one, wrappers=("spans",))
+    places = [0]
+    while (place := content.find(b"\n", places[-1]) + 1) < len(content):
+        places.append(place)
+    wanted = [*places[::5], 7, len(content) + 9]
+    assert records_at(source, file, wanted) == {p: documents_at(source, file, p) for p in wanted}
+    assert sum(map(len, records_at(source, file, wanted).values())) > 20
+    assert line_numbers(file, wanted) == {p: content.count(b"\n", 0, p) + 1 for p in wanted}
+
+    streams: list[int] = []
+
+    def counted(file: LogFile, offset: int = 0) -> Blocks:
+        streams.append(offset)
+        return stream_of(file, offset)
+
+    monkeypatch.setattr(excerpts, "stream_of", counted)
+    line_numbers(file, places)
+    assert streams == [0]

@@ -1,8 +1,12 @@
-"""Evidence fetched again from the file: the records of one object, and the line it stands in."""
+"""Evidence fetched again from the file: the records of an object, and the line it stands in.
+
+However many objects of a file are asked for, its beginning is read once: what lies before a place
+must be unpacked to come there, and its lines be counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from tgt.sources.base import Record, RecordSource
@@ -16,6 +20,28 @@ def documents_at(source: RecordSource, file: LogFile, place: int) -> tuple[Recor
     """The records of the object that begins at an offset, as a reader without a past gives them;
     none if no object begins there (any more). Raises OSError if the file cannot be opened."""
     return tuple(_records(source, file, place))
+
+
+def records_at(
+    source: RecordSource, file: LogFile, places: Collection[int]
+) -> dict[int, tuple[Record, ...]]:
+    """The same of several offsets."""
+    found: dict[int, list[Record]] = {}
+    if len(places) > 1 and file.compression != "uncompressed":
+        last, readers = max(places), {place: source.reader(file, None) for place in places}
+        for document in documents(file, min(places), wrappers_of(source)):
+            place, value = document.place, document.value
+            if place > last:
+                break
+            if place in readers and value is not None:
+                taken = guarded(partial(readers[place].take, value, place), place)
+                found.setdefault(place, []).extend(_of(taken))
+        for place, some in found.items():
+            some.extend(_of(guarded(readers[place].finish, place)))
+    return {
+        place: tuple(found[place]) if place in found else documents_at(source, file, place)
+        for place in places
+    }
 
 
 def _records(source: RecordSource, file: LogFile, place: int) -> Iterator[Record]:
@@ -36,15 +62,25 @@ def _of(outcomes: Iterator[object]) -> Iterator[Record]:
     return (outcome for outcome in outcomes if isinstance(outcome, dict))
 
 
-def line_number(file: LogFile, place: int) -> int:
-    """The number, from 1, of the line that an offset (of the unpacked bytes) lies in.
+def line_numbers(file: LogFile, places: Collection[int]) -> dict[int, int]:
+    """The numbers, from 1, of the lines that offsets (of the unpacked bytes) lie in.
 
     Raises OSError if the file cannot be opened.
     """
-    line, left = 1, place
-    for block in stream_of(file):
-        line += block.count(b"\n", 0, left)
-        left -= len(block)
-        if left <= 0:
+    line, start, left = 1, 0, sorted(set(places), reverse=True)
+    numbers: dict[int, int] = {}
+    for block in stream_of(file) if left else ():
+        counted = 0
+        while left and left[-1] <= start + len(block):
+            place = left.pop()
+            line += block.count(b"\n", counted, place - start)
+            counted, numbers[place] = place - start, line
+        if not left:
             break
-    return line
+        line, start = line + block.count(b"\n", counted), start + len(block)
+    return {**dict.fromkeys(left, line), **numbers}
+
+
+def line_number(file: LogFile, place: int) -> int:
+    """The same of one offset."""
+    return line_numbers(file, (place,))[place]

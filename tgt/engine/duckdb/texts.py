@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,27 +35,29 @@ def complete(
 ) -> tuple[Sample, ...]:
     """The samples with what their records say, as far as their files still say it."""
     completed = list(samples)
-    by_piece: dict[tuple[int, int], list[int]] = {}
+    by_file: dict[int, dict[int, list[int]]] = {}
     for number, sample in enumerate(samples):
         if isinstance(sample.locator, Locator):
-            by_piece.setdefault((sample.locator.file, sample.locator.place), []).append(number)
-    for (file_number, place), numbers in by_piece.items():
+            places = by_file.setdefault(sample.locator.file, {})
+            places.setdefault(sample.locator.place, []).append(number)
+    for file_number, places in by_file.items():
         located = _file(database, sources, file_number)
         if located is None:
             continue
         source, file = located
-        some = [samples[number] for number in numbers]
-        try:
-            if isinstance(source, SqlSource):
-                answers = _by_engine(database, source, file, place, some)
-            elif isinstance(source, RecordSource):
-                answers = list(_translated(database, sources, source, file, some))
-            else:
-                continue
-        except (OSError, duckdb.Error, TelemetryError):
-            continue
-        for number, answer in zip(numbers, answers, strict=True):
-            completed[number] = answer
+        some = {place: [samples[n] for n in numbers] for place, numbers in places.items()}
+        answers: dict[int, list[Sample]] = {}
+        # What cannot be read again stays without texts.
+        if isinstance(source, SqlSource):
+            for place, those in some.items():
+                with suppress(OSError, duckdb.Error, TelemetryError):
+                    answers[place] = _by_engine(database, source, file, place, those)
+        elif isinstance(source, RecordSource):
+            with suppress(OSError):
+                answers = _translated(database, sources, source, file, some)
+        for place, completed_ones in answers.items():
+            for number, answer in zip(places[place], completed_ones, strict=True):
+                completed[number] = answer
     return tuple(completed)
 
 
@@ -97,21 +99,39 @@ def _translated(
     sources: Mapping[str, Source],
     source: RecordSource,
     file: LogFile,
-    samples: Sequence[Sample],
-) -> Iterator[Sample]:
-    """Samples of one object: of its records the one of the time, act and name of each."""
-    locator = _locator(samples[0])
-    records = list(excerpts.documents_at(source, file, locator.place))
-    has_lines = bool(records) and not is_database(source, file)
-    line = excerpts.line_number(file, locator.place) if has_lines else None
-    for sample in samples:
-        record = record_of(records, sample)
+    samples: Mapping[int, Sequence[Sample]],
+) -> dict[int, list[Sample]]:
+    """Samples by the place of their object: of its records the one of the time, act and name of
+    each. Raises OSError."""
+    records = excerpts.records_at(source, file, samples)
+    there = [] if is_database(source, file) else [place for place in samples if records[place]]
+    lines = excerpts.line_numbers(file, there)
+    chosen = {
+        place: [(sample, record_of(records[place], sample)) for sample in some]
+        for place, some in samples.items()
+    }
+    asked = _asked(
+        database,
+        sources,
+        [
+            _locator(sample)
+            for some in chosen.values()
+            for sample, record in some
+            if record is not None and record.get("args_preview") is None
+        ],
+    )
+
+    def whole(sample: Sample, record: Record | None, line: int | None) -> Sample:
         if record is None:
-            yield sample
-            continue
+            return sample
         if record.get("args_preview") is None:
-            record = {**record, "args_preview": _asked(database, sources, _locator(sample))}
-        yield told(sample, file.path, record, line)
+            record = {**record, "args_preview": asked.get(_start(_locator(sample)))}
+        return told(sample, file.path, record, line)
+
+    return {
+        place: [whole(sample, record, lines.get(place)) for sample, record in some]
+        for place, some in chosen.items()
+    }
 
 
 def _locator(sample: Sample) -> Locator:
@@ -131,18 +151,29 @@ def record_of(records: Sequence[Record], sample: Sample) -> Record | None:
     return None
 
 
-def _asked(database: Database, sources: Mapping[str, Source], locator: Locator) -> str | None:
-    """What a call was asked, where its start stands elsewhere."""
-    if locator.asked_file is None or locator.asked_place is None:
-        return None
-    located = _file(database, sources, locator.asked_file)
-    if located is None or not isinstance(located[0], RecordSource):
-        return None
-    try:
-        records = excerpts.documents_at(located[0], located[1], locator.asked_place)
-    except OSError:
-        return None
-    return next((r["args_preview"] for r in records if r.get("args_preview") is not None), None)
+def _start(locator: Locator) -> tuple[int | None, int | None]:
+    """Where the start of a call stands."""
+    return locator.asked_file, locator.asked_place
+
+
+def _asked(
+    database: Database, sources: Mapping[str, Source], locators: Sequence[Locator]
+) -> dict[tuple[int | None, int | None], str | None]:
+    """What calls were asked, where their start stands elsewhere: by its file and place."""
+    by_file: dict[int, set[int]] = {}
+    for locator in locators:
+        if locator.asked_file is not None and locator.asked_place is not None:
+            by_file.setdefault(locator.asked_file, set()).add(locator.asked_place)
+    asked: dict[tuple[int | None, int | None], str | None] = {}
+    for number, places in by_file.items():
+        source, file = _file(database, sources, number) or (None, None)
+        if file is None or not isinstance(source, RecordSource):
+            continue
+        with suppress(OSError):
+            for place, records in excerpts.records_at(source, file, places).items():
+                texts = (record.get("args_preview") for record in records)
+                asked[number, place] = next((text for text in texts if text is not None), None)
+    return asked
 
 
 # --- sources that the engine reads ---------------------------------------------------------------
