@@ -1,7 +1,7 @@
 """Telemetry that is made to fill a machine, through the real command: what a run holds at most.
 
 Beside each stand ten good calls in a file of their own; what must hold is that the run ends well,
-holds at most 350 MB, and counts all ten.
+holds at most 350 MB, and counts all that is good.
 
     python -m benchmarks.hostile
     python -m benchmarks.hostile --scale 0.1 names files
@@ -37,25 +37,33 @@ _PATIENCE_S = 1800
 
 @dataclass(frozen=True)
 class Case:
-    """``write`` fills a directory for a scale of 1 or less."""
+    """``write`` fills a directory for a scale of 1 or less; of its lines so many are good, each of
+    which is ``each`` events."""
 
     what: str
-    write: Callable[[Path, float], None]
+    write: Callable[[Path, float], int]
     source: str = CONTEXTLOG
+
+    @property
+    def each(self) -> int:
+        """A transcript's line with a call is an answer, too."""
+        return 2 if self.source == CLAUDE else 1
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a run came to: its status, the good events that it counted, and what it took."""
+    """What a run came to: its status, the events that it counted of those that there are, and what
+    it took."""
 
     status: int
-    good: int
+    events: int
+    expected: int
     seconds: float
     megabytes: int
 
     @property
     def is_fine(self) -> bool:
-        return self.status == 0 and self.good >= GOOD and self.megabytes <= MEGABYTES
+        return self.status == 0 and self.events == self.expected and self.megabytes <= MEGABYTES
 
 
 def _stamp(number: int) -> str:
@@ -90,58 +98,69 @@ def _write(path: Path, lines: Iterator[bytes]) -> None:
         stream.writelines(lines)
 
 
-def _one_line(place: Path, scale: float) -> None:
+def _one_line(place: Path, scale: float) -> int:
     """A hole in the file, which takes no disk."""
     with (place / "bad.jsonl").open("wb") as stream:
         stream.write(b'{"ts":"2025-11-03T15:50:00Z","name":"')
         stream.seek(int(scale * (1 << 30)), os.SEEK_CUR)
         stream.write(b'"}\n')
+    return 0
 
 
-def _lists(place: Path, scale: float) -> None:
+def _lists(place: Path, scale: float) -> int:
     sizes = (int(scale * each) for each in (16 << 20, 30 << 20, 60 << 20))
     lines = (b'{"type":"assistant","message":[' + b"[]," * (n // 3) + b"1]}\n" for n in sizes)
     _write(place / "p" / "bad.jsonl", lines)
+    return 0
 
 
-def _gzipped(place: Path, scale: float) -> None:
+def _gzipped(place: Path, scale: float) -> int:
     with gzip.open(place / "bad.jsonl.gz", "wb", compresslevel=6) as stream:
         many = max(1, int(300 * scale))
         stream.writelines(repeat(_call(7) * 10_000, many))
+    return 1
 
 
-def _transcript(place: Path, scale: float) -> None:
+def _transcript(place: Path, scale: float) -> int:
     many = int(100_000 * scale)
     _write(place / "p" / "bad.jsonl", (_said(n, _use(n, "y" * 1_900)) for n in range(many)))
+    return many
 
 
-def _zstd(place: Path, scale: float) -> None:
+def _zstd(place: Path, scale: float) -> int:
     path = place / "p" / "bad.jsonl.zst"
     path.parent.mkdir(parents=True, exist_ok=True)
+    many = int(200_000 * scale)
     with path.open("wb") as stream, zstandard.ZstdCompressor().stream_writer(stream) as packed:
-        for number in range(int(200_000 * scale)):
+        for number in range(many):
             packed.write(_said(number, _use(number, "y" * 1_900)))
+    return many
 
 
-def _names(place: Path, scale: float) -> None:
+def _names(place: Path, scale: float) -> int:
     many = int(300_000 * scale)
     # Letters alone: names that differ in numbers only are one name.
     names = (str(n).translate(str.maketrans("0123456789", "bcdfghjklm")) for n in range(many))
     _write(place / "bad.jsonl", (_call(n, f"tool_{name}") for n, name in enumerate(names)))
+    return many
 
 
-def _one_bracket_a_line(place: Path, scale: float) -> None:
+def _one_bracket_a_line(place: Path, scale: float) -> int:
     _write(place / "bad.jsonl", repeat(b"{\n" * (1 << 20), max(1, int(20 * scale))))
+    return 0
 
 
-def _brackets(place: Path, scale: float) -> None:
+def _brackets(place: Path, scale: float) -> int:
     sizes = (int(scale * (4 + n % 6)) << 20 or 1 << 16 for n in range(20))
     _write(place / "bad.jsonl", (b"[" * size + b"\n" for size in sizes))
+    return 0
 
 
-def _files(place: Path, scale: float) -> None:
-    for number in range(int(50_000 * scale)):
+def _files(place: Path, scale: float) -> int:
+    many = int(50_000 * scale)
+    for number in range(many):
         (place / f"bad{number}.jsonl").write_bytes(_call(number))
+    return many
 
 
 CASES: Mapping[str, Case] = {
@@ -161,7 +180,7 @@ def hold(case: Case, place: Path, scale: float = 1.0) -> Held:
     """Write a case below a directory, and run tgt over it."""
     logs = place / "logs"
     logs.mkdir()
-    case.write(logs, scale)
+    many = case.each * (case.write(logs, scale) + GOOD)
     if case.source == CLAUDE:
         _write(logs / "p" / "good.jsonl", (_said(-n, _use(-n)) for n in range(1, GOOD + 1)))
     else:
@@ -182,7 +201,7 @@ def hold(case: Case, place: Path, scale: float = 1.0) -> Held:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     result = json.loads(told.out)["result"] if told.out else {}
-    return Held(told.status, result.get("eventsAnalyzed", 0), seconds, told.megabytes)
+    return Held(told.status, result.get("eventsAnalyzed", 0), many, seconds, told.megabytes)
 
 
 def main() -> None:
