@@ -76,6 +76,7 @@ def test_no_secret_leaves_or_stays(workplace: Workplace) -> None:
     assert len(cards) >= 6
     for card in cards:
         outputs += [told("show", card["id"]), told("show", card["id"], "--format", "markdown")]
+    for card in {card["type"]: card for card in cards}.values():
         outputs += [told("events", card["id"], "--now", NOW)]
     for words in (
         *("list --all", "list --all --json", "stats --json", "doctor", "log", "log --json"),

@@ -133,7 +133,11 @@ class CleanPieces:
                 return False
         first_end = lines.find(b"\n")
         first = lines[: first_end if first_end >= 0 else len(lines)]
-        return not nesting.refusal(first) and _MANY_BRACKETS.search(lines, first_end) is None
+        if nesting.refusal(first):
+            return False
+        # What a crash leaves of a block are millions of empty lines, each of them a place to begin.
+        has_few = lines.count(b"[") + lines.count(b"{") <= NESTING
+        return has_few or _MANY_BRACKETS.search(lines, first_end) is None
 
 
 def _is_good(line: bytearray) -> bool:
