@@ -89,6 +89,8 @@ _RECORDS = Projection(
     tuple(MEANING),
     lambda records: f"FROM {records}",
 )
+_OFTEN = 4
+"""Records that are told so many times each are looked through for such as say nothing more."""
 _FILE_KINDS = TABLES["files"]
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -443,8 +445,8 @@ class Ingest:
             self._reader.run(f"DETACH {place}")
 
     def _reduce(self, staged: str) -> None:
-        """Take out the records that are not of the store's time, and of the texts of errors all but
-        their templates."""
+        """Take out the records that are not of the store's time, those that are there already, and
+        of the texts of errors all but their templates."""
         run = self._reader.run
         late = "us IS NULL OR us < $since"
         if run(f"SELECT 1 FROM {staged} WHERE {late} LIMIT 1", since=self._since):
@@ -464,6 +466,15 @@ class Ingest:
                 " WHERE staged.error = templates.error"
             )
             self._reader.drop("templates")
+        many, different = run(f"SELECT count(key), approx_count_distinct(key) FROM {staged}")[0]
+        if many > _OFTEN * max(1, different):
+            # Of records that are the same in all but their place the first is what counts.
+            run(
+                f"CREATE OR REPLACE TABLE {staged} AS"
+                f" SELECT * EXCLUDE (place), min(place) AS place FROM {staged}"
+                " WHERE key IS NOT NULL GROUP BY ALL"
+                f" UNION ALL BY NAME SELECT * FROM {staged} WHERE key IS NULL"
+            )
 
     def _advance(self, length: int) -> None:
         self._bytes_read += length
