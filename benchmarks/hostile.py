@@ -82,14 +82,14 @@ def _said(number: int, content: object) -> bytes:
         "sessionId": f"s{number % 50}",
         "uuid": f"u{number}",
         "cwd": "/srv/shop",
-        "message": {"id": f"m{number}", "role": "assistant", "content": content},
+        "message": {"id": f"msg_{number:024}", "role": "assistant", "content": content},
     }
     return json.dumps(line).encode() + b"\n"
 
 
 def _use(number: int, text: str = "") -> list[dict[str, object]]:
     told = {"command": text}
-    return [{"type": "tool_use", "id": f"t{number}", "name": "Bash", "input": told}]
+    return [{"type": "tool_use", "id": f"toolu_{number:024}", "name": "Bash", "input": told}]
 
 
 def _write(path: Path, lines: Iterator[bytes]) -> None:
