@@ -36,7 +36,7 @@ def refusal(text: bytes | bytearray) -> str:
     return ""
 
 
-def may_be_too_deep(lines: bytes, before: bytes = b"") -> tuple[bool, bytes]:
+def may_be_too_deep(lines: bytes | bytearray, before: bytes = b"") -> tuple[bool, bytes]:
     """Whether one of many lines has so many brackets, told of all together and in little time.
 
     ``before`` is what this gave, besides, for the lines that came before these.

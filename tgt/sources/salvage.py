@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 
 from tgt.sources import nesting
-from tgt.sources.bounds import LINE_BYTES, NESTING
+from tgt.sources.bounds import LINE_BYTES
 from tgt.sources.files import LogFile, stream_of
 
 PIECE_BYTES = 16 * 1024 * 1024
 
-# A line with so many brackets that they may be nested too deeply; the line end before it is looked
-# for first, so that each line is looked at once.
-_MANY_BRACKETS = re.compile(rb"\n[^\[{\n]*+(?:[\[{][^\[{\n]*+){%d}" % (NESTING + 1))
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -133,11 +129,7 @@ class CleanPieces:
                 return False
         first_end = lines.find(b"\n")
         first = lines[: first_end if first_end >= 0 else len(lines)]
-        if nesting.refusal(first):
-            return False
-        # What a crash leaves of a block are millions of empty lines, each of them a place to begin.
-        has_few = lines.count(b"[") + lines.count(b"{") <= NESTING
-        return has_few or _MANY_BRACKETS.search(lines, first_end) is None
+        return not nesting.refusal(first) and not nesting.may_be_too_deep(lines)[0]
 
 
 def _is_good(line: bytearray) -> bool:
