@@ -10,6 +10,7 @@ from tgt.cli.completion import (
     complete_list,
     complete_owner,
     complete_types,
+    complete_words,
     severities,
     statuses,
     types,
@@ -89,6 +90,19 @@ Since = Annotated[
         metavar="TIME",
         help="The same since a time: 2d, or an instant; stands for --new too.",
     ),
+]
+InOrder = Annotated[
+    str,
+    typer.Option(
+        "--sort",
+        metavar="|".join(ORDERS),
+        help="Best first, newest first, or last seen first.",
+        autocompletion=complete_words(ORDERS),
+    ),
+]
+OfAll = Annotated[
+    bool,
+    typer.Option("--all", help="Tasks of every status, not only the open ones; muted ones too."),
 ]
 
 

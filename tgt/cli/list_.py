@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tgt.cli import filters
-from tgt.cli.completion import complete_words
 from tgt.cli.filters import (
     ORDERS,
     AtLeast,
+    InOrder,
     IsNew,
+    OfAll,
     OfOwner,
     OfSeverity,
     OfStatus,
@@ -48,23 +49,11 @@ def list_tasks(
     owner: OfOwner = None,
     new: IsNew = False,
     since: Since = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(ORDERS),
-            help="Best first, newest first, or last seen first.",
-            autocompletion=complete_words(ORDERS),
-        ),
-    ] = "priority",
+    sort: InOrder = "priority",
     limit: Annotated[
         str | None, typer.Option(metavar="N", help="Show at most N tasks (default: all).")
     ] = None,
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Tasks of every status, not only the open ones; muted ones too."
-        ),
-    ] = False,
+    every: OfAll = False,
     fold: Annotated[
         bool,
         typer.Option(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
-
-import typer
+from typing import TYPE_CHECKING, cast
 
 from tgt.cli import filters
-from tgt.cli.completion import complete_words
 from tgt.cli.filters import (
     ORDERS,
     AtLeast,
+    InOrder,
     IsNew,
+    OfAll,
     OfOwner,
     OfSeverity,
     OfStatus,
@@ -43,20 +42,8 @@ def triage(
     owner: OfOwner = None,
     new: IsNew = False,
     since: Since = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(ORDERS),
-            help="Best first, newest first, or last seen first.",
-            autocompletion=complete_words(ORDERS),
-        ),
-    ] = "priority",
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Tasks of every status, not only the open ones; muted ones too."
-        ),
-    ] = False,
+    sort: InOrder = "priority",
+    every: OfAll = False,
     source: Source = None,
 ) -> None:
     """Go through the tasks on a screen, with a key for every decision.

@@ -18,7 +18,7 @@ from tgt.engine.clickhouse.reading import AHEAD, LATE, Intake, State, planned
 from tgt.engine.clickhouse.schemas import tables_of
 from tgt.engine.clickhouse.tables import MINUTE_US, Table
 from tgt.engine.duckdb.correlate import Correlator
-from tgt.engine.duckdb.examples import Locator
+from tgt.engine.duckdb.examples import Locator, locator_of
 from tgt.engine.duckdb.store import Workspace
 from tgt.engine.duckdb.texts import record_of, told
 from tgt.engine.duckdb.timeline import DuckDBTimeline
@@ -139,17 +139,11 @@ class ClickHouseTimeline(DuckDBTimeline):
         table = next((table for table in self._tables if table.number == file), None)
         if table is None:
             return list(samples)
-        places = list(dict.fromkeys(_locator(sample).place for sample in samples))
+        places = list(dict.fromkeys(locator_of(sample).place for sample in samples))
         start, end = (hour - 1) * HOUR_US, (hour + 1) * HOUR_US
         records = table.records(self._connection, places, start, end)
         completed = []
         for sample in samples:
-            record = record_of(records.get(_locator(sample).place, ()), sample)
+            record = record_of(records.get(locator_of(sample).place, ()), sample)
             completed.append(sample if record is None else told(sample, table.name, record, None))
         return completed
-
-
-def _locator(sample: Sample) -> Locator:
-    if not isinstance(sample.locator, Locator):
-        raise TypeError("a sample of another engine")
-    return sample.locator

@@ -47,6 +47,13 @@ class Locator:
     asked_place: int | None = None
 
 
+def locator_of(sample: Sample) -> Locator:
+    """Where a sample of the event store stands. Raises TypeError for one of another engine."""
+    if not isinstance(sample.locator, Locator):
+        raise TypeError("a sample of another engine")
+    return sample.locator
+
+
 class Finder:
     """Examples in one window of a database with the table ``judged``; ``recent`` is a FROM item
     with the events from a time on."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from tgt.engine.duckdb.database import Database
-from tgt.engine.duckdb.examples import Locator
+from tgt.engine.duckdb.examples import Locator, locator_of
 from tgt.engine.duckdb.ingest import CONV, KEY
 from tgt.engine.duckdb.pieces import Piece, line_number, narrowed, pieces, whole_lines_at
 from tgt.engine.duckdb.wordings import wording
@@ -114,7 +114,7 @@ def _translated(
         database,
         sources,
         [
-            _locator(sample)
+            locator_of(sample)
             for some in chosen.values()
             for sample, record in some
             if record is not None and record.get("args_preview") is None
@@ -125,7 +125,7 @@ def _translated(
         if record is None:
             return sample
         if record.get("args_preview") is None:
-            record = {**record, "args_preview": asked.get(_start(_locator(sample)))}
+            record = {**record, "args_preview": asked.get(_start(locator_of(sample)))}
         return told(sample, file.path, record, line)
 
     return {
@@ -134,15 +134,9 @@ def _translated(
     }
 
 
-def _locator(sample: Sample) -> Locator:
-    if not isinstance(sample.locator, Locator):
-        raise TypeError("a sample of another engine")
-    return sample.locator
-
-
 def record_of(records: Sequence[Record], sample: Sample) -> Record | None:
     """Of the records of one place the one of the time, act and name of a sample."""
-    us = _locator(sample).us
+    us = locator_of(sample).us
     wanted = [record for record in records if record.get("us") == us] or records
     for names in (("act", "name"), ("act",), ()):
         for record in wanted:
@@ -206,11 +200,11 @@ def _in_piece(
             f" row_number() OVER () AS number FROM ({projection.statement})))"
             " WHERE us IN (SELECT unnest($times))",
             **{**projection.parameters, "paths": [piece.path]},
-            times=[_locator(sample).us for sample in samples],
+            times=[locator_of(sample).us for sample in samples],
         )
         by_identity = {tuple(row[:4]): row[4:] for row in rows}
         for number, sample in enumerate(samples):
-            locator = _locator(sample)
+            locator = locator_of(sample)
             row = by_identity.get((locator.us, locator.wording, locator.key, locator.conv))
             if row is not None:
                 line = line_number(file, piece, row[0])
