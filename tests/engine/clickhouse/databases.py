@@ -1,6 +1,7 @@
 """Databases of an embedded ClickHouse (chDB), which is the real engine without a network, or of the
-server that CLICKHOUSE_TEST_URL names, as in ``https://user@host:8443`` with its password in
-TASKGEN_CLICKHOUSE_PASSWORD.
+server that CLICKHOUSE_TEST_URL names, as in ``https://user@host:8443`` or, with an authority of its
+own, ``https://user@host:8443?ca=FILE``; its password is in CLICKHOUSE_TEST_PASSWORD. What is made
+there has names of its own, and is dropped at the end.
 
 A process has one embedded engine, so all databases of a test process lie in one directory.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ from engine.clickhouse.exporter import (
     span_rows,
     traces_table,
 )
+from engine.clickhouse.server import configuration
 
 from tgt.engine.clickhouse.connection import Connection
 from tgt.engine.clickhouse.timeline import ClickHouseTimeline
@@ -36,16 +39,18 @@ from tgt.engine.protocol import Signal
 from tgt.events import Interval
 from tgt.sources.address import Address, address_of
 
-SERVER = os.environ.get("CLICKHOUSE_TEST_URL", "")
-PASSWORD = os.environ.get("TASKGEN_CLICKHOUSE_PASSWORD", "")
+SERVER = os.environ.get("CLICKHOUSE_TEST_URL", "").removeprefix("clickhouse:")
+PASSWORD = os.environ.get("CLICKHOUSE_TEST_PASSWORD", "") if SERVER else ""
 _HOUR = timedelta(hours=1)
+_OWN = f"tgt_test_{secrets.token_hex(4)}_"
 
 
 @cache
-def _directory() -> Path:
+def directory() -> Path:
+    """Of the embedded engine."""
     made = Path(tempfile.mkdtemp(prefix="tgt-chdb-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+    return made / "engine"
 
 
 @cache
@@ -54,29 +59,49 @@ def writer() -> Any:
     import clickhouse_connect
 
     if SERVER:
-        return clickhouse_connect.get_client(dsn=SERVER, password=PASSWORD)
-    return clickhouse_connect.get_client(interface="chdb", path=str(_directory()))
+        address = _address(SERVER)
+        return clickhouse_connect.get_client(
+            interface=address.scheme,
+            host=address.host,
+            port=address.port,
+            username=address.user,
+            password=PASSWORD,
+            ca_cert=address.ca or None,
+            compress=False,
+        )
+    options = {"config-file": str(configuration(directory().parent))}
+    return clickhouse_connect.get_client(
+        interface="chdb", path=str(directory()), chdb_options=options
+    )
+
+
+def _address(written: str) -> Address:
+    place, _, query = written.partition("?")
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return address_of(place, {name: value for name, _, value in pairs})
+
+
+@cache
+def _dropped_at_the_end(name: str) -> None:
+    atexit.register(writer().command, f"DROP DATABASE IF EXISTS {name}")
 
 
 class Database:
     """A database of its own, with empty tables of the exporter."""
 
     def __init__(self, name: str, attributes: str = MAP, *, events: bool = True) -> None:
-        self.name = name
+        self.name = f"{_OWN}{name}" if SERVER else name
         self._attributes, self._events = attributes, events
 
     @property
     def source(self) -> str:
         """As TASKGEN_SOURCE names it."""
-        if SERVER:
-            return f"clickhouse:{SERVER}/{self.name}"
-        return f"clickhouse:chdb://{_directory()}?database={self.name}"
+        place = SERVER or f"chdb://{directory()}"
+        return f"clickhouse:{place}{'&' if '?' in place else '?'}database={self.name}"
 
     @property
     def address(self) -> Address:
-        place, _, query = self.source.removeprefix("clickhouse:").partition("?")
-        pairs = (pair.partition("=") for pair in query.split("&") if pair)
-        return address_of(place, {name: value for name, _, value in pairs})
+        return _address(self.source.removeprefix("clickhouse:"))
 
     def connection(self, **how: Any) -> Connection:
         return Connection(self.address, PASSWORD, **how)
@@ -87,6 +112,8 @@ class Database:
             traces_table(f"{self.name}.otel_traces", self._attributes),
             logs_table(f"{self.name}.otel_logs", self._attributes, events=self._events),
         )
+        if SERVER:
+            _dropped_at_the_end(self.name)
         writer().command(f"DROP DATABASE IF EXISTS {self.name}")
         writer().command(f"CREATE DATABASE {self.name}")
         for statement in (table.format(self.name) for table in tables) if tables else usual:

@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tgt.errors import SettingsError, TelemetryError
@@ -39,7 +40,10 @@ _WRITTEN = {
 }
 _LONGEST = 200
 _CODE = re.compile(r"\bCode: (\d+)\b")
-_CAUSE = re.compile(r"\[Errno -?\d+\] ([^'\"()]+)|((?:[Rr]ead|Connection \w+) timed out)")
+_CAUSE = re.compile(
+    r"\[Errno -?\d+\] ([^'\"()]+)|((?:[Rr]ead|Connection \w+) timed out)|\[SSL: \w+\] ([^'\"()]+)"
+)
+_UNTRUSTED = "certificate verify failed"
 _AROUND = re.compile(r"^(?:.*?DB::Exception: )+|\s*\(version [^)]*\)\s*$", re.DOTALL)
 
 _READ_ONLY = 164
@@ -151,6 +155,8 @@ class Connection:
                 hint=_EXTRA,
             ) from None
         address = self.address
+        if address.ca:
+            _readable(address.ca)
         # What it would say on standard error is told in our words.
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
         # Of a user whose settings are fixed the server's own limits hold.
@@ -218,7 +224,14 @@ class Connection:
             return f"a query of {where} went beyond its limits: {said}", hint
         if code is not None:
             return f"{where} refuses a query: {said}", ""
-        return f"cannot reach {where}: {said}", "the next run reads what this one missed"
+        if said.startswith(_UNTRUSTED):
+            message, hint = f"{where} is not trusted: {said}", "name its authority by ?ca=FILE"
+        else:
+            message, hint = (
+                f"cannot reach {where}: {said}",
+                "the next run reads what this one missed",
+            )
+        return message, hint
 
 
 def _code(failure: Exception) -> int | None:
@@ -229,7 +242,18 @@ def _code(failure: Exception) -> int | None:
 
 def _may_pass(failure: Exception) -> bool:
     code = _code(failure)
-    return code is None or code in _AGAIN
+    return code in _AGAIN or (code is None and _UNTRUSTED not in str(failure))
+
+
+def _readable(certificate: str) -> None:
+    """Raises SettingsError unless a file can be read."""
+    try:
+        with Path(certificate).open("rb"):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"?ca={certificate} of TASKGEN_SOURCE cannot be read: {error.strerror}"
+        ) from None
 
 
 def _line(failure: Exception) -> str:
