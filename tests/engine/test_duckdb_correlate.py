@@ -18,6 +18,7 @@ from tgt.engine.duckdb import conversations, correlate, families, ingest, pieces
 from tgt.engine.duckdb.timeline import DuckDBTimeline
 from tgt.sources.base import Source
 from tgt.sources.contextlog import ContextLog
+from tgt.sources.macros import number_of
 
 
 def _world(directory: Path) -> list[Source]:
@@ -217,8 +218,26 @@ def test_which_conversation_a_link_gives(tmp_path: Path) -> None:
     ):
         with opened(_write(tmp_path / "logs", told, names)) as timeline:
             run = timeline.database.run
-            wanted = {run("SELECT hash($n)", n=name)[0][0]: n for name, n in expected.items()}
+            wanted = {
+                run(f"SELECT {number_of('$n')}", n=name)[0][0]: n for name, n in expected.items()
+            }
             assert dict(run("SELECT conv, events FROM conversations")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [("key", "count(*)"), ("id", "count(*)"), ("conv_id", "count(DISTINCT conv)")]
+    + [(name, "count(DISTINCT call)") for name in ("call_id", "trace_id")],
+)
+def test_ids_that_differ_alike_in_two_places_are_two(
+    tmp_path: Path, name: str, counted: str
+) -> None:
+    """The engine's hash is equal for these two texts."""
+    for ids, many in (("s22:t100022", "s25:t100025"), 2), (("s22:t100022", "s22:t100022"), 1):
+        shared: Event = {"key": None, "conv_id": "c", "trace_id": None}
+        told = [call(10, **{**shared, name: f"call:{one}:start"}) for one in ids]
+        with opened(_write(tmp_path / "logs", {str(many): told}, [str(many)])) as timeline:
+            assert timeline.database.run(f"SELECT {counted} FROM events") == [(many,)]
 
 
 def _copied() -> dict[str, list[Event]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tgt.sources.base import Listing, Projection
 from tgt.sources.discover import listed
-from tgt.sources.macros import MACROS, constant_map
+from tgt.sources.macros import MACROS, constant_map, number_of
 
 _ENDINGS = (".jsonl", ".ndjson")
 _TIMES = ("ts", "timestamp", "t_utc_iso", "wm_event_time_ms")
@@ -91,7 +91,7 @@ SELECT filename AS path,
         number(reasoning_tokens) + number(content_tokens)) AS output_tokens,
     coalesce(number(cached_tokens), number(cache_read_tokens)) AS cached_tokens,
     number(cost_usd) AS cost_usd,
-    CASE WHEN args_preview IS NOT NULL THEN hash(args_preview) END AS args_hash,
+    CASE WHEN args_preview IS NOT NULL THEN {number_of("args_preview")} END AS args_hash,
     strlen(result_preview) AS result_bytes,
     {_ITS_WORDS},
 FROM (SELECT *, coalesce(word(act), word("type"), word(action)) AS any_act FROM {{objects}})

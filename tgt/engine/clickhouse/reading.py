@@ -25,6 +25,7 @@ from tgt.engine.duckdb.ingest import STAGED, Ingest, Memory, RecordFile
 from tgt.engine.duckdb.manifest import COLUMNS, Known, known_of
 from tgt.engine.duckdb.store import Store
 from tgt.sources.base import PassedOver, Reason
+from tgt.sources.macros import number_of
 
 LATE = timedelta(hours=6)
 """Rows that come later than this after what they tell began are not met any more."""
@@ -239,7 +240,8 @@ class Intake(Ingest):
         if keys:
             self._db.table(
                 "rereading",
-                "SELECT DISTINCT hash(key) AS key FROM (SELECT unnest($keys::VARCHAR[]) AS key)",
+                f"SELECT DISTINCT {number_of('key')} AS key"
+                " FROM (SELECT unnest($keys::VARCHAR[]) AS key)",
                 keys=keys,
             )
             self._correlator.forget_keys("rereading", first_us)

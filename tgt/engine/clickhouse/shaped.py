@@ -16,6 +16,7 @@ from typing import Any
 from tgt.engine.clickhouse.rows import span_item
 from tgt.engine.duckdb.database import Database
 from tgt.sources.base import Outcome, PassedOver, Record
+from tgt.sources.macros import number_of
 from tgt.sources.otlp.items import Item
 from tgt.sources.otlp.lineage import ALIKE
 from tgt.sources.otlp.spans import Role, is_own, of_span, role_of
@@ -186,9 +187,9 @@ SELECT named.us, $file AS file, named.place, t.wording, concat('trace:', named.t
 FROM named JOIN {templates} t ON t.place = $link
 """
 KEYS = f"""
-SELECT hash(concat(role, ':', trace, ':', span)) AS key
+SELECT {number_of("concat(role, ':', trace, ':', span)")} AS key
 FROM fresh CROSS JOIN (SELECT unnest([{_listed(_TELLING)}]) AS role)
-UNION ALL SELECT DISTINCT hash(concat('trace:', trace)) FROM fresh
+UNION ALL SELECT DISTINCT {number_of("concat('trace:', trace)")} FROM fresh
 """
 _TABLES = ("fresh", "shaped", "spans", "inside", "apart", "outer_spans", "plain", "named")
 

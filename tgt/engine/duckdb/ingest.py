@@ -42,6 +42,7 @@ from tgt.sources.base import (
     SqlSource,
 )
 from tgt.sources.files import LogFile
+from tgt.sources.macros import number_of
 from tgt.sources.reading import FileReading
 from tgt.sources.salvage import CleanPieces
 from tgt.sources.sqlite_documents import DocumentSource, is_database
@@ -58,22 +59,22 @@ _UNREADABLE = (duckdb.Error, OSError, TelemetryError)
 """What reading lines as they are may raise; a line of brackets takes all memory that there is."""
 
 KEY = (
-    "CASE WHEN key IS NOT NULL THEN hash(key)"
-    " WHEN id IS NOT NULL THEN hash(id, trace_id, conv_id, wording) END"
+    f"CASE WHEN key IS NOT NULL THEN {number_of('key')} WHEN id IS NOT NULL"
+    f" THEN hash({', '.join(map(number_of, ('id', 'trace_id', 'conv_id')))}, wording) END"
 )
 """SQL for what is the same of all records that tell the same thing."""
-CONV = f"CASE WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')}) END"
+CONV = f"CASE WHEN conv_id IS NOT NULL THEN {number_of(shortened('conv_id'))} END"
 """SQL for the number of a record's conversation."""
 _HASHES = {
     "key": KEY,
     "call": (
-        "CASE WHEN call_id IS NOT NULL THEN hash(call_id)"
-        " WHEN trace_id IS NOT NULL THEN hash(trace_id)"
-        f" WHEN conv_id IS NOT NULL THEN hash({shortened('conv_id')})"
+        f"CASE WHEN call_id IS NOT NULL THEN {number_of('call_id')}"
+        f" WHEN trace_id IS NOT NULL THEN {number_of('trace_id')}"
+        f" WHEN conv_id IS NOT NULL THEN {number_of(shortened('conv_id'))}"
         f" ELSE hash('hour', us // {HOUR_US}) END"
     ),
     "keyed": "call_id IS NOT NULL OR trace_id IS NOT NULL OR conv_id IS NOT NULL",
-    "trace": "CASE WHEN trace_id IS NOT NULL THEN hash(trace_id) END",
+    "trace": f"CASE WHEN trace_id IS NOT NULL THEN {number_of('trace_id')} END",
     "conv": CONV,
     "error": f"left(error, {_LONGEST_ERROR})",
 }
