@@ -244,7 +244,12 @@ def spent(
 ) -> tuple[float, float, float]:
     """Milliseconds, those of its processors, and peak MB of a child. SystemExit if it fails."""
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TASKGEN_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            # Such as PYTHONDONTWRITEBYTECODE, with which each run would compile the program again.
+            if not name.startswith(("TASKGEN_", "PYTHON"))
+        },
         "FGK_CONTEXTLOG_DIR": str(directory / "log"),
         "FGK_TASKS_DIR": str(directory / "tasks"),
         **variables,
