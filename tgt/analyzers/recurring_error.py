@@ -86,7 +86,7 @@ class RecurringErrorAnalyzer:
         around = [each for each in texts if is_looking_around(each)]
         texts = [each for each in texts if each not in around]
         left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
-        used = context.snapshot.conversations_of(USED, window) if left else {}
+        used = context.snapshot.conversations_of(USED, window, {each.subject for each in left})
         return Analysis(
             tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left),
             tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),
@@ -98,7 +98,7 @@ class RecurringErrorAnalyzer:
         if criterion.before is None:
             since = Interval(since.end - timedelta(days=context.option(DAYS)), since.end)
         tool = criterion.subject.partition(": ")[0]
-        used = context.snapshot.conversations_of(USED, since).get(tool, 0)
+        used = context.snapshot.conversations_of(USED, since, (tool,)).get(tool, 0)
         same = [
             each.counted.conversations
             for each in context.snapshot.recurrences(CALL, since, 1, 0, newest=since.start)

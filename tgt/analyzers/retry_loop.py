@@ -81,8 +81,8 @@ class RetryLoopAnalyzer:
             since = Interval(since.end - LOOK_BACK, since.end)
         runs = context.snapshot.runs(since, context.option(MIN_CALLS))
         looping = {run.conversation for run in loops(runs) if run.subject == criterion.subject}
-        used = context.snapshot.conversations_of(USED, since).get(criterion.subject, 0)
-        return gone(criterion, len(looping), used)
+        used = context.snapshot.conversations_of(USED, since, (criterion.subject,))
+        return gone(criterion, len(looping), used.get(criterion.subject, 0))
 
     def _finding(self, context: Context, subject: str, runs: Sequence[Run]) -> Finding:
         """``runs`` are the loops of a tool, the worst first."""

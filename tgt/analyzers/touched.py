@@ -35,14 +35,16 @@ LOST_S = 10
 """Who lost so many seconds suffers half as much as one whose conversation came to nothing."""
 
 _DAY_MIN = 24 * 60
-_EVERYTHING = Signal("everything", by="'everything'")
+_ALL = "everything"
+_EVERYTHING = Signal(_ALL, by=f"'{_ALL}'")
 
 
 def conversations_in(context: Context, window: Interval) -> int:
     """How many there are in a window."""
     known = context.conversations
     if window not in known:
-        known[window] = sum(context.snapshot.conversations_of(_EVERYTHING, window).values())
+        counted = context.snapshot.conversations_of(_EVERYTHING, window, (_ALL,))
+        known[window] = counted.get(_ALL, 0)
     return known[window]
 
 

@@ -185,9 +185,11 @@ class Snapshot(Protocol):
         theirs."""
         ...
 
-    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
-        """In how many conversations of a window any event counts, by subject: the
-        ``bad_conversations`` of ``counts``, for less where nothing else is asked."""
+    def conversations_of(
+        self, signal: Signal, window: Interval, subjects: Collection[str]
+    ) -> Mapping[str, int]:
+        """In how many conversations of a window any event counts, of those of some subjects that
+        have any: the ``bad_conversations`` of ``counts``, for less where nothing else is asked."""
         ...
 
     def distribution(
@@ -273,7 +275,7 @@ class Snapshot(Protocol):
     ) -> tuple[Recurrence, ...]:
         """The error texts of the failures of a condition that at least so many conversations of a
         window met, the newest of them after a time; the widest first, with at most so many
-        samples."""
+        samples. Where none are wanted, only how often each came up."""
         ...
 
 

@@ -100,7 +100,7 @@ class Recurrence:
     subject: str
     text: str
     counted: Counted
-    cost: Cost
+    cost: Cost = Cost()
     services: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     same_call: int | None = None

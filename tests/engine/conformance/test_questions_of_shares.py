@@ -131,9 +131,11 @@ def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine, signa
         for hours in (None, 2, 8):
             counts = asked.counts(signal, hours)
             bad = {name: now.bad_conversations for name, now in counts.items()}
-            told = asked.snapshot.conversations_of(signal, asked.longer(hours))
-            assert told == {name: many for name, many in bad.items() if many}
-            assert told
+            expected = {name: many for name, many in bad.items() if many}
+            for subjects in (sorted(bad), sorted(bad)[:1], ["of no event"], []):
+                told = asked.snapshot.conversations_of(signal, asked.longer(hours), subjects)
+                assert told == {name: expected[name] for name in subjects if name in expected}
+            assert expected
 
 
 def _hour(before: int) -> int:

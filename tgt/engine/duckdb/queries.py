@@ -209,17 +209,20 @@ class DuckDBSnapshot:
             Reading(subject, window, now[subject], past.get(subject, {})) for subject in sorted(now)
         )
 
-    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+    def conversations_of(
+        self, signal: Signal, window: Interval, subjects: Collection[str]
+    ) -> Mapping[str, int]:
         if len(self._walk.spans) > 1 or self._is_own(window):
             counted = {each.subject: each.now for each in self.counts(signal, window)}
-            bad = {name: now.bad_conversations for name, now in counted.items()}
+            bad = {name: counted[name].bad_conversations for name in subjects if name in counted}
             return {name: many for name, many in bad.items() if many}
         start = to_us(window.start) // HOUR_US * HOUR_US
         events = canonical(f"us >= {start} AND us <= {self._end} AND conv IS NOT NULL")
         rows = self._db.run(
             f"SELECT {self._called(signal)} AS called, count(DISTINCT conv_id) FROM ({events})"
-            f" WHERE ({signal.where}) AND ({signal.counted}) AND ({signal.by}) IS NOT NULL"
-            " GROUP BY called ORDER BY called"
+            f" WHERE ({signal.where}) AND ({signal.counted}) AND called IN $subjects"
+            " GROUP BY called",
+            subjects=list(subjects),
         )
         return dict(rows)
 

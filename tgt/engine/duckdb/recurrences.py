@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.database import Database
@@ -12,6 +12,7 @@ from tgt.engine.duckdb.examples import LOCATED, sample_of
 from tgt.engine.duckdb.sequences import BAD, CALL, ORDER
 from tgt.engine.sequences import Cost, Counted, Recurrence
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _LOCATED = ", ".join(LOCATED)
@@ -121,34 +122,37 @@ def _recurrences(
         "SELECT w, subject, error, events, conversations, first_us, last_us, median_us"
         " FROM texts ORDER BY conversations DESC, subject, error"
     )
-    if not texts:
-        return {}
+    if not most or not texts:
+        return _listed(
+            (w, Recurrence(subject, text, Counted(*figures)))
+            for w, subject, text, *figures in texts
+        )
     db.table("failing", _FAILING)
     events = f"({canonical(f'{inside} AND conv IN (SELECT conv_id FROM failing)')})"
     costs = {tuple(row[:3]): row[3:] for row in db.run(_COSTS.format(events=events))}
     same = {tuple(row[:3]): row[3] for row in db.run(_SAME_CALL)}
-    services = _grouped((row[:3], row[3]) for row in db.run(_SERVICES))
-    located = db.run(_SAMPLES, most=most) if most else ()
-    samples = _grouped((row[:3], sample_of(row[3:])) for row in located)
-    found: dict[int, list[Recurrence]] = {}
-    for w, subject, text, *figures in texts:
-        key = (w, subject, text)
-        found.setdefault(w, []).append(
+    services = _listed((row[:3], row[3]) for row in db.run(_SERVICES))
+    located = db.run(_SAMPLES, most=most)
+    samples = _listed((row[:3], sample_of(row[3:])) for row in located)
+    return _listed(
+        (
+            w,
             Recurrence(
                 subject,
                 text,
                 Counted(*figures),
-                Cost(*costs.get(key, ())),
-                tuple(services.get(key, ())),
-                tuple(samples.get(key, ())),
-                same.get(key),
-            )
+                Cost(*costs.get((w, subject, text), ())),
+                services.get((w, subject, text), ()),
+                samples.get((w, subject, text), ()),
+                same.get((w, subject, text)),
+            ),
         )
-    return {w: tuple(some) for w, some in found.items()}
+        for w, subject, text, *figures in texts
+    )
 
 
-def _grouped(rows: Iterable[tuple[tuple[Any, ...], T]]) -> dict[tuple[Any, ...], list[T]]:
-    by_text: dict[tuple[Any, ...], list[T]] = {}
+def _listed(rows: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
+    by_key: dict[K, list[T]] = {}
     for key, value in rows:
-        by_text.setdefault(key, []).append(value)
-    return by_text
+        by_key.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in by_key.items()}

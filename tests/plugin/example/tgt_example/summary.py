@@ -49,11 +49,13 @@ class SummarySnapshot:
             )
         )
 
-    def conversations_of(self, signal: Signal, window: Interval) -> Mapping[str, int]:
+    def conversations_of(
+        self, signal: Signal, window: Interval, subjects: Collection[str]
+    ) -> Mapping[str, int]:
         counted = (
             (each.subject, each.now.bad_conversations) for each in self.counts(signal, window)
         )
-        return {subject: many for subject, many in counted if many}
+        return {subject: many for subject, many in counted if many and subject in subjects}
 
     def distribution(
         self, signal: Signal, window: Interval, *, least: int = 0
