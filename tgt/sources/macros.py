@@ -24,9 +24,13 @@ def constant_map(words: Mapping[str, object]) -> str:
 
 
 def number_of(text: str) -> str:
-    """SQL for the number that stands for a text. The engine's own hash alone is equal for many
-    texts that differ in the same way in two places, as ``s22:t100022`` and ``s25:t100025``."""
-    return f"hash(md5({text}))"
+    """SQL for the number that stands for a text.
+
+    The engine hashes a text by blocks of eight bytes, and what differs in the last bytes of two of
+    them cancels out: ``call:s22:t100022`` and ``call:s25:t100025`` have the same hash. Of counters
+    that run along with each other up to 3% did. Four bytes further on these are other bytes.
+    """
+    return f"hash({text}, '----' || {text})"
 
 
 def _is_one_of(words: Iterable[str]) -> str:
