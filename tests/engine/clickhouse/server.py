@@ -165,7 +165,7 @@ class Server:
             raise RefusedError(str(failure)) from None
         else:
             with suppress(UnicodeDecodeError):
-                self.asked.append((statement.decode(), done.rows_read()))
+                self.asked.append((statement.decode(), done.storage_rows_read()))
             return done.bytes() or b"", done
         finally:
             engine.close()
@@ -238,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_STATUS.get(failure.code, 500), str(failure).encode(), said)
             return
         summary = {
-            "read_rows": str(account.rows_read()),
+            "read_rows": str(account.storage_rows_read()),
             "read_bytes": str(account.bytes_read()),
             "elapsed_ns": str(int(account.elapsed() * 1e9)),
         }

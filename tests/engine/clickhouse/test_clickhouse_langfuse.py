@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.clickhouse.databases import Database
+from engine.clickhouse.databases import Database, writer
 
+from tgt.engine.clickhouse.reading import LATE
 from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.protocol import Signal
 from tgt.events import Interval
@@ -117,3 +118,27 @@ def test_observations_are_events(version: int, tmp_path: Path) -> None:
             ("tool_call", "search"),
             ("assistant_response", "m-1"),
         ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("later", [timedelta(minutes=15), LATE], ids=["soon", "late"])
+def test_an_observation_that_ends_later_counts_then(
+    version: int, later: timedelta, tmp_path: Path
+) -> None:
+    """Also where the server has put both rows together meanwhile, so that there is still one; of a
+    day ago as well as of this hour."""
+    database = Database(f"ending{version}")
+    database.create(*VERSIONS[version])
+    age = 15 if later < LATE else 60 * 24
+    begun = observation(5, "GENERATION", age, None, provided_model_name="m-1", event_ts=END)
+    write(database, version, [begun])
+    counted = f"SELECT count(*) FROM ({canonical()})"
+    with database.timeline(END, tmp_path) as timeline:
+        assert timeline.database.value(counted) == 0
+    ended = {"end_time": begun["start_time"] + timedelta(seconds=9), "event_ts": END + later}
+    write(database, version, [begun | ended])
+    table = "events_core" if version == 4 else "observations"
+    writer().command(f"OPTIMIZE TABLE {database.name}.{table} FINAL")
+    assert writer().query(f"SELECT count() FROM {database.name}.{table}").result_rows == [(1,)]
+    with database.timeline(END + later, tmp_path) as timeline:
+        assert timeline.database.value(counted) == 1

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.clickhouse.databases import Database
-from engine.clickhouse.exporter import LOG_COLUMNS, SPAN_COLUMNS
+from engine.clickhouse.databases import Database, writer
+from engine.clickhouse.exporter import LOG_COLUMNS, MAP, SPAN_COLUMNS
 
 from tgt.engine.clickhouse.reading import LATE
 from tgt.engine.duckdb.canonical import canonical
@@ -173,19 +173,76 @@ def test_a_usual_run_reads_the_last_hours_only(tmp_path: Path) -> None:
     assert asked(END + _QUARTER)[1] == many
 
 
-def test_what_comes_later_than_late_is_not_met_and_what_comes_earlier_is(tmp_path: Path) -> None:
-    database, cache = Database("late"), tmp_path / "cache"
+@pytest.mark.parametrize("attributes", [MAP, "JSON"])
+def test_what_comes_late_is_met_within_hours(attributes: str, tmp_path: Path) -> None:
+    """Seven hours and three days after it began; beside a row that was read, and in a minute of
+    which nothing was. A usual run still reads the last hours only."""
+    database, cache = Database("late", attributes), tmp_path / "cache"
     database.create()
     chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "m"}
-    ages = (timedelta(minutes=5), LATE - timedelta(minutes=5), LATE + timedelta(hours=1))
-    found = []
-    for number, age in enumerate((ages[0], *ages), start=1):
-        database.insert(
-            "otel_traces", [span(END - age, number, number, "chat m", **chat)], SPAN_COLUMNS
+
+    def insert(first: int, *ages: timedelta) -> None:
+        rows = [span(END - a, first + n, first + n, "chat m", **chat) for n, a in enumerate(ages)]
+        database.insert("otel_traces", rows, SPAN_COLUMNS)
+
+    usual = [timedelta(minutes=n / 2) for n in range(1, 2 * 60 * 24 * 4)]
+    insert(1, *usual)
+    many = len(usual)
+
+    def run(end: datetime) -> tuple[int, int]:
+        """The events that are held then, and the rows that the server looked at."""
+        told: list[str] = []
+        with database.timeline(end, cache, asked=told.append) as timeline:
+            events = timeline.database.value("SELECT count(*) FROM events")
+        with database.connection() as connection:
+            return events, sum(map(connection.rows_of, told))
+
+    assert run(END)[0] == many
+    insert(90_001, timedelta(hours=7), timedelta(days=3), timedelta(days=5), timedelta(hours=5))
+    events, read = run(END + _QUARTER)
+    assert events == many + 1, "what is five hours late"
+    assert read < many * 2 / 3
+    events, read = run(END + LATE)
+    assert events == many + 4
+    assert read > many, "all that is kept was counted"
+    with database.timeline(END + LATE, cache) as kept, database.timeline(END + LATE) as fresh:
+        assert held(kept)[0] == held(fresh)[0]
+        hours = "SELECT hour, sum(n) FROM rollups GROUP BY hour ORDER BY hour"
+        assert kept.database.run(hours) == fresh.database.run(hours)
+    assert run(END + LATE + _QUARTER)[1] < many * 2 / 3
+
+
+def test_what_a_server_keeps_no_longer_stays_known(tmp_path: Path) -> None:
+    database, cache = Database("expired"), tmp_path / "cache"
+    database.create()
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "m"}
+    rows = [span(END - timedelta(days=2, seconds=n), n, n, "chat m", **chat) for n in range(1, 9)]
+    database.insert("otel_traces", rows, SPAN_COLUMNS)
+    for end in (END, END + LATE):
+        with database.timeline(end, cache) as timeline:
+            assert timeline.database.value("SELECT count(*) FROM events") == 8
+        writer().command(
+            f"DELETE FROM {database.name}.otel_traces WHERE cityHash64(SpanId) % 2 = 0"
         )
-        with database.timeline(END, cache) as timeline:
-            found.append(timeline.database.value("SELECT count(*) FROM events"))
-    assert found == [1, 2, 3, 3]
+
+
+def test_what_people_typed_counts_once_however_late_its_neighbours_come(tmp_path: Path) -> None:
+    """Log events that nothing identifies are read again with a row that comes late."""
+    database, cache = Database("typed"), tmp_path / "cache"
+    database.create()
+
+    def typed(seconds: int) -> Sequence[Any]:
+        nanos = int((END - timedelta(hours=30)).timestamp() + seconds) * 1_000_000_000
+        own = {"event.name": "user_prompt", "session.id": "s", "prompt_length": "7"}
+        claude = {"service.name": "claude-code"}
+        scope = "com.anthropic.claude_code.events"
+        body = "claude_code.user_prompt"
+        return (nanos, "", "", 9, "claude-code", body, claude, scope, own, "")
+
+    for number, end in enumerate((END, END + LATE), start=1):
+        database.insert("otel_logs", [typed(number)], LOG_COLUMNS)
+        with database.timeline(end, cache) as timeline:
+            assert timeline.database.value("SELECT count(*) FROM events") == number
 
 
 def test_a_clock_that_is_ahead_counts_when_its_time_has_come(tmp_path: Path) -> None:

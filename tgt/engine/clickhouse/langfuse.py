@@ -16,7 +16,10 @@ from tgt.engine.clickhouse.spans import SpanTable
 from tgt.engine.clickhouse.tables import Columns, between, counts, quoted_text
 
 OBSERVATIONS, TRACES, EVENTS = "observations", "traces", "events_core"
-NEEDED = ("trace_id", "type", "start_time", "end_time", "level", "usage_details", "is_deleted")
+NEEDED = (
+    *("trace_id", "type", "start_time", "end_time", "level", "usage_details"),
+    *("event_ts", "is_deleted"),
+)
 
 _MAP = "Map(String, String)"
 LAYOUT = Columns(
@@ -45,8 +48,9 @@ class LangfuseTable(SpanTable):
         return self.raw.has("span_id")
 
     def counts(self, start_us: int, end_us: int) -> str:
-        # Rows that replace others are rows until they are merged: either is another number.
-        return counts(self.name, start_us, end_us, "start_time")
+        # A row that replaces another may be merged with it before it is counted.
+        newest = "toUnixTimestamp64Milli(toDateTime64(max(event_ts), 3))"
+        return counts(self.name, start_us, end_us, "start_time", newest)
 
     def spans(self, start_us: int, end_us: int) -> str:
         own, parent = (

@@ -3,7 +3,8 @@
 A table has no order in which rows come, so it is asked how many began in each minute of the last
 hours, and minutes of which the number is another one than before are read, with the traces that
 they are of. What was read of those earlier is forgotten first, so that a row counts once, however
-often it is read. A minute that is longer ago than LATE is looked at no more. How many rows there
+often it is read. Minutes that are longer ago than LATE are counted again once in as long, and read
+where there is more in them: what a server no longer keeps stays known here. How many rows there
 were, and nothing of them, is remembered.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -28,11 +29,15 @@ from tgt.sources.base import PassedOver, Reason
 from tgt.sources.macros import number_of
 
 LATE = timedelta(hours=6)
-"""Rows that come later than this after what they tell began are not met any more."""
+"""Rows that come later than this after what they tell began are met within as long."""
 AHEAD = timedelta(days=1)
 """Clocks of those who write may be ahead of ours by this."""
 
+Met = tuple[int, int]
+"""Of a minute how many rows there were, and what tells the newest where rows replace others."""
+
 _STATE = "clickhouse"
+_DAY_MINUTES, _LATE_MINUTES = 24 * 60, LATE // timedelta(minutes=1)
 _MOST_MINUTES = 60
 _FEW_ROWS, _MOST_ROWS = 50_000, 1_000_000
 """Of rows that are read together."""
@@ -40,11 +45,13 @@ _FEW_ROWS, _MOST_ROWS = 50_000, 1_000_000
 
 @dataclass
 class State:
-    """What earlier runs have read: all minutes before ``sealed``, and of later ones so many rows of
-    each table. ``memory`` is what the reader of each table must know."""
+    """What earlier runs have read: so many rows of each table in each minute. All minutes before
+    ``sealed`` are over but for what comes late, for which they were counted when ``counted`` was
+    the first that was not over. ``memory`` is what the reader of each table must know."""
 
     sealed: int
-    counts: dict[str, dict[int, int]] = field(default_factory=dict)
+    counted: int = 0
+    counts: dict[str, dict[int, Met]] = field(default_factory=dict)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -52,23 +59,36 @@ class State:
         told = json.loads(store.meta(_STATE) or "null")
         if told is None:
             return cls(since)
-        counts = {t: {int(m): n for m, n in c.items()} for t, c in told["counts"].items()}
-        return cls(max(since, told["sealed"]), counts, told["memory"])
+        counts = {
+            table: {
+                int(m): (rows, newest) for m, (rows, newest) in minutes.items() if int(m) >= since
+            }
+            for table, minutes in told["counts"].items()
+        }
+        return cls(max(since, told["sealed"]), told["counted"], counts, told["memory"])
 
     def keep(self, store: Store) -> None:
-        told = {"sealed": self.sealed, "counts": self.counts, "memory": self.memory}
-        store.set_meta(_STATE, json.dumps(told))
+        store.set_meta(_STATE, json.dumps(asdict(self)))
 
     @staticmethod
     def forget(store: Store) -> None:
         """As if nothing had ever been read."""
         store.set_meta(_STATE, "null")
 
+    def is_due(self, over: int) -> bool:
+        """Whether what is over is to be counted again."""
+        return over - self.counted >= _LATE_MINUTES
+
     def seal(self, minute: int) -> None:
-        """Look no more at what began before a minute."""
+        """What began before a minute is over, but for what comes late."""
         self.sealed = max(self.sealed, minute)
-        for table, counts in self.counts.items():
-            self.counts[table] = {m: n for m, n in counts.items() if m >= self.sealed}
+
+    def is_new(self, table: str, minute: int, met: Met) -> bool:
+        """Whether there is in a minute what has not been read."""
+        known = self.counts.get(table, {}).get(minute, (0, 0))
+        if minute >= self.sealed:
+            return known != met
+        return met[0] > known[0] or met[1] > known[1]
 
     def has_met(self, table: str, ranges: Sequence[Range]) -> bool:
         """Whether anything of some minutes may have been read before."""
@@ -81,11 +101,11 @@ class State:
 class Slice:
     """Minutes that are read together, in order, with how many rows each table has in them."""
 
-    counts: Mapping[str, Mapping[int, int]]
+    counts: Mapping[str, Mapping[int, Met]]
 
     @property
     def rows(self) -> int:
-        return sum(sum(counts.values()) for counts in self.counts.values())
+        return sum(rows for counts in self.counts.values() for rows, _ in counts.values())
 
     @property
     def last(self) -> int:
@@ -96,19 +116,23 @@ class Slice:
         return widened([(minute, minute + 1) for minute in self.counts.get(table, {})], 0)
 
 
-def planned(connection: Connection, tables: Sequence[Table], state: State, end: int) -> list[Slice]:
-    """What has to be read of the minutes before ``end``, oldest first."""
-    new: dict[int, dict[str, int]] = {}
-    start_us, end_us = state.sealed * MINUTE_US, end * MINUTE_US
+def planned(
+    connection: Connection, tables: Sequence[Table], state: State, since: int, end: int
+) -> list[Slice]:
+    """What has to be read of the minutes from ``since`` to before ``end``; oldest first."""
+    new: dict[int, dict[str, Met]] = {}
     for table in tables:
-        known = state.counts.get(table.name, {})
-        for minute, many in connection.run(table.counts(start_us, end_us)):
-            if known.get(minute) != many:
-                new.setdefault(minute, {})[table.name] = many
-    slices: list[dict[int, dict[str, int]]] = []
+        # A day at a time, so that no query takes long however many days there are.
+        for start in range(since, end, _DAY_MINUTES):
+            stop = min(start + _DAY_MINUTES, end)
+            for minute, *told in connection.run(table.counts(start * MINUTE_US, stop * MINUTE_US)):
+                met = (told[0], told[1])
+                if state.is_new(table.name, minute, met):
+                    new.setdefault(minute, {})[table.name] = met
+    slices: list[dict[int, dict[str, Met]]] = []
     rows, first = 0, 0
     for minute, counts in sorted(new.items()):
-        many = sum(counts.values())
+        many = sum(met[0] for met in counts.values())
         # Much that is read for the first time is read an hour at a time.
         is_long = rows >= _FEW_ROWS and minute - first >= _MOST_MINUTES
         if not slices or is_long or rows + many > _MOST_ROWS:
@@ -119,11 +143,11 @@ def planned(connection: Connection, tables: Sequence[Table], state: State, end: 
     return [Slice(_by_table(each)) for each in slices]
 
 
-def _by_table(minutes: Mapping[int, Mapping[str, int]]) -> dict[str, dict[int, int]]:
-    by_table: dict[str, dict[int, int]] = {}
+def _by_table(minutes: Mapping[int, Mapping[str, Met]]) -> dict[str, dict[int, Met]]:
+    by_table: dict[str, dict[int, Met]] = {}
     for minute, counts in minutes.items():
-        for table, many in counts.items():
-            by_table.setdefault(table, {})[minute] = many
+        for table, met in counts.items():
+            by_table.setdefault(table, {})[minute] = met
     return by_table
 
 

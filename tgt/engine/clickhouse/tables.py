@@ -47,7 +47,8 @@ class Table(Protocol):
         ...
 
     def counts(self, start_us: int, end_us: int) -> str:
-        """SQL for rows (minute, how many rows) of a time."""
+        """SQL for rows (minute, how many rows, what tells the newest) of a time; the last is 0
+        where no row replaces another."""
         ...
 
     def context(self, ranges: Sequence[Range]) -> Sequence[Range]:
@@ -148,10 +149,12 @@ def during(ranges: Sequence[Range], column: str = "Timestamp") -> str:
     return f"({inside or 'false'})"
 
 
-def counts(table: str, start_us: int, end_us: int, column: str = "Timestamp") -> str:
+def counts(
+    table: str, start_us: int, end_us: int, column: str = "Timestamp", newest: str = "0"
+) -> str:
     """As ``Table.counts``."""
     return (
-        f"SELECT intDiv(toUnixTimestamp(toDateTime({column})), 60) AS minute, count()"
+        f"SELECT intDiv(toUnixTimestamp(toDateTime({column})), 60) AS minute, count(), {newest}"
         f" FROM {table} WHERE {between(start_us, end_us, column)} GROUP BY minute ORDER BY minute"
     )
 

@@ -91,8 +91,10 @@ class ClickHouseTimeline(DuckDBTimeline):
             State.forget(self.store)  # what lies before is needed now
         state = State.of(self.store, since // MINUTE_US)
         end = -(-to_us(last.end + AHEAD) // MINUTE_US)
-        slices = planned(self._connection, self._tables, state, end)
         over = to_us(last.end - LATE) // MINUTE_US
+        is_due = state.is_due(over)
+        begin = since // MINUTE_US if is_due else state.sealed
+        slices = planned(self._connection, self._tables, state, begin, end)
         rows = sum(piece.rows for piece in slices)
         self._is_usual = rows < _USUAL_ROWS and self._every is None
         read = 0
@@ -110,6 +112,7 @@ class ClickHouseTimeline(DuckDBTimeline):
                     progress("reading telemetry", read / rows)
             if piece is None or piece == slices[-1]:
                 state.seal(over)
+                state.counted = over if is_due else state.counted
             state.keep(self.store)
             self._settle(correlator, since, kept_since, last, has_folded=has_folded)
 
