@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import (
     INTERRUPTED,
@@ -32,7 +31,7 @@ from tgt.sources.agent_records import (
 from tgt.sources.agents import Recent
 from tgt.sources.base import METRIC, SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment, number, preview, truth
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 from tgt.sources.words import ABORTS, REFUSALS
 
@@ -69,20 +68,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Copilot:
-    """A directory of sessions; ``setting`` is what names another."""
+class Copilot(FileSource):
+    """A directory of sessions."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         return listed(self.location, (".jsonl",), self.setting)

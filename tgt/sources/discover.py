@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from tgt.errors import TelemetryError
 from tgt.sources.base import Listing
@@ -24,6 +25,19 @@ _ROTATED = r"(?:[._-]\d[\dtz:._+-]*?)?"
 # What other programs leave beside a log, what they pack it with, and other ways to rotate.
 _OTHER = r"[._~@-].*"
 _PEEKED_AT = 1_000
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A source of one format in a directory or a file; ``setting`` is what names another."""
+
+    kind: ClassVar[str]
+    location: Path
+    setting: str = "TASKGEN_SOURCE"
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.location}"
 
 
 def listed(

@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import (
     REFUSED,
@@ -34,7 +33,7 @@ from tgt.sources.agent_records import (
 )
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment, number, preview
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 from tgt.sources.streams import opened
 
@@ -69,20 +68,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return is_message and is_of(document.get("type"), ("gemini", "user"))
 
 
-@dataclass(frozen=True)
-class Gemini:
-    """A directory of projects with their chats; ``setting`` is what names another."""
+class Gemini(FileSource):
+    """A directory of projects with their chats."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         """The chats: other files lie beside them, such as logs of prompts alone."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import (
     INTERRUPTED,
@@ -34,7 +33,7 @@ from tgt.sources.agent_records import (
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import finish, moment, number, preview, truth
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 
 KIND = "pi"
@@ -82,20 +81,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return document.get("type") == "message" and "timestamp" in document and is_own
 
 
-@dataclass(frozen=True)
-class Pi:
-    """A directory of sessions; ``setting`` is what names another."""
+class Pi(FileSource):
+    """A directory of sessions."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         return listed(self.location, _ENDINGS, self.setting)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import (
     OPEN_CALLS,
@@ -33,7 +32,7 @@ from tgt.sources.agent_records import (
 from tgt.sources.agents import COPY, Recent
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment, number, preview
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 
 KIND = "qwen"
@@ -68,20 +67,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return bool(own) or isinstance(mapping(document.get("message")).get("parts"), list)
 
 
-@dataclass(frozen=True)
-class Qwen:
-    """A directory of projects with their sessions; ``setting`` is what names another."""
+class Qwen(FileSource):
+    """A directory of projects with their sessions."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         return listed(self.location, (".jsonl",), self.setting)

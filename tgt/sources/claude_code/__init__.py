@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import usual_place
 from tgt.sources.base import Listing
 from tgt.sources.claude_code.transcript import BOOKKEEPING, Transcript
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 
 DEFAULTS = (Path("~/.claude/projects"),)
@@ -32,20 +31,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return is_line and "sessionId" in document and bool(document.keys() & _KEYS)
 
 
-@dataclass(frozen=True)
-class ClaudeCode:
-    """A directory of projects with their sessions; ``setting`` is what names another."""
+class ClaudeCode(FileSource):
+    """A directory of projects with their sessions."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return "claude-code"
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind}:{self.location}"
+    kind: ClassVar = "claude-code"
 
     def listing(self) -> Listing:
         return listed(self.location, (".jsonl",), self.setting)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import is_of
 from tgt.sources.base import Listing
 from tgt.sources.cline.messages import ClineReader
 from tgt.sources.cline.tasks import AGENTS, directory_of
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 
 KIND = "cline"
@@ -58,21 +57,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return is_one and isinstance(document.get(str(side)), str)
 
 
-@dataclass(frozen=True)
-class Cline:
-    """A directory with tasks, such as what an editor stores of one of these extensions;
-    ``setting`` is what names another."""
+class Cline(FileSource):
+    """A directory with tasks, such as what an editor stores of one of these extensions."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         return listed(self.location, (_FILE,), self.setting)

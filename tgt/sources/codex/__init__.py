@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import usual_place
 from tgt.sources.base import Listing
 from tgt.sources.codex.rollout import LINES, Rollout
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 
 DEFAULTS = (Path("~/.codex/sessions"), Path("~/.codex/archived_sessions"))
@@ -29,20 +28,10 @@ def recognises(document: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and kind in LINES and {"payload", "timestamp"} <= document.keys()
 
 
-@dataclass(frozen=True)
-class Codex:
-    """A directory of rollouts; ``setting`` is what names another."""
+class Codex(FileSource):
+    """A directory of rollouts."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return "codex"
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind}:{self.location}"
+    kind: ClassVar = "codex"
 
     def listing(self) -> Listing:
         return listed(self.location, (".jsonl",), self.setting)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.agent_records import Columns, is_of, mapping, total, usual_place, word
 from tgt.sources.agents import Recent
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 from tgt.sources.opencode.records import Item, answer, failure, prompt, tool_call
 from tgt.sources.opencode.rows import Storage, has_tables, new_rows, row_at
@@ -69,21 +68,10 @@ def recognises_database(file: LogFile) -> bool:
         return PurePosixPath(file.path).name.startswith(_NAMES)
 
 
-@dataclass(frozen=True)
-class OpenCode:
-    """A directory of OpenCode's data, or one database or file of it; ``setting`` is what names
-    another."""
+class OpenCode(FileSource):
+    """A directory of OpenCode's data, or one database or file of it."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return KIND
-
-    @property
-    def key(self) -> str:
-        return f"{KIND}:{self.location}"
+    kind: ClassVar = KIND
 
     def listing(self) -> Listing:
         printed = listed(self.location, (".jsonl",), self.setting, recursive=False)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tgt.sources.base import Listing
-from tgt.sources.discover import listed
+from tgt.sources.discover import FileSource, listed
 from tgt.sources.files import LogFile
 from tgt.sources.otlp.decode import WRAPPERS
 from tgt.sources.otlp.reader import OtlpReader
@@ -16,20 +14,10 @@ from tgt.sources.otlp.reader import OtlpReader
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".otlp")
 
 
-@dataclass(frozen=True)
-class Otlp:
-    """A file or a directory of OpenTelemetry JSON; ``setting`` is what names another."""
+class Otlp(FileSource):
+    """A file or a directory of OpenTelemetry JSON."""
 
-    location: Path
-    setting: str = "TASKGEN_SOURCE"
-
-    @property
-    def kind(self) -> str:
-        return "otlp"
-
-    @property
-    def key(self) -> str:
-        return f"otlp:{self.location}"
+    kind: ClassVar = "otlp"
 
     @property
     def wrappers(self) -> frozenset[str]:
