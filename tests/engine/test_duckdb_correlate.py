@@ -76,11 +76,17 @@ PORTIONS: list[tuple[object, str, int]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Source], Held]:
+    """The world, which nobody changes, and what is held of it in the usual portions."""
+    sources = _world(tmp_path_factory.mktemp("whole"))
+    return sources, held_of(sources)
+
+
 def test_portions_of_any_size_come_to_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: tuple[list[Source], Held], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = _world(tmp_path)
-    expected = held_of(sources)
+    sources, expected = whole
     assert len(expected["events"]) > 50
     for module, name, size in PORTIONS:
         monkeypatch.setattr(module, name, size)
@@ -90,10 +96,13 @@ def test_portions_of_any_size_come_to_the_same(
 @pytest.mark.slow
 @pytest.mark.parametrize(("module", "name", "size"), PORTIONS)
 def test_each_portion_may_be_of_any_size(
-    tmp_path: Path, module: object, name: str, size: int, monkeypatch: pytest.MonkeyPatch
+    whole: tuple[list[Source], Held],
+    module: object,
+    name: str,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sources = _world(tmp_path)
-    expected = held_of(sources)
+    sources, expected = whole
     monkeypatch.setattr(module, name, size)
     assert held_of(sources) == expected
 
