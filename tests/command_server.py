@@ -35,8 +35,8 @@ USUAL = {
 }
 """What an interpreter looks at when it begins, or a library when it is imported."""
 
-_LATER = ("TASKGEN_", "FGK_", "TGT_")
-"""Beginnings of the names of variables that the program reads when it runs."""
+_LATER = ("TASKGEN_", "FGK_", "TGT_", "COLUMNS", "TMPDIR")
+"""Beginnings of the names of variables that the program, or what it uses, reads when it runs."""
 
 _MOST_BYTES = 60_000
 

@@ -20,6 +20,8 @@ from tgt.store.journal import Journal
         (("--version",), {}),
         (("list", "--help"), {}),
         (("list",), {}),
+        (("list",), {"COLUMNS": "50"}),
+        (("list", "--help"), {"COLUMNS": "50"}),
         (("list", "--json"), {"FGK_TASKS_DIR": "elsewhere"}),
         (("config",), {"TASKGEN_MAX_TASKS": "7"}),
         (("show", "01K9\udcff"), {}),

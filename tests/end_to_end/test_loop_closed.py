@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from command_server import Server
     from conftest import Workplace
 
 BEGIN = datetime(2025, 11, 3, 0, 0, tzinfo=timezone.utc)
@@ -92,11 +93,11 @@ def _cards(workplace: Workplace, hour: float) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[str, Any]]:
+def story(tmp_path_factory: pytest.TempPathFactory, server: Server) -> dict[float, dict[str, Any]]:
     """The only card after each run, and what ``tgt log`` and ``tgt verify`` say at the end."""
     from conftest import Workplace
 
-    workplace = Workplace(tmp_path_factory.mktemp("story"))
+    workplace = Workplace(tmp_path_factory.mktemp("story"), server)
     write_world(workplace.path)
     told: dict[float, dict[str, Any]] = {}
     for hour in (1, 3, 5, 7, 8, 12, 20, 30, 36, 41, 42):

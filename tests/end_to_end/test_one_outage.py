@@ -10,6 +10,7 @@ from typing import Any
 
 import outages
 import pytest
+from command_server import Server
 from conftest import END, Workplace
 
 PER_HOUR = 60
@@ -53,9 +54,10 @@ def outage(since: float, share: float) -> Any:
 
 
 @pytest.fixture(scope="module")
-def struck(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def struck(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Workplace:
     """A place after the run that saw an outage of fifty minutes."""
-    workplace = _placed(Workplace(tmp_path_factory.mktemp("outage")), outage(50, 0.85), seed=2)
+    place = Workplace(tmp_path_factory.mktemp("outage"), server)
+    workplace = _placed(place, outage(50, 0.85), seed=2)
     assert "of one incident" in _run(workplace)["message"]
     return workplace
 
