@@ -14,7 +14,7 @@ from benchmarks import busy_weeks
 SHARED = Path(__file__).parents[3] / "shared"
 TRANSCRIPTS = SHARED / "telemetry-samples" / "claude-code" / "transcripts"
 pytestmark = pytest.mark.skipif(not TRANSCRIPTS.exists(), reason="there are no transcripts")
-SMALL = busy_weeks.Week(history=3, days=1)
+SMALL = busy_weeks.Week(history=3, days=1, per_day=60)
 
 
 @pytest.fixture(scope="module")
