@@ -212,6 +212,30 @@ def test_a_rate_above_a_line(world: World, ask: Callable[..., RunReport]) -> Non
     assert ask(*RATE, "more_than = 60", name="b").generated == 0
 
 
+def test_a_rate_is_over_when_its_hours_are_tolerable_again(world: World) -> None:
+    """Hours without telemetry tell nothing."""
+    world.write(*_week(lambda hour: 30 if hour < 2 else 5))
+    path = rules_file(world.path, *RATE, "times_usual = 3")
+    world.run(rules=str(path), analyzers="rules")
+    (criterion,) = world.card().data["criteria"]
+    assert (criterion["metric"], criterion["op"], criterion["unit"]) == (
+        *("conversations_an_hour", "<="),
+        "hours",
+    )
+    assert 9 < criterion["value"] < 21
+    chance = random.Random(9)
+    for day, rate in ((1, 30), (3, 5), (4, 5)):  # the second day has no telemetry
+        for hour in range(24 * day - 24, 24 * day):
+            at = [-60 * hour - chance.uniform(0, 60) for _ in range(rate)]
+            world.write(*(call(each, f"l{each}", status="error") for each in at))
+    completed = {}
+    for hours in (12, 24, 36, 48, 60, 72, 84):
+        report = world.run(END + timedelta(hours=hours), rules=str(path), analyzers="rules")
+        completed[hours] = report.completed
+    assert {hours for hours, many in completed.items() if many} == {84}
+    assert world.card().text("completedBy") == "tgt"
+
+
 def test_a_rate_needs_days_of_history(world: World, ask: Callable[..., RunReport]) -> None:
     world.write(*_week(lambda hour: 30 if hour < 1 else 5, days=2))
     (reason,) = {each.reason for each in ask(*RATE, "times_usual = 3").abstained}

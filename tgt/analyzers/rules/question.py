@@ -48,9 +48,9 @@ class Question(ABC):
     def signals(self) -> tuple[Signal, ...]:
         return signals_of(self.rule)
 
-    def tally(self, criterion: Criterion, since: Interval) -> Tally | None:  # noqa: ARG002 of most
+    @abstractmethod
+    def tally(self, criterion: Criterion, since: Interval) -> Tally | None:
         """What is counted of a criterion later; None where that cannot be compared."""
-        return None
 
     def analysis(self) -> Analysis:
         return look(self.context.longer_windows(*self.windows), self.judge)

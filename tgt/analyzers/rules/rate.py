@@ -8,21 +8,27 @@ the days before, an hour earlier and later included, since work has its times of
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tgt.analyzers.builder import Judged
+from tgt.analyzers.criteria import GONE, HOURS
 from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
 from tgt.analyzers.touched import Harm
+from tgt.engine import affected
+from tgt.engine.compared import Part
 from tgt.engine.protocol import Counts, Reading
 from tgt.events import HOUR_US, Interval, to_us
 from tgt.outcome import Abstention
 from tgt.stats import confidence
 from tgt.stats.confidence import Usual
 from tgt.tasks.card import Finding
+from tgt.tasks.criterion import Criterion, Tally
 
 WINDOWS_H = (2, 4)
 MOMENTS = 1_000_000.0
@@ -65,6 +71,33 @@ class Rate(Question):
             if reading.now.k:
                 yield reading.subject, self._judged(self.asked(reading.subject, window), reading)
 
+    def tally(self, criterion: Criterion, since: Interval) -> Tally:
+        """Of the hours with telemetry, those with more than is tolerated; the value is the mean of
+        all. A shorter time is one hour that is not over yet."""
+        hours = max(1, int(since.minutes // 60))
+        step = min(timedelta(hours=1), since.end - since.start)
+        asked = affected.Asked(self.signals[0], criterion.subject)
+        first = since.end - hours * step
+        course = self.context.snapshot.course(asked, Interval(first, since.end), step)
+        rates = [
+            _rate(course.get(number, Part()), step)
+            for number in range(hours)
+            if self._is_observed(Interval(first + number * step, first + (number + 1) * step))
+        ]
+        beyond = sum(rate > criterion.value for rate in rates)
+        mean = statistics.fmean(rates) if rates else None
+        return Tally(beyond, len(rates), GONE, mean, HOURS, is_fact=True)
+
+    def _is_observed(self, hour: Interval) -> bool:
+        """Whether there was telemetry in each clock hour that it touches."""
+        coverage = self.context.snapshot.coverage
+        now = to_us(coverage.window.start) // HOUR_US
+        first, last = to_us(hour.start) // HOUR_US, (to_us(hour.end) - 1) // HOUR_US
+        return all(
+            each in coverage.hours_observed or (each >= now and coverage.events > 0)
+            for each in range(first, last + 1)
+        )
+
     def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
         now, hours, rule = reading.now, reading.window.minutes / 60, self.rule
         counted = _counted(now, by_event=now.by_event)
@@ -106,6 +139,11 @@ class Rate(Question):
             f"{now.k} events of {asked.label} count, in {measure.current_text},",
         )
         return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
+
+
+def _rate(part: Part, step: timedelta) -> float:
+    counted = part.bad_conversations if part.conversations else part.k
+    return counted / (step / timedelta(hours=1))
 
 
 def _counted(counts: Counts | float, *, by_event: bool) -> float:
