@@ -117,6 +117,12 @@ def test_quotas_of_analyzers_and_of_rules(tmp_path: Path) -> None:
     told = "'rules/mien=1' is not usable: accepted is a rule that there is: rules/mine"
     assert refusal.value.message == f"{variable}={told}"
     assert refused(variable, "rules/mine=1").endswith("a rule that there is: there is none")
+    # Where it is not known which rules there are the file alone is refused.
+    rules.write_text("[[rules]\n")
+    with pytest.raises(SettingsError) as refusal:
+        config.load(values, environ={})
+    assert variable not in refusal.value.message
+    assert config.load({**values, "TASKGEN_RULES": "none"}, environ={}).rules.path is None
 
 
 @pytest.mark.parametrize("words", [",", "x", "continuation,x", "all,x"])

@@ -121,7 +121,7 @@ FAULTS: dict[str, tuple[Spoil, dict[str, str], str, str, str]] = {
     ),
     "rules that are not understood": (
         lambda place, logs: (place.path / "rules.toml").write_text("[[rules]\nname = 7\n"),
-        {"TASKGEN_RULES": "rules.toml"},
+        {"TASKGEN_RULES": "rules.toml", "TASKGEN_ANALYZER_MAX_PER_HOUR": "rules/mine=1"},
         "fail",
         "rules",
         "rules.toml: line 1: this is no TOML",

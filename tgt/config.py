@@ -159,11 +159,14 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         options, refused = _chosen_options(others, settings.analyzers)
         problems += refused
         settings = settings.model_copy(update={"options": options})
+    is_known = _RULES not in own  # which rules there are
     if settings.rules.path is not None:
         rules, refused = _rules_of(settings.rules.path, settings.analyzers)
         problems += refused
         settings = settings.model_copy(update={"rules": rules})
-    problems += _quotas_of_no_rule(settings)
+        is_known = not refused
+    if is_known:
+        problems += _quotas_of_no_rule(settings)
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
