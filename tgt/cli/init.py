@@ -73,12 +73,17 @@ def init(
             diagnostics.info(f"the settings are in {plan.target.path}, and stay there")
         raise
     started = _started(plan, dry_run=dry_run) if timer else None
+    network = _network(plan, started)
     for warning in report.warnings:
         diagnostics.warn(warning)
     if request.json:
         from tgt.output import init_document
 
-        request.reply_json(init_document.document(plan, report, coverage, started, dry_run=dry_run))
+        request.reply_json(
+            init_document.document(
+                plan, report, coverage, started, network=network, dry_run=dry_run
+            )
+        )
     else:
         from tgt.output import init_view
 
@@ -92,6 +97,7 @@ def init(
                 started,
                 request.now,
                 known=known,
+                network=network,
                 dry_run=dry_run,
             )
         )
@@ -127,6 +133,14 @@ def _started(plan: Plan, *, dry_run: bool) -> Timer:
     check = doctor.timer()
     elsewhere = check.message if check.state is doctor.State.OK else ""
     return timer.install(plan.job, elsewhere, dry_run=dry_run)
+
+
+def _network(plan: Plan, started: Timer | None) -> str:
+    """The drop-in that a unit of the whole machine needs; empty where nothing does."""
+    from tgt.setup import network  # only where telemetry is not on this machine
+
+    needs_one = plan.server is not None and (started is None or started.kind != "systemd")
+    return network.drop_in(plan.server) if plan.server is not None and needs_one else ""
 
 
 def _status(degraded: bool, started: Timer | None) -> ExitStatus:

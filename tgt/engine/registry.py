@@ -15,6 +15,7 @@ from tgt.config import Settings
 from tgt.engine.protocol import Progress, Signal, Timeline
 from tgt.errors import SettingsError
 from tgt.events import Interval
+from tgt.sources.address import Address
 from tgt.sources.base import Listed
 from tgt.sources.registry import listed_sources, open_sources
 from tgt.sources.spec import CLICKHOUSE, KINDS, Spec
@@ -49,16 +50,31 @@ class Telemetry:
 def telemetry_of(settings: Settings) -> Telemetry:
     """Where the settings say that telemetry lies. Raises SettingsError for a bad mapping file and
     TelemetryError if no place can be read or recognised."""
-    engines = [spec for spec in settings.source if is_engine(spec)]
-    if not engines:
+    engine = engine_among(settings.source)
+    if engine is None:
         listed, warnings = listed_sources(open_sources(settings.source, settings.contextlog_dir))
         return Telemetry(listed, warnings=warnings)
-    if len(settings.source) > 1:
+    return Telemetry(engine=engine)
+
+
+def engine_among(specs: Sequence[Spec]) -> Spec | None:
+    """What answers for itself, if anything does. Raises SettingsError where it is not alone."""
+    engine = next(filter(is_engine, specs), None)
+    if engine is not None and len(specs) > 1:
         raise SettingsError(
-            f"TASKGEN_SOURCE={','.join(map(str, settings.source))!r} is not usable:"
-            f" {engines[0].kind} stands alone, since it answers for itself"
+            f"TASKGEN_SOURCE={','.join(map(str, specs))!r} is not usable:"
+            f" {engine.kind} stands alone, since it answers for itself"
         )
-    return Telemetry(engine=engines[0])
+    return engine
+
+
+def tables(settings: Settings, address: Address) -> tuple[str, ...]:
+    """What would be read of a server. Raises TelemetryError if it cannot be."""
+    from tgt.engine.clickhouse.connection import Connection
+    from tgt.engine.clickhouse.schemas import tables_of
+
+    with Connection(address, settings.clickhouse_password.text) as connection:
+        return tuple(table.name for table in tables_of(connection))
 
 
 def is_engine(spec: Spec) -> bool:

@@ -22,6 +22,7 @@ def document(
     coverage: Sequence[Prospect],
     timer: Timer | None,
     *,
+    network: str,
     dry_run: bool,
 ) -> dict[str, Any]:
     state = "kept" if not plan.text else "planned" if dry_run else "written"
@@ -34,6 +35,7 @@ def document(
                     "source": str(place.spec),
                     "directory": place.directory,
                     "files": place.files,
+                    "tables": list(place.tables),
                     "newestAt": format_time(place.newest) if place.newest else None,
                     "problem": place.problem or None,
                 }
@@ -57,6 +59,7 @@ def document(
                 for each in coverage
             ],
             "timer": _timer(timer),
+            "dropIn": network or None,
             "undo": [*(timer.undo if timer else ()), *undo],
         },
         **machine.run(report),

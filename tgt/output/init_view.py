@@ -31,9 +31,10 @@ def init(
     now: datetime,
     *,
     known: Iterable[str],
+    network: str,
     dry_run: bool,
 ) -> str:
-    """The whole answer; ``known`` are ids of the journal."""
+    """The whole answer; ``known`` are ids of the journal, ``network`` is a drop-in or empty."""
     told = [
         telemetry(on, plan, now),
         text.render(on, Text(), text.heading("Settings")),
@@ -48,6 +49,15 @@ def init(
         ]
     if timer is not None:
         told += [text.render(on, Text(), text.heading("Timer")), *_lines(_timer(timer))]
+        if plan.server is not None and timer.kind == "systemd":
+            told += _lines(
+                ["runs may open connections: a unit of an account cannot limit where to"]
+            )
+    if network:
+        told += [
+            text.render(on, Text(), text.heading("A unit of the whole machine")),
+            *_lines(["needs a drop-in: systemctl edit tgt.service", *network.splitlines()]),
+        ]
     undo = [*(timer.undo if timer else ())]
     if plan.text and not dry_run:
         undo.append(f"rm {shlex.quote(str(plan.target.path))}")
@@ -65,7 +75,8 @@ def telemetry(on: text.Screen, plan: Plan, now: datetime) -> str:
             told = text.styled(place.problem, "yellow", limit=300)
         else:
             newest = f", newest {words.age(place.newest, now)}" if place.newest else ""
-            told = Text(f"{words.plural(place.files, 'file')}{newest}")
+            files = f"{words.plural(place.files, 'file')}{newest}"
+            told = text.styled(", ".join(place.tables) or files, limit=300)
         rows.add_row(
             text.styled(place.spec.kind, limit=40), told, text.styled(place.directory, limit=300)
         )
@@ -84,6 +95,8 @@ def _settings(plan: Plan, *, dry_run: bool) -> Iterator[str]:
         for line in plan.text.splitlines():
             if line and not line.startswith("#"):
                 yield f"  {line}"
+    if plan.lacks_password:
+        yield "TASKGEN_CLICKHOUSE_PASSWORD is not written: put it there yourself, for the timer"
     if plan.target.shadowed_by is not None:
         yield (
             f"in this directory {plan.target.shadowed_by} comes first: call tgt elsewhere,"

@@ -12,7 +12,7 @@ _HOUR, _DAY = 60, 24
 class Job:
     """``tgt run`` with its settings file, every so many minutes. ``directory`` is where relative
     paths of the settings start, ``writes`` the task directory, ``reads`` the places with
-    telemetry."""
+    telemetry. ``connects``: runs need the network, to a server that has it."""
 
     command: tuple[str, ...]
     env_file: Path
@@ -20,6 +20,7 @@ class Job:
     minutes: int
     writes: Path
     reads: tuple[str, ...] = ()
+    connects: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:

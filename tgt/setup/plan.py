@@ -14,6 +14,7 @@ from tgt.setup.job import Job
 from tgt.setup.programs import own_command
 from tgt.setup.settings_file import Target
 from tgt.setup.telemetry import Place, look, named
+from tgt.sources.address import Address
 from tgt.sources.registry import nothing_there, usual
 from tgt.sources.spec import CONTEXTLOG
 
@@ -51,8 +52,21 @@ class Plan:
             directory=tasks if all(path.is_absolute() for path in named) else Path.cwd(),
             minutes=settings.interval_min,
             writes=tasks,
-            reads=tuple(place.directory for place in self.telemetry),
+            reads=tuple(p.directory for p in self.telemetry if p.spec.address is None),
+            connects=self.server is not None,
         )
+
+    @property
+    def server(self) -> Address | None:
+        """What runs connect to."""
+        addresses = (place.spec.address for place in self.telemetry)
+        return next((each for each in addresses if each and not each.is_embedded), None)
+
+    @property
+    def lacks_password(self) -> bool:
+        """Whether there is one that the settings file does not have, and so no timer."""
+        known = self.settings.clickhouse_password.text
+        return bool(self.text and known and self.server is not None)
 
 
 def planned(source: str | None, env_file: Path | None, now: datetime, *, here: bool) -> Plan:
@@ -66,7 +80,7 @@ def planned(source: str | None, env_file: Path | None, now: datetime, *, here: b
     specs = settings.source or usual(settings.contextlog_dir)
     if not specs:
         raise nothing_there(settings.contextlog_dir)
-    places = look(specs, settings.contextlog_dir)
+    places = look(specs, settings)
     newest = max((place.newest for place in places if place.newest), default=None)
     if target.exists:
         return Plan(places, target, settings, newest=newest)

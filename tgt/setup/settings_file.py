@@ -24,6 +24,12 @@ _COMMENTS = {
     "FGK_CONTEXTLOG_DIR": "The directory of the ContextLog, which is only read.",
     "FGK_TASKS_DIR": "Where the tasks are kept, and what tgt remembers from run to run.",
 }
+_SERVER = "clickhouse:http"
+_PASSWORD = (
+    "# The password of that user, who may only read; nobody but this account reads this file.",
+    "# TASKGEN_CLICKHOUSE_PASSWORD=",
+)
+"""What is known of it is not written: whoever has it in the environment alone may want it so."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ def text(told: Mapping[str, str], now: datetime) -> str:
     ]
     for name, value in told.items():
         lines += ["", f"# {_COMMENTS[name]}", f"{name}={_written(value)}"]
+        if value.startswith(_SERVER):
+            lines += ["", *_PASSWORD]
     return "\n".join(lines) + "\n"
 
 

@@ -26,6 +26,8 @@ _UNITS = {
 """The units by name, and where each lies among those that come with tgt. The one that may use the
 network is put beside the others and not enabled: that is for whoever wants to be told."""
 _MARK = "# Written by tgt init; changes belong into a drop-in (systemctl --user edit), which stays."
+FAMILIES = "AF_INET AF_INET6 AF_UNIX"
+"""What a connection to a server needs; names are asked for through the last."""
 _MOST = 1 << 16
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 nothing is written there
 
@@ -129,6 +131,8 @@ def rendered(job: Job) -> dict[str, str]:
         for unit, words in ((_SERVICE, job.words), (_NOTIFY, job.words_to_notify))
     }
     changes[TIMER] = {"OnCalendar": calendar}
+    if job.connects:
+        changes[_SERVICE] |= {"PrivateNetwork": "no", "RestrictAddressFamilies": FAMILIES}
     if any(word.startswith(_TEMPORARY) for word in (*job.words, *job.reads)):
         # A directory for temporary files of its own would hide what lies in the usual one.
         changes[_SERVICE]["PrivateTmp"] = changes[_NOTIFY]["PrivateTmp"] = "no"

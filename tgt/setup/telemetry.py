@@ -1,4 +1,5 @@
-"""Which telemetry there is on this machine, as a settings file names it. Nothing of it is read."""
+"""Which telemetry there is on this machine, or in the tables of a server, as a settings file names
+it. Nothing of it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from tgt.engine.registry import engine_among, tables
 from tgt.errors import SettingsError, TelemetryError
+from tgt.settings import Settings
 from tgt.sources.base import Source
 from tgt.sources.registry import open_sources, usual_places
 from tgt.sources.spec import AGENTS, CONTEXTLOG, Spec, parse
@@ -17,23 +20,28 @@ from tgt.sources.spec import AGENTS, CONTEXTLOG, Spec, parse
 @dataclass(frozen=True)
 class Place:
     """One place with telemetry. ``spec`` names it from wherever tgt is called; ``problem`` is why
-    it cannot be read."""
+    it cannot be read. A server has ``tables`` and no files."""
 
     spec: Spec
     directory: str
     files: int = 0
     newest: datetime | None = None
     problem: str = ""
+    tables: tuple[str, ...] = ()
 
 
-def look(specs: Sequence[Spec], contextlog: Path) -> tuple[Place, ...]:
+def look(specs: Sequence[Spec], settings: Settings) -> tuple[Place, ...]:
     """The places of the specifications with what lies there. Raises SettingsError for a mapping
-    or a path that cannot be named."""
+    or a path that cannot be named, and TelemetryError for a server that cannot be read."""
+    engine = engine_among(specs)
+    if engine is not None and engine.address is not None:
+        found = tables(settings, engine.address)
+        return (Place(_of_server(engine), str(engine.address), tables=found),)
     return tuple(
         _seen(absolute, source)
         for spec in specs
         for absolute in anywhere(spec)
-        for source in open_sources([absolute], contextlog)
+        for source in open_sources([absolute], settings.contextlog_dir)
     )
 
 
@@ -48,6 +56,16 @@ def anywhere(spec: Spec, environ: Mapping[str, str] = os.environ) -> tuple[Spec,
         return tuple(_checked(Spec(spec.kind, place)) for place in there or places[:1])
     place, mapping = (path and path.absolute() for path in (spec.place, spec.mapping))
     return (_checked(replace(spec, place=place, mapping=mapping)),)
+
+
+def _of_server(spec: Spec) -> Spec:
+    """The same of a server: its certificate may lie in this directory."""
+    options = tuple(
+        (name, str(Path(value).absolute()) if name == "ca" else value)
+        for name, value in spec.options
+    )
+    (named,) = parse(str(replace(spec, options=options)))
+    return named
 
 
 def _checked(spec: Spec) -> Spec:
@@ -81,5 +99,5 @@ def _directory(spec: Spec, source: Source) -> str:
 
 def named(places: Sequence[Place], *, all_of_them: bool) -> Iterator[Spec]:
     """What a settings file names: the places that have files, or all of them."""
-    seen = dict.fromkeys(p.spec for p in places if p.files or all_of_them)
+    seen = dict.fromkeys(p.spec for p in places if p.files or p.tables or all_of_them)
     yield from sorted(seen, key=lambda spec: spec.kind != CONTEXTLOG)

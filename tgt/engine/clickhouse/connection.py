@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from tgt.errors import SettingsError, TelemetryError
+from tgt.errors import SettingsError, TelemetryError, TgtError
 from tgt.sources.address import Address
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Connection:
         for pause in (*_PAUSES, None):
             try:
                 return ask()
-            except TelemetryError:
+            except TgtError:
                 raise
             except Exception as failure:  # noqa: BLE001 drivers raise what their libraries do
                 told = self._told(failure)
