@@ -35,6 +35,7 @@ NOT_RUN = {
     r"\.venv/bin/(python|ruff|mypy)": "is the tests, or what .ci/run calls after them",
     r"^(systemctl|loginctl|sudo|useradd) ": "needs systemd, or root",
     r"^tgt init --timer": "needs systemd or cron; tests of tgt init give it one",
+    r"^tgt init --source 'clickhouse:": "needs a server; test_clickhouse_init.py makes one",
     r"^tgt triage": "needs a terminal; test_triage_terminal.py gives it one",
     r"^crontab ": "changes the account's crontab; test_crontab.py undoes what tgt init wrote",
     r"^(claude|codex|code) ": "is another program; test_agents_page.py reads what it is told",
