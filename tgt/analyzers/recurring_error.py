@@ -10,7 +10,9 @@ how one looks around.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 
 from tgt import options, subjects
 from tgt.analyzers import spikes
@@ -26,7 +28,7 @@ from tgt.engine.protocol import Examples, Signal
 from tgt.engine.sequences import Recurrence
 from tgt.events import HOUR_US, Interval, from_us, to_us
 from tgt.outcome import Abstention
-from tgt.tasks.card import Finding, Fix, Severity, TaskType, format_time
+from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched, format_time
 from tgt.tasks.criterion import Criterion, Tally
 from tgt.templates import family
 
@@ -86,9 +88,13 @@ class RecurringErrorAnalyzer:
         around = [each for each in texts if is_looking_around(each)]
         texts = [each for each in texts if each not in around]
         left = spikes.untold(context, texts, CALL, MIN_CONVERSATIONS)
-        used = context.snapshot.conversations_of(USED, window, {each.subject for each in left})
+
+        @cache
+        def used() -> Mapping[str, int]:
+            return context.snapshot.conversations_of(USED, window, {e.subject for e in left})
+
         return Analysis(
-            tuple(self._finding(context, window, each, used.get(each.subject, 0)) for each in left),
+            tuple(self._finding(context, window, each, used) for each in left),
             tuple(Abstention(self.name, subject_of(each), _LOOKED_AROUND) for each in around),
         )
 
@@ -106,24 +112,45 @@ class RecurringErrorAnalyzer:
         ]
         return gone(criterion, sum(same), used)
 
-    def _finding(self, context: Context, window: Interval, each: Recurrence, used: int) -> Finding:
-        counted, tool = each.counted, subjects.label(each.subject)
-        days, many = context.option(DAYS), counted.conversations
+    def _finding(
+        self,
+        context: Context,
+        window: Interval,
+        each: Recurrence,
+        used: Callable[[], Mapping[str, int]],
+    ) -> Finding:
+        many = each.counted.conversations
         builder = Builder(self, context, subject_of(each), window)
-        used = max(used, many)
+        judgement = Judgement(
+            Measure(
+                *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
+                noun="conversations",
+                op="<",
+            ),
+            of_conversations(many),
+        )
+        touched = builder.touched(many, _harm(each), per_day=many / _days(each, window))
+        return builder.deferred(
+            lambda: self._worded(
+                builder, judgement, touched, each, max(used().get(each.subject, 0), many)
+            ),
+            confidence=judgement.confidence,
+            severity=severity(each),
+            touched=touched,
+        )
+
+    def _worded(
+        self, builder: Builder, judgement: Judgement, touched: Touched, each: Recurrence, used: int
+    ) -> Finding:
+        """``used`` are the conversations with the tool."""
+        counted, tool, context = each.counted, subjects.label(each.subject), builder.context
+        days, many = context.option(DAYS), counted.conversations
         known = family(each.text)
         return builder.finding(
-            Judgement(
-                Measure(
-                    *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
-                    noun="conversations",
-                    op="<",
-                ),
-                of_conversations(many),
-            ),
+            judgement,
             Examples(each.samples, counted.median_us, used),
             severity=severity(each),
-            touched=builder.touched(many, _harm(each), per_day=many / _days(each, window)),
+            touched=touched,
             title=f"{tool} fails again and again: {in_a_title(each.text)}",
             description=(
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"

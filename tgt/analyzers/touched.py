@@ -8,7 +8,7 @@ events have no conversation they stand in for conversations.
 from __future__ import annotations
 
 from tgt.analyzers.base import Context
-from tgt.engine.protocol import Signal
+from tgt.engine.protocol import EVERYTHING
 from tgt.events import Interval
 from tgt.tasks.card import Touched
 
@@ -35,16 +35,14 @@ LOST_S = 10
 """Who lost so many seconds suffers half as much as one whose conversation came to nothing."""
 
 _DAY_MIN = 24 * 60
-_ALL = "everything"
-_EVERYTHING = Signal(_ALL, by=f"'{_ALL}'")
 
 
 def conversations_in(context: Context, window: Interval) -> int:
     """How many there are in a window."""
     known = context.conversations
     if window not in known:
-        counted = context.snapshot.conversations_of(_EVERYTHING, window, (_ALL,))
-        known[window] = counted.get(_ALL, 0)
+        all_of_them = context.snapshot.conversations_of(EVERYTHING, window, (EVERYTHING.name,))
+        known[window] = all_of_them.get(EVERYTHING.name, 0)
     return known[window]
 
 
@@ -60,7 +58,7 @@ def touched_conversations(
 
 def touched_events(context: Context, window: Interval, many: float, harm: float) -> Touched:
     """So many events of a window."""
-    every = max(sum(e.now.n for e in context.snapshot.counts(_EVERYTHING, window)), many)
+    every = max(sum(e.now.n for e in context.snapshot.counts(EVERYTHING, window)), many)
     share = many / every if every else None
     return Touched(many * _DAY_MIN / window.minutes, share, harm, by_event=True)
 

@@ -68,6 +68,10 @@ class Signal:
         return int.from_bytes(hashlib.sha256(asked.encode()).digest()[:8]) >> 1
 
 
+EVERYTHING = Signal("everything", by="'everything'")
+"""All events as one subject, which is called as the signal."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """Counts of one subject: of events, and of units.

@@ -18,7 +18,7 @@ from engine.conformance.worlds import (
     message,
 )
 
-from tgt.engine.protocol import Counts, Of, Signal
+from tgt.engine.protocol import EVERYTHING, Counts, Of, Signal
 from tgt.events import HOUR_US, to_us
 from tgt.stats.confidence import Clusters
 
@@ -123,10 +123,16 @@ def test_a_conversation_that_is_bad_in_many_hours_is_one_bad_conversation(engine
         assert asked.counts(TOGETHER, 8)["together"].bad_conversations == 3
 
 
-@pytest.mark.parametrize("signal", [USE, TOGETHER, Signal("new", by="name", counted="failed")])
+@pytest.mark.parametrize(
+    "signal", [USE, TOGETHER, EVERYTHING, Signal("new", by="name", counted="failed")]
+)
 def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine, signal: Signal) -> None:
     world = [call(m, f"c{m % 3}", "ab"[m % 2], failed=m % 4 == 0) for m in range(0, 600, 5)]
     world += [call(m, None, "a", failed=True) for m in range(3, 600, 50)]
+    # What goes on after the window has something in it, and what only begun before it has not.
+    world += [call(m, "c0", "a", failed=True) for m in (-5, -70)]
+    world += [call(m, "d", "a", failed=True) for m in (-5, 700)]
+    world += [call(m, "e", "a", failed=True) for m in (-5, 100, 700)]
     with engine.asked(*world) as asked:
         for hours in (None, 2, 8):
             counts = asked.counts(signal, hours)

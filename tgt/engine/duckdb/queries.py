@@ -23,6 +23,7 @@ from tgt.engine.duckdb.history import Names, Past, grouped
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
 from tgt.engine.duckdb.walk import Span, Walk, by_window, coded
 from tgt.engine.protocol import (
+    EVERYTHING,
     Counts,
     Coverage,
     DistributionReading,
@@ -217,6 +218,9 @@ class DuckDBSnapshot:
             bad = {name: counted[name].bad_conversations for name in subjects if name in counted}
             return {name: many for name, many in bad.items() if many}
         start = to_us(window.start) // HOUR_US * HOUR_US
+        if signal.key == EVERYTHING.key:
+            many = self._conversations_since(start) if EVERYTHING.name in subjects else 0
+            return {EVERYTHING.name: many} if many else {}
         events = canonical(f"us >= {start} AND us <= {self._end} AND conv IS NOT NULL")
         rows = self._db.run(
             f"SELECT {self._called(signal)} AS called, count(DISTINCT conv_id) FROM ({events})"
@@ -225,6 +229,19 @@ class DuckDBSnapshot:
             subjects=list(subjects),
         )
         return dict(rows)
+
+    def _conversations_since(self, start: int) -> int:
+        """How many have an event from a time to the end of the window."""
+        goes_on = f"first_us <= {self._end} AND last_us > {self._end}"
+        (ended, later), *_ = self._db.run(
+            f"SELECT count(*) FILTER (last_us BETWEEN {start} AND {self._end}),"
+            f" count(*) FILTER ({goes_on}) FROM conversations"
+        )
+        if not later:
+            return int(ended)
+        going_on = f"conv IN (SELECT conv FROM conversations WHERE {goes_on})"
+        events = canonical(f"us >= {start} AND us <= {self._end} AND {going_on}")
+        return int(ended + self._db.value(f"SELECT count(DISTINCT conv_id) FROM ({events})"))
 
     def _place(self, signal: Signal) -> int | None:
         """Which of the declared signals it is; None for one of which no history is kept."""
