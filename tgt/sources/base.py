@@ -13,10 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tgt.events import MEANING, OWN
+from tgt.redact import masked_cut, redact
 from tgt.sources.files import LogFile
+
+_LONGEST_LINE, _MOST_LOOKED_AT = 60, 300
 
 Record: TypeAlias = dict[str, Any]
 """Columns of RECORD (``tgt.events``) by name; one that is absent or None has no value."""
@@ -58,7 +62,15 @@ def malformed(reason: object = "") -> PassedOver:
 
 def _line(value: object) -> str:
     text = value if isinstance(value, str) else type(value).__name__
-    return "".join(c if c.isprintable() else "�" for c in text[:60])
+    if len(text) > _LONGEST_LINE:
+        text = _cut(text[:_MOST_LOOKED_AT])
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+@lru_cache(maxsize=1000)
+def _cut(text: str) -> str:
+    # Half a credential would not be recognized as one any more.
+    return masked_cut(text, _LONGEST_LINE, redact)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.ingest import STAGED, Ingest, Memory, RecordFile
 from tgt.engine.duckdb.manifest import COLUMNS, Known, known_of
 from tgt.engine.duckdb.store import Store
+from tgt.redact import redact
 from tgt.sources.base import PassedOver, Reason
 from tgt.sources.macros import number_of
 
@@ -279,7 +280,9 @@ class Intake(Ingest):
             f"SELECT {', '.join(COLUMNS)} FROM files WHERE file = $number", number=told.number
         )
         before = known_of(rows[0]) if rows else Known(told.number, self._source, table.encode())
-        passed = Counter(json.loads(before.passed_over)) + told.passed_over
+        passed = Counter(json.loads(before.passed_over))
+        for kind, many in told.passed_over.items():  # of which there are few
+            passed[redact(kind)] += many
         self._write_manifest(
             [
                 Known(
