@@ -129,12 +129,19 @@ _SHELL_SAYS = re.compile(
     r"(?: ?(?P<builtin>[a-z]{2,10}):)? ?(?:\d{1,6}:)? ?(?P<rest>\S.*)"
 )
 _NOT_FOUND = re.compile(
-    r"(?:(?P<after>\S{1,100}): command not found|(?P<sh>\S{1,100}): not found"
+    r"(?:(?P<after>\S{1,100}): command not found|(?:exec: )?(?P<sh>\S{1,100}): not found"
     r"|command not found: (?P<before>\S{1,100})"
     r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
     r"|(?:\S{1,100}: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
     r" as .{1,300}"
     r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200})\Z"
+)
+# A program that starts another, and says that this is not there as if it were any file.
+_NOT_STARTED = re.compile(
+    r"(?:/\S{1,100}/)?(?:env|xargs|timeout|nohup|nice|ionice|setsid|stdbuf|time): "
+    r"(?:(?:failed to |cannot |can't )(?:run command|run|execute|exec) )?"
+    r"['\"`‘]?(?P<name>[\w.+@-]{1,60})['\"’]?: No such file or directory\Z"
+    r"|(?:.{0,100} )?spawn(?:Sync)? (?P<spawned>[\w.+@-]{1,60}) ENOENT\Z"
 )
 _ZSH_TURNED = re.compile(
     r"(?P<builtin>cd: )?"
@@ -180,6 +187,10 @@ def _in_one_shells_words(line: str) -> tuple[str, str]:
     says = _SHELL_SAYS.match(line)
     builtin = f"{says['builtin']}: " if says and says["builtin"] else ""
     rest = says["rest"] if says else line
+    not_started = _NOT_STARTED.match(rest)
+    if not_started is not None:
+        name = not_started["name"] or not_started["spawned"]
+        return f"{name}: command not found", ""
     absent = _NOT_FOUND.match(rest)
     if absent is not None and (says or not (absent["sh"] or absent["fish"])):
         name = next(name for name in absent.groups() if name).strip("'\"`").rpartition("/")[2]
