@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
-import pytest
 from engine.conformance.worlds import (
     END,
     Answers,
@@ -24,8 +23,11 @@ from tgt.events import Interval, to_us
 pytestmark = every_engine
 TOOLS = "act = 'tool_call'"
 
+_Run: TypeAlias = tuple[str, str, str | None, int, int]
+"""Kind, subject, partner, calls and failures."""
 
-def _runs(asked: Answers, least: int = 4) -> list[tuple[str, str, str | None, int, int]]:
+
+def _runs(asked: Answers, least: int = 4) -> list[_Run]:
     return [
         (str(r.kind), r.subject, r.partner, r.calls, r.failures)
         for r in asked.snapshot.runs(asked.window, least)
@@ -37,9 +39,8 @@ def _row(n: int, start: float = 30, conv: str | None = "c", **columns: Any) -> l
     return [call(start - i / 2, conv, **columns) for i in range(n)]
 
 
-@pytest.mark.parametrize(
-    ("columns", "runs", "why"),
-    [
+def test_calls_in_a_row(engine: Engine) -> None:
+    cases: list[tuple[dict[str, Any], list[tuple[str, int]], str]] = [
         ({"args_hash": 7}, [("identical", 0)], "the same call"),
         ({"args_hash": 7, "failed": True}, [("identical", 4)], "the same call, which fails"),
         ({"args_hash": 7, "soft_failed": True}, [("identical", 4)], "its envelope says so"),
@@ -49,23 +50,21 @@ def _row(n: int, start: float = 30, conv: str | None = "c", **columns: Any) -> l
         ({"failed": True, "cancelled": True}, [], "a person stopped them"),
         ({"failed": None}, [], "nobody tells whether they failed"),
         ({"failed": True, "actor": "user"}, [], "a user's own calls"),
-    ],
-)
-def test_calls_in_a_row(
-    engine: Engine, columns: dict[str, Any], runs: list[tuple[str, int]], why: str
-) -> None:
-    with engine.asked(*_row(4, **columns)) as asked:
-        wanted = [(kind, "tool_call/grep", None, 4, failures) for kind, failures in runs]
-        assert _runs(asked) == wanted, why
-    with engine.asked(*_row(3, **columns)) as asked:
-        assert _runs(asked) == [], "one is missing"
-    with engine.asked(*_row(4, conv=None, **columns)) as asked:
-        assert _runs(asked) == [], "nobody knows what belongs together"
+    ]
+    with engine.each_asked(*(_row(4, **columns) for columns, *_ in cases)) as answers:
+        for asked, (_, runs, why) in zip(answers, cases, strict=True):
+            wanted = [(kind, "tool_call/grep", None, 4, failures) for kind, failures in runs]
+            assert _runs(asked) == wanted, why
+    with engine.each_asked(*(_row(3, **columns) for columns, *_ in cases)) as answers:
+        for asked, (*_, why) in zip(answers, cases, strict=True):
+            assert _runs(asked) == [], f"one is missing: {why}"
+    with engine.each_asked(*(_row(4, conv=None, **columns) for columns, *_ in cases)) as answers:
+        for asked, (*_, why) in zip(answers, cases, strict=True):
+            assert _runs(asked) == [], f"nobody knows what belongs together: {why}"
 
 
-@pytest.mark.parametrize(
-    ("between", "is_identical", "is_failing", "why"),
-    [
+def test_what_may_stand_in_between(engine: Engine) -> None:
+    cases: list[tuple[list[Event], bool, bool, str]] = [
         ([], True, True, "nothing"),
         ([answer(29.3, "c", "tool_calls")], True, True, "an answer of the model"),
         ([message(29.3, "c")], False, True, "a user's message"),
@@ -85,32 +84,31 @@ def test_calls_in_a_row(
         ([call(29.3, "c", "read")], False, False, "another call that went well"),
         ([call(29.3, "c", "read", failed=True)], False, True, "another call that failed"),
         ([call(29.3, "d", "read")], True, True, "a call of another conversation"),
-    ],
-)
-def test_what_may_stand_in_between(
-    engine: Engine, between: list[Event], is_identical: bool, is_failing: bool, why: str
-) -> None:
-    with engine.asked(*_row(4, args_hash=7), *between) as asked:
-        assert bool(_runs(asked)) == is_identical, why
+    ]
+    same = _row(4, args_hash=7)
     failing = [call(30 - i / 2, "c", args_hash=i, failed=True) for i in range(4)]
-    with engine.asked(*failing, *between) as asked:
-        assert bool(_runs(asked)) == is_failing, why
+    with (
+        engine.each_asked(*([*same, *between] for between, *_ in cases)) as identical,
+        engine.each_asked(*([*failing, *between] for between, *_ in cases)) as failures,
+    ):
+        for one, other, case in zip(identical, failures, cases, strict=True):
+            _, is_identical, is_failing, why = case
+            assert bool(_runs(one)) == is_identical, why
+            assert bool(_runs(other)) == is_failing, why
 
 
-@pytest.mark.parametrize(
-    ("last", "why"),
-    [
-        ({"result_bytes": 11}, "a longer answer"),
-        ({"failed": True}, "it failed at last"),
-        ({"result_preview": "done!"}, "another answer of the same length"),
-    ],
-)
-def test_a_poll_is_no_run(engine: Engine, last: dict[str, Any], why: str) -> None:
+def test_a_poll_is_no_run(engine: Engine) -> None:
     same: dict[str, Any] = {"args_hash": 7, "result_bytes": 5, "result_preview": "wait!"}
-    with engine.asked(*_row(6, **same), call(20, "c", **{**same, **last})) as asked:
-        assert _runs(asked) == [], why
-    with engine.asked(*_row(6, **same), call(20, "c", **same)) as asked:
-        assert len(_runs(asked)) == 1, "the same answer to the end"
+    cases: list[tuple[dict[str, Any], int, str]] = [
+        ({"result_bytes": 11}, 0, "a longer answer"),
+        ({"failed": True}, 0, "it failed at last"),
+        ({"result_preview": "done!"}, 0, "another answer of the same length"),
+        ({}, 1, "the same answer to the end"),
+    ]
+    worlds = ([*_row(6, **same), call(20, "c", **{**same, **last})] for last, *_ in cases)
+    with engine.each_asked(*worlds) as answers:
+        for asked, (_, runs, why) in zip(answers, cases, strict=True):
+            assert len(_runs(asked)) == runs, why
 
 
 def test_calls_that_take_turns(engine: Engine) -> None:
@@ -118,14 +116,16 @@ def test_calls_that_take_turns(engine: Engine) -> None:
         calls = [call(30 - i / 2, "c", "ab"[i % 2], args_hash=i % 2) for i in range(n)]
         return [*calls[:-1], {**calls[-1], **last}]
 
-    with engine.asked(*turns(5)) as asked:
-        assert _runs(asked) == [("alternating", "tool_call/a", "tool_call/b", 5, 0)]
-    with engine.asked(*turns(3)) as asked:
-        assert _runs(asked) == []
-    with engine.asked(*turns(6, failed=True)) as asked:
-        assert _runs(asked) == [], "one of them had another outcome at last"
-    with engine.asked(*turns(6, args_hash=9)) as asked:
-        assert _runs(asked) == [("alternating", "tool_call/a", "tool_call/b", 5, 0)]
+    five: list[_Run] = [("alternating", "tool_call/a", "tool_call/b", 5, 0)]
+    cases: tuple[tuple[list[Event], list[_Run], str], ...] = (
+        (turns(5), five, "enough"),
+        (turns(3), [], "too few"),
+        (turns(6, failed=True), [], "one of them had another outcome at last"),
+        (turns(6, args_hash=9), five, "until another call"),
+    )
+    with engine.each_asked(*(world for world, *_ in cases)) as answers:
+        for asked, (_, runs, why) in zip(answers, cases, strict=True):
+            assert _runs(asked) == runs, why
 
 
 def test_calls_that_were_asked_for_at_once_are_one_step(engine: Engine) -> None:
@@ -133,18 +133,18 @@ def test_calls_that_were_asked_for_at_once_are_one_step(engine: Engine) -> None:
         answer(31, "c", "tool_calls"),
         *(call(30 - i / 100, "c", failed=True, elapsed_ms=200) for i in range(6)),
     ]
-    with engine.asked(*at_once) as asked:
-        assert _runs(asked) == []
     one_by_one = (answer(30 - i / 100 + 0.005, "c", "tool_calls") for i in range(6))
     later = _row(6, 20, failed=True)
-    for between, why in (
-        ([*at_once, *one_by_one], "each was asked for by itself"),
-        ([at_once[0], *later], "there was time to ask for each"),
-        ([answer(31, "c"), *at_once[1:]], "answers do not tell that they ask for calls"),
-    ):
-        with engine.asked(*between) as asked:
-            (run,) = asked.snapshot.runs(asked.window, 4)
-            assert (run.calls, run.steps) == (6, 6), why
+    cases: list[tuple[list[Event], list[tuple[int, int]], str]] = [
+        (at_once, [], "one answer asked for them"),
+        ([*at_once, *one_by_one], [(6, 6)], "each was asked for by itself"),
+        ([at_once[0], *later], [(6, 6)], "there was time to ask for each"),
+        ([answer(31, "c"), *at_once[1:]], [(6, 6)], "answers do not tell that they ask for calls"),
+    ]
+    with engine.each_asked(*(world for world, *_ in cases)) as answers:
+        for asked, (_, wanted, why) in zip(answers, cases, strict=True):
+            runs = asked.snapshot.runs(asked.window, 4)
+            assert [(run.calls, run.steps) for run in runs] == wanted, why
 
 
 def test_failures_that_were_asked_for_two_at_once_are_one_try(engine: Engine) -> None:
@@ -158,8 +158,9 @@ def test_failures_that_were_asked_for_two_at_once_are_one_try(engine: Engine) ->
             )
         ]
 
-    for n, at_once, calls in ((2, 2, 4), (3, 2, 6), (2, 3, 6), (1, 9, 0)):
-        with engine.asked(*tries(n, at_once)) as asked:
+    cases = ((2, 2, 4), (3, 2, 6), (2, 3, 6), (1, 9, 0))
+    with engine.each_asked(*(tries(n, at_once) for n, at_once, _ in cases)) as answers:
+        for asked, (n, at_once, calls) in zip(answers, cases, strict=True):
             wanted = [("failing", "tool_call/grep", None, calls, calls)] if calls else []
             assert _runs(asked) == wanted, (n, at_once)
 
@@ -168,14 +169,19 @@ def test_failures_of_several_tools_in_a_row(engine: Engine) -> None:
     def row(*names: str) -> list[Event]:
         return [call(30 - i / 2, "c", name, failed=True) for i, name in enumerate(names)]
 
-    with engine.asked(*row("a", "b", "b", "c")) as asked:
-        assert _runs(asked) == [("mixed", "tool_call/b", None, 4, 4)]
-    with engine.asked(*row("a", "b", "b")) as asked:
-        assert _runs(asked) == []
-    with engine.asked(*row("a", "b", "b", "b", "b")) as asked:
-        assert _runs(asked) == [("failing", "tool_call/b", None, 4, 4)], "one of them by itself"
-    with engine.asked(*row("a", "b", "b", "c"), call(29.3, "c", "d")) as asked:
-        assert _runs(asked) == [], "a success in between"
+    cases: tuple[tuple[list[Event], list[_Run], str], ...] = (
+        (row("a", "b", "b", "c"), [("mixed", "tool_call/b", None, 4, 4)], "enough"),
+        (row("a", "b", "b"), [], "too few"),
+        (
+            row("a", "b", "b", "b", "b"),
+            [("failing", "tool_call/b", None, 4, 4)],
+            "one of them by itself",
+        ),
+        ([*row("a", "b", "b", "c"), call(29.3, "c", "d")], [], "a success in between"),
+    )
+    with engine.each_asked(*(world for world, *_ in cases)) as answers:
+        for asked, (_, runs, why) in zip(answers, cases, strict=True):
+            assert _runs(asked) == runs, why
 
 
 def _between(n: int, other: dict[str, Any], **columns: Any) -> list[Event]:
@@ -191,9 +197,8 @@ def _between(n: int, other: dict[str, Any], **columns: Any) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("other", "columns", "is_run", "why"),
-    [
+def test_the_same_failure_with_other_calls_in_between(engine: Engine) -> None:
+    cases: list[tuple[dict[str, Any], dict[str, Any], bool, str]] = [
         ({"name": "read"}, {"args_hash": 7}, True, "the same call"),
         ({"name": "read"}, {"args_hash": lambda i: i}, True, "most of what the tool did"),
         ({"args_hash": 7}, {"args_hash": 7}, False, "a call that goes well every other time"),
@@ -213,27 +218,23 @@ def _between(n: int, other: dict[str, Any], **columns: Any) -> list[Event]:
             True,
             "what one check says of its parts",
         ),
-    ],
-)
-def test_the_same_failure_with_other_calls_in_between(
-    engine: Engine, other: dict[str, Any], columns: dict[str, Any], is_run: bool, why: str
-) -> None:
-    with engine.asked(*_between(4, other, **columns)) as asked:
-        wanted = [("again", "tool_call/grep", None, 4, 4)] if is_run else []
-        assert _runs(asked) == wanted, why
-    with engine.asked(*_between(3, other, **columns)) as asked:
-        assert _runs(asked) == [], "one is missing"
+    ]
+    for n in (4, 3):
+        worlds = (_between(n, other, **columns) for other, columns, *_ in cases)
+        with engine.each_asked(*worlds) as answers:
+            for asked, (*_, is_run, why) in zip(answers, cases, strict=True):
+                wanted = [("again", "tool_call/grep", None, 4, 4)] if is_run and n == 4 else []
+                assert _runs(asked) == wanted, f"{n}: {why}"
 
 
 def test_the_same_call_may_fail_beside_many_others_of_its_tool(engine: Engine) -> None:
     failed: dict[str, Any] = {"failed": True, "error": "no frob", "args_hash": 7}
     calls = [call(50 - i, "c", **failed) for i in range(4)]
     others = [call(49.9 - i / 5, "c", args_hash=100 + i) for i in range(15)]
-    with engine.asked(*calls, *others) as asked:
-        assert _runs(asked) == [("again", "tool_call/grep", None, 4, 4)]
     success = call(48.5, "c", args_hash=7)
-    with engine.asked(*calls, *others, success) as asked:
-        assert _runs(asked) == [], "it went well once: a poll"
+    with engine.each_asked([*calls, *others], [*calls, *others, success]) as answers:
+        assert _runs(next(answers)) == [("again", "tool_call/grep", None, 4, 4)]
+        assert _runs(next(answers)) == [], "it went well once: a poll"
 
 
 def test_a_failure_that_is_little_of_what_a_tool_does_is_no_run(engine: Engine) -> None:
@@ -246,10 +247,9 @@ def test_a_failure_that_is_little_of_what_a_tool_does_is_no_run(engine: Engine) 
 
 
 def test_a_run_ends_in_the_window_and_is_seen_whole(engine: Engine) -> None:
-    with engine.asked(*_row(80, 70, failed=True)) as asked:
-        assert _runs(asked) == [("failing", "tool_call/grep", None, 80, 80)]
-    with engine.asked(*_row(10, 70, failed=True)) as asked:
-        assert _runs(asked) == []
+    with engine.each_asked(_row(80, 70, failed=True), _row(10, 70, failed=True)) as answers:
+        assert _runs(next(answers)) == [("failing", "tool_call/grep", None, 80, 80)]
+        assert _runs(next(answers)) == []
     with engine.asked(*_row(10, 4, failed=True), end=END - timedelta(minutes=2)) as asked:
         assert _runs(asked) == [("failing", "tool_call/grep", None, 5, 5)], "later ones are unseen"
 
@@ -307,22 +307,19 @@ def test_a_text_is_counted_by_conversation(engine: Engine) -> None:
         assert len(_again(asked, least=1)) == 3
 
 
-@pytest.mark.parametrize(
-    ("columns", "counts", "why"),
-    [
+def test_which_failures_count(engine: Engine) -> None:
+    cases: list[tuple[dict[str, Any], bool, str]] = [
         ({}, True, "failures"),
         ({"failed": False, "soft_failed": True}, True, "failures in the envelope"),
         ({"failed": False}, False, "no failures"),
         ({"cancelled": True}, False, "a person stopped them"),
         ({"error": "Exit code 1"}, False, "a text that says nothing"),
         ({"act": "api_error"}, False, "no calls of tools"),
-    ],
-)
-def test_which_failures_count(
-    engine: Engine, columns: dict[str, Any], counts: bool, why: str
-) -> None:
-    with engine.asked(*(_failure(5 + i, f"c{i}", **columns) for i in range(3))) as asked:
-        assert bool(_again(asked)) == counts, why
+    ]
+    worlds = ([_failure(5 + i, f"c{i}", **columns) for i in range(3)] for columns, *_ in cases)
+    with engine.each_asked(*worlds, apart=timedelta(days=4)) as answers:
+        for asked, (_, counts, why) in zip(answers, cases, strict=True):
+            assert bool(_again(asked)) == counts, why
 
 
 def test_only_what_came_again_in_the_window_counts(engine: Engine) -> None:
@@ -362,16 +359,18 @@ def test_calls_that_fell_with_another_cost_nothing(engine: Engine) -> None:
         assert (again.cost.calls, again.cost.seconds) == (1, 60)
 
 
-@pytest.mark.parametrize(
-    ("hashes", "same"), [((1, 2, 3), 1), ((1, 1, 3), 2), ((4, 4, 4), 3), ((None,) * 3, None)]
-)
-def test_in_how_many_conversations_it_was_the_same_call(
-    engine: Engine, hashes: tuple[int | None, ...], same: int | None
-) -> None:
-    failures = [_failure(30 - i, f"c{i}", args_hash=asked) for i, asked in enumerate(hashes)]
-    with engine.asked(*failures) as asked:
-        (again,) = _again(asked)
-        assert again.same_call == same
+def test_in_how_many_conversations_it_was_the_same_call(engine: Engine) -> None:
+    cases: list[tuple[tuple[int | None, ...], int | None]] = [
+        *(((1, 2, 3), 1), ((1, 1, 3), 2), ((4, 4, 4), 3), ((None,) * 3, None))
+    ]
+    worlds = (
+        [_failure(30 - i, f"c{i}", args_hash=asked) for i, asked in enumerate(hashes)]
+        for hashes, _ in cases
+    )
+    with engine.each_asked(*worlds, apart=timedelta(days=4)) as answers:
+        for asked, (hashes, same) in zip(answers, cases, strict=True):
+            (again,) = _again(asked)
+            assert again.same_call == same, hashes
 
 
 def test_samples_are_of_different_conversations_and_services_are_named(engine: Engine) -> None:

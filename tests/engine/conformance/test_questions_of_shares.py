@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,24 +46,20 @@ def test_an_event_counts_if_the_condition_is_true_and_not_if_it_is_unknown(engin
             assert asked.shares(signal) == {"all": share}, where
 
 
-@pytest.mark.parametrize(
-    ("by", "shares"),
-    [
-        ("subject", {"assistant_response": (1, 0), "tool_call/b": (1, 0), "tool_call/a": (2, 1)}),
-        ("name", {"a": (2, 1), "b": (1, 0)}),
-        ("'all'", {"all": (4, 1)}),
-        ("CASE WHEN failed THEN 'bad' END", {"bad": (1, 1)}),
-        ("concat_ws('/', name, error_type)", {"": (1, 0), "a": (1, 0), "a/E": (1, 1), "b": (1, 0)}),
-    ],
-)
-def test_subjects_are_what_a_signal_is_grouped_by_in_their_order(
-    engine: Engine, by: str, shares: dict[str, tuple[int, int]]
-) -> None:
+def test_subjects_are_what_a_signal_is_grouped_by_in_their_order(engine: Engine) -> None:
     world = [call(1, "c", "b"), call(2, "c", "a"), answer(4, "c")]
+    cases: dict[str, dict[str, tuple[int, int]]] = {
+        "subject": {"assistant_response": (1, 0), "tool_call/b": (1, 0), "tool_call/a": (2, 1)},
+        "name": {"a": (2, 1), "b": (1, 0)},
+        "'all'": {"all": (4, 1)},
+        "CASE WHEN failed THEN 'bad' END": {"bad": (1, 1)},
+        "concat_ws('/', name, error_type)": {"": (1, 0), "a": (1, 0), "a/E": (1, 1), "b": (1, 0)},
+    }
     with engine.asked(*world, call(3, "c", "a", failed=True, error_type="E")) as asked:
-        found = asked.shares(Signal("asked", counted="coalesce(failed, false)", by=by))
-        assert found == shares
-        assert list(found) == sorted(shares)
+        for by, shares in cases.items():
+            found = asked.shares(Signal("asked", counted="coalesce(failed, false)", by=by))
+            assert found == shares, by
+            assert list(found) == sorted(shares), by
 
 
 def test_a_unit_is_a_conversation_in_one_hour_and_bad_if_one_of_its_events_counts(
@@ -123,18 +120,16 @@ def test_a_conversation_that_is_bad_in_many_hours_is_one_bad_conversation(engine
         assert asked.counts(TOGETHER, 8)["together"].bad_conversations == 3
 
 
-@pytest.mark.parametrize(
-    "signal", [USE, TOGETHER, EVERYTHING, Signal("new", by="name", counted="failed")]
-)
-def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine, signal: Signal) -> None:
+def test_how_many_conversations_are_bad_can_be_asked_alone(engine: Engine) -> None:
     world = [call(m, f"c{m % 3}", "ab"[m % 2], failed=m % 4 == 0) for m in range(0, 600, 5)]
     world += [call(m, None, "a", failed=True) for m in range(3, 600, 50)]
     # What goes on after the window has something in it, and what only begun before it has not.
     world += [call(m, "c0", "a", failed=True) for m in (-5, -70)]
     world += [call(m, "d", "a", failed=True) for m in (-5, 700)]
     world += [call(m, "e", "a", failed=True) for m in (-5, 100, 700)]
+    signals = [USE, TOGETHER, EVERYTHING, Signal("new", by="name", counted="failed")]
     with engine.asked(*world) as asked:
-        for hours in (None, 2, 8):
+        for signal, hours in itertools.product(signals, (None, 2, 8)):
             counts = asked.counts(signal, hours)
             bad = {name: now.bad_conversations for name, now in counts.items()}
             expected = {name: many for name, many in bad.items() if many}
@@ -225,16 +220,14 @@ def test_hours_without_events_of_the_subject_are_not_in_its_history(engine: Engi
 NEW = Signal("new", where="act = 'tool_call'", counted="elapsed_ms > 50", by="name")
 
 
-@pytest.mark.parametrize("hours", [None, 4])
-def test_a_signal_that_was_not_declared_can_be_asked_of_any_window(
-    engine: Engine, hours: int | None
-) -> None:
+def test_a_signal_that_was_not_declared_can_be_asked_of_any_window(engine: Engine) -> None:
     world = [call(m, f"c{m % 4}", "ab"[m % 2], elapsed_ms=m) for m in range(1, 400, 7)]
     with engine.asked(*world) as asked, engine.asked(*world, signals=[NEW]) as declared:
-        assert asked.counts(NEW, hours) == declared.counts(NEW, hours)
+        for hours in (None, 4):
+            assert asked.counts(NEW, hours) == declared.counts(NEW, hours)
+            with pytest.raises(ValueError, match="not declared"):
+                asked.readings(NEW, hours)
         assert sum(now.k for now in asked.counts(NEW, 4).values()) > 0
-        with pytest.raises(ValueError, match="not declared"):
-            asked.readings(NEW, hours)
 
 
 def test_also_of_a_longer_one_that_begins_within_an_hour(engine: Engine) -> None:

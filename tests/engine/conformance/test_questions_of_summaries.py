@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from engine.conformance.worlds import (
     END,
     Engine,
@@ -36,9 +35,8 @@ def _told(ms: float) -> float:
     return float(BASE ** (bucket(ms) + 0.5))
 
 
-@pytest.mark.parametrize(
-    ("columns", "sums", "why"),
-    [
+def test_what_an_event_adds(engine: Engine) -> None:
+    cases: list[tuple[dict[str, Any], Sums, str]] = [
         ({}, Sums(1, told=1), "a call that went well"),
         ({"failed": True}, Sums(1, failures=1, told=1), "one that failed"),
         ({"failed": None}, Sums(1), "one of which that is not told"),
@@ -66,14 +64,17 @@ def _told(ms: float) -> float:
             "what it used",
         ),
         ({"conv_id": "c"}, Sums(1, told=1, conversations=1), "it was part of a conversation"),
-    ],
-)
-def test_what_an_event_adds(engine: Engine, columns: dict[str, Any], sums: Sums, why: str) -> None:
-    summary = _summary(engine, call(5, **columns))
-    (told,) = summary.subjects
-    assert (told.subject, told.kind, told.now) == ("tool_call/grep", Kind.TOOL, sums), why
-    assert summary.total == sums, why
-    assert summary.total_before == Sums()
+    ]
+    far = timedelta(days=1)
+    calls = (call(5 + 1440 * number, **columns) for number, (columns, *_) in enumerate(cases))
+    with engine.timeline(*calls, signals=(), first=END - len(cases) * far) as timeline:
+        for number, (_, sums, why) in enumerate(cases):
+            period = Interval(PERIOD.start - number * far, PERIOD.end - number * far)
+            summary = timeline.summary(period, HOUR, 9)
+            (told,) = summary.subjects
+            assert (told.subject, told.kind, told.now) == ("tool_call/grep", Kind.TOOL, sums), why
+            assert summary.total == sums, why
+            assert summary.total_before == Sums(), why
 
 
 def test_how_answers_end_is_told_of_models(engine: Engine) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from engine.conformance.worlds import (
     ABORTED,
     END,
@@ -31,23 +30,19 @@ HOUR = timedelta(hours=1)
 LAST_HOUR = to_us(END) // HOUR_US - 1
 
 
-@pytest.mark.parametrize(
-    ("minutes", "is_inside", "why"),
-    [
+def test_a_window_reaches_from_after_its_start_to_its_end(engine: Engine) -> None:
+    cases = (
         (0, True, "the end belongs to the window"),
         (-US, False, "a microsecond later does not"),
         (60 - US, True, "a microsecond after the start does"),
         (60, False, "the start does not"),
         (-60 * 24 * 365, False, "nor does the far future"),
-    ],
-)
-def test_a_window_reaches_from_after_its_start_to_its_end(
-    engine: Engine, minutes: float, is_inside: bool, why: str
-) -> None:
-    with engine.asked(call(minutes, "c")) as asked:
-        assert asked.snapshot.coverage.events == int(is_inside), why
-        assert ("tool_call/grep" in asked.counts(USE)) == is_inside
-        assert asked.timeline.is_idle(asked.window) != is_inside
+    )
+    with engine.each_asked(*([call(minutes, "c")] for minutes, *_ in cases)) as answers:
+        for asked, (_, is_inside, why) in zip(answers, cases, strict=True):
+            assert asked.snapshot.coverage.events == int(is_inside), why
+            assert ("tool_call/grep" in asked.counts(USE)) == is_inside, why
+            assert asked.timeline.is_idle(asked.window) != is_inside, why
 
 
 def _everything(asked: Answers) -> object:
@@ -127,22 +122,22 @@ def test_of_nothing_there_are_no_answers_and_no_failures(engine: Engine) -> None
         assert asked.timeline.inventory(["failed"]).holds == {"failed": False}
 
 
-@pytest.mark.parametrize(
-    ("only", "is_observed", "why"),
-    [
+BEYOND = timedelta(days=9)
+"""Further than a window and its baseline reach."""
+
+
+def test_an_hour_of_the_baseline_with_any_event_is_observed(engine: Engine) -> None:
+    cases: tuple[tuple[Event, bool, str], ...] = (
         (call(60.5, "c"), True, "the hour before the window"),
         (event(60 * 24 * 7 + 59), True, "the first hour of the baseline"),
         (message(60 * 24, "c"), True, "a user's message is an event, too"),
         (call(60 * 24 * 7 + 61, "c"), False, "before the baseline"),
         (call(30, "c"), False, "the window is no part of its baseline"),
-    ],
-)
-def test_an_hour_of_the_baseline_with_any_event_is_observed(
-    engine: Engine, only: Event, is_observed: bool, why: str
-) -> None:
-    with engine.asked(only) as asked:
-        hours = {only["us"] // HOUR_US} if is_observed else set()
-        assert asked.snapshot.coverage.hours_observed == hours, why
+    )
+    with engine.each_asked(*([only] for only, *_ in cases), apart=BEYOND) as answers:
+        for asked, (only, is_observed, why) in zip(answers, cases, strict=True):
+            hour = only["us"] // HOUR_US - (END - asked.window.end) // HOUR
+            assert asked.snapshot.coverage.hours_observed == ({hour} if is_observed else set()), why
 
 
 def test_hours_that_the_baseline_has_only_in_part_are_not_observed(engine: Engine) -> None:
@@ -155,9 +150,8 @@ def test_hours_that_the_baseline_has_only_in_part_are_not_observed(engine: Engin
         assert set(asked.readings(USE)["tool_call/grep"].history) == {last, last + 2 - 24 * 7}
 
 
-@pytest.mark.parametrize(
-    ("minutes", "said", "tells_finish", "tells_continuation", "why"),
-    [
+def test_whether_answers_tell_how_they_end_is_seen_in_baseline_and_window(engine: Engine) -> None:
+    cases: tuple[tuple[float, dict[str, object], bool, bool, str], ...] = (
         (10, {"finish_reason": "stop"}, True, False, "how it ended"),
         (600, {"finish_reason": "stop"}, True, False, "how it ended, long ago"),
         (10, {"finish_reason": "length"}, True, True, "that it was cut off"),
@@ -165,18 +159,17 @@ def test_hours_that_the_baseline_has_only_in_part_are_not_observed(engine: Engin
         (90, {"continuation": True}, True, True, "that it was continued"),
         (10, {"continuation": False}, True, False, "that it was not continued"),
         (10, {}, False, False, "nothing"),
-    ],
-)
-def test_whether_answers_tell_how_they_end_is_seen_in_baseline_and_window(
-    engine: Engine,
-    minutes: float,
-    said: dict[str, object],
-    tells_finish: bool,
-    tells_continuation: bool,
-    why: str,
-) -> None:
-    told = answer(minutes, "c", finish=None) | said
-    with engine.asked(call(30, "c"), told, answer(-1, "later", "length")) as asked:
-        coverage = asked.snapshot.coverage
-        assert coverage.tells_finish == tells_finish, why
-        assert coverage.tells_continuation == tells_continuation, why
+    )
+    worlds = (
+        [
+            call(30, "c"),
+            answer(minutes, "c", finish=None) | said,
+            answer(-1, "later", "length"),
+        ]
+        for minutes, said, *_ in cases
+    )
+    with engine.each_asked(*worlds, apart=BEYOND) as answers:
+        for asked, (*_, tells_finish, tells_continuation, why) in zip(answers, cases, strict=True):
+            coverage = asked.snapshot.coverage
+            assert coverage.tells_finish == tells_finish, why
+            assert coverage.tells_continuation == tells_continuation, why

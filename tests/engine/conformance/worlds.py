@@ -247,6 +247,31 @@ class Engine:
         with self.timeline(*events, first=end, end=end, minutes=minutes, **how) as timeline:
             yield Answers(timeline, timeline.at(window), window)
 
+    @contextmanager
+    def each_asked(
+        self, *worlds: Sequence[Event], apart: timedelta = timedelta(days=1), **how: Any
+    ) -> Iterator[Iterator[Answers]]:
+        """The answers about each of some worlds, one after the other. They lie in one timeline, so
+        far apart that no question reaches from one to the next, and no conversation or trace is of
+        two of them. To open a timeline takes most of the time of a small question."""
+        minutes = how.setdefault("minutes", 60)
+        told, windows = [], []
+        for number, world in enumerate(worlds):
+            back = number * apart
+            windows.append(Interval(END - back - timedelta(minutes=minutes), END - back))
+            told += [_moved(each, back, f"@{number}") for each in world]
+        with self.timeline(*told, first=windows[-1].end, **how) as timeline:
+            yield (Answers(timeline, timeline.at(window), window) for window in windows)
+
+
+def _moved(told: Event, back: timedelta, suffix: str) -> Event:
+    names = {
+        key: f"{told[key]}{suffix}"
+        for key in ("conv_id", "trace_id", "call_id")
+        if told.get(key) is not None
+    }
+    return {**told, **names, "us": told["us"] - back // timedelta(microseconds=1)}
+
 
 @dataclass(frozen=True)
 class Rows:
