@@ -50,8 +50,17 @@ def spike(world: World, *, bad_of: int = 0) -> Card:
     return world.card()
 
 
-def test_the_events_that_counted_with_the_lines_where_they_stand(world: World) -> None:
-    card = spike(world)
+@pytest.fixture(scope="module")
+def spiked(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Card]:
+    """A world with a spike, which nobody changes, and its card."""
+    world = World(tmp_path_factory.mktemp("spiked"))
+    return world, spike(world)
+
+
+def test_the_events_that_counted_with_the_lines_where_they_stand(
+    spiked: tuple[World, Card],
+) -> None:
+    world, card = spiked
     told = lines(world, card)
     assert (len(told.lines), told.message, told.warnings) == (12, "", ())
     assert [line["error"] for line in said(world, told)] == [ERROR] * 12
@@ -61,8 +70,10 @@ def test_the_events_that_counted_with_the_lines_where_they_stand(world: World) -
     assert len(card.mapping("evidence")["samples"]) == 3, "a card quotes less"
 
 
-def test_at_most_so_many_the_newest_of_different_conversations(world: World) -> None:
-    card = spike(world)
+def test_at_most_so_many_the_newest_of_different_conversations(
+    spiked: tuple[World, Card],
+) -> None:
+    world, card = spiked
     told = lines(world, card, 4)
     assert [each.conv_id for each in told.lines] == ["c3", "c2", "c1", "c0"]
     before = world.tree()
@@ -80,9 +91,9 @@ def test_at_most_so_many_the_newest_of_different_conversations(world: World) -> 
         {"lastSeenAt": "2030-01-01T00:00:00.000Z"},
     ],
 )
-def test_whatever_became_of_the_card(world: World, keys: dict[str, Any]) -> None:
-    card = spike(world).changed(**keys)
-    assert len(lines(world, card).lines) == 12
+def test_whatever_became_of_the_card(spiked: tuple[World, Card], keys: dict[str, Any]) -> None:
+    world, card = spiked
+    assert len(lines(world, card.changed(**keys)).lines) == 12
 
 
 def test_those_of_the_last_time_that_it_was_seen(world: World) -> None:
@@ -182,9 +193,9 @@ def test_where_telemetry_is_gone_the_card_has_its_samples(world: World) -> None:
     assert len(lines(world, card).lines) == 12, "it is back"
 
 
-def test_a_sample_that_says_where_it_stood_is_believed(world: World) -> None:
+def test_a_sample_that_says_where_it_stood_is_believed(spiked: tuple[World, Card]) -> None:
     stored = {"timestamp": format_time(END), "file": "/var/log/a.jsonl", "line": 7, "text": "no"}
-    card = spike(world)
+    world, card = spiked
     card = card.changed(evidence={**card.mapping("evidence"), "samples": [stored]}, fingerprint="x")
     (line,) = lines(world, card).lines
     assert (line.file, line.line, line.text) == ("/var/log/a.jsonl", 7, "no")

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from command_server import Server
 from conftest import NOW, Workplace, call
 
 from tgt.evidence import Line, Lines
@@ -16,9 +17,10 @@ from tgt.output import events_view, text
 Card = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def looping(workplace: Workplace) -> Workplace:
-    """A loop of seven calls, and its task."""
+@pytest.fixture(scope="module")
+def looping(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Workplace:
+    """A loop of seven calls, and its task; nothing that is asked of it changes it."""
+    workplace = Workplace(tmp_path_factory.mktemp("looping"), server)
     asked = {"args_preview": "make", "result_preview": "no\x1b[2J rule", "elapsed_ms": 20}
     log = workplace.path / ".forgekeeper" / "context_log" / "ctx.jsonl"
     log.parent.mkdir(parents=True)

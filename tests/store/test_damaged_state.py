@@ -42,6 +42,12 @@ def logs(workplace: Workplace) -> Path:
     return directory
 
 
+def _places(workplace: Workplace, logs: Path) -> dict[str, Any]:
+    """The settings of runs that find the three cards, and of other kinds have none to find."""
+    tasks = {"tasks_dir": workplace.tasks, "analyzers": ("docs_gap",)}
+    return {"contextlog_dir": logs, **tasks}
+
+
 def _journal(workplace: Workplace) -> Path:
     return workplace.tasks / "generated_tasks.jsonl"
 
@@ -77,7 +83,7 @@ def test_a_foreign_or_damaged_sidecar_is_told_and_replaced(
     sidecar.write_bytes(SIDECARS[kind])
     assert workplace.tgt("stats", "--now", NOW).status == 0
     assert sidecar.read_bytes() == SIDECARS[kind], "who only looks changes nothing"
-    places: dict[str, Any] = {"contextlog_dir": logs, "tasks_dir": workplace.tasks}
+    places = _places(workplace, logs)
     first = world.run(END, **places)
     assert first.saved == 3
     assert all("scheduler_state.json" in warning for warning in first.warnings)
@@ -139,7 +145,7 @@ CACHES: dict[str, Callable[[Path], Any]] = {
 def test_a_cache_that_is_no_use_costs_time_and_nothing_else(
     world: World, workplace: Workplace, logs: Path, kind: str
 ) -> None:
-    places: dict[str, Any] = {"contextlog_dir": logs, "tasks_dir": workplace.tasks}
+    places = _places(workplace, logs)
     assert world.run(END, **places).saved == 3
     CACHES[kind](workplace.tasks / "cache")
     for minutes, is_dry in ((1, True), (2, False), (3, False)):
@@ -311,7 +317,8 @@ def test_a_read_only_disk_is_one_clear_line_and_can_be_read(
         assert "Read-only file system; set FGK_TASKS_DIR to a directory that can be" in result.err
         assert result.err.count("\n") == 1
         assert len(_cards(workplace)) == 3
-        assert workplace.tgt("run", "--dry-run", "--now", NOW).status == 0
+        if command == "run":
+            assert workplace.tgt("run", "--dry-run", "--now", NOW).status == 0
     assert _journal(workplace).read_bytes() == before
 
 
