@@ -23,7 +23,7 @@ from tgt.errors import SettingsError, TgtError
 from tgt.judging import Judged, incidents_of, judge, window_of
 from tgt.lookback import Older, no_events
 from tgt.outcome import RunReport, SkipReason
-from tgt.store import fsio
+from tgt.store import locks
 from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
 from tgt.tasks import ledger, quota, related, reputation
@@ -74,9 +74,9 @@ def run(
 @contextmanager
 def _only_cycle(settings: Settings, *, dry_run: bool) -> Iterator[bool]:
     if dry_run:
-        yield not fsio.is_locked(settings.tasks_dir / fsio.RUN_LOCK)
+        yield not locks.is_locked(settings.tasks_dir / locks.RUN_LOCK)
         return
-    with fsio.try_lock(settings.tasks_dir / fsio.RUN_LOCK, with_directory=True) as alone:
+    with locks.try_lock(settings.tasks_dir / locks.RUN_LOCK, with_directory=True) as alone:
         yield alone
 
 

@@ -25,7 +25,7 @@ from tgt.errors import StoreError, TgtError
 from tgt.events import Interval
 from tgt.lookback import Older
 from tgt.rules.reading import RulesFile
-from tgt.store import fsio
+from tgt.store import fsio, locks
 from tgt.store.journal import Journal, decode_card
 from tgt.store.state_file import Sidecar
 from tgt.tasks.card import Card, format_time
@@ -205,7 +205,7 @@ def _sidecar(directory: Path, problems: Sequence[str]) -> Check:
 
 def _leftovers(directory: Path) -> Iterator[Check]:
     stale, aside = fsio.temporary_files(directory), sorted(directory.glob("*.damaged-*"))
-    if stale and not fsio.is_locked(directory / fsio.WRITE_LOCK):
+    if stale and not locks.is_locked(directory / locks.WRITE_LOCK):
         message = f"{_plural(len(stale), 'temporary file')} of writers that were killed"
         yield Check("left-overs", State.WARN, message, _REPAIR)
     if aside:
@@ -416,7 +416,7 @@ def repair(settings: Settings) -> tuple[str, ...]:
             done.append(f"{path} is private now ({mode:o})")
     stale = fsio.temporary_files(directory)
     journal = Journal(directory)
-    with fsio.write_lock(directory):
+    with locks.write_lock(directory):
         if stale:
             done.append(f"{_plural(len(stale), 'temporary file')} removed")
         if _torn(directory):

@@ -17,7 +17,7 @@ from tgt import config, cycle, triage
 from tgt.analyzers import incidents
 from tgt.analyzers.touched import Harm, harm_of
 from tgt.output import words
-from tgt.store import fsio, journal, state_file
+from tgt.store import journal, locks, state_file
 from tgt.tasks import auto_approval, ledger, related, reputation
 from tgt.tasks.card import FEW, Card, Severity, Status, Touched, new_card, priority
 from tgt.tasks.ledger import Action, Decision
@@ -168,7 +168,7 @@ def test_the_files_are_those_that_a_run_writes(
     settings = config.load(environ={})
     assert cycle.run(settings, NOW).tasks
     written = {p.name + "/" * p.is_dir() for p in settings.tasks_dir.iterdir()}
-    constant = {journal.FILE_NAME, state_file.FILE_NAME, fsio.RUN_LOCK, fsio.WRITE_LOCK}
+    constant = {journal.FILE_NAME, state_file.FILE_NAME, locks.RUN_LOCK, locks.WRITE_LOCK}
     assert {name for row in PAGE.table("files") for name in coded(row[0])} == written
     assert constant < written
     kinds = {oct(path.stat().st_mode & 0o777) for path in settings.tasks_dir.rglob("*")}

@@ -84,9 +84,9 @@ def test_skipped(
 def other_cycle(spiked: Workplace) -> Iterator[None]:
     """Another process that holds the lock of the run, as a cycle does."""
     script = (
-        "import sys; from pathlib import Path; from tgt.store import fsio\n"
-        "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
-        "with fsio.try_lock(tasks / fsio.RUN_LOCK) as alone:\n"
+        "import sys; from pathlib import Path; from tgt.store import locks\n"
+        "tasks = Path(sys.argv[1]); tasks.mkdir(parents=True, exist_ok=True)\n"
+        "with locks.try_lock(tasks / locks.RUN_LOCK) as alone:\n"
         "    print(alone, flush=True); sys.stdin.read()\n"
     )
     process = subprocess.Popen(
@@ -113,9 +113,9 @@ def test_already_running(spiked: Workplace, other_cycle: None, arguments: list[s
 
 def test_another_cycle_that_was_killed_leaves_no_lock(spiked: Workplace) -> None:
     script = (
-        "import sys, os; from pathlib import Path; from tgt.store import fsio\n"
-        "tasks = Path(sys.argv[1]); fsio.ensure_directory(tasks)\n"
-        "with fsio.try_lock(tasks / fsio.RUN_LOCK): os.kill(os.getpid(), 9)\n"
+        "import sys, os; from pathlib import Path; from tgt.store import locks\n"
+        "tasks = Path(sys.argv[1]); tasks.mkdir(parents=True, exist_ok=True)\n"
+        "with locks.try_lock(tasks / locks.RUN_LOCK): os.kill(os.getpid(), 9)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(spiked.tasks)], check=False)
     assert killed.returncode == -9

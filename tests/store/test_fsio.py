@@ -6,18 +6,13 @@ import errno
 import os
 import socket
 import stat
-import subprocess
-import sys
-import tempfile
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tgt.errors import BusyError, StoreError
-from tgt.store import fsio
+from tgt.errors import StoreError
+from tgt.store import fsio, locks
 
 
 def never_whole(_fragment: bytes) -> bool:
@@ -27,7 +22,7 @@ def never_whole(_fragment: bytes) -> bool:
 def test_directories_and_files_are_for_their_owner_only(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     deep = tmp_path / "a" / "b"
-    with fsio.write_lock(deep):
+    with locks.write_lock(deep):
         fsio.append(deep / "file", b"line\n", is_whole=never_whole)
         fsio.replace(deep / "other", [b"line\n"])
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", deep)} == {0o700}
@@ -125,7 +120,7 @@ def test_what_is_no_regular_file_is_refused_in_one_line_and_never_hangs(
     attempts: list[Callable[[], object]] = [
         lambda: fsio.read(directory / "file", 10),
         lambda: fsio.append(directory / "file", b"x\n", is_whole=never_whole),
-        lambda: fsio.lock(directory / "file").__enter__(),
+        lambda: locks.lock(directory / "file").__enter__(),
     ]
     for attempt in attempts:
         with pytest.raises(fsio.UnusableError, match=reason) as caught:
@@ -154,105 +149,13 @@ def test_a_file_that_grew_too_large_is_not_read(tmp_path: Path) -> None:
     assert fsio.read(tmp_path / "absent", 4) is None
 
 
-def test_a_held_lock_is_seen_and_waited_for_only_so_long(tmp_path: Path) -> None:
-    path = tmp_path / "tasks" / ".lock"
-    assert not fsio.is_locked(path)
-    assert not path.parent.exists(), "asking creates nothing"
-    with fsio.lock(path):
-        assert fsio.is_locked(path)
-        with fsio.try_lock(path) as held:
-            assert not held
-        with pytest.raises(BusyError, match=r"\.lock") as caught, fsio.lock(path, timeout=0.05):
-            pass
-        assert caught.value.hint
-    assert not fsio.is_locked(path)
-    with fsio.try_lock(path) as held:
-        assert held
-        assert fsio.is_locked(path)
-
-
-def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
-    path = tmp_path / ".lock"
-    script = (
-        "import sys, time, pathlib; from tgt.store import fsio\n"
-        "with fsio.lock(pathlib.Path(sys.argv[1])):\n"
-        "    print('held', flush=True); time.sleep(60)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        assert fsio.is_locked(path)
-        process.kill()
-        process.wait()
-    with fsio.lock(path, timeout=0.0):
-        pass
-
-
-def test_a_writer_clears_up_after_killed_ones_and_touches_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / ".journal.0123456789ab.tgt-tmp").write_bytes(b"half")
-    (tmp_path / ".other.tmp").write_bytes(b"somebody's")
-    (tmp_path / "mine.tgt-tmp").write_bytes(b"somebody's")
-    with fsio.write_lock(tmp_path):
-        pass
-    assert {path.name for path in tmp_path.iterdir()} == {
-        ".other.tmp",
-        "mine.tgt-tmp",
-        fsio.WRITE_LOCK,
-    }
-
-
-def test_a_lock_whose_file_was_removed_while_it_was_waited_for_is_taken_anew(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / ".lock"
-    waiting, held = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        waiting.set()
-        with fsio.lock(path, timeout=30):
-            held.set()
-            assert fsio.is_locked(path)
-
-    thread = threading.Thread(target=wait)
-    with fsio.lock(path):
-        thread.start()
-        waiting.wait()
-        while len(_holders(path)) < 2:
-            time.sleep(0.01)
-        path.unlink()
-        path.touch()
-    thread.join()
-    assert held.is_set()
-
-
-def _holders(path: Path) -> list[str]:
-    """The descriptors of this process that lead to a file."""
-    links = map(os.path.realpath, Path("/proc/self/fd").iterdir())
-    return [link for link in links if link == str(path)]
-
-
-def test_who_removes_a_lock_that_is_held_does_not_get_in(tmp_path: Path) -> None:
-    path = tmp_path / fsio.RUN_LOCK
-    with fsio.try_lock(path, with_directory=True) as first:
-        assert first
-        path.unlink()
-        with fsio.try_lock(path, with_directory=True) as second:
-            assert not second
-        with fsio.try_lock(tmp_path / ".other", with_directory=False) as other:
-            assert other
-    with fsio.try_lock(path, with_directory=True) as later:
-        assert later
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_what_root_makes_in_the_directory_of_another_is_of_that_one(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     os.chown(tmp_path, 12345, 12346)
     tasks = tmp_path / "state" / "tasks"
     fsio.ensure_directory(tasks)
-    with fsio.write_lock(tasks):
+    with locks.write_lock(tasks):
         fsio.append(tasks / "journal", b"x\n", is_whole=bool)
         fsio.replace(tasks / "state", [b"y"])
     made = [tasks.parent, tasks, *tasks.iterdir()]
@@ -284,35 +187,6 @@ def test_a_file_of_a_stranger_is_refused_where_everybody_may_write(
         assert caught.value.hint
     else:
         assert fsio.read(path, 100) == b"planted\n"
-
-
-def test_what_killed_processes_left_among_temporary_files_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    script = (
-        "import pathlib, sys, tempfile, time; from tgt.store import fsio\n"
-        "tempfile.tempdir = sys.argv[1]\n"
-        "made = fsio.make_temporary('tgt-spill-'); (made / 'x').write_text('telemetry')\n"
-        "print(made, flush=True); time.sleep(60)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        other = Path(process.stdout.readline().decode().strip())
-        outside = tmp_path / "outside"
-        outside.mkdir()
-        (tmp_path / "tgt-spill-link").symlink_to(outside)
-        mine = fsio.make_temporary("tgt-spill-")
-        assert (other / "x").exists(), "who is at work keeps what is his"
-        fsio.remove_temporary(mine)
-        assert not mine.exists()
-        process.kill()
-        process.wait()
-    fsio.remove_temporary(fsio.make_temporary("tgt-spill-"))
-    assert not other.exists()
-    assert outside.exists()
 
 
 def test_what_is_set_aside_never_replaces_what_was_set_aside_before(tmp_path: Path) -> None:

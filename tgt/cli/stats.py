@@ -14,7 +14,7 @@ def stats(request: Request) -> None:
     """Show counters, quota, health and task statistics."""
     from tgt import diagnostics, mutes, schedule
     from tgt.output import overview
-    from tgt.store import fsio
+    from tgt.store import locks
     from tgt.tasks import auto_approval, quota, reputation, statistics
 
     settings, now = request.settings(), request.now
@@ -34,7 +34,7 @@ def stats(request: Request) -> None:
         state=state,
         due=schedule.due(state.last_run_at, settings.interval_min, now, active=active),
         pause=pause,
-        is_running=fsio.is_locked(settings.tasks_dir / fsio.RUN_LOCK),
+        is_running=locks.is_locked(settings.tasks_dir / locks.RUN_LOCK),
         saved=quota.used(saves, now),
         remaining=quota.remaining(saves, now, settings.max_per_hour),
         next_free=quota.next_free(saves, now, settings.max_per_hour),

@@ -14,7 +14,7 @@ from typing import Any
 
 from tgt.notify import news
 from tgt.notify.news import News
-from tgt.store import fsio
+from tgt.store import fsio, locks
 from tgt.store.journal import decode, encode
 from tgt.store.tail import Position
 from tgt.tasks.card import format_time, parse_time
@@ -86,11 +86,11 @@ class MemoryFile:
     def write(self, memory: Memory) -> None:
         """Durable on return. It waits long for the lock of the directory: what cannot be written
         down would be told a second time. Raises StoreError."""
-        with fsio.write_lock(self.path.parent, _PATIENCE_S):
+        with locks.write_lock(self.path.parent, _PATIENCE_S):
             fsio.replace(self.path, (encode(_document(memory)), b"\n"))
 
     def set_aside(self) -> None:
-        with fsio.write_lock(self.path.parent, _PATIENCE_S):
+        with locks.write_lock(self.path.parent, _PATIENCE_S):
             fsio.set_aside(self.path)
 
 

@@ -21,7 +21,7 @@ from tgt.notify.delivery import deliver
 from tgt.notify.memory import LOCK, Account, Memory, MemoryFile, Owed
 from tgt.notify.news import Item, News
 from tgt.settings import Settings
-from tgt.store import fsio, tail
+from tgt.store import locks, tail
 from tgt.store.journal import Journal
 from tgt.store.journal_index import View, viewed
 from tgt.targets import Target, labels
@@ -93,7 +93,7 @@ def tell(settings: Settings, now: datetime, compose: Compose, *, dry_run: bool =
         return Told(now, Skip.NO_TARGETS)
     if dry_run:
         return _tell(settings, now, compose, dry_run=True)
-    with fsio.try_lock(settings.tasks_dir / LOCK) as free:
+    with locks.try_lock(settings.tasks_dir / LOCK) as free:
         if not free:
             return Told(now, Skip.ALREADY_RUNNING)
         return _tell(settings, now, compose, dry_run=False)
@@ -119,7 +119,7 @@ def _forgive(settings: Settings, target: Target) -> None:
     file = MemoryFile(settings.tasks_dir)
     if not file.path.exists():
         return
-    with fsio.try_lock(settings.tasks_dir / LOCK) as free:
+    with locks.try_lock(settings.tasks_dir / LOCK) as free:
         memory, _problem = file.read() if free else (None, "")
         account = None if memory is None else memory.accounts.get(target.key)
         if memory is not None and account is not None and account.failures:

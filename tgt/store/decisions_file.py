@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from tgt.errors import StoreError
-from tgt.store import fsio
+from tgt.store import fsio, locks
 from tgt.store.journal import decode, encode
 
 
@@ -42,7 +42,7 @@ class DecisionsFile(Generic[T]):
 
         Raises StoreError.
         """
-        with fsio.write_lock(self.path.parent):
+        with locks.write_lock(self.path.parent):
             data = self._bytes()
             new = tuple(decide(self._said(data)[0]))
             lines = b"".join(encode(each.document) + b"\n" for each in new)

@@ -1,37 +1,23 @@
-"""The only place that locks, fsyncs, renames, truncates or opens a file for writing.
+"""The only place that fsyncs, renames, truncates or opens a file for writing.
 
 What a caller is told has been written is on the disk; what failed has left no trace. Only regular
 files are touched: a link could lead out of the task directory, and a pipe or a device could hang.
-Locks are the kernel's (``flock``), so a process that is killed leaves none behind, and nothing
-here guesses whether a lock is stale. A lock is looked at again once it is held: its file may have
-been removed meanwhile, and then it would keep nobody out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import shutil
 import stat
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from tgt.errors import BusyError, StoreError
-
-WRITE_LOCK = ".write.lock"
-RUN_LOCK = ".run.lock"
+from tgt.errors import StoreError
 
 _TEMPORARY = ".tgt-tmp"
-_temporary: dict[Path, int] = {}
-"""Temporary directories with the descriptors by which they are held."""
-_POLL_SECONDS = 0.02
-_TRY_SECONDS = 0.25
 _TAIL_BYTES = 1 << 16
 _BUFFER_BYTES = 1 << 20
 _UNUSABLE = {errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV}
@@ -75,91 +61,6 @@ def _make_directory(path: Path) -> None:
             _sync_directory(place.parent)
 
 
-@contextmanager
-def lock(path: Path, timeout: float = 10.0) -> Iterator[None]:
-    """Hold an exclusive lock on the file; BusyError when it is not free within ``timeout`` s."""
-    ensure_directory(path.parent)
-    descriptor = _acquire(path, timeout)
-    if descriptor is None:
-        raise BusyError(
-            f"another process has held the lock {path} for {timeout:g} s",
-            hint="try again when it is done",
-        )
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def try_lock(path: Path, *, with_directory: bool = False) -> Iterator[bool]:
-    """Hold the lock if it is free, and tell whether; without waiting for a holder to finish.
-
-    It is asked for a little while: ``is_locked`` of another process takes it for an instant. Who
-    removes the file of a lock that is held lets another one in, unless the directory is locked
-    too; that only one lock of a directory can do.
-    """
-    ensure_directory(path.parent)
-    descriptor = _acquire(path, _TRY_SECONDS)
-    if descriptor is None:
-        yield False
-        return
-    try:
-        if with_directory:
-            with _directory_lock(path.parent) as is_held:
-                yield is_held
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _directory_lock(path: Path) -> Iterator[bool]:
-    """A directory that cannot be locked, as on some file systems, keeps nobody out."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        yield True
-        return
-    try:
-        is_free = True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            is_free = False
-        except OSError:
-            pass
-        yield is_free
-    finally:
-        os.close(descriptor)
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock now; creates nothing, and what cannot be read is free."""
-    try:
-        descriptor = _open(path, os.O_RDONLY, "open the lock")
-    except (StoreError, FileNotFoundError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
-
-
-@contextmanager
-def write_lock(directory: Path, timeout: float = 10.0) -> Iterator[None]:
-    """The right to change the files of ``directory``; clears up after writers that were killed."""
-    with lock(directory / WRITE_LOCK, timeout):
-        sweep(directory)
-        yield
-
-
 def temporary_files(directory: Path) -> list[Path]:
     """The temporary files of a directory: of the writer at work, or of those that were killed."""
     try:
@@ -182,7 +83,7 @@ def sweep(directory: Path) -> None:
 def open_for_reading(path: Path) -> int | None:
     """A descriptor that the caller closes, or None where there is no file. StoreError."""
     try:
-        return _open(path, os.O_RDONLY, "read")
+        return open_regular(path, os.O_RDONLY, "read")
     except FileNotFoundError:
         return None
 
@@ -205,7 +106,7 @@ def append(path: Path, data: bytes, *, is_whole: Callable[[bytes], bool]) -> Non
     A last line without its end is what a crash left behind: terminated when ``is_whole`` accepts
     it, cut off otherwise. The caller holds the write lock.
     """
-    descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "write")
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "write")
     try:
         with explained("write", path):
             start, fragment = _last_line(descriptor)
@@ -261,48 +162,6 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
         _sync_directory(path.parent)
 
 
-def make_temporary(prefix: str) -> Path:
-    """A private directory among the system's temporary ones, until ``remove_temporary``.
-
-    Those that killed processes have left are removed. Raises OSError.
-    """
-    place = Path(tempfile.gettempdir())
-    for left in place.glob(f"{prefix}*"):
-        descriptor = _held_alone(left)
-        if descriptor is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(descriptor)
-    while True:
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-        descriptor = _held_alone(made)
-        if descriptor is not None:
-            _temporary[made] = descriptor
-            return made
-
-
-def remove_temporary(directory: Path) -> None:
-    """Remove it with all that is in it."""
-    shutil.rmtree(directory, ignore_errors=True)
-    descriptor = _temporary.pop(directory, None)
-    if descriptor is not None:
-        os.close(descriptor)
-
-
-def _held_alone(directory: Path) -> int | None:
-    """A descriptor of our own directory, locked; None where another process is at work in it."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with contextlib.suppress(OSError):
-        if os.fstat(descriptor).st_uid == os.geteuid():
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, directory):
-                return descriptor
-    os.close(descriptor)
-    return None
-
-
 def set_aside(path: Path) -> Path:
     """Move a damaged file out of the way, next to where it was; returns its new path."""
     number = 1
@@ -314,7 +173,7 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def _open(path: Path, flags: int, purpose: str) -> int:
+def open_regular(path: Path, flags: int, purpose: str) -> int:
     """Open a regular file only, never through a link; FileNotFoundError is left to the caller."""
     with explained(purpose, path, absent=bool(flags & os.O_CREAT)):
         descriptor, is_new = _opened(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY)
@@ -383,45 +242,6 @@ def _refuse_irregular(mode: int, purpose: str, path: Path) -> None:
         raise UnusableError(f"cannot {purpose} {path}: it is no regular file", hint=_MOVE_AWAY)
 
 
-def _acquire(path: Path, timeout: float) -> int | None:
-    """A descriptor of the file, which is locked; None where it is not free in time."""
-    deadline = time.monotonic() + timeout
-    while True:
-        descriptor = _open(path, os.O_RDWR | os.O_CREAT, "open the lock")
-        try:
-            is_held = _flock(descriptor, path, deadline)
-            if is_held and _is_at(descriptor, path):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-        if not is_held or time.monotonic() >= deadline:
-            return None
-
-
-def _flock(descriptor: int, path: Path, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
-        except OSError as failure:
-            _fail("lock", path, failure)
-        else:
-            return True
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the path still leads to what was opened."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
-        return False
-
-
 def _last_line(descriptor: int) -> tuple[int, bytes]:
     """Where the unterminated last line begins, and its bytes; none in a file that is whole."""
     end = os.fstat(descriptor).st_size
@@ -483,10 +303,11 @@ def explained(purpose: str, path: Path, *, absent: bool = True) -> Iterator[None
     except OSError as failure:
         if isinstance(failure, FileNotFoundError) and not absent:
             raise
-        _fail(purpose, path, failure)
+        fail(purpose, path, failure)
 
 
-def _fail(purpose: str, path: Path, failure: OSError) -> NoReturn:
+def fail(purpose: str, path: Path, failure: OSError) -> NoReturn:
+    """Say in one line what could not be done."""
     reason = os.strerror(failure.errno) if failure.errno else str(failure)
     if failure.errno == errno.ELOOP:
         reason = "it is a symbolic link"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tgt.store import fsio
+from tgt.store import fsio, locks
 from tgt.tasks.card import Card
 
 FILE_NAME = "generated_tasks.jsonl"
@@ -154,7 +154,7 @@ class Journal:
     @contextmanager
     def writing(self, timeout: float = 10.0) -> Iterator[JournalWriter]:
         """Hold the write lock; BusyError when it is not free within ``timeout`` seconds."""
-        with fsio.write_lock(self.path.parent, timeout):
+        with locks.write_lock(self.path.parent, timeout):
             yield JournalWriter(self)
 
     @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tgt.errors import StoreError
-from tgt.store import fsio
+from tgt.store import fsio, locks
 from tgt.store.journal import Journal, decode, encode
 from tgt.tasks import quota
 from tgt.tasks.card import Card, parse_time
@@ -55,7 +55,7 @@ class Sidecar:
 
     def update(self, change: Callable[[SchedulerState], SchedulerState]) -> SchedulerState:
         """Store what ``change`` makes of the state as of the write lock. Raises StoreError."""
-        with fsio.write_lock(self.path.parent):
+        with locks.write_lock(self.path.parent):
             state, warnings = self._load()
             present = state is not None
             if state is None:

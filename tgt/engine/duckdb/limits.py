@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from tgt.errors import StoreError
-from tgt.store import fsio
+from tgt.store import fsio, temporary
 
 _SPILL = "spill"
 _TEMPORARY = "tgt-spill-"
@@ -54,7 +54,7 @@ def spill_directory(cache: Path | None) -> Path | None:
     """
     if cache is None:
         try:
-            return fsio.make_temporary(_TEMPORARY)
+            return temporary.make(_TEMPORARY)
         except OSError:
             return None
     directory = cache / _SPILL
@@ -70,4 +70,4 @@ def spill_directory(cache: Path | None) -> Path | None:
 
 def release(directory: Path) -> None:
     """Remove what an engine, also one that was killed, has put there."""
-    fsio.remove_temporary(directory)
+    temporary.remove(directory)
