@@ -2,7 +2,9 @@
 
 A day of spans as the Collector's exporter writes them is made in an embedded ClickHouse (chDB),
 which is the real engine without a network. A tenth of the traces are requests of other services, in
-which no agent takes part. Then the real command runs as it does each quarter of an hour.
+which no agent takes part. Then the real command runs as it does each quarter of an hour. What it
+would cost the server to answer the questions itself is told, too: at least what each run would
+take to make events of the spans of the longest look-back.
 
     python -m benchmarks.clickhouse --millions 1
 """
@@ -150,10 +152,48 @@ print(json.dumps({
 """
 
 
+LOOK_BACK_H = 25
+"""The window, and the longest time before it that analyzers look at anew in each run."""
+_ANSWERED = """
+import json, sys, time
+from datetime import datetime
+from tgt.engine.clickhouse import shapes
+from tgt.engine.clickhouse.connection import Connection
+from tgt.engine.clickhouse.schemas import tables_of
+from tgt.engine.clickhouse.tables import between
+from tgt.sources.spec import parse
+
+(spec,) = parse(sys.argv[1])
+with Connection(spec.address) as connection:
+    (table,) = tables_of(connection)
+    end = int(datetime.fromisoformat(sys.argv[2]).timestamp()) * 1_000_000
+    start = end - int(sys.argv[3]) * 3_600_000_000
+    telling = table._is_telling()
+    spans = shapes.read(table.columns, table.name, f"{between(start, end)} AND {telling}")
+    events = f"SELECT {shapes.narrow(table.columns, telling)} FROM ({spans})"
+    began = time.process_time()
+    rows, = connection.run(f"SELECT count(), sum(ignore(*)) FROM ({events})")
+    print(json.dumps({
+        "CPU s of the server": round(time.process_time() - began, 1), "events": rows[0]
+    }))
+"""
+
+
+def answered(source: str, now: datetime) -> dict[str, Any]:
+    """What the server would have to do in each run to answer by itself: of each span of the longest
+    look-back it makes an event, and nothing of it is sent. Whole traces are not looked for, nor are
+    questions asked, which would come on top."""
+    return _told(_ANSWERED, source, now.isoformat(), str(LOOK_BACK_H))
+
+
 def measured(source: str, tasks: Path, now: datetime) -> dict[str, Any]:
     """What one run costs, in a process of its own."""
+    return _told(_RUN, source, str(tasks), now.isoformat())
+
+
+def _told(program: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", _RUN, source, str(tasks), now.isoformat()],
+        [sys.executable, "-c", program, *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -179,6 +219,9 @@ def main() -> None:
             told = measured(source, tasks, now)
             print(", ".join(f"{what} {value:,}" for what, value in told.items()), flush=True)
             since = now
+        told = answered(source, NOW)
+        print("the server's own answers, each run: ", end="")
+        print(", ".join(f"{what} {value:,}" for what, value in told.items()), flush=True)
         kept = (tasks / "cache" / "events.duckdb").stat().st_size
         print(f"the event store: {kept / 1e6:.0f} MB")
 

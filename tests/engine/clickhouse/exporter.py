@@ -34,14 +34,18 @@ ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
 
 
 def logs_table(name: str = "otel_logs", attributes: str = MAP, *, events: bool = True) -> str:
+    """``events``: as versions write it that know the names of events, or as older ones did."""
     event = ", EventName String CODEC(ZSTD(1))" if events else ""
+    seconds = ", TimestampTime DateTime DEFAULT toDateTime(Timestamp)" if events else ""
+    sorted_by = "TimestampTime" if events else "toDateTime(Timestamp)"
     return f"""
 CREATE TABLE {name} (
     Timestamp DateTime64(9) CODEC(Delta, ZSTD(1)), TraceId String CODEC(ZSTD(1)),
     SpanId String CODEC(ZSTD(1)), TraceFlags UInt8, SeverityText LowCardinality(String),
     SeverityNumber UInt8, ServiceName LowCardinality(String), Body String CODEC(ZSTD(1)),
-    ResourceAttributes {attributes}, ScopeName String, LogAttributes {attributes}{event}
-) ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (ServiceName, toDateTime(Timestamp))
+    ResourceAttributes {attributes}, ScopeName String, LogAttributes {attributes}{event}{seconds}
+) ENGINE = MergeTree PARTITION BY toDate({"TimestampTime" if events else "Timestamp"})
+ORDER BY (ServiceName, {sorted_by})
 """
 
 

@@ -173,6 +173,33 @@ def test_a_usual_run_reads_the_last_hours_only(tmp_path: Path) -> None:
     assert asked(END + _QUARTER)[1] == many
 
 
+def test_of_logs_the_last_hours_alone_are_looked_at_however_the_table_is_parted(
+    tmp_path: Path,
+) -> None:
+    """Versions of the exporter part it by another column than the one that the time is in."""
+    for events in (True, False):
+        database, cache = Database("parted", events=events), tmp_path / f"cache-{events}"
+        database.create()
+        own = {"event.name": "codex.tool_result", "tool_name": "shell", "success": "true"}
+        columns = LOG_COLUMNS if events else LOG_COLUMNS[:-1]
+        rows = [
+            (
+                *(int((END - timedelta(minutes=n)).timestamp()) * 10**9, "", "", 9, "codex_exec"),
+                *("x", {"service.name": "codex_exec"}, "codex_otel"),
+                *({**own, "call_id": f"c{n}"}, ""),
+            )
+            for n in range(1, 60 * 24 * 6)
+        ]
+        database.insert("otel_logs", (row[: len(columns)] for row in rows), columns)
+        with database.timeline(END - _QUARTER, cache):
+            pass
+        told: list[str] = []
+        with database.timeline(END, cache, asked=told.append) as timeline:
+            assert timeline.database.value("SELECT count(*) FROM events") == len(rows)
+        with database.connection() as connection:
+            assert sum(map(connection.rows_of, told)) < len(rows) / 2
+
+
 @pytest.mark.parametrize("attributes", [MAP, "JSON"])
 def test_what_comes_late_is_met_within_hours(attributes: str, tmp_path: Path) -> None:
     """Seven hours and three days after it began; beside a row that was read, and in a minute of

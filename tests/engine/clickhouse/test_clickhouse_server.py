@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def test_who_may_not_is_told_what_is_missing(
     assert says in done.err
     assert hint in done.err
     assert len(done.err.splitlines()) == 1
-    assert "Traceback" not in done.err
+    assert "for url" not in done.err
 
 
 def test_a_certificate_of_nobody_who_is_known_is_refused(
@@ -215,6 +216,28 @@ def test_a_connection_that_breaks_in_the_middle_of_an_answer_loses_nothing(
         whole = timeline.database.value(events)
     with duckdb.connect(workplace.tasks / "cache" / "events.duckdb", read_only=True) as kept:
         assert kept.execute(events).fetchone() == (whole,)
+
+
+def test_a_server_that_hangs_once_is_asked_again(
+    clickhouse: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgt.engine.clickhouse.connection._SLACK_SECONDS", 0)
+    goes_on, asked = threading.Event(), list[str]()
+
+    def hangs(statement: str) -> None:
+        if "otel_traces" in statement:
+            asked.append(statement)
+            if len(asked) == 1:
+                goes_on.wait(30)
+
+    clickhouse.before = hangs
+    waits: list[float] = []
+    with clickhouse.serving() as port:
+        address = address_of(f"http://reader@localhost:{port}/otel", {"seconds": "1"})
+        with Connection(address, SECRET, wait=waits.append) as connection:
+            assert connection.run("SELECT count() > 0 FROM otel_traces") == [(1,)]
+        goes_on.set()
+    assert (len(asked), len(waits)) == (2, 1)
 
 
 def test_the_clock_of_the_server_is_not_asked(clickhouse: Server) -> None:

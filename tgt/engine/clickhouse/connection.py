@@ -44,7 +44,7 @@ _CAUSE = re.compile(
     r"\[Errno -?\d+\] ([^'\"()]+)|((?:[Rr]ead|Connection \w+) timed out)|\[SSL: \w+\] ([^'\"()]+)"
 )
 _UNTRUSTED = "certificate verify failed"
-_AROUND = re.compile(r"^(?:.*?DB::Exception: )+|\s*\(version [^)]*\)\s*$", re.DOTALL)
+_AROUND = re.compile(r"^(?:.*?DB::Exception: )+|\s*\((?:version|for url) .*$", re.DOTALL)
 
 _READ_ONLY = 164
 _DENIED, _NO_TABLE, _NO_DATABASE = 497, 60, 81

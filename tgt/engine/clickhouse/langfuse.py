@@ -50,7 +50,7 @@ class LangfuseTable(SpanTable):
     def counts(self, start_us: int, end_us: int) -> str:
         # A row that replaces another may be merged with it before it is counted.
         newest = "toUnixTimestamp64Milli(toDateTime64(max(event_ts), 3))"
-        return counts(self.name, start_us, end_us, "start_time", newest)
+        return counts(self.name, start_us, end_us, "start_time", newest=newest)
 
     def spans(self, start_us: int, end_us: int) -> str:
         own, parent = (

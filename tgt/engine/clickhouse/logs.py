@@ -14,6 +14,7 @@ from tgt.engine.clickhouse.connection import Connection
 from tgt.engine.clickhouse.rows import log_item
 from tgt.engine.clickhouse.tables import (
     LONGEST_WORD,
+    MINUTE_US,
     Batch,
     Columns,
     Range,
@@ -23,11 +24,15 @@ from tgt.engine.clickhouse.tables import (
     during,
     listed,
     place,
+    to_the_second,
 )
 from tgt.sources.base import Outcome, Record
 from tgt.sources.otlp.log_events import told_names
 from tgt.sources.otlp.reader import OtlpReader
 from tgt.sources.reading import guarded
+
+_SORTED_BY = "TimestampTime"
+"""What many versions of the exporter have part and sort the table, instead of ``Timestamp``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class LogTable:
     number: int = 2
 
     def counts(self, start_us: int, end_us: int) -> str:
-        return counts(self.name, start_us, end_us)
+        return counts(self.name, start_us, end_us, also=self._near(start_us, end_us))
 
     def context(self, ranges: Sequence[Range]) -> Sequence[Range]:
         return ranges
@@ -73,18 +78,25 @@ class LogTable:
 
     def rows(self, ranges: Sequence[Range]) -> str:
         """SQL for the events of some minutes, in their order."""
+        near = self._near(ranges[0][0] * MINUTE_US, ranges[-1][1] * MINUTE_US)
         return (
-            f"SELECT {self._selected()} FROM {self.name}"
-            f" WHERE {during(ranges)} AND {self._is_telling()} ORDER BY Timestamp, place"
+            f"SELECT {self._selected()} FROM {self.name} WHERE {during(ranges)} AND {near}"
+            f" AND {self._is_telling()} ORDER BY Timestamp, place"
         )
 
     def rows_of(self, places: Iterable[int], start_us: int, end_us: int) -> str:
         """SQL for the events with some places in a time."""
         return (
             f"SELECT {self._selected()} FROM {self.name}"
-            f" WHERE {between(start_us, end_us)} AND {self._is_telling()}"
-            f" AND place IN ({among(places)}) LIMIT 1 BY place"
+            f" WHERE {between(start_us, end_us)} AND {self._near(start_us, end_us)}"
+            f" AND {self._is_telling()} AND place IN ({among(places)}) LIMIT 1 BY place"
         )
+
+    def _near(self, start_us: int, end_us: int) -> str:
+        """SQL by which the server finds a time where it has parted and sorted the table by it."""
+        if not self.columns.has(_SORTED_BY):
+            return "true"
+        return to_the_second(start_us, end_us, _SORTED_BY)
 
     def _is_telling(self) -> str:
         """SQL for whether a log record is an event of an agent."""

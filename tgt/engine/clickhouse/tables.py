@@ -15,7 +15,7 @@ from tgt.engine.clickhouse.connection import Connection
 from tgt.sources.base import Outcome, Record
 from tgt.sources.otlp.attributes import NAMES, PACKED
 
-MINUTE_US = 60_000_000
+MINUTE_US, _SECOND_US = 60_000_000, 1_000_000
 
 LONGEST_TEXT, LONGEST_WORD, _LONGEST_OTHER = 65_536, 4_096, 256
 _TEXTS = frozenset((*NAMES["arguments"], *NAMES["result"], *PACKED, "mlflow.spanInputs"))
@@ -143,6 +143,12 @@ def between(start_us: int, end_us: int, column: str = "Timestamp") -> str:
     )
 
 
+def to_the_second(start_us: int, end_us: int, column: str) -> str:
+    """SQL for no less than a time, in a column that has its seconds."""
+    start, end = start_us // _SECOND_US, -(-end_us // _SECOND_US)
+    return f"{column} >= toDateTime({start}) AND {column} <= toDateTime({end})"
+
+
 def during(ranges: Sequence[Range], column: str = "Timestamp") -> str:
     """SQL for some minutes."""
     inside = " OR ".join(f"({between(a * MINUTE_US, b * MINUTE_US, column)})" for a, b in ranges)
@@ -150,12 +156,19 @@ def during(ranges: Sequence[Range], column: str = "Timestamp") -> str:
 
 
 def counts(
-    table: str, start_us: int, end_us: int, column: str = "Timestamp", newest: str = "0"
+    table: str,
+    start_us: int,
+    end_us: int,
+    column: str = "Timestamp",
+    *,
+    newest: str = "0",
+    also: str = "true",
 ) -> str:
-    """As ``Table.counts``."""
+    """As ``Table.counts``, of rows of which something else is true, too."""
     return (
         f"SELECT intDiv(toUnixTimestamp(toDateTime({column})), 60) AS minute, count(), {newest}"
-        f" FROM {table} WHERE {between(start_us, end_us, column)} GROUP BY minute ORDER BY minute"
+        f" FROM {table} WHERE {between(start_us, end_us, column)} AND {also}"
+        " GROUP BY minute ORDER BY minute"
     )
 
 
