@@ -149,9 +149,13 @@ _CANCEL = re.compile(
 )
 _TIME_OUT = re.compile(r"time_?d?[ -]?out|deadline", re.IGNORECASE)
 _STOPPED = re.compile(
-    r"(?:the |this )?(?:user )?(?:operation|request|run|call|generation)?(?: was| has been)? ?"
+    r"(?:the |this |an? )?(?:user )?(?:operation|request|run|call|generation|task|stream)?"
+    r"(?: was| has been)? ?"
     r"(?:aborted|cancell?ed)(?: by (?:the )?user)?(?: a request)?\.?"
-    r"|context cancell?ed|interrupted by (?:the )?user"
+    # Go puts in front of it what was being done.
+    r"|(?:.*[:=] )?context cancell?ed|signal is aborted without reason"
+    r"|interrupted by (?:the )?user",
+    re.DOTALL,
 )
 
 
