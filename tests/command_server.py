@@ -35,8 +35,9 @@ USUAL = {
 }
 """What an interpreter looks at when it begins, or a library when it is imported."""
 
-_LATER = ("TASKGEN_", "FGK_", "TGT_", "COLUMNS", "TMPDIR")
-"""Beginnings of the names of variables that the program, or what it uses, reads when it runs."""
+_LATER = ("TASKGEN_", "FGK_", "TGT_", "COLUMNS", "TMPDIR", "PYTHONPATH")
+"""Beginnings of the names of variables that the program, or what it uses, reads when it runs; and
+where plug-ins are found. What is imported already nothing takes the place of."""
 
 _MOST_BYTES = 60_000
 
@@ -149,7 +150,8 @@ def _become(request: Any, descriptors: Sequence[int]) -> list[str]:
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[0] = directory
+    more = environment.get("PYTHONPATH")
+    sys.path[:1] = [directory, *(more.split(os.pathsep) if more else ())]
     return [str(each) for each in arguments]
 
 

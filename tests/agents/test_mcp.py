@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -452,7 +453,7 @@ def test_without_the_package_a_message_says_how_to_install_it(workplace: Workpla
     absent = workplace.path / "absent"
     absent.mkdir()
     (absent / "mcp.py").write_text("raise ImportError('there is none')\n")
-    done = workplace.tgt("mcp", PYTHONPATH=str(absent))
+    done = replace(workplace, server=None).tgt("mcp", PYTHONPATH=str(absent))
     assert (done.status, done.out) == (1, "")
     assert "the package mcp is not installed, or too old; install it with pip install" in done.err
     assert "'tgt[mcp]'" in done.err

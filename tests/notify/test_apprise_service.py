@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -81,7 +82,8 @@ def test_without_the_package_a_message_says_how_to_install_it(begun: Workplace) 
     absent = begun.path / "absent"
     absent.mkdir()
     (absent / "apprise.py").write_text("raise ImportError('there is none')\n")
-    done = begun.tgt("notify", TASKGEN_NOTIFY="slack://a/b/c", PYTHONPATH=str(absent))
+    fresh = replace(begun, server=None)
+    done = fresh.tgt("notify", TASKGEN_NOTIFY="slack://a/b/c", PYTHONPATH=str(absent))
     assert done.status == 4
     assert "the package apprise is not installed; install it with pip install 'tgt[notify]'" in (
         done.err
