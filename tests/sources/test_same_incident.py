@@ -24,6 +24,7 @@ NOW = datetime(2025, 11, 3, 16, 0, tzinfo=timezone.utc)
 DAYS, PER_HOUR = 3, 6
 MODEL, FAILING, SLOW = "model-x", "read_file", "git_diff"
 JUDGED = {"error_spike", "continuation_issue", "performance_degradation"}
+ANALYZERS = "error_spike,continuation,performance"
 
 
 @dataclass(frozen=True)
@@ -486,6 +487,7 @@ def analyzed(directory: Path, form: Format) -> RunReport:
             "TASKGEN_SOURCE": form.source.replace("{}", str(logs)),
             "FGK_TASKS_DIR": str(directory / "tasks"),
             "TASKGEN_BASELINE_DAYS": str(DAYS),
+            "TASKGEN_ANALYZERS": ANALYZERS,
         },
         environ={},
     )
