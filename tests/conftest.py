@@ -21,7 +21,7 @@ from tgt.store.journal import Journal
 from tgt.store.state_file import Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from demos import Demo
@@ -370,13 +370,22 @@ def load(world: World) -> Iterator[Callable[..., Loaded]]:
 
 @pytest.fixture
 def judge(world: World, load: Callable[..., Loaded]) -> Callable[..., Analysis]:
-    """What one analyzer says about the world as of END, with the texts of its samples."""
+    """What one analyzer says about the world as of END, with the texts of its samples. Telemetry
+    that is as it was is not read again."""
     from tgt.analyzers.base import Context
     from tgt.analyzers.builder import with_samples
 
+    read_before: dict[object, Loaded] = {}
+
+    def reading(minutes: int, signals: Sequence[Signal]) -> Loaded:
+        key = (minutes, tuple(signals), tuple(World(world.logs).tree().items()))
+        if key not in read_before:
+            read_before[key] = load(minutes=minutes, signals=signals)
+        return read_before[key]
+
     def judged(analyzer: Analyzer, **changes: Any) -> Analysis:
         settings = world.settings(**changes)
-        read = load(minutes=settings.window_min, signals=analyzer.signals(settings))
+        read = reading(settings.window_min, analyzer.signals(settings))
         analysis = analyzer.analyze(Context(settings, read.snapshot, read.window))
         findings = tuple(
             with_samples(finding, read.timeline.complete(finding.examples))

@@ -30,33 +30,29 @@ def _answers(
     ]
 
 
-@pytest.mark.parametrize(
-    ("cut", "severity", "why"),
-    [
-        (15, None, "exactly at the threshold"),
-        (16, "medium", "just above it"),
-        (20, "medium", "exactly 0.20"),
-        (21, "high", "above 0.20"),
-        (30, "high", "exactly 0.30"),
-        (31, "critical", "above 0.30"),
-        (100, "critical", "all"),
-    ],
-)
-def test_the_threshold_and_the_steps_of_severity(
-    world: World, judge: Judge, cut: int, severity: str | None, why: str
-) -> None:
-    world.write(*_answers(100, cut))
-    found = [str(finding.severity) for finding in judge(ANALYZER).findings]
-    assert found == ([severity] if severity else [])
+def test_the_threshold_and_the_steps_of_severity(world: World, judge: Judge) -> None:
+    cases = {
+        15: (None, "exactly at the threshold"),
+        16: ("medium", "just above it"),
+        20: ("medium", "exactly 0.20"),
+        21: ("high", "above 0.20"),
+        30: ("high", "exactly 0.30"),
+        31: ("critical", "above 0.30"),
+        100: ("critical", "all"),
+    }
+    for cut in cases:
+        world.write(*_answers(100, cut, model=f"m{cut}"))
+    found = {finding.subject: str(finding.severity) for finding in judge(ANALYZER).findings}
+    for cut, (severity, why) in cases.items():
+        assert found.pop(f"assistant_response/m{cut}", None) == severity, why
+    assert not found
 
 
-@pytest.mark.parametrize(("threshold", "found"), [(0.10, 1), (0.25, 1), (0.26, 0), (1.0, 0)])
-def test_the_threshold_is_a_setting(
-    world: World, judge: Judge, threshold: float, found: int
-) -> None:
+def test_the_threshold_is_a_setting(world: World, judge: Judge) -> None:
     world.write(*_answers(100, 26))
-    analysis = judge(ANALYZER, continuation_threshold=threshold)
-    assert len(analysis.findings) == found
+    for threshold, found in ((0.10, 1), (0.25, 1), (0.26, 0), (1.0, 0)):
+        analysis = judge(ANALYZER, continuation_threshold=threshold)
+        assert len(analysis.findings) == found, threshold
 
 
 @pytest.mark.parametrize(

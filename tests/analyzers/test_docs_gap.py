@@ -79,57 +79,54 @@ def test_the_minimum_is_a_setting(world: World, judge: Judge) -> None:
     assert judge(ANALYZER, docs_gap_min_usage=9).findings == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "documented", "why"),
-    [
-        ("Use read_file to read a file.", True, "in a sentence"),
-        ("`read_file`", True, "as code"),
-        ("## read_file(path)", True, "with its arguments"),
-        ("| read_file | reads |", True, "in a table"),
-        ("see tools.read_file, or", True, "with its module"),
-        ("read_file", True, "the only word"),
-        ("read_files", False, "a longer word"),
-        ("my_read_file", False, "the end of a word"),
-        ("pre-read_file", False, "a part of a hyphenated word"),
-        ("read_file-async", False, "another one"),
-        ("Read_File", False, "names have a case"),
-        ("read file", False, "two words"),
-        ("", False, "nothing"),
-    ],
-)
-def test_what_counts_as_a_mention(
-    world: World, judge: Judge, text: str, documented: bool, why: str
-) -> None:
+MENTIONS = [
+    ("Use read_file to read a file.", True, "in a sentence"),
+    ("`read_file`", True, "as code"),
+    ("## read_file(path)", True, "with its arguments"),
+    ("| read_file | reads |", True, "in a table"),
+    ("see tools.read_file, or", True, "with its module"),
+    ("read_file", True, "the only word"),
+    ("read_files", False, "a longer word"),
+    ("my_read_file", False, "the end of a word"),
+    ("pre-read_file", False, "a part of a hyphenated word"),
+    ("read_file-async", False, "another one"),
+    ("Read_File", False, "names have a case"),
+    ("read file", False, "two words"),
+    ("", False, "nothing"),
+]
+
+
+def test_what_counts_as_a_mention(world: World, judge: Judge) -> None:
     world.write(*_calls(30))
     docs = world.path / "docs" / "deep" / "deeper"
     docs.mkdir(parents=True)
-    (docs / "tools.md").write_text(text)
-    assert len(judge(ANALYZER).findings) == 1 - documented
+    for text, documented, why in MENTIONS:
+        (docs / "tools.md").write_text(text)
+        assert len(judge(ANALYZER).findings) == 1 - documented, why
 
 
-@pytest.mark.parametrize(
-    ("place", "documented", "why"),
-    [
-        ("docs/tools.md", True, "markdown"),
-        ("docs/tools.rst", True, "another markup"),
-        ("docs/TOOLS", True, "no suffix"),
-        ("docs/a/b/tools.txt", True, "deep down"),
-        ("docs/logo.png", False, "a picture"),
-        ("docs/tools.py", False, "code"),
-        ("docs/.git/tools.md", False, "a hidden directory"),
-        ("notes/tools.md", False, "elsewhere"),
-        ("README.md", True, "a file named by itself"),
-    ],
-)
-def test_where_documentation_is_sought(
-    world: World, judge: Judge, place: str, documented: bool, why: str
-) -> None:
+PLACES = [
+    ("docs/tools.md", True, "markdown"),
+    ("docs/tools.rst", True, "another markup"),
+    ("docs/TOOLS", True, "no suffix"),
+    ("docs/a/b/tools.txt", True, "deep down"),
+    ("docs/logo.png", False, "a picture"),
+    ("docs/tools.py", False, "code"),
+    ("docs/.git/tools.md", False, "a hidden directory"),
+    ("notes/tools.md", False, "elsewhere"),
+    ("README.md", True, "a file named by itself"),
+]
+
+
+def test_where_documentation_is_sought(world: World, judge: Judge) -> None:
     world.write(*_calls(30))
-    path = world.path / place
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("read_file")
     paths = (world.path / "docs", world.path / "README.md")
-    assert len(judge(ANALYZER, docs_paths=paths).findings) == 1 - documented
+    for place, documented, why in PLACES:
+        path = world.path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("read_file")
+        assert len(judge(ANALYZER, docs_paths=paths).findings) == 1 - documented, why
+        path.unlink()
 
 
 def test_relative_paths_are_taken_from_the_working_directory(
@@ -240,14 +237,17 @@ def test_samples_show_what_was_asked(world: World, judge: Judge) -> None:
     assert {sample["text"] for sample in finding.evidence.samples} == {'{"path": "a.txt"}'}
 
 
-@pytest.mark.parametrize("name", ["a.*b", "(x", "[", "c++", "a\\b", "$(rm)", "x{2}", "ünï", "🧨"])
-def test_a_name_is_no_pattern(world: World, judge: Judge, name: str) -> None:
-    world.write(*_calls(30, name=name))
+def test_a_name_is_no_pattern(world: World, judge: Judge) -> None:
+    names = ["a.*b", "(x", "[", "c++", "a\\b", "$(rm)", "x{2}", "ünï", "🧨"]
+    for name in names:
+        world.write(*_calls(30, name=name))
     docs = world.path / "docs"
     (docs / "tools.md").write_text("aXXb xx c")
-    assert [f.subject for f in judge(ANALYZER).findings] == [f"tool_call/{name}"]
-    (docs / "more.md").write_text(f"call {name} now")
-    assert judge(ANALYZER).findings == ()
+    subjects = {f"tool_call/{name}" for name in names}
+    assert {f.subject for f in judge(ANALYZER).findings} == subjects
+    for name in names:
+        (docs / "more.md").write_text(f"call {name} now")
+        assert {f.subject for f in judge(ANALYZER).findings} == subjects - {f"tool_call/{name}"}
 
 
 def test_names_are_met_as_one_pattern_each_would_meet_them() -> None:

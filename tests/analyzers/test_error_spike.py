@@ -31,22 +31,24 @@ def _now(n: int, failing: int, name: str = "read_file", **keys: Any) -> list[Lin
     ]
 
 
-@pytest.mark.parametrize("failing", range(3, 14))
-def test_the_multiplier_and_the_steps_of_severity(world: World, judge: Judge, failing: int) -> None:
-    world.write(*hours_of(calls_of()), *_now(40, failing))
-    ratio = failing / 40 / SHARE
-    analysis = judge(ANALYZER)
-    if failing < 5 or ratio <= 3:
-        assert analysis.findings == ()
-        return
-    (finding,) = analysis.findings
-    details = finding.evidence.details
-    assert details["value"] == pytest.approx(ratio, rel=0.001)
-    assert (details["k"], details["n"]) == (failing, 40)
-    step = "critical" if ratio >= 5 and details["tail"] < 1e-4 else "high"
-    assert str(finding.severity) == (step if ratio >= 4.5 else "medium")
-    assert finding.subject == "tool_call/read_file"
-    assert 0 <= finding.confidence <= 1
+def test_the_multiplier_and_the_steps_of_severity(world: World, judge: Judge) -> None:
+    for failing in range(3, 14):
+        world.write(*hours_of(calls_of(f"t{failing}")), *_now(40, failing, f"t{failing}"))
+    findings = {finding.subject: finding for finding in judge(ANALYZER).findings}
+    for failing in range(3, 14):
+        ratio = failing / 40 / SHARE
+        finding = findings.pop(f"tool_call/t{failing}", None)
+        if failing < 5 or ratio <= 3:
+            assert finding is None, failing
+            continue
+        assert finding is not None, failing
+        details = finding.evidence.details
+        assert details["value"] == pytest.approx(ratio, rel=0.001)
+        assert (details["k"], details["n"]) == (failing, 40)
+        step = "critical" if ratio >= 5 and details["tail"] < 1e-4 else "high"
+        assert str(finding.severity) == (step if ratio >= 4.5 else "medium")
+        assert 0 <= finding.confidence <= 1
+    assert not findings
 
 
 def test_more_failures_are_more_certain(world: World, judge: Judge) -> None:
@@ -81,12 +83,11 @@ def test_errors_that_say_nothing_are_not_listed(world: World, judge: Judge) -> N
     assert len(finding.examples) == 3
 
 
-@pytest.mark.parametrize(("multiplier", "found"), [(3.0, 1), (4.5, 1), (4.9, 0)])
-def test_the_multiplier_is_a_setting(
-    world: World, judge: Judge, multiplier: float, found: int
-) -> None:
+def test_the_multiplier_is_a_setting(world: World, judge: Judge) -> None:
     world.write(*hours_of(calls_of()), *_now(40, 8))
-    assert len(judge(ANALYZER, error_spike_multiplier=multiplier).findings) == found
+    for multiplier, found in ((3.0, 1), (4.5, 1), (4.9, 0)):
+        findings = judge(ANALYZER, error_spike_multiplier=multiplier).findings
+        assert len(findings) == found, multiplier
 
 
 @pytest.mark.parametrize(
@@ -132,24 +133,24 @@ def test_too_little_history_is_said(
     assert (abstention.subject, abstention.reason) == ("tool_call/read_file", missing)
 
 
-@pytest.mark.parametrize(
-    ("n", "failing", "found", "why"),
-    [
-        (40, 40, ["critical"], "all fail"),
-        (40, 36, ["critical"], "ninety percent"),
-        (40, 30, ["high"], "three quarters"),
-        (40, 22, [], "somewhat more than half is not certain enough"),
-        (19, 19, [], "nineteen calls are too few"),
-        (20, 20, ["critical"], "twenty are enough"),
-    ],
-)
-def test_on_the_first_day_only_what_mostly_fails_is_reported(
-    world: World, judge: Judge, n: int, failing: int, found: list[str], why: str
-) -> None:
-    world.write(*_now(n, failing))
+def test_on_the_first_day_only_what_mostly_fails_is_reported(world: World, judge: Judge) -> None:
+    cases = {
+        "all fail": (40, 40, "critical"),
+        "ninety percent": (40, 36, "critical"),
+        "three quarters": (40, 30, "high"),
+        "somewhat more than half is not certain enough": (40, 22, None),
+        "nineteen calls are too few": (19, 19, None),
+        "twenty are enough": (20, 20, "critical"),
+    }
+    for why, (n, failing, _) in cases.items():
+        world.write(*_now(n, failing, why))
     analysis = judge(ANALYZER)
-    assert [str(finding.severity) for finding in analysis.findings] == found
-    assert len(analysis.abstained) == 1 - len(found)
+    found = {finding.subject: str(finding.severity) for finding in analysis.findings}
+    abstained = [abstention.subject for abstention in analysis.abstained]
+    for why, (*_, severity) in cases.items():
+        assert found.get(f"tool_call/{why}") == severity, why
+        assert abstained.count(f"tool_call/{why}") == (severity is None), why
+    assert len(found) + len(abstained) == len(cases)
 
 
 def test_many_calls_of_one_conversation_count_once(world: World, judge: Judge) -> None:

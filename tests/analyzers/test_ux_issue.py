@@ -71,16 +71,15 @@ def test_the_thresholds_and_the_steps_of_severity(
     assert found == ({subject: severity} if severity else {})
 
 
-@pytest.mark.parametrize(
-    ("threshold", "severity"),
-    [(0.1, "critical"), (0.2, "critical"), (0.25, "high"), (0.3, "medium"), (0.4, None)],
-)
 def test_the_abort_threshold_is_a_setting_and_the_steps_go_with_it(
-    world: World, judge: Judge, threshold: float, severity: str | None
+    world: World, judge: Judge
 ) -> None:
     world.write(*_mixed(20, 8, "aborted"))
-    found = judge(ANALYZER, ux_abort_threshold=threshold).findings
-    assert [str(finding.severity) for finding in found] == ([severity] if severity else [])
+    cases = ((0.1, "critical"), (0.2, "critical"), (0.25, "high"), (0.3, "medium"), (0.4, None))
+    for threshold, severity in cases:
+        found = judge(ANALYZER, ux_abort_threshold=threshold).findings
+        severities = [str(finding.severity) for finding in found]
+        assert severities == ([severity] if severity else []), threshold
 
 
 def test_nine_finished_conversations_are_too_few(world: World, judge: Judge) -> None:
