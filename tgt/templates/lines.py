@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tgt.templates.powershell import without_frames
+
 LONGEST_INPUT = 8192
 _LONGEST_LINE = 600
 _MOST_CANDIDATES = 6
@@ -180,7 +182,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _unwrapped(text: str) -> str:
-    text = _ANSI.sub("", text)
+    text = without_frames(_ANSI.sub("", text))
     text = _REMINDER.sub("\n", text)
     text = _TAG.sub("\n", text)
     text = _without_json(text.strip(), _DEEPEST_JSON)

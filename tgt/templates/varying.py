@@ -53,6 +53,7 @@ _FORMS: dict[str, str] = {
         rf"|(?<!\w)['\"`]--?[A-Za-z][\w-]{{0,40}}['\"`]"
         r"|(?<!\w)'(?:NoneType|str|int|float|list|dict|tuple|bool|bytes|set|object|function"
         r"|coroutine|generator|undefined|null)'"
+        r"|\bThe token '[&|]{1,2}'(?= is not a valid)"
         rf"|\b{_WELL_KNOWN_FILE}\b(?![\w/])"
     ),
     "url": r"\b(?:https?|wss?|ftp|ssh|git|file|postgres(?:ql)?|redis)://[^\s'\"`<>|)\]}]{1,600}+",
@@ -97,7 +98,8 @@ _FORMS: dict[str, str] = {
         r"|(?<![\w/])(?=[A-Za-z_+=-]{0,64}[0-9])(?=[0-9a-z_+=-]{0,64}[A-Z])[\w+=-]{16,600}+(?![\w/])"
     ),
     "path": (
-        r"(?<![\w/<])(?:~|\.{1,2}|\$\w{1,40}|\$\{\w{1,40}\})?(?:/"
+        r"(?<=\bFile )[A-Za-z]:\\[^\n'\"<>|]{1,200}?(?= cannot be loaded)"
+        r"|(?<![\w/<])(?:~|\.{1,2}|\$\w{1,40}|\$\{\w{1,40}\})?(?:/"
         + _STEP
         + r"{1,255}+)+/?"
         + _PLACE
@@ -132,7 +134,7 @@ _NOT_FOUND = re.compile(
     r"(?:(?P<after>\S{1,100}): command not found|(?:exec: )?(?P<sh>\S{1,100}): not found"
     r"|command not found: (?P<before>\S{1,100})"
     r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
-    r"|(?:\S{1,100}: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
+    r"|(?:\S{1,100} ?: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
     r" as .{1,300}"
     r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200})\Z"
 )
