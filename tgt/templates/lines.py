@@ -35,6 +35,12 @@ _REMINDER = re.compile(r"<system-reminder>.{0,8192}?(?:</system-reminder>|\Z)", 
 _TAG = re.compile(
     r"</?(?:tool_use_error|error|stderr|stdout|output|system|result)(?: [^<>]{0,80})?>"
 )
+# What a tool of a server was called with, in front of what it answered.
+_CALLED_WITH = re.compile(
+    r"MCP tool '[^'\n]{1,200}' reported tool error for function call: .{0,8192}?"
+    r" with response: (?=\[?\{)",
+    re.DOTALL,
+)
 _LEADER = re.compile(r"\.{4,}")
 _ORNAMENT = " \t┃│└├─╭╰╷╵▶▲◆●○•░▌×✗✖✘❌⨯⎯>*#-"
 
@@ -185,6 +191,7 @@ def _unwrapped(text: str) -> str:
     text = without_frames(_ANSI.sub("", text))
     text = _REMINDER.sub("\n", text)
     text = _TAG.sub("\n", text)
+    text = _CALLED_WITH.sub("", text, count=1)
     text = _without_json(text.strip(), _DEEPEST_JSON)
     return _SPELT_LINE_END.sub("\n", text)
 
@@ -202,15 +209,22 @@ def _without_json(text: str, depth: int) -> str:
     message = _message(value)
     if message is None:
         return text
+    if text[start - 1 : start] == "[" and text[end : end + 1] == "]":
+        start, end = start - 1, end + 1
     plain = _without_json(message.strip(), depth - 1)
     return f"{text[:start]}{plain}{text[end:]}".strip()
 
 
 def _message(value: dict[str, Any]) -> str | None:
     """What an error object says: its status and kind in front of its message."""
-    inner = value.get("error")
-    if isinstance(inner, dict):
-        return _message(inner)
+    for name in ("error", "functionResponse", "response"):
+        inner = value.get(name)
+        if isinstance(inner, dict):
+            return _message(inner)
+    content = value.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(text for text in texts if isinstance(text, str)) or None
     keys = (
         "message",
         "error",
@@ -221,6 +235,7 @@ def _message(value: dict[str, Any]) -> str | None:
         "msg",
         "error_description",
         "reason",
+        "text",
     )
     message = next((m for key in keys if isinstance(m := value.get(key), str) and m), None)
     if message is None:
@@ -231,6 +246,6 @@ def _message(value: dict[str, Any]) -> str | None:
     kinds = [
         code
         for code in codes
-        if code != "error" and len(code) <= _LONGEST_KIND and code not in message
+        if code not in {"error", "text"} and len(code) <= _LONGEST_KIND and code not in message
     ]
     return f"{' '.join(kinds)}: {message}" if kinds else message

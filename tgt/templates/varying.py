@@ -167,7 +167,7 @@ _PREFIX = re.compile(
 # What was asked or written, behind what says that it failed.
 _TAIL = re.compile(
     r"(?P<kept>\btimed out after <time>|\bexpected lines in <path>|\bregex parse error"
-    r"|\brequires approval"
+    r"|\brequires approval|\bNo replacement was performed, old_str"
     r"|\bcannot use(?= .{1,200} \((?:variable|value|constant|untyped|type))"
     r"|\bPermission to use \w{1,40} with command [\w./-]{1,60}"
     r"|\bReason: \[[\w /-]{1,60}\])[: ].*?(?P<end> has been denied|\Z)"
