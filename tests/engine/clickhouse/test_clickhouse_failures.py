@@ -173,6 +173,14 @@ def test_a_server_that_is_not_there() -> None:
     assert len(waits) == 2
 
 
+def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "nothing"
+    connection = Connection(address_of(f"chdb://{path}", {}))
+    with connection, pytest.raises(TelemetryError, match="is not there"):
+        connection.run("SELECT 1")
+    assert not path.exists()
+
+
 def test_files_beside_a_server_and_a_server_among_files_are_refused(tmp_path: Path) -> None:
     settings = config.load(
         {"TASKGEN_SOURCE": "clickhouse:http://localhost:1/x,contextlog", "FGK_TASKS_DIR": tmp_path},

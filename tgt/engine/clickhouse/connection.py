@@ -157,6 +157,9 @@ class Connection:
         address = self.address
         if address.ca:
             _readable(address.ca)
+        if address.is_embedded and not Path(address.path).is_dir():
+            # An engine would make it, and what reads makes nothing.
+            raise TelemetryError(f"{address} is not there", hint="name the directory of a chDB")
         # What it would say on standard error is told in our words.
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
         # Of a user whose settings are fixed the server's own limits hold.
