@@ -121,7 +121,7 @@ def test_another_kind_of_demo_is_refused(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "file_limit", "status", "complaint"),
     [
-        (("--remove",), None, 0, ""),
+        (("--as", "claude-code", "--remove"), None, 0, ""),
         ((), _SMALL_FILES, 1, "tgt: cannot write the demo below {}"),
     ],
     ids=["it was asked to remove it", "the disk is full"],
