@@ -92,20 +92,20 @@ def completed(
     chosen_findings = [f for f in judged.sure if f.fingerprint in written]
     if context is not None:
         analyzers = chosen(settings).analyzers
-        judged, chosen_findings = _asked(
+        judged, chosen_findings = _each_with(
             context, judged, chosen_findings, lambda f: with_before(analyzers, context, whole(f))
         )
         judged, chosen_findings = _with_changes(context, judged, chosen_findings)
         judged = _with_incidents(context, judged, decisions, now) if written else judged
     samples = iter(timeline.complete([s for f in chosen_findings for s in f.examples]))
-    told = {
+    with_texts = {
         id(finding): masked(
             with_samples(finding, tuple(islice(samples, len(finding.examples))), settings.masked),
             settings.masked,
         )
         for finding in chosen_findings
     }
-    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
+    sure = tuple(with_texts.get(id(finding), finding) for finding in judged.sure)
     return replace(judged, sure=sure)
 
 
@@ -113,14 +113,14 @@ def _by_version(context: Context, judged: Judged, decisions: Sequence[Decision])
     """What was judged, with the versions of what came back since its card was completed."""
     back = {id(d.finding): d.card for d in decisions if d.card and d.reason == ledger.CAME_BACK}
 
-    def told(finding: Finding) -> Finding:
+    def by_version(finding: Finding) -> Finding:
         card = back.get(id(finding), Card({}))
         completed = card.time("completedAt") or card.time("updatedAt")
         if completed is None:
             return finding
         return with_versions(context, whole(finding), completed, card.time("firstSeenAt"))
 
-    return _asked(context, judged, judged.sure, told)[0]
+    return _each_with(context, judged, judged.sure, by_version)[0]
 
 
 def _with_changes(
@@ -134,10 +134,10 @@ def _with_changes(
         warning = context.settings.masked(failure.message)
         judged = replace(judged, warnings=(*judged.warnings, warning))
 
-    def told(finding: Finding) -> Finding:
+    def changed(finding: Finding) -> Finding:
         return with_changes(context, finding, marks)
 
-    return _asked(context, judged, findings, told)
+    return _each_with(context, judged, findings, changed)
 
 
 def _with_incidents(
@@ -153,30 +153,30 @@ def _with_incidents(
     }
     findings = [finding for finding in judged.sure if finding.fingerprint in about]
     try:
-        told = related.pairs(cards.values())
-        found = incidents.incidents(context.snapshot, context.window, findings, told)
+        pairs = related.pairs(cards.values())
+        together = incidents.incidents(context.snapshot, context.window, findings, pairs)
     except Exception as failure:  # noqa: BLE001 as in analyze
         warning = f"which problems belong together cannot be told: {context.reason(failure)}"
         return replace(judged, warnings=(*judged.warnings, warning))
-    return replace(judged, incidents=found)
+    return replace(judged, incidents=together)
 
 
-def _asked(
+def _each_with(
     context: Context,
     judged: Judged,
     findings: Sequence[Finding],
-    tell: Callable[[Finding], Finding],
+    more: Callable[[Finding], Finding],
 ) -> tuple[Judged, list[Finding]]:
     """What was judged, and findings of it, with more that is told of each; what cannot be told for
     whatever reason keeps nobody from being told of the problem."""
-    told: dict[int, Finding] = {}
+    completed: dict[int, Finding] = {}
     warnings = []
     for finding in findings:
         try:
-            told[id(finding)] = tell(finding)
+            completed[id(finding)] = more(finding)
         except Exception as failure:  # noqa: BLE001 as in analyze
             reason = context.reason(failure)
             warnings.append(f"not all of {finding.subject} can be told: {reason}")
-    sure = tuple(told.get(id(finding), finding) for finding in judged.sure)
+    sure = tuple(completed.get(id(finding), finding) for finding in judged.sure)
     judged = replace(judged, sure=sure, warnings=(*judged.warnings, *warnings))
-    return judged, [told.get(id(finding), finding) for finding in findings]
+    return judged, [completed.get(id(finding), finding) for finding in findings]

@@ -135,7 +135,7 @@ def approve(
     approved is a person's approval from now on."""
     keys = {} if note is None else {"approvalNote": note}
 
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         known = _decided(card, Status.APPROVED, keys)
         if is_by_tgt(card) or (card.text("approvedBy") and card.status != Status.APPROVED):
             known |= {"approvedBy": None, "approvalNote": note}  # what tgt said is no longer why
@@ -143,7 +143,9 @@ def approve(
             known["approvedSeverity"] = card.severity
         return known
 
-    return _change(journal, references, now, status=Status.APPROVED, stamp="approvedAt", told=told)
+    return _change(
+        journal, references, now, status=Status.APPROVED, stamp="approvedAt", keys_of=keys_of
+    )
 
 
 def dismiss(
@@ -165,7 +167,7 @@ def dismiss(
             hint="give a positive duration",
         )
 
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         keys: dict[str, Any] = {} if reason is None else {"dismissalReason": reason}
         if until is not None or card.data.get("dismissedUntil") is not None:
             keys["dismissedUntil"] = None if until is None else format_time(until)
@@ -174,7 +176,7 @@ def dismiss(
         return keys
 
     return _change(
-        journal, references, now, status=Status.DISMISSED, stamp="dismissedAt", told=told
+        journal, references, now, status=Status.DISMISSED, stamp="dismissedAt", keys_of=keys_of
     )
 
 
@@ -209,7 +211,7 @@ def annotate(
     An empty ``owner`` means nobody's; a link that is there already is not added again.
     """
 
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         keys: dict[str, Any] = {}
         if owner is not None and owner != card.text("owner"):
             keys["owner"] = owner or None
@@ -219,7 +221,7 @@ def annotate(
             keys["notes"] = _noted(card, now, by, note)
         return keys
 
-    return _change(journal, references, now, told=told)
+    return _change(journal, references, now, keys_of=keys_of)
 
 
 def undo(journal: Journal, done: Outcome, now: datetime) -> Outcome:
@@ -247,7 +249,7 @@ def claim(journal: Journal, references: Sequence[str], now: datetime, *, agent: 
     """The open task is the agent's, if it is nobody's yet. Raises TransitionError if it is
     somebody else's."""
 
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         _must_be_open(card, "claimed")
         if card.owner == agent:
             return {}
@@ -258,7 +260,7 @@ def claim(journal: Journal, references: Sequence[str], now: datetime, *, agent: 
             )
         return {"owner": agent, "notes": _noted(card, now, agent, "claimed it")}
 
-    return _change(journal, references, now, told=told)
+    return _change(journal, references, now, keys_of=keys_of)
 
 
 def propose_complete(
@@ -267,7 +269,7 @@ def propose_complete(
     """The agent says that the open task is done, and why; its status stays. What it has proposed
     already, and nobody has answered, is not proposed again."""
 
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         _must_be_open(card, "proposed for completion")
         known = proposal.standing(card)
         if known is not None and (known.by, known.text) == (agent, reason):
@@ -277,7 +279,7 @@ def propose_complete(
             "notes": _noted(card, now, agent, f"proposes to complete it: {reason}"),
         }
 
-    return _change(journal, references, now, told=told)
+    return _change(journal, references, now, keys_of=keys_of)
 
 
 def _must_be_open(card: Card, done: str) -> None:
@@ -326,10 +328,10 @@ def _decide(
     stamp: str,
     keys: dict[str, Any],
 ) -> Outcome:
-    def told(card: Card) -> dict[str, Any]:
+    def keys_of(card: Card) -> dict[str, Any]:
         return _decided(card, status, keys)
 
-    return _change(journal, references, now, status=status, stamp=stamp, told=told)
+    return _change(journal, references, now, status=status, stamp=stamp, keys_of=keys_of)
 
 
 def _decided(card: Card, status: Status, keys: dict[str, Any]) -> dict[str, Any]:
@@ -348,17 +350,17 @@ def _change(
     references: Sequence[str],
     now: datetime,
     *,
-    told: Callable[[Card], dict[str, Any]],
+    keys_of: Callable[[Card], dict[str, Any]],
     status: Status | None = None,
     stamp: str = "",
 ) -> Outcome:
-    """Write what is ``told`` of each card, and its new status with the key that is its stamp."""
+    """Write the ``keys_of`` each card, and its new status with the key that is its stamp."""
     find(journal, references)  # a task that does not exist is no reason to create a lock
     with journal.writing() as writer:
         before = find(journal, references)
         after = {}
         for card in before:
-            keys = told(card)
+            keys = keys_of(card)
             is_open = card.is_open and not is_by_tgt(card)
             same_status = card.status == status or (status is Status.GENERATED and is_open)
             same = all(card.data.get(key) == value for key, value in keys.items())

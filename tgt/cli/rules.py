@@ -82,6 +82,6 @@ def _tested(request: Request, file: RulesFile, since: str, source: str | None) -
     else:
         from tgt.output import backtest_view, rules_view
 
-        request.reply(rules_view.found(request.screen, file, told))
+        request.reply(rules_view.replayed(request.screen, file, told))
         request.reply("\n", backtest_view.backtest(request.screen, told, every, {}, None))
     return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK

@@ -90,7 +90,7 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
     if quiet := task.time("quietSince"):
         facts.add_row("quiet", f"since {words.clock(quiet)}")
     if verification := task.mapping("verification"):
-        facts.add_row("its end", verify_view.said(verification))
+        facts.add_row("its end", verify_view.in_words(verification))
     if (proposed := proposal.standing(task)) is not None:
         facts.add_row("proposed", text.styled(proposal_in_words(proposed), limit=500))
     yield facts

@@ -18,14 +18,14 @@ TITLE = "What changed"
 _MOST = 20
 
 
-def told(task: Card) -> list[str]:
+def lines_of(task: Card) -> list[str]:
     """One line a change: ``release 2.1 of shop, 2025-11-03 14:05 UTC: before …, after …``."""
     changes = [each for each in task.items("changes")[:_MOST] if isinstance(each, Mapping)]
     return [line for change in changes if (line := _line(change))]
 
 
 def changes(task: Card) -> Iterator[RenderableType]:
-    lines = told(task)
+    lines = lines_of(task)
     if lines:
         yield text.heading(TITLE)
     for line in lines:

@@ -93,7 +93,7 @@ def _wrapped(on: text.Screen, said: str, indent: int) -> str:
 
 def _said(change: Change) -> str:
     """What it is about and what changed."""
-    what = words.told(change) or (change.title if change.kind is Kind.FOUND else "")
+    what = words.change_in_words(change) or (change.title if change.kind is Kind.FOUND else "")
     if change.by and change.by != "tgt":
         what = f"{what} ({change.by})" if what else f"({change.by})"
     grave = change.severity if change.kind in {Kind.FOUND, Kind.REOPENED} else ""

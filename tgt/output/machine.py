@@ -91,7 +91,7 @@ def log(changes: Sequence[Change]) -> Iterator[str]:
             "severity": change.severity,
             "title": change.title,
             "by": change.by or None,
-            "text": words.told(change),
+            "text": words.change_in_words(change),
         }
         yield (", " if index else "") + dumps(form).rstrip("\n")
     yield f'], "count": {len(changes)}}}\n'

@@ -204,7 +204,7 @@ def _related(task: Card, others: Mapping[str, Card]) -> Iterator[str]:
 
 
 def _changes(task: Card) -> Iterator[str]:
-    if lines := changes_view.told(task):
+    if lines := changes_view.lines_of(task):
         yield f"## {changes_view.TITLE}"
         yield "\n".join(f"- {inline(line, limit=500)}" for line in lines)
 

@@ -34,7 +34,7 @@ def rules(on: text.Screen, file: RulesFile | None, *, in_full: bool) -> str:
     return text.render(on, *parts, Text(), text.styled(_verdict(file), "bold"))
 
 
-def found(on: text.Screen, file: RulesFile, told: Replay) -> str:
+def replayed(on: text.Screen, file: RulesFile, told: Replay) -> str:
     """What each rule would have found."""
     rows = text.grid("", "", "dim")
     for rule in file.rules.rules:

@@ -184,7 +184,7 @@ def news(changed: Sequence[Change], ids: Mapping[str, str]) -> str:
     if not changed:
         return ""
     last = changed[-1]
-    what = words.told(last) or last.title
+    what = words.change_in_words(last) or last.title
     by = f" ({last.by})" if last.by not in {"", "tgt"} else ""
     more = f", and {words.plural(len(changed) - 1, 'change')} more" if len(changed) > 1 else ""
     kind = "new" if last.kind is Kind.FOUND else str(last.kind)

@@ -28,11 +28,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 _OPS = {"<=": "at most", "<": "less than", ">=": "at least"}
 
 
-def verification(on: text.Screen, told: Verification) -> str:
+def verification(on: text.Screen, verified: Verification) -> str:
     """A task with what must be true of it, what is, and what that says."""
-    ids = Ids([task.card.id for task in told.tasks])
+    ids = Ids([task.card.id for task in verified.tasks])
     parts: list[RenderableType] = []
-    for task in told.tasks:
+    for task in verified.tasks:
         parts.append(
             Text.assemble(
                 text.styled(ids.short(task.card.id), "dim", limit=40),
@@ -44,7 +44,7 @@ def verification(on: text.Screen, told: Verification) -> str:
         parts.extend(text.indented(line, 4) for line in _lines(task))
     if parts:
         parts.append(Text())
-    parts.append(Text(told.message, style="dim"))
+    parts.append(Text(verified.message, style="dim"))
     return text.render(on, *parts, width=on.readable)
 
 
@@ -57,7 +57,7 @@ def _lines(task: Measured) -> Iterator[RenderableType]:
         now = words.quantity(value, unit) if value is not None else "not measured"
         yield Text(f"{criterion_text(criterion, unit)}: {now}", overflow="fold")
     if task.verification:
-        yield said(task.verification)
+        yield in_words(task.verification)
 
 
 def criterion_text(criterion: Criterion, unit: object) -> str:
@@ -69,7 +69,7 @@ def criterion_text(criterion: Criterion, unit: object) -> str:
 
 def measurable(task: Card) -> list[str]:
     """What of a card runs measure, with how much it takes to show that it is true."""
-    told = []
+    lines = []
     for criterion in criteria_of(task):
         what = criterion_text(criterion, unit_of(task.mapping("evidence")))
         least = criterion.least
@@ -78,8 +78,8 @@ def measurable(task: Card) -> list[str]:
             if least is None
             else f", shown by {least:,} {safe(criterion.unit, limit=40)} without one"
         )
-        told.append(f"{what} over 24 hours{enough}")
-    return told
+        lines.append(f"{what} over 24 hours{enough}")
+    return lines
 
 
 def unit_of(evidence: Mapping[str, Any]) -> object:
@@ -89,25 +89,25 @@ def unit_of(evidence: Mapping[str, Any]) -> object:
     return "share" if unit == "ratio" else unit
 
 
-def said(verification: Mapping[str, Any]) -> Text:
+def in_words(verification: Mapping[str, Any]) -> Text:
     """The state, and the figures behind it in a sentence."""
-    word, style, told = _said(verification)
+    word, style, sentence = _in_words(verification)
     return Text.assemble(
         text.styled(word, style, limit=40),
-        ": " if told else "",
-        text.styled(told, limit=400),
+        ": " if sentence else "",
+        text.styled(sentence, limit=400),
         overflow="fold",
     )
 
 
 def sentence(verification: Mapping[str, Any]) -> str:
     """The same as plain text."""
-    word, _, told = _said(verification)
-    return f"{word}: {told}" if told else word
+    word, _, sentence = _in_words(verification)
+    return f"{word}: {sentence}" if sentence else word
 
 
-def _said(verification: Mapping[str, Any]) -> tuple[str, str, str]:
-    state, told = verification.get("state"), verification.get("text")
+def _in_words(verification: Mapping[str, Any]) -> tuple[str, str, str]:
+    state, sentence = verification.get("state"), verification.get("text")
     word = state if isinstance(state, str) else ""
     word, style = _WORDS.get(word, (word, ""))
-    return word, style, told if isinstance(told, str) else ""
+    return word, style, sentence if isinstance(sentence, str) else ""

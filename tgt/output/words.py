@@ -43,7 +43,7 @@ REASONS = {
 }
 
 
-def told(change: Change) -> str:
+def change_in_words(change: Change) -> str:
     """What changed, or was said; of a run that opened a task again, why it did."""
     until = f"until {clock(change.until)}" if change.until else ""
     said = REASONS.get(change.reason, change.reason) or change.text

@@ -183,7 +183,7 @@ class _Given:
     problems: list[Problem] = field(default_factory=list)
 
     @property
-    def told(self) -> tuple[Problem, ...]:
+    def in_order(self) -> tuple[Problem, ...]:
         """The problems in the order of their lines."""
         return tuple(sorted(self.problems, key=lambda each: each.line))
 
@@ -270,7 +270,7 @@ def _rule(given: _Given) -> Entry:
     if measure == Measure.SHARE and "counted" not in table:
         given.refuse("measure", "a share needs counted: which of the events count")
     if given.problems:
-        return Entry("rule", name or number, given.place.line, problems=given.told)
+        return Entry("rule", name or number, given.place.line, problems=given.in_order)
     rule = Rule(
         name, Measure(measure), title, given.place.line, severity=Severity(severity), **fields
     )
@@ -326,7 +326,7 @@ def _limit(given: _Given) -> Entry:
         given.refuse("subject", "no option is given, such as error_spike_multiplier = 5")
     name, line = subject or f"number {given.number}", given.place.line
     if given.problems:
-        return Entry("limits of", name, line, problems=given.told)
+        return Entry("limits of", name, line, problems=given.in_order)
     return Entry("limits of", name, line, limit=Limit(subject, values, line))
 
 

@@ -131,15 +131,17 @@ class Session:
 
     def started(self, us: int, call: str, tool: str, given: Any, **more: Any) -> Record:
         """The beginning of a tool's call. ``added``: somebody added the tool to the agent."""
-        return self._call(us, "start", call, tool, **{**asked(given), **more})
+        return self._call(us, "start", call, tool, **{**arguments_of(given), **more})
 
     def ended(self, us: int, call: str, tool: str | None, result: Any, **more: Any) -> Record:
         """The end of a tool's call."""
-        return self._call(us, "end", call, tool, **{**answered(result), **more})
+        return self._call(us, "end", call, tool, **{**result_of(result), **more})
 
     def called(self, us: int, call: str, tool: str, given: Any, result: Any, **more: Any) -> Record:
         """A tool's call as a whole, at the time of its end."""
-        return self._call(us, "call", call, tool, **{**asked(given), **answered(result), **more})
+        return self._call(
+            us, "call", call, tool, **{**arguments_of(given), **result_of(result), **more}
+        )
 
     def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
         added = more.pop("added", False) or is_added_tool(tool or "")
@@ -199,12 +201,12 @@ def stopped(result: Any) -> Columns:
     return REFUSED if "did not allow" in (preview(result) or "") else INTERRUPTED
 
 
-def asked(given: Any) -> dict[str, Any]:
+def arguments_of(given: Any) -> dict[str, Any]:
     """What a call was asked: the beginning, and a hash of the whole."""
     return {"args_preview": preview(given), "args_hash": args_hash(given)}
 
 
-def answered(result: Any) -> dict[str, Any]:
+def result_of(result: Any) -> dict[str, Any]:
     """What a call gave back: the beginning, and how much it was."""
     return {"result_preview": preview(result), "result_bytes": result_bytes(result)}
 

@@ -20,7 +20,7 @@ from tgt.engine.clickhouse.tables import MINUTE_US, Table
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.examples import Locator, locator_of
 from tgt.engine.duckdb.store import Workspace
-from tgt.engine.duckdb.texts import record_of, told
+from tgt.engine.duckdb.texts import record_of, with_texts
 from tgt.engine.duckdb.timeline import DuckDBTimeline
 from tgt.engine.protocol import Progress, Signal
 from tgt.events import HOUR_US, Interval, Sample, to_us
@@ -148,5 +148,7 @@ class ClickHouseTimeline(DuckDBTimeline):
         completed = []
         for sample in samples:
             record = record_of(records.get(locator_of(sample).place, ()), sample)
-            completed.append(sample if record is None else told(sample, table.name, record, None))
+            completed.append(
+                sample if record is None else with_texts(sample, table.name, record, None)
+            )
         return completed

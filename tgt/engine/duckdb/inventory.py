@@ -16,7 +16,7 @@ _FLAGS = ("soft_failed", "cancelled", "truncated")
 """Of these only what is true is worth a count."""
 
 
-def taken(database: Database, conditions: Sequence[str]) -> Inventory:
+def inventory_of(database: Database, conditions: Sequence[str]) -> Inventory:
     """The inventory of a database with the tables of the store."""
     events = canonical()
     filled = ", ".join(

@@ -76,7 +76,7 @@ def _file(
     return sources[rows[0][0]], LogFile.of(path, status)
 
 
-def told(sample: Sample, place: str, record: Record, line: int | None) -> Sample:
+def with_texts(sample: Sample, place: str, record: Record, line: int | None) -> Sample:
     """A sample with what a record says that stands at a place."""
     args = record.get("args_preview")
     texts = (record.get("error"), record.get("result_preview"), args)
@@ -126,7 +126,7 @@ def _translated(
             return sample
         if record.get("args_preview") is None:
             record = {**record, "args_preview": asked.get(_start(locator_of(sample)))}
-        return told(sample, file.path, record, line)
+        return with_texts(sample, file.path, record, line)
 
     return {
         place: [whole(sample, record, lines.get(place)) for sample, record in some]
@@ -209,7 +209,7 @@ def _in_piece(
             if row is not None:
                 line = line_number(file, piece, row[0])
                 record = dict(zip(_TEXTS, row[1:], strict=True))
-                completed[number] = told(sample, file.path, record, line)
+                completed[number] = with_texts(sample, file.path, record, line)
     return completed
 
 

@@ -191,7 +191,7 @@ class DuckDBTimeline:
 
     def inventory(self, conditions: Sequence[str] = ()) -> Inventory:
         """What there is, and which conditions over canonical columns are true of any of it."""
-        return inventory.taken(self.database, conditions)
+        return inventory.inventory_of(self.database, conditions)
 
     def summary(self, period: Interval, step: timedelta, most: int) -> Summary:
         """What happened in a period and in the same length of time before it."""
