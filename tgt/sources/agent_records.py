@@ -135,12 +135,15 @@ class Session:
 
     def ended(self, us: int, call: str, tool: str | None, result: Any, **more: Any) -> Record:
         """The end of a tool's call."""
-        return self._call(us, "end", call, tool, **{**result_of(result), **more})
+        return self._call(
+            us, "end", call, tool, **{**result_of(result), **_with_error(result, more)}
+        )
 
     def called(self, us: int, call: str, tool: str, given: Any, result: Any, **more: Any) -> Record:
         """A tool's call as a whole, at the time of its end."""
+        outcome = _with_error(result, more)
         return self._call(
-            us, "call", call, tool, **{**arguments_of(given), **result_of(result), **more}
+            us, "call", call, tool, **{**arguments_of(given), **result_of(result), **outcome}
         )
 
     def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
@@ -209,6 +212,12 @@ def arguments_of(given: Any) -> dict[str, Any]:
 def result_of(result: Any) -> dict[str, Any]:
     """What a call gave back: the beginning, and how much it was."""
     return {"result_preview": preview(result), "result_bytes": result_bytes(result)}
+
+
+def _with_error(result: Any, outcome: Columns) -> Columns:
+    """The outcome of a call; what did not reach its aim says why in its answer, if nowhere else."""
+    is_untold = outcome.get("soft_failed") and not outcome.get("error")
+    return {**outcome, "error": error_text(result)} if is_untold else outcome
 
 
 def _class_of(kind: str | None, said: str) -> str:

@@ -284,7 +284,8 @@ def _exit_code(result: Columns, tool: str | None) -> float | None:
         if block.get("type") == "terminal" and block.get("exitCode") is not None:
             return abs(number(str(block["exitCode"]).lstrip("-")) or 0)
     said = result.get("content")
-    if tool not in _SHELLS or not isinstance(said, str):
+    # Where the beginning of a call was not read, nothing tells its tool.
+    if tool not in {None, *_SHELLS} or not isinstance(said, str):
         return None
     code = _EXIT.search(said[-200:])
     return abs(int(code[1])) if code else None

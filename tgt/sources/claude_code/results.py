@@ -82,7 +82,7 @@ def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None)
         return {"failed": None, "error_type": "user_rejected"}
     if not is_error:
         soft = says_failure(told) or (is_added and says_failure(said))
-        return {"failed": False, "soft_failed": soft}
+        return {"failed": False, "soft_failed": soft, "error": error_text(said) if soft else None}
     return {"failed": True, "error": error_text(said), "error_type": _class(said)}
 
 

@@ -75,7 +75,7 @@ class Ending(NamedTuple):
             "soft_failed": self.soft,
             "cancelled": self.cancelled,
             "error_type": self.kind,
-            "error": error_text(self.error) if self.failed else None,
+            "error": error_text(self.error) if self.failed or self.soft else None,
         }
 
 
@@ -118,7 +118,7 @@ def ending(output: Any, tool: str | None) -> Ending:
     is_told = is_error(envelope) or (is_added and is_error(_object(body)))
     if is_told or any(line.startswith(prefixes) for line in told):
         return Ending(True, "tool_error", body.strip() or said, seconds)
-    return Ending(False, seconds=seconds, soft=is_added and says_failure(body))
+    return Ending(False, None, body.strip() or said, seconds, is_added and says_failure(body))
 
 
 def _runs_commands(tool: str | None, header: Mapping[str, str]) -> bool:

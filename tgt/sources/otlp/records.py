@@ -8,6 +8,7 @@ from tgt.sources.agents import is_added_tool, says_failure
 from tgt.sources.base import Record
 from tgt.sources.coerce import (
     args_hash,
+    error_text,
     finish,
     first,
     http_class,
@@ -97,6 +98,8 @@ def tool(item: Item, phase: str, name: str | None, how: Ending | None, **more: A
     if record["failed"] is False:
         status = truth(item.told("tool_status"))
         record["soft_failed"] = status is False or says_failure(result)
+        if record["soft_failed"]:
+            record["error"] = record.get("error") or error_text(result)
     return record_of(item, "tool_call", "tool", **record)
 
 
