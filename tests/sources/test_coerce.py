@@ -163,6 +163,16 @@ def test_sql_raises_nothing_for_any_text(connection: duckdb.DuckDBPyConnection) 
         ("ls", "ls ", False, "a text as it is"),
         ({"a": 1}, {"a": "1"}, False, "a number is no text"),
         ({}, [], False, "nothing of another kind"),
+        (
+            {"command": "ls", "description": "List files", "timeout": 5},
+            {"command": "ls", "description": "Show what is there"},
+            True,
+            "a command is described anew each time",
+        ),
+        ('{"cmd":"ls","yield_time_ms":1000}', '{"cmd": "ls"}', True, "also in a text"),
+        ({"command": "ls", "cwd": "a"}, {"command": "ls", "cwd": "b"}, False, "another place"),
+        ({"description": "a"}, {"description": "b"}, False, "of no command it is what was asked"),
+        ('{"cmd":"ls"}', '{"cmd":"ls', False, "a text that is cut off is a text"),
     ],
 )
 def test_arguments_are_the_same_if_they_say_the_same(

@@ -24,6 +24,17 @@ LONGEST_TEMPLATE = 100
 EARLIEST_US = 631_152_000_000_000
 LATEST_US = 253_402_300_799_999_999
 
+_COMMANDS = frozenset(("command", "cmd"))
+_RUNS = re.compile(r'"c(?:ommand|md)"')
+_LONGEST_OBJECT = 1 << 16
+_BESIDE_A_COMMAND = frozenset(
+    (
+        *("description", "explanation", "justification", "reason", "timeout", "timeout_ms"),
+        *("yield_time_ms", "max_output_tokens", "initial_wait"),
+    )
+)
+"""An agent words or chooses these anew each time that it runs the same."""
+
 # What is longer is no word, whatever it is, and to look into it might take much memory.
 _LONGEST_WORD = 4096
 _BLANKS = " \t\r\n"
@@ -313,12 +324,25 @@ def upstream(error_type: str | None, where: str | None) -> str:
 
 def args_hash(value: Any) -> int | None:
     """64 bits, unsigned, of what a call was asked: the same for the same text, or for objects that
-    differ in the order of their keys only. None for nothing."""
+    differ in the order of their keys only; of a command also what was said about it, and how long
+    it might run. None for nothing."""
     if value is None:
         return None
+    value = _as_run(value)
     data = value if isinstance(value, str) else _canonical(value)
     digest = hashlib.blake2b(data.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest)
+
+
+def _as_run(value: Any) -> Any:
+    """Arguments, which may be the text of an object; a command's without what is beside it."""
+    given = value
+    if isinstance(value, str):
+        is_object = value[:1] == "{" and len(value) <= _LONGEST_OBJECT
+        given = parsed(value) if is_object and _RUNS.search(value) else None
+    if not isinstance(given, dict) or not given.keys() & _COMMANDS:
+        return value
+    return {name: each for name, each in given.items() if name not in _BESIDE_A_COMMAND}
 
 
 def result_bytes(value: Any) -> int | None:
