@@ -45,7 +45,10 @@ _SAID = (
     (re.compile(r"request was aborted", re.IGNORECASE), ABORTED),
     (re.compile(r"credit balance|billing", re.IGNORECASE), "billing"),
     (
-        re.compile(r"limit reached|hit your .{0,20}limit|rate.?limit|out of extra", re.IGNORECASE),
+        re.compile(
+            r"limit reached|(?:hit|reached) your .{0,20}limit|rate.?limit|out of extra",
+            re.IGNORECASE,
+        ),
         "http_429",
     ),
     (re.compile(r"api key|/login|not logged in|oauth|authenticat", re.IGNORECASE), "http_401"),

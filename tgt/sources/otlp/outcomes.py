@@ -125,9 +125,9 @@ _CONTROL_FLOW = frozenset(
 )
 _ENDINGS = re.compile(r"(?:error|exception|event)$")
 _ASKS = re.compile(
-    r"approval|(?:human|user|tool|agent|workflow|graph|node|task|handoff|run|step)"
-    r"_?interrupt(?:ed|ion)?$|(?:human|user|tool)_?(?:input|confirmation|permission|feedback)_?"
-    r"(?:is_?)?(?:required|requested|needed|pending)"
+    r"approval|(?:human|user|tool|agent|workflow|graph|node|task|handoff|run|step|call)"
+    r"_?interrupt(?:ed|ion)?$|(?:(?:human|user|tool)_?(?:input|permission|feedback)|confirmation)_?"
+    r"(?:is_?)?(?:required|requested|needed|pending)|await(?:ing)?_?(?:human|user|confirmation)"
 )
 # An approval that was asked for is a pause; one that failed or was never given is not asking.
 _NOT_ASKING = re.compile(r"fail|timeout|timed_?out|invalid|expired|unavailable")
