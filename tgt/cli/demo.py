@@ -100,12 +100,12 @@ def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool)
     for warning in (*report.warnings, *report.notices):
         diagnostics.warn(warning)
     cards = Journal(settings.tasks_dir).read().cards
-    found = {
+    cards_by_fault = {
         fault: next((c for c in cards.values() if (c.type, c.subject) == fault.what), None)
         for fault in week.planted
     }
     if request.json:
-        request.reply_json(_document(week, seed, report, found, keep=keep))
+        request.reply_json(_document(week, seed, report, cards_by_fault, keep=keep))
     else:
         from tgt.output import demo_view
 
@@ -114,7 +114,7 @@ def _run(request: Request, directory: Path, kind: str, seed: int, *, keep: bool)
                 request.screen,
                 week,
                 report,
-                found=found,
+                cards_by_fault=cards_by_fault,
                 tasks=sorted(cards.values(), key=sort_key),
                 kept=keep,
                 overridden=_overridden(week, settings),
@@ -137,7 +137,7 @@ def _document(
     week: Demo,
     seed: int,
     report: RunReport,
-    found: Mapping[Planted, Card | None],
+    cards_by_fault: Mapping[Planted, Card | None],
     *,
     keep: bool,
 ) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _document(
                     "description": fault.text,
                     "task": card.id if card is not None else None,
                 }
-                for fault, card in found.items()
+                for fault, card in cards_by_fault.items()
             ],
             **machine.run(report),
         }

@@ -31,15 +31,15 @@ _WHAT = {
 
 def backtest(
     on: text.Screen,
-    told: Replay,
+    replay: Replay,
     every: timedelta,
     chosen: Mapping[str, str],
     moved: Sequence[Moved] | None,
 ) -> str:
     parts: list[RenderableType] = []
-    if told.steps:
-        parts += [_timeline(on, told.steps), Text()]
-    parts += [text.styled(told.message, "bold"), text.indented(_summary(told, every, chosen))]
+    if replay.steps:
+        parts += [_timeline(on, replay.steps), Text()]
+    parts += [text.styled(replay.message, "bold"), text.indented(_summary(replay, every, chosen))]
     if moved is not None:
         parts += [Text(), *_diff(moved)]
     return text.render(on, *parts)
@@ -68,15 +68,17 @@ def _timeline(on: text.Screen, steps: Sequence[Step]) -> RenderableType:
     return rows
 
 
-def _summary(told: Replay, every: timedelta, chosen: Mapping[str, str]) -> RenderableType:
+def _summary(replay: Replay, every: timedelta, chosen: Mapping[str, str]) -> RenderableType:
     rows = text.grid("dim", "")
-    span = words.length(told.until - told.since)
-    rows.add_row("time", f"{words.clock(told.since)} to {words.clock(told.until)} ({span})")
-    idle = f", {words.count(told.idle_runs)} of them without telemetry" if told.idle_runs else ""
-    rows.add_row("runs", f"{words.count(told.runs)}, every {words.length(every)}{idle}")
-    rows.add_row("a week", f"{told.cards_a_week:.1f} tasks, new or back again")
-    sure = f"{words.count(told.filtered)} certain enough, {words.count(told.repeated)} repeated"
-    rows.add_row("findings", f"{words.count(told.findings)}, {sure}")
+    span = words.length(replay.until - replay.since)
+    rows.add_row("time", f"{words.clock(replay.since)} to {words.clock(replay.until)} ({span})")
+    idle = (
+        f", {words.count(replay.idle_runs)} of them without telemetry" if replay.idle_runs else ""
+    )
+    rows.add_row("runs", f"{words.count(replay.runs)}, every {words.length(every)}{idle}")
+    rows.add_row("a week", f"{replay.cards_a_week:.1f} tasks, new or back again")
+    sure = f"{words.count(replay.filtered)} certain enough, {words.count(replay.repeated)} repeated"
+    rows.add_row("findings", f"{words.count(replay.findings)}, {sure}")
     for name, value in chosen.items():
         rows.add_row("with", text.styled(f"{name}={value}", limit=_SUBJECT))
     return rows

@@ -73,7 +73,7 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         f"  priority {task.priority:.0f}  confidence {words.confidence(task.confidence)}",
     )
     facts = text.grid("dim", "")
-    for label, told, limit in (
+    for label, value, limit in (
         ("id", task.id, 4000),
         ("about", task.subject, 4000),
         ("type", task.type, 4000),
@@ -81,8 +81,8 @@ def _head(task: Card, now: datetime) -> Iterator[RenderableType]:
         ("owner", task.owner, 100),
         *(("link", link, 4000) for link in text_list(task.data.get("links"))),
     ):
-        if told or label == "id":
-            facts.add_row(label, text.styled(told, limit=limit))
+        if value or label == "id":
+            facts.add_row(label, text.styled(value, limit=limit))
     if seen := _seen(task, now):
         facts.add_row("seen", seen)
     if mute := muted(task):
@@ -103,10 +103,10 @@ def muted(task: Card) -> Mute | None:
 
 def priority(task: Card) -> str:
     """The priority; where people's verdicts have lowered it, also what it would be, and why."""
-    told, why = f"{task.priority:.0f}", Card(task.mapping(REPUTATION))
+    left, why = f"{task.priority:.0f}", Card(task.mapping(REPUTATION))
     if not why.data:
-        return told
-    return safe(f"{told} (would be {why.number('priority'):.0f}: {dismissals(why)})", limit=400)
+        return left
+    return safe(f"{left} (would be {why.number('priority'):.0f}: {dismissals(why)})", limit=400)
 
 
 def dismissals(why: Card) -> str:
@@ -124,12 +124,12 @@ def _seen(task: Card, now: datetime) -> str:
     first = task.time("firstSeenAt") or task.time("generatedAt")
     last = task.time("lastSeenAt")
     times = int(task.number("occurrences"))
-    told = [f"first {words.seen(first, now)}"] if first is not None else []
+    parts = [f"first {words.seen(first, now)}"] if first is not None else []
     if last is not None and last != first:
-        told.append(f"last {words.seen(last, now)}")
+        parts.append(f"last {words.seen(last, now)}")
     if times > 0:
-        told.append(f"in {words.plural(times, 'run')}")
-    return ", ".join(told)
+        parts.append(f"in {words.plural(times, 'run')}")
+    return ", ".join(parts)
 
 
 def _description(task: Card) -> Iterator[RenderableType]:
@@ -160,13 +160,13 @@ def _acceptance(task: Card) -> Iterator[RenderableType]:
         mark = "[x]" if task.status == Status.COMPLETED else "[ ]"
         for criterion in criteria:
             yield _bullet(mark, criterion)
-        for told in verify_view.measurable(task):
-            yield text.indented(Text(f"measured: {told}", style="dim", overflow="fold"), 6)
+        for measure in verify_view.measurable(task):
+            yield text.indented(Text(f"measured: {measure}", style="dim", overflow="fold"), 6)
 
 
-def _bullet(mark: str, told: str) -> RenderableType:
+def _bullet(mark: str, line: str) -> RenderableType:
     rows = text.grid("dim", "", gap=1)
-    rows.add_row(Text(mark), text.styled(told))
+    rows.add_row(Text(mark), text.styled(line))
     return text.indented(rows)
 
 
@@ -184,15 +184,15 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
 
     What people noted is said ``by`` whom, or simply noted.
     """
-    told = {what: task.text(key) for what, _, key in _HISTORY}
-    if task.text("completedBy") == GENERATED_BY and not told["completed"]:
-        told["completed"] = "by tgt, since its end holds"
+    notes = {what: task.text(key) for what, _, key in _HISTORY}
+    if task.text("completedBy") == GENERATED_BY and not notes["completed"]:
+        notes["completed"] = "by tgt, since its end holds"
     reopened = task.mapping("metadata").get("reopened")
     if isinstance(reopened, Mapping) and parse_time(reopened.get("at")) == task.time("reopenedAt"):
         reason = str(reopened.get("reason"))
-        told["reopened"] = words.REASONS.get(reason, reason)
+        notes["reopened"] = words.REASONS.get(reason, reason)
     known = [
-        (moment, what, told[what])
+        (moment, what, notes[what])
         for what, key, _ in _HISTORY
         if (moment := task.time(key)) is not None
     ]
@@ -201,9 +201,9 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
 
 def _undone(task: Card) -> Iterator[tuple[datetime, str, str]]:
     """What was taken back last."""
-    told = Card(task.mapping(UNDONE))
-    if (moment := told.time("at")) is not None:
-        yield moment, UNDONE, told.text("text")
+    undo = Card(task.mapping(UNDONE))
+    if (moment := undo.time("at")) is not None:
+        yield moment, UNDONE, undo.text("text")
 
 
 def _notes(task: Card) -> Iterator[tuple[datetime, str, str]]:
@@ -220,8 +220,8 @@ def _events(task: Card, now: datetime) -> Iterator[RenderableType]:
         return
     yield text.heading("So far")
     rows = text.grid("dim", "", "")
-    for moment, what, told in happened:
-        rows.add_row(words.clock(moment), what, text.styled(told, limit=500))
+    for moment, what, note in happened:
+        rows.add_row(words.clock(moment), what, text.styled(note, limit=500))
     if task.status == Status.DISMISSED and (until := task.time("dismissedUntil")):
         over = "quiet until then" if until > now else "no longer quiet"
         rows.add_row(words.clock(until), over, Text())

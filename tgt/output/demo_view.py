@@ -28,7 +28,7 @@ def demo(
     week: Demo,
     report: RunReport,
     *,
-    found: Mapping[Planted, Card | None],
+    cards_by_fault: Mapping[Planted, Card | None],
     tasks: Sequence[Card],
     kept: bool,
     overridden: bool,
@@ -37,7 +37,7 @@ def demo(
     holds settings that would win over the demo's own."""
     known = {task.id: task for task in tasks}
     listing = list_view.Listing(tasks, len(tasks), known, str(week.directory))
-    told = [
+    parts = [
         text.render(
             on,
             Text(
@@ -47,7 +47,7 @@ def demo(
             ),
             Text(),
             text.heading("Planted"),
-            text.indented(_planted(found, week.now)),
+            text.indented(_planted(cards_by_fault, week.now)),
             Text(),
             text.heading("tgt run"),
             text.indented(text.styled(run_view.summary(report, Ids(known)).strip())),
@@ -58,18 +58,18 @@ def demo(
     ]
     if tasks:
         short = Ids(known).short(tasks[0].id)
-        told += [
+        parts += [
             text.render(on, Text(), text.heading(f"tgt show {short}")),
             card_view.card(on, tasks[0], week.now),
         ]
     if kept:
-        told.append(_further(on, week, overridden=overridden))
-    return "".join(told)
+        parts.append(_further(on, week, overridden=overridden))
+    return "".join(parts)
 
 
-def _planted(found: Mapping[Planted, Card | None], now: datetime) -> RenderableType:
+def _planted(cards_by_fault: Mapping[Planted, Card | None], now: datetime) -> RenderableType:
     rows = text.grid("", "", "dim")
-    for fault, card in found.items():
+    for fault, card in cards_by_fault.items():
         verdict = Text("found", style="green") if card else Text("not found", style="red")
         since = words.age(fault.since, now)
         rows.add_row(verdict, text.styled(fault.text), Text(f"started {since}"))
@@ -84,13 +84,13 @@ def _further(on: text.Screen, week: Demo, *, overridden: bool) -> str:
         (f"{tgt} run --now {format_time(week.now)}", "run again: nothing is saved twice"),
         (f"rm -r {shlex.quote(str(week.directory))}", "when you have seen enough"),
     )
-    told = text.render(on, Text(), text.heading("Look further"))
+    section = text.render(on, Text(), text.heading("Look further"))
     for command, purpose in commands:
         # A command is copied from here, so it is not broken into lines whatever the width.
-        told += (
+        section += (
             f"  {safe(command)}\n{text.render(on, text.indented(Text(purpose, style='dim'), 4))}"
         )
     if overridden:
         note = "Variables of your environment win over this file: unset FGK_* and TASKGEN_* first."
-        told += text.render(on, text.indented(Text(note, style="yellow")))
-    return told
+        section += text.render(on, text.indented(Text(note, style="yellow")))
+    return section

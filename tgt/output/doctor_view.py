@@ -15,13 +15,13 @@ _STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
 def doctor(on: text.Screen, checks: Sequence[Check], repaired: Sequence[str]) -> str:
     rows = text.grid("", "", "")
     for check in checks:
-        told = text.styled(check.message)
+        message = text.styled(check.message)
         if check.remedy:
-            told.append("\n").append_text(text.styled(f"→ {check.remedy}", "dim"))
+            message.append("\n").append_text(text.styled(f"→ {check.remedy}", "dim"))
         rows.add_row(
             Text(check.state, style=_STYLES[check.state], no_wrap=True),
             Text(check.name, no_wrap=True),
-            told,
+            message,
         )
     failed = sum(check.state is State.FAIL for check in checks)
     warned = sum(check.state is State.WARN for check in checks)

@@ -20,13 +20,13 @@ _GAP = "  "
 _PLACE = 1000
 
 
-def events(on: text.Screen, told: Lines) -> str:
+def events(on: text.Screen, lines: Lines) -> str:
     """Two lines an event on a terminal; elsewhere one, whatever its length."""
     if on.terminal:
-        shown = text.render(on, *(part for line in told.lines for part in _two_lines(line)))
+        shown = text.render(on, *(part for line in lines.lines for part in _two_lines(line)))
     else:
-        shown = "".join(f"{_one_line(line)}\n" for line in told.lines)
-    note = safe(told.message)
+        shown = "".join(f"{_one_line(line)}\n" for line in lines.lines)
+    note = safe(lines.message)
     if not note:
         return shown
     below = text.render(on, text.styled(note, "yellow")) if on.terminal else f"{note}\n"

@@ -39,14 +39,14 @@ def evidence(task: Card, now: datetime, chart: int = 0) -> Iterator[RenderableTy
     rows = text.grid("dim", "")
     row(rows, "measured", words.spoken(stored.get("metric")))
     row(rows, "window", stored.get("timeWindow"))
-    for label, told in measured(task):
-        row(rows, label.lower(), told)
+    for label, value in measured(task):
+        row(rows, label.lower(), value)
     if not drawn and (bars := by_hour(details)):
         rows.add_row("by hour", _history(bars, details, now))
     for label, shown in _statistics(details):
         row(rows, label, shown)
-    for index, told in enumerate(error_texts(details)):
-        row(rows, "" if index else "errors", told)
+    for index, value in enumerate(error_texts(details)):
+        row(rows, "" if index else "errors", value)
     yield text.indented(rows)
 
 
@@ -68,13 +68,13 @@ def marks(details: Mapping[str, Any]) -> str:
     history = details.get("history")
     values = [words.number(value) for value in history] if isinstance(history, list) else []
     scale = max(_scale(details), max((v for v in values if v is not None), default=0.0))
-    told = [
+    parts = [
         f"{label} {bar}"
         for label, key in _MARKS
         if words.number(details.get(key)) is not None
         and (bar := words.sparkline([details[key]], scale))
     ]
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def _scale(details: Mapping[str, Any]) -> float:
@@ -110,15 +110,15 @@ def measured(task: Card) -> Iterator[tuple[str, str]]:
         ("Limit", "threshold", "thresholdValue"),
     ):
         exact = words.quantity(details.get(number_key), unit)
-        told = evidence.get(told_key)
-        if not isinstance(told, str) or not told:
+        value_text = evidence.get(told_key)
+        if not isinstance(value_text, str) or not value_text:
             yield label, exact
         elif unit == "ratio" and number_key == "value" and exact:
-            yield label, f"{told}, {exact} the usual"
+            yield label, f"{value_text}, {exact} the usual"
         else:
-            yield label, told
-    if told := touched({**details, **task.mapping("now")}):
-        yield "Touches", told
+            yield label, value_text
+    if value_text := touched({**details, **task.mapping("now")}):
+        yield "Touches", value_text
 
 
 def touched(numbers: Mapping[str, Any]) -> str:
@@ -150,8 +150,8 @@ def _statistics(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if fired := windows(details):
         yield "windows", fired
     for label in ("rule", "enough"):
-        if isinstance(told := details.get(label), str):
-            yield label, told
+        if isinstance(number_text := details.get(label), str):
+            yield label, number_text
 
 
 def error_texts(details: Mapping[str, Any]) -> list[str]:
@@ -174,8 +174,8 @@ def _interval(details: Mapping[str, Any]) -> str:
         return ""
     numbers = [number for end in ends if (number := words.number(end)) is not None]
     unit = "share" if all(0 <= number <= 1 for number in numbers) else details.get("unit")
-    told = [words.quantity(number, unit) for number in numbers]
-    return " to ".join(told) if len(told) == len(ends) else ""
+    ends_in_words = [words.quantity(number, unit) for number in numbers]
+    return " to ".join(ends_in_words) if len(ends_in_words) == len(ends) else ""
 
 
 def windows(details: Mapping[str, Any]) -> str:
@@ -203,10 +203,10 @@ def samples(task: Card) -> Iterator[RenderableType]:
         return
     yield text.heading("Samples")
     for sample in stored[:_SAMPLES]:
-        head, told, event = sample_parts(sample, task.subject)
+        head, message, event = sample_parts(sample, task.subject)
         yield text.indented(text.styled(head, "dim", limit=_SAMPLE_LIMIT))
-        if told:
-            yield text.indented(text.styled(told, limit=_SAMPLE_LIMIT), 4)
+        if message:
+            yield text.indented(text.styled(message, limit=_SAMPLE_LIMIT), 4)
         if event:
             yield text.indented(text.styled(f"event {event}", "dim", limit=100), 4)
     if len(stored) > _SAMPLES:
@@ -221,7 +221,7 @@ def sample_parts(sample: object, subject: str) -> tuple[str, str, str]:
     if not isinstance(sample, Mapping):
         return "", str(sample), ""
     rest = dict(sample)
-    told, event = (_first(rest, "text"), _first(rest, "eventId", "id"))
+    message, event = (_first(rest, "text"), _first(rest, "eventId", "id"))
     act, _, name = subject.partition("/")
     if rest.get("act") == act:
         rest.pop("act")
@@ -234,7 +234,7 @@ def sample_parts(sample: object, subject: str) -> tuple[str, str, str]:
         head.append(words.milliseconds(elapsed))
     head += [_first(rest, "errorType"), _first(rest, "finishReason")]
     head += [f"{key}={value}" for key, value in rest.items() if value not in (None, "", [])]
-    return "  ".join(part for part in (*head, place) if part), told, event
+    return "  ".join(part for part in (*head, place) if part), message, event
 
 
 def _first(rest: dict[str, Any], *keys: str) -> str:
@@ -243,10 +243,10 @@ def _first(rest: dict[str, Any], *keys: str) -> str:
     return next((str(value) for value in values if value not in (None, "")), "")
 
 
-def row(rows: Table, label: str, told: object) -> None:
+def row(rows: Table, label: str, value: object) -> None:
     """A row, if there is anything to tell."""
-    if isinstance(told, str) and told:
-        rows.add_row(label, text.styled(told))
+    if isinstance(value, str) and value:
+        rows.add_row(label, text.styled(value))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

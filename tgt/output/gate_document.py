@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from tgt.gate import Gate, Problem
 
 
-def gate(told: Gate, status: int) -> dict[str, Any]:
+def gate(result: Gate, status: int) -> dict[str, Any]:
     """The document; a problem that no run has saved has no id."""
     return {
         "gate": {
-            "outcome": str(told.outcome),
+            "outcome": str(result.outcome),
             "exitStatus": int(status),
-            "since": json_form(told.period.start),
-            "until": json_form(told.period.end),
-            "failOn": str(told.fail_on),
-            "eventsAnalyzed": told.events,
-            "malformedLines": told.malformed_lines,
-            "problems": [_problem(each) for each in told.problems],
-            "milder": told.milder,
-            "covered": told.covered,
-            "muted": told.muted,
-            "missing": told.missing or None,
+            "since": json_form(result.period.start),
+            "until": json_form(result.period.end),
+            "failOn": str(result.fail_on),
+            "eventsAnalyzed": result.events,
+            "malformedLines": result.malformed_lines,
+            "problems": [_problem(each) for each in result.problems],
+            "milder": result.milder,
+            "covered": result.covered,
+            "muted": result.muted,
+            "missing": result.missing or None,
             "analyzers": [
                 {
                     "analyzer": each.analyzer,
@@ -36,12 +36,12 @@ def gate(told: Gate, status: int) -> dict[str, Any]:
                     "missing": each.missing or None,
                     "error": each.failure or None,
                 }
-                for each in told.verdicts
+                for each in result.verdicts
             ],
-            "abstained": json_form(told.abstained),
-            "warnings": list(told.warnings),
+            "abstained": json_form(result.abstained),
+            "warnings": list(result.warnings),
         },
-        "message": message(told),
+        "message": message(result),
     }
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _LINE = 1000
 
 
-def gate(told: Gate) -> str:
+def gate(result: Gate) -> str:
     """The document: a failure for each problem, an error for each analyzer that failed, and
     skipped for those that could judge nothing."""
-    by_analyzer: dict[str, list[Problem]] = {each.analyzer: [] for each in told.verdicts}
-    for problem in told.problems:
+    by_analyzer: dict[str, list[Problem]] = {each.analyzer: [] for each in result.verdicts}
+    for problem in result.problems:
         by_analyzer.setdefault(problem.card.analyzer or problem.card.type, []).append(problem)
-    verdicts = {each.analyzer: each for each in told.verdicts}
+    verdicts = {each.analyzer: each for each in result.verdicts}
     suite = ET.Element("testsuite", name="tgt")
     for analyzer, problems in by_analyzer.items():
         suite.append(_case(analyzer, verdicts.get(analyzer), problems))
@@ -37,9 +37,9 @@ def gate(told: Gate) -> str:
         "errors": str(len(suite.findall("testcase/error/.."))),
         "skipped": str(len(suite.findall("testcase/skipped/.."))),
     }
-    ended = told.period.end.astimezone(timezone.utc)
+    ended = result.period.end.astimezone(timezone.utc)
     suite.attrib.update(counts, timestamp=f"{ended:%Y-%m-%dT%H:%M:%S}")
-    ET.SubElement(suite, "system-out").text = safe(message(told), limit=_LINE)
+    ET.SubElement(suite, "system-out").text = safe(message(result), limit=_LINE)
     suites = ET.Element("testsuites", {"name": "tgt gate", **counts})
     suites.append(suite)
     ET.indent(suites)
@@ -69,9 +69,9 @@ def _case(analyzer: str, verdict: Verdict | None, problems: Sequence[Problem]) -
 
 def _lines(problem: Problem) -> list[str]:
     card = problem.card
-    told = [
+    lines = [
         f"{card.severity}: {card.subject}",
         *card.text("description").splitlines(),
         *(f"{file}:{line}" for file, line in places(card.mapping("evidence").get("samples"))),
     ]
-    return [safe(line, limit=_LINE) for line in told]
+    return [safe(line, limit=_LINE) for line in lines]

@@ -24,12 +24,12 @@ _LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.LOW: "no
 _TEXT = 1000
 
 
-def gate(told: Gate, status: int, root: Path) -> dict[str, Any]:
+def gate(result: Gate, status: int, root: Path) -> dict[str, Any]:
     """The document; files below ``root`` are named from there on, as those of a checkout are."""
     summaries: dict[str, str] = {}
-    for verdict in told.verdicts:
+    for verdict in result.verdicts:
         summaries.setdefault(verdict.type or verdict.analyzer, verdict.summary)
-    for problem in told.problems:
+    for problem in result.problems:
         summaries.setdefault(problem.card.type, "")
     rules = [_rule(name, summary) for name, summary in summaries.items()]
     places_of = {name: index for index, name in enumerate(summaries)}
@@ -40,10 +40,10 @@ def gate(told: Gate, status: int, root: Path) -> dict[str, Any]:
             {
                 "tool": {"driver": {"name": "tgt", "version": __version__, "rules": rules}},
                 "automationDetails": {"id": "tgt/gate/"},
-                "invocations": [_invocation(told, status)],
+                "invocations": [_invocation(result, status)],
                 "columnKind": "unicodeCodePoints",
                 "results": [
-                    _result(each, places_of[each.card.type], root) for each in told.problems
+                    _result(each, places_of[each.card.type], root) for each in result.problems
                 ],
             }
         ],
@@ -57,14 +57,14 @@ def _rule(name: str, summary: str) -> dict[str, Any]:
     return rule
 
 
-def _invocation(told: Gate, status: int) -> dict[str, Any]:
-    failed = [each for each in told.verdicts if each.failure]
-    notes = [*told.warnings, *told.notices, *([told.missing] if told.missing else [])]
+def _invocation(result: Gate, status: int) -> dict[str, Any]:
+    failed = [each for each in result.verdicts if each.failure]
+    notes = [*result.warnings, *result.notices, *([result.missing] if result.missing else [])]
     return {
         "executionSuccessful": not failed,
         "exitCode": int(status),
-        "exitCodeDescription": safe(message(told), limit=_TEXT),
-        "endTimeUtc": format_time(told.period.end),
+        "exitCodeDescription": safe(message(result), limit=_TEXT),
+        "endTimeUtc": format_time(result.period.end),
         "toolExecutionNotifications": [
             {"level": "warning", "message": _message(note)} for note in dict.fromkeys(notes)
         ],
@@ -73,7 +73,7 @@ def _invocation(told: Gate, status: int) -> dict[str, Any]:
 
 def _result(problem: Problem, rule: int, root: Path) -> dict[str, Any]:
     card = problem.card
-    told = card.text("description")
+    description = card.text("description")
     logical = [{"fullyQualifiedName": safe(card.subject, limit=300)}]
     stands = places(card.mapping("evidence").get("samples"))
     locations = [
@@ -85,7 +85,7 @@ def _result(problem: Problem, rule: int, root: Path) -> dict[str, Any]:
         "ruleIndex": rule,
         "level": _LEVELS.get(card.severity, "warning"),  # type: ignore[call-overload]
         "kind": "fail",
-        "message": _message(f"{card.title}: {told}" if told else card.title),
+        "message": _message(f"{card.title}: {description}" if description else card.title),
         "locations": locations or [{"logicalLocations": logical}],
         "partialFingerprints": {"tgt/v1": safe(card.fingerprint, limit=100)},
         "rank": min(100.0, max(0.0, card.priority)),
@@ -108,7 +108,7 @@ def _place(file: str, line: int, root: Path) -> dict[str, Any]:
     return {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}
 
 
-def _message(told: str) -> dict[str, str]:
+def _message(message: str) -> dict[str, str]:
     """A message that is what it says: braces are doubled, and no brackets make a link."""
-    line = safe(told, limit=_TEXT)
+    line = safe(message, limit=_TEXT)
     return {"text": line.replace("{", "{{").replace("}", "}}").replace("](", "] (")}

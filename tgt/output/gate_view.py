@@ -23,21 +23,21 @@ _PROBLEMS, _SAMPLES, _ANALYZERS = 50, 1, 20
 _WHY = {Change.NEW: "no task yet", Change.BACK: "back", Change.SAVED: "saved by a run since then"}
 
 
-def gate(on: text.Screen, told: Gate, known: Iterable[str] = ()) -> str:
+def gate(on: text.Screen, result: Gate, known: Iterable[str] = ()) -> str:
     """The outcome; ``known`` are the ids of the journal, so that short ones are unambiguous."""
-    parts: list[RenderableType] = [text.styled(message(told), _STYLES[told.outcome])]
-    parts.append(Text(_counts(told), style="dim"))
+    parts: list[RenderableType] = [text.styled(message(result), _STYLES[result.outcome])]
+    parts.append(Text(_counts(result), style="dim"))
     ids = Ids(known)
-    for problem in told.problems[:_PROBLEMS]:
+    for problem in result.problems[:_PROBLEMS]:
         parts += [Text(), *_problem(problem, ids)]
-    if more := len(told.problems) - _PROBLEMS:
+    if more := len(result.problems) - _PROBLEMS:
         parts += [Text(), Text(f"and {more} more, with --json", style="dim")] if more > 0 else []
     unjudged = [
         each
-        for each in told.verdicts
-        if not each.is_judged and (each.failure or each.missing != told.missing)
+        for each in result.verdicts
+        if not each.is_judged and (each.failure or each.missing != result.missing)
     ]
-    if unjudged and told.events:
+    if unjudged and result.events:
         parts += [Text(), Text(f"Could judge nothing: {len(unjudged)}", style="dim")]
         rows = text.grid("dim", "dim")
         for each in unjudged[:_ANALYZERS]:
@@ -49,20 +49,20 @@ def gate(on: text.Screen, told: Gate, known: Iterable[str] = ()) -> str:
     return text.render(on, *parts)
 
 
-def _counts(told: Gate) -> str:
-    able = sum(each.is_judged for each in told.verdicts)
-    counted = [words.plural(told.events, "event")]
-    if told.events:
-        analyzers = words.plural(len(told.verdicts), "analyzer")
+def _counts(result: Gate) -> str:
+    able = sum(each.is_judged for each in result.verdicts)
+    counted = [words.plural(result.events, "event")]
+    if result.events:
+        analyzers = words.plural(len(result.verdicts), "analyzer")
         counted.append(f"{able} of {analyzers} could judge")
-    if told.milder:
-        counted.append(f"{told.milder} new but less severe")
-    if told.covered:
-        counted.append(f"{words.plural(told.covered, 'problem')} that a task covers")
-    if told.muted:
-        counted.append(f"{told.muted} muted")
-    if told.malformed_lines:
-        counted.append(words.plural(told.malformed_lines, "malformed line"))
+    if result.milder:
+        counted.append(f"{result.milder} new but less severe")
+    if result.covered:
+        counted.append(f"{words.plural(result.covered, 'problem')} that a task covers")
+    if result.muted:
+        counted.append(f"{result.muted} muted")
+    if result.malformed_lines:
+        counted.append(words.plural(result.malformed_lines, "malformed line"))
     return ", ".join(counted)
 
 
@@ -76,7 +76,7 @@ def _problem(problem: Problem, ids: Ids) -> Iterable[RenderableType]:
         why += f" ({ids.short(card.id)})"
     about = f"{card.subject}, confidence {words.confidence(card.confidence)}, {why}"
     yield text.indented(text.styled(about, "dim", limit=300))
-    if told := card.text("description"):
-        yield text.indented(text.styled(told, limit=600))
+    if description := card.text("description"):
+        yield text.indented(text.styled(description, limit=600))
     for place in places(card.mapping("evidence").get("samples"))[:_SAMPLES]:
         yield text.indented(text.styled(f"such as {place[0]}:{place[1]}", "dim", limit=400))

@@ -35,7 +35,7 @@ def init(
     dry_run: bool,
 ) -> str:
     """The whole answer; ``known`` are ids of the journal, ``network`` is a drop-in or empty."""
-    told = [
+    parts = [
         telemetry(on, plan, now),
         text.render(on, Text(), text.heading("Settings")),
         *_lines(_settings(plan, dry_run=dry_run)),
@@ -43,28 +43,28 @@ def init(
         *(f"  {line}\n" if line else "\n" for line in _run(on, report, known)),
     ]
     if coverage:
-        told += [
+        parts += [
             text.render(on, Text(), text.heading("What could be judged")),
             text.render(on, text.indented(_coverage(coverage, now))),
         ]
     if timer is not None:
-        told += [text.render(on, Text(), text.heading("Timer")), *_lines(_timer(timer))]
+        parts += [text.render(on, Text(), text.heading("Timer")), *_lines(_timer(timer))]
         if plan.server is not None and timer.kind == "systemd":
-            told += _lines(
+            parts += _lines(
                 ["runs may open connections: a unit of an account cannot limit where to"]
             )
     if network:
-        told += [
+        parts += [
             text.render(on, Text(), text.heading("A unit of the whole machine")),
             *_lines(["needs a drop-in: systemctl edit tgt.service", *network.splitlines()]),
         ]
     undo = [*(timer.undo if timer else ())]
     if plan.text and not dry_run:
         undo.append(f"rm {shlex.quote(str(plan.target.path))}")
-    told += [text.render(on, Text(), text.heading("Next")), *_lines(_next(report, timer))]
+    parts += [text.render(on, Text(), text.heading("Next")), *_lines(_next(report, timer))]
     if undo:
-        told += [text.render(on, Text(), text.heading("Undo")), *_lines(undo)]
-    return "".join(told)
+        parts += [text.render(on, Text(), text.heading("Undo")), *_lines(undo)]
+    return "".join(parts)
 
 
 def telemetry(on: text.Screen, plan: Plan, now: datetime) -> str:
@@ -72,13 +72,15 @@ def telemetry(on: text.Screen, plan: Plan, now: datetime) -> str:
     rows = text.grid("", "", "dim")
     for place in plan.telemetry:
         if place.problem:
-            told = text.styled(place.problem, "yellow", limit=300)
+            contents = text.styled(place.problem, "yellow", limit=300)
         else:
             newest = f", newest {words.age(place.newest, now)}" if place.newest else ""
             files = f"{words.plural(place.files, 'file')}{newest}"
-            told = text.styled(", ".join(place.tables) or files, limit=300)
+            contents = text.styled(", ".join(place.tables) or files, limit=300)
         rows.add_row(
-            text.styled(place.spec.kind, limit=40), told, text.styled(place.directory, limit=300)
+            text.styled(place.spec.kind, limit=40),
+            contents,
+            text.styled(place.directory, limit=300),
         )
     return text.render(on, text.heading("Telemetry"), text.indented(rows))
 
@@ -113,13 +115,13 @@ def _run(on: text.Screen, report: RunReport, known: Iterable[str]) -> list[str]:
 def _coverage(coverage: Sequence[Prospect], now: datetime) -> RenderableType:
     rows = text.grid("", "")
     for each in coverage:
-        told = [f"{words.plural(each.judgeable, 'subject')} now"] if each.judgeable else []
+        parts = [f"{words.plural(each.judgeable, 'subject')} now"] if each.judgeable else []
         if each.waiting:
             when = f", {words.age(each.at, now)}" if each.at else ""
-            told.append(f"{each.waiting} not yet: {each.missing}{when}")
+            parts.append(f"{each.waiting} not yet: {each.missing}{when}")
         rows.add_row(
             text.styled(each.analyzer, limit=40),
-            text.styled("; ".join(told) or "nothing to look at yet", limit=300),
+            text.styled("; ".join(parts) or "nothing to look at yet", limit=300),
         )
     return rows
 

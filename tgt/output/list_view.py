@@ -62,10 +62,10 @@ class Listing:
     """For how many others of its incident a task stands, where they are folded."""
 
     def title(self, task: Card) -> Text:
-        told = text.styled(task.title or "(no title)")
+        title = text.styled(task.title or "(no title)")
         if many := self.more.get(task.id):
-            told.append(f"  (+{words.plural(many, 'symptom')})", style="dim")
-        return told
+            title.append(f"  (+{words.plural(many, 'symptom')})", style="dim")
+        return title
 
 
 def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:

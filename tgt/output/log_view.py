@@ -34,14 +34,14 @@ _GAP = "  "
 _READABLE, _BELOW = 30, 2
 
 
-def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
+def log(on: text.Screen, history: Log, place: str) -> Iterator[str]:
     """One line each; on a terminal what is too long goes on below, and on a narrow one all that was
     said stands there. Elsewhere nothing is wrapped."""
-    if not told.changes:
-        yield _nothing(told, place)
+    if not history.changes:
+        yield _nothing(history, place)
         return
-    known = Ids(told.known)
-    names = dict.fromkeys(change.task for change in told.changes)
+    known = Ids(history.known)
+    names = dict.fromkeys(change.task for change in history.changes)
     ids = {
         card_id: safe(known.short(card_id), limit=_ID_LIMIT) if card_id else "" for card_id in names
     }
@@ -49,7 +49,7 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
     paint = _painter(on)
     indent = _WHEN + _KIND + widest + 3 * len(_GAP)
     is_narrow = on.terminal and on.width - indent < _READABLE
-    for change in told.changes:
+    for change in history.changes:
         parts = (
             (words.clock(change.at).ljust(_WHEN), "dim"),
             (str(change.kind).ljust(_KIND), _STYLES.get(change.kind, "")),
@@ -58,10 +58,10 @@ def log(on: text.Screen, told: Log, place: str) -> Iterator[str]:
         if is_narrow:
             head = Text(_GAP, overflow="fold").join(Text(*part) for part in parts)
             yield text.render(on, head)
-            yield " " * _BELOW + _wrapped(on, _said(change), _BELOW) + "\n"
+            yield " " * _BELOW + _wrapped(on, _change_text(change), _BELOW) + "\n"
         else:
             start = "".join(paint(*part) + _GAP for part in parts)
-            yield start + _wrapped(on, _said(change), indent) + "\n"
+            yield start + _wrapped(on, _change_text(change), indent) + "\n"
 
 
 def line(on: text.Screen, change: Change, *, is_muted: bool = False) -> str:
@@ -73,7 +73,7 @@ def line(on: text.Screen, change: Change, *, is_muted: bool = False) -> str:
         (str(change.kind).ljust(_KIND), _STYLES.get(change.kind, "")),
         (safe(change.task, limit=_ID_LIMIT), "dim"),
     )
-    return "".join(paint(*part) + _GAP for part in parts) + _said(change) + muted + "\n"
+    return "".join(paint(*part) + _GAP for part in parts) + _change_text(change) + muted + "\n"
 
 
 def _painter(on: text.Screen) -> Callable[[str, str], str]:
@@ -83,15 +83,15 @@ def _painter(on: text.Screen) -> Callable[[str, str], str]:
     return lambda word, style: paint(Text(word), style)
 
 
-def _wrapped(on: text.Screen, said: str, indent: int) -> str:
+def _wrapped(on: text.Screen, line: str, indent: int) -> str:
     width = on.width - indent
-    if not on.terminal or cell_len(said) <= width:
-        return said
-    lines = text.render(on, Text(said, overflow="fold"), width=width).rstrip("\n").split("\n")
+    if not on.terminal or cell_len(line) <= width:
+        return line
+    lines = text.render(on, Text(line, overflow="fold"), width=width).rstrip("\n").split("\n")
     return ("\n" + " " * indent).join(lines)
 
 
-def _said(change: Change) -> str:
+def _change_text(change: Change) -> str:
     """What it is about and what changed."""
     what = words.change_in_words(change) or (change.title if change.kind is Kind.FOUND else "")
     if change.by and change.by != "tgt":
@@ -101,7 +101,7 @@ def _said(change: Change) -> str:
     return safe(_GAP.join(part for part in parts if part))
 
 
-def _nothing(told: Log, place: str) -> str:
-    if not told.known:
+def _nothing(history: Log, place: str) -> str:
+    if not history.known:
         return f"No tasks yet in {safe(place)}. Next: tgt run\n"
-    return f"Nothing happened then to the {words.plural(len(told.known), 'task')}.\n"
+    return f"Nothing happened then to the {words.plural(len(history.known), 'task')}.\n"

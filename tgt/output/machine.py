@@ -75,8 +75,8 @@ def task_list(
         count += 1
         if news is not None:
             changes[task.id] = news[task.id]
-    asked = {"since": json_form(since), "changes": changes} if since is not None else {}
-    yield f"], {dumps({'count': count, 'total': total, 'muted': muted, **asked})[1:]}"
+    news_keys = {"since": json_form(since), "changes": changes} if since is not None else {}
+    yield f"], {dumps({'count': count, 'total': total, 'muted': muted, **news_keys})[1:]}"
 
 
 def log(changes: Sequence[Change]) -> Iterator[str]:
@@ -103,16 +103,16 @@ def watched(change: Change, task: Card) -> str:
     return dumps(form)
 
 
-def events(told: Lines) -> dict[str, Any]:
+def events(lines: Lines) -> dict[str, Any]:
     """``message`` says why there are fewer than one may expect, if there are."""
     return {
-        "events": json_form(told.lines),
-        "count": len(told.lines),
-        "message": told.message,
+        "events": json_form(lines.lines),
+        "count": len(lines.lines),
+        "message": lines.message,
     }
 
 
-def verified(told: Verification) -> dict[str, Any]:
+def verified(verification: Verification) -> dict[str, Any]:
     """``measured`` is the value of a criterion as of now, ``met`` whether it is what it must be;
     both are null where nothing can be counted."""
     return {
@@ -132,9 +132,9 @@ def verified(told: Verification) -> dict[str, Any]:
                 ],
                 "verification": task.verification and dict(task.verification),
             }
-            for task in told.tasks
+            for task in verification.tasks
         ],
-        "message": told.message,
+        "message": verification.message,
     }
 
 
@@ -208,22 +208,22 @@ def _problem(finding: Finding | Incident) -> dict[str, Any]:
 
 
 def backtest(
-    told: Replay, every: timedelta, chosen: Mapping[str, str], moved: Sequence[Moved] | None
+    replay: Replay, every: timedelta, chosen: Mapping[str, str], moved: Sequence[Moved] | None
 ) -> dict[str, Any]:
     """What a back-test showed; ``moved``, if asked for, is how the chosen settings differ."""
     document: dict[str, Any] = {
         "backtest": {
-            "since": json_form(told.since),
-            "until": json_form(told.until),
+            "since": json_form(replay.since),
+            "until": json_form(replay.until),
             "everyMinutes": every.total_seconds() / 60,
             "settings": dict(chosen),
-            "runs": told.runs,
-            "idleRuns": told.idle_runs,
-            "findings": told.findings,
-            "filtered": told.filtered,
-            "repeated": told.repeated,
-            "cardsPerWeek": round(told.cards_a_week, 2),
-            "warnings": list(told.warnings),
+            "runs": replay.runs,
+            "idleRuns": replay.idle_runs,
+            "findings": replay.findings,
+            "filtered": replay.filtered,
+            "repeated": replay.repeated,
+            "cardsPerWeek": round(replay.cards_a_week, 2),
+            "warnings": list(replay.warnings),
             "steps": [
                 {
                     "at": json_form(step.at),
@@ -233,9 +233,9 @@ def backtest(
                     **_problem(step.finding),
                     "priority": step.finding.priority,
                 }
-                for step in told.steps
+                for step in replay.steps
             ],
-            "tasks": [card(task) for task in told.cards],
+            "tasks": [card(task) for task in replay.cards],
         }
     }
     if moved is not None:
@@ -253,7 +253,7 @@ def backtest(
                 if m.before and m.after
             ],
         }
-    return {**document, "message": told.message}
+    return {**document, "message": replay.message}
 
 
 def _incident(incident: Incident) -> dict[str, Any]:

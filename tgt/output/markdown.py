@@ -44,9 +44,9 @@ _TICKS = re.compile(r"`+")
 _SAMPLES = 10
 
 
-def inline(told: object, *, limit: int = 4000) -> str:
+def inline(value: object, *, limit: int = 4000) -> str:
     """Text for a paragraph, a heading or a list item, on one line, that renders as itself."""
-    line = " ".join(safe(told, limit=limit, lines=True).split())
+    line = " ".join(safe(value, limit=limit, lines=True).split())
     # Where the breaks go is decided on the plain text; a private mark keeps them from escaping.
     mark = "\x00"
     line = _REFERENCE.sub(rf"\1{mark}", line)
@@ -59,9 +59,9 @@ def inline(told: object, *, limit: int = 4000) -> str:
     return line.replace(mark, _BREAK)
 
 
-def code(told: object, *, limit: int = 4000) -> str:
+def code(value: object, *, limit: int = 4000) -> str:
     """A code span that holds any text."""
-    line = " ".join(safe(told, limit=limit).split())
+    line = " ".join(safe(value, limit=limit).split())
     if not line:
         return ""
     fence = "`" * (1 + max((len(run) for run in _TICKS.findall(line)), default=0))
@@ -136,8 +136,8 @@ def _facts(task: Card, now: datetime) -> str:
         facts.append(f"**Seen in:** {words.plural(times, 'run')}")
     facts += [
         f"**{what.capitalize()}:** {words.clock(moment)}"
-        + (f", {inline(told, limit=500)}" if told else "")
-        for moment, what, told in history(task)
+        + (f", {inline(note, limit=500)}" if note else "")
+        for moment, what, note in history(task)
         if what != "generated"
     ]
     if task.status == Status.DISMISSED and (until := task.time("dismissedUntil")):
@@ -147,8 +147,8 @@ def _facts(task: Card, now: datetime) -> str:
 
 def _paragraphs(body: str) -> Iterator[str]:
     for line in body.splitlines():
-        if told := inline(line):
-            yield told
+        if paragraph := inline(line):
+            yield paragraph
 
 
 def _evidence(task: Card) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _evidence(task: Card) -> Iterator[str]:
     yield "## Evidence"
     details = details_of(task)
     lines = []
-    for label, told in (
+    for label, value in (
         ("Measured", words.spoken(evidence.get("metric"))),
         ("Window", evidence.get("timeWindow")),
         *measured(task),
@@ -167,8 +167,8 @@ def _evidence(task: Card) -> Iterator[str]:
         ("Rule", details.get("rule")),
         ("Enough", details.get("enough")),
     ):
-        if isinstance(told, str) and told:
-            lines.append(f"- **{label}:** {inline(told)}")
+        if isinstance(value, str) and value:
+            lines.append(f"- **{label}:** {inline(value)}")
     if bars := by_hour(details):
         beside = marks(details)
         shown = f"`{bars.replace(' ', '·')}`" + (f" ({beside})" if beside else "")
@@ -190,8 +190,8 @@ def _samples(task: Card) -> Iterator[str]:
 
 
 def _related(task: Card, others: Mapping[str, Card]) -> Iterator[str]:
-    told = entries(task)
-    if not told:
+    related = entries(task)
+    if not related:
         return
     yield f"## {related_view.TITLE}"
     if first := related_view.leading(task):
@@ -199,7 +199,7 @@ def _related(task: Card, others: Mapping[str, Card]) -> Iterator[str]:
     yield "\n".join(
         f"- {inline(related_view.name(each, others), limit=200)} ({code(each['id'], limit=80)})"
         + (f": {beside}" if (beside := related_view.beside(each)) else "")
-        for each in told
+        for each in related
     )
 
 
@@ -230,5 +230,5 @@ def _acceptance(task: Card) -> Iterator[str]:
         mark = "x" if task.status == Status.COMPLETED else " "
         yield "## Done when"
         lines = [f"- [{mark}] {inline(criterion)}" for criterion in criteria]
-        lines += [f"- Measured: {inline(told)}" for told in verify_view.measurable(task)]
+        lines += [f"- Measured: {inline(measure)}" for measure in verify_view.measurable(task)]
         yield "\n".join(lines)

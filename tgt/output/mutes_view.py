@@ -17,15 +17,15 @@ def mutes(known: Sequence[tuple[Mute, int]]) -> Iterator[str]:
     if not known:
         yield "Nothing is muted. Next: tgt mute SUBJECT-GLOB\n"
     for mute, count in known:
-        told = f"{named(mute)}  {end(mute)}  {words.plural(count, 'open task')}{_said(mute)}"
-        yield f"{safe(told)}\n"
+        line = f"{named(mute)}  {end(mute)}  {words.plural(count, 'open task')}{_reason(mute)}"
+        yield f"{safe(line)}\n"
 
 
 def muted(new: Sequence[Mute], wanted: Sequence[Mute], count: int) -> str:
     """What came of muting; ``count`` open tasks are muted by it."""
-    told = ", ".join(f"{named(mute)} {end(mute)}" for mute in wanted)
+    names = ", ".join(f"{named(mute)} {end(mute)}" for mute in wanted)
     already = "" if new else ", as it was already"
-    return safe(f"Muted {told}{already}; {words.plural(count, 'open task')} muted by that")
+    return safe(f"Muted {names}{already}; {words.plural(count, 'open task')} muted by that")
 
 
 def unmuted(ended: Sequence[Mute], subject: str, left: Sequence[Mute]) -> str:
@@ -37,10 +37,10 @@ def unmuted(ended: Sequence[Mute], subject: str, left: Sequence[Mute]) -> str:
 
 def of_card(mute: Mute) -> str:
     """On one line, why a card is muted."""
-    return safe(f"{end(mute)}, by {named(mute)}{_said(mute)}")
+    return safe(f"{end(mute)}, by {named(mute)}{_reason(mute)}")
 
 
-def _said(mute: Mute) -> str:
+def _reason(mute: Mute) -> str:
     """Why, and who says so."""
     reason = f": {mute.reason}" if mute.reason else ""
     return f"{reason} ({mute.by})" if mute.by else reason

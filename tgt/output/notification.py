@@ -70,8 +70,8 @@ def _text(item: Item, card: Card) -> str:
     """What there is to say beyond the title."""
     measured = _word(card, "evidence", "current")
     if item.news is News.NEW:
-        told = card.text("description") or measured
-        return f"approved by tgt; {told}" if is_by_tgt(card) else told
+        description = card.text("description") or measured
+        return f"approved by tgt; {description}" if is_by_tgt(card) else description
     if item.news is News.WORSE:
         return "; ".join(filter(None, (f"from {item.before} to {card.severity}", measured)))
     if item.news is News.BACK:
@@ -85,12 +85,12 @@ def _word(card: Card, key: str, inner: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def document(told: Told, kind: str, mask: Mask) -> dict[str, Any]:
+def document(result: Told, kind: str, mask: Mask) -> dict[str, Any]:
     """What ``tgt notify --json`` says: what was told, and how each target stands."""
     sent = (
-        test_notification(told.at)
-        if kind == TEST and told.skipped is None
-        else _document(told.at, kind, [_task(item, mask) for item in told.items])
+        test_notification(result.at)
+        if kind == TEST and result.skipped is None
+        else _document(result.at, kind, [_task(item, mask) for item in result.items])
     )
     return {
         **sent,
@@ -102,24 +102,24 @@ def document(told: Told, kind: str, mask: Mask) -> dict[str, Any]:
                 "reason": safe(outcome.reason) or None,
                 "nextAttemptAt": json_form(outcome.until),
             }
-            for outcome in told.outcomes
+            for outcome in result.outcomes
         ],
-        "message": message(told),
-        "warnings": [safe(warning) for warning in (*told.warnings, *failures(told))],
+        "message": message(result),
+        "warnings": [safe(warning) for warning in (*result.warnings, *failures(result))],
     }
 
 
-def message(told: Told) -> str:
+def message(result: Told) -> str:
     """What came of it, on one line."""
-    if told.skipped is Skip.BEGINS:
-        there = words.plural(told.open_before, "open task")
+    if result.skipped is Skip.BEGINS:
+        there = words.plural(result.open_before, "open task")
         return f"Telling begins now: of the {there} that there are nobody is told"
-    if told.skipped is not None:
-        return _SKIPPED[told.skipped]
-    if all(outcome.result is Result.NOTHING for outcome in told.outcomes):
+    if result.skipped is not None:
+        return _SKIPPED[result.skipped]
+    if all(outcome.result is Result.NOTHING for outcome in result.outcomes):
         return "Nothing to tell"
     counts = dict.fromkeys(Result, 0)
-    for outcome in told.outcomes:
+    for outcome in result.outcomes:
         counts[outcome.result] += 1
     parts = [f"{words.plural(n, 'target')} {_PHRASES[r]}" for r, n in counts.items() if n]
     return ", ".join(parts)
@@ -135,11 +135,11 @@ _PHRASES = {
 }
 
 
-def failures(told: Told) -> list[str]:
+def failures(result: Told) -> list[str]:
     """One line for each target that did not take what it was given."""
     return [
         f"{outcome.target} was not told: {outcome.reason}{_next(outcome)}"
-        for outcome in told.outcomes
+        for outcome in result.outcomes
         if outcome.result is Result.FAILED
     ]
 
@@ -148,11 +148,11 @@ def _next(outcome: Outcome) -> str:
     return f"; tried again from {words.clock(outcome.until)} on" if outcome.until else ""
 
 
-def lines(told: Told, mask: Mask) -> str:
+def lines(result: Told, mask: Mask) -> str:
     """For people: how each target stands, and below it what was told."""
-    shown = [f"{message(told)}\n"]
-    shown += [f"  {_line(o)}\n" for o in told.outcomes if o.result is not Result.FAILED]
-    for item in told.items:
+    shown = [f"{message(result)}\n"]
+    shown += [f"  {_line(o)}\n" for o in result.outcomes if o.result is not Result.FAILED]
+    for item in result.items:
         task = _task(item, mask)
         shown.append(
             f"  {task['change']:<5}  {task['severity']:<8}  {task['title']}  ({task['id']})\n"

@@ -21,20 +21,20 @@ _TAIL, _ID, _NAME = 8, 40, 200
 
 def leading(task: Card) -> str:
     """What is said of the one that most likely was there first; empty of another."""
-    told = entries(task)
-    if not told or any(each.get("relation") == FIRST for each in told):
+    others = entries(task)
+    if not others or any(each.get("relation") == FIRST for each in others):
         return ""
-    many = f"{len(told) + 1} symptoms"
+    many = f"{len(others) + 1} symptoms"
     return f"This is likely the first of {many}; the others may end with it."
 
 
 def beside(entry: Entry) -> str:
     """What makes another card one of the same incident."""
     overlap = entry.get("overlap")
-    told = ["likely first"] if entry.get("relation") == FIRST else []
+    reasons = ["likely first"] if entry.get("relation") == FIRST else []
     if isinstance(overlap, int | float):
-        told.append(f"{words.confidence(overlap)} shared")
-    return ", ".join(told)
+        reasons.append(f"{words.confidence(overlap)} shared")
+    return ", ".join(reasons)
 
 
 def name(entry: Entry, others: Mapping[str, Card]) -> str:
@@ -45,14 +45,14 @@ def name(entry: Entry, others: Mapping[str, Card]) -> str:
 
 def related(task: Card, others: Mapping[str, Card]) -> Iterator[RenderableType]:
     """The section of a card; ``others`` are those that it names, by id."""
-    told = entries(task)
-    if not told:
+    incident = entries(task)
+    if not incident:
         return
     yield text.heading(TITLE)
     if first := leading(task):
         yield text.indented(Text(first))
     rows = text.grid("dim", "", "dim")
-    for entry in told:
+    for entry in incident:
         rows.add_row(
             text.styled(entry["id"][-_TAIL:], limit=_ID),
             text.styled(name(entry, others), limit=_NAME),

@@ -61,8 +61,8 @@ def _of(report: Report, kind: Kind) -> Iterator[SubjectSummary]:
     return (each for each in report.summary.subjects if each.kind is kind)
 
 
-def _conversations(told: Conversations) -> dict[str, int]:
-    return dict(json_form(told))
+def _conversations(conversations: Conversations) -> dict[str, int]:
+    return dict(json_form(conversations))
 
 
 def _tool(each: SubjectSummary) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def _failing(each: SubjectSummary) -> dict[str, Any]:
 
 
 def _error(each: ErrorSummary) -> dict[str, Any]:
-    told = json_form(each, first="firstSeenAt", last="lastSeenAt")
-    return {**told, "before": {"count": each.before}}
+    document = json_form(each, first="firstSeenAt", last="lastSeenAt")
+    return {**document, "before": {"count": each.before}}
 
 
 def _latency(sums: Sums) -> dict[str, float | None]:

@@ -29,7 +29,7 @@ def facts(report: Report) -> tuple[Fact, ...]:
         f" {talks.long_wait} waited over {report.long_wait_s:g} s,"
         f" {talks.error_heavy} full of errors"
     )
-    told = [
+    shown = [
         Fact(
             "conversations",
             words.count(talks.total),
@@ -42,17 +42,17 @@ def facts(report: Report) -> tuple[Fact, ...]:
     loops = len(report.loops) + report.loops_left_out
     if loops or report.loops_before:
         before = words.count(report.loops_before) if report.has_before else ""
-        told.append(Fact("loops", words.count(loops), "", before))
+        shown.append(Fact("loops", words.count(loops), "", before))
     for label, count in _RARE.items():
         if count(now) or count(earlier):
-            told.append(fact(label, "", _written(count)))
+            shown.append(fact(label, "", _written(count)))
     if now.input_tokens or now.output_tokens:
         cached = now.cached_tokens and f"{_share(now.cached_tokens, now.input_tokens)} from a cache"
-        told += [
+        shown += [
             fact("input tokens", cached or "", lambda s: amount(s.input_tokens)),
             fact("output tokens", "", lambda s: amount(s.output_tokens)),
         ]
-    return tuple(told)
+    return tuple(shown)
 
 
 _RARE: Mapping[str, Callable[[Sums], int]] = {

@@ -37,21 +37,21 @@ _TREND = 16
 _LIMIT = 300
 
 
-def report(on: text.Screen, told: Report) -> str:
-    return text.render(on, *_parts(on, told))
+def report(on: text.Screen, whole: Report) -> str:
+    return text.render(on, *_parts(on, whole))
 
 
-def _parts(on: text.Screen, told: Report) -> Iterator[RenderableType]:
-    yield text.heading(report_content.heading(told))
-    for source in told.sources[:MOST]:
+def _parts(on: text.Screen, report: Report) -> Iterator[RenderableType]:
+    yield text.heading(report_content.heading(report))
+    for source in report.sources[:MOST]:
         yield text.styled(source, "dim", limit=_LIMIT)
-    yield Text(report_content.comparison(told), style="dim")
+    yield Text(report_content.comparison(report), style="dim")
     yield Text()
-    yield _facts(told)
-    if told.summary.total.events:
+    yield _facts(report)
+    if report.summary.total.events:
         yield Text()
-        yield from _chart(on, told)
-    for section in report_sections.sections(told, MOST):
+        yield from _chart(on, report)
+    for section in report_sections.sections(report, MOST):
         yield Text()
         yield text.heading(section.title)
         if section.key == "coverage" and on.width < _STACKED_BELOW:
@@ -63,9 +63,9 @@ def _parts(on: text.Screen, told: Report) -> Iterator[RenderableType]:
                 yield text.indented(Text(line, style="dim"))
 
 
-def _facts(told: Report) -> Table:
+def _facts(report: Report) -> Table:
     grid = text.grid("dim", "", "dim")
-    for fact in report_sections.facts(told):
+    for fact in report_sections.facts(report):
         value = Text(fact.value, justify="right")
         if fact.before:
             value.append(f" ({fact.before})", style="dim")
@@ -76,14 +76,14 @@ def _facts(told: Report) -> Table:
 # --- charts --------------------------------------------------------------------------------------
 
 
-def _chart(on: text.Screen, told: Report) -> Iterator[Text]:
+def _chart(on: text.Screen, report: Report) -> Iterator[Text]:
     """Events and failures in the course of time, each on a scale of its own."""
-    series = told.summary.series
+    series = report.summary.series
     room = max(_SMALLEST_CHART, on.width - _BESIDE_CHART)
     values = grouped(series, room)
     wide = max(1, min(4, room // len(values)))
     size = -(-len(series) // len(values))
-    length = words.length(size * told.summary.step)
+    length = words.length(size * report.summary.step)
     events, failures = [n for n, _ in values], [k for _, k in values]
     peak = max(events)
     yield Text.assemble(("Events", "bold"), (f" by {length}, {words.count(peak)} at most", "dim"))
@@ -93,7 +93,7 @@ def _chart(on: text.Screen, told: Report) -> Iterator[Text]:
     if worst := max(failures):
         line = "".join(wide * bar for bar in words.sparkline(_gaps(failures), worst))
         yield Text.assemble(("  failed |", "dim"), (line, "red"), (f" {words.count(worst)}", "dim"))
-    yield Text("         " + _axis(told, len(values) * wide), style="dim")
+    yield Text("         " + _axis(report, len(values) * wide), style="dim")
 
 
 def _levels(values: Sequence[int], peak: int, wide: int) -> Iterator[str]:
@@ -107,8 +107,8 @@ def _levels(values: Sequence[int], peak: int, wide: int) -> Iterator[str]:
         yield "".join(wide * _BARS[cell] for cell in cells).rstrip()
 
 
-def _axis(told: Report, width: int) -> str:
-    period = told.period
+def _axis(report: Report, width: int) -> str:
+    period = report.period
     written = "%Y-%m-%d" if period.end - period.start > _YEARS else "%d %b %H:%M"
     first, last = period.start.strftime(written), period.end.strftime(written)
     gap = width + 1 - len(first) - len(last)

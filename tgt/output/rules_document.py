@@ -19,30 +19,30 @@ FOUND = (Action.SAVE, Action.REOPEN)
 """What a rule finds: a new task, or one that is back."""
 
 
-def document(file: RulesFile | None, told: Replay | None = None) -> dict[str, Any]:
-    """Of no file an empty one; ``told`` is what a test showed."""
+def document(file: RulesFile | None, replay: Replay | None = None) -> dict[str, Any]:
+    """Of no file an empty one; ``replay`` is what a test showed."""
     entries = file.entries if file else ()
     return {
         "rules": {
             "file": str(file.path) if file else None,
             "usable": not (file and file.refusal),
-            "rules": [_rule(each, told) for each in entries if each.kind == "rule"],
+            "rules": [_rule(each, replay) for each in entries if each.kind == "rule"],
             "limits": [_limits(each) for each in entries if each.kind != "rule"],
             "problems": [_problem(each) for each in (file.problems if file else ())],
         }
     }
 
 
-def times_found(rule: Rule, told: Replay) -> Sequence[datetime]:
+def times_found(rule: Rule, replay: Replay) -> Sequence[datetime]:
     """When a test showed that a rule would have found something."""
     return [
         step.at
-        for step in told.steps
+        for step in replay.steps
         if step.action in FOUND and step.finding.analyzer == rule.analyzer
     ]
 
 
-def _rule(entry: Entry, told: Replay | None) -> dict[str, Any]:
+def _rule(entry: Entry, replay: Replay | None) -> dict[str, Any]:
     rule = entry.rule
     shown: dict[str, Any] = {
         "name": entry.name,
@@ -65,8 +65,8 @@ def _rule(entry: Entry, told: Replay | None) -> dict[str, Any]:
         "title": rule.title,
         "fix": list(rule.fix),
     }
-    if told is not None:
-        times = times_found(rule, told)
+    if replay is not None:
+        times = times_found(rule, replay)
         shown["found"] = {
             "count": len(times),
             "firstAt": json_form(times[0] if times else None),

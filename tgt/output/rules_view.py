@@ -34,11 +34,11 @@ def rules(on: text.Screen, file: RulesFile | None, *, in_full: bool) -> str:
     return text.render(on, *parts, Text(), text.styled(_verdict(file), "bold"))
 
 
-def replayed(on: text.Screen, file: RulesFile, told: Replay) -> str:
+def replayed(on: text.Screen, file: RulesFile, replay: Replay) -> str:
     """What each rule would have found."""
     rows = text.grid("", "", "dim")
     for rule in file.rules.rules:
-        times = times_found(rule, told)
+        times = times_found(rule, replay)
         many = words.plural(len(times), "task") if times else "nothing"
         when = f"first {words.clock(times[0])}" if times else ""
         rows.add_row(text.styled(rule.name), Text(many, style="green" if times else ""), when)
@@ -56,10 +56,10 @@ def _verdict(file: RulesFile) -> str:
 def _entry(entry: Entry, *, in_full: bool) -> Iterator[RenderableType]:
     mark = Text("no", style="red") if entry.problems else Text("ok", style="green")
     name = entry.name if entry.kind == "rule" else f"limits of {entry.name}"
-    told = Text.assemble(mark, "  ", text.styled(name, "bold"), (f"  line {entry.line}", "dim"))
-    yield text.indented(told)
+    heading = Text.assemble(mark, "  ", text.styled(name, "bold"), (f"  line {entry.line}", "dim"))
+    yield text.indented(heading)
     yield from map(_problem, entry.problems)
-    if words_of := _told(entry):
+    if words_of := _in_words(entry):
         yield text.indented(text.styled(words_of, limit=_LONGEST), 6)
     if in_full and entry.rule is not None:
         rows = text.grid("dim", "")
@@ -69,24 +69,24 @@ def _entry(entry: Entry, *, in_full: bool) -> Iterator[RenderableType]:
 
 
 def _problem(problem: Problem) -> RenderableType:
-    told = f"line {problem.line}: {problem.reason}"
-    return text.indented(text.styled(told, "red", limit=_LONGEST), 6)
+    line = f"line {problem.line}: {problem.reason}"
+    return text.indented(text.styled(line, "red", limit=_LONGEST), 6)
 
 
-def _told(entry: Entry) -> str:
+def _in_words(entry: Entry) -> str:
     if entry.limit is not None:
         return ", ".join(f"{name}={value}" for name, value in entry.limit.values.items())
     rule = entry.rule
     if rule is None:
         return ""
-    told = str(rule.measure)
+    sentence = str(rule.measure)
     if rule.more_than is not None:
-        told += f" of more than {rule.more_than:g}"
+        sentence += f" of more than {rule.more_than:g}"
     if rule.times_usual is not None:
-        told += f" of more than {rule.times_usual:g} × usual"
+        sentence += f" of more than {rule.times_usual:g} × usual"
     if rule.measure != "absence":
-        told += f", in {words.plural(rule.min_conversations, 'conversation')} or more"
-    return f"{told}; {rule.severity}: {rule.title}"
+        sentence += f", in {words.plural(rule.min_conversations, 'conversation')} or more"
+    return f"{sentence}; {rule.severity}: {rule.title}"
 
 
 def _expressions(rule: Rule) -> Iterator[tuple[str, str]]:

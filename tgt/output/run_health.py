@@ -25,21 +25,21 @@ def notes(state: SchedulerState, cadence: Cadence, now: datetime) -> list[str]:
     if pause is not None:
         until = f"until {words.clock(pause.until)}" if pause.until else "until tgt resume"
         return [f"Generation is paused {until}" + (f": {pause.reason}" if pause.reason else "")]
-    told = []
+    lines = []
     due = schedule.due(state.last_run_at, cadence.interval_min, now, active=True)
     if due.overdue:
-        told.append(f"The last run was {words.age(state.last_run_at, now)}: look at the timer")
+        lines.append(f"The last run was {words.age(state.last_run_at, now)}: look at the timer")
     if state.last_error:
-        told.append(f"The last run failed: {state.last_error}")
+        lines.append(f"The last run failed: {state.last_error}")
     elif state.runs_without_events >= schedule.BLIND_AFTER:
         newest = state.last_event_at
         since = f"; the newest is of {words.age(newest, now)}" if newest else ""
-        told.append(f"The last {state.runs_without_events} runs found no events{since}")
-    told += [
+        lines.append(f"The last {state.runs_without_events} runs found no events{since}")
+    lines += [
         f"{name} fails: {health.last_error or 'see tgt stats'}"
         for name, health in state.analyzers.items()
         if health.consecutive_failures
     ]
     if state.deferred and not state.last_error:
-        told.append(f"{words.plural(state.deferred, 'more finding')} held back by the last run")
-    return told
+        lines.append(f"{words.plural(state.deferred, 'more finding')} held back by the last run")
+    return lines

@@ -66,7 +66,7 @@ def summary(report: RunReport, ids: Ids) -> str:
 
 def _counts(report: RunReport) -> str:
     took = words.milliseconds(report.duration_ms)
-    told = [
+    parts = [
         f"{words.plural(report.events_analyzed, 'event')} in {took}",
         f"{report.filtered} of {words.plural(report.generated, 'finding')} certain enough",
     ]
@@ -79,10 +79,10 @@ def _counts(report: RunReport) -> str:
         (report.deferred, "held back"),
     ):
         if number:
-            told.append(f"{number} {what}")
+            parts.append(f"{number} {what}")
     if report.malformed_lines:
-        told.append(words.plural(report.malformed_lines, "malformed line"))
-    return ", ".join(told)
+        parts.append(words.plural(report.malformed_lines, "malformed line"))
+    return ", ".join(parts)
 
 
 def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> RenderableType:
@@ -93,11 +93,11 @@ def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> Ren
         is_there = decision.card is not None and not (dry_run and new)
         name = ids.short(decision.card.id) if decision.card is not None and is_there else ""
         reason = words.REASONS.get(decision.reason, decision.reason)
-        told = text.styled(decision.finding.title)
+        title = text.styled(decision.finding.title)
         if new and decision.card is not None and is_by_tgt(decision.card):
             reason = "would be approved by tgt" if dry_run else "approved by tgt"
         if reason:
-            told.append(f"  ({safe(reason)})", style="dim")
+            title.append(f"  ({safe(reason)})", style="dim")
         rows.add_row(
             Text(
                 f"would be {fate}" if dry_run else fate,
@@ -106,7 +106,7 @@ def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> Ren
             ),
             text.severity(str(decision.finding.severity)),
             text.styled(name, limit=40),
-            told,
+            title,
         )
     return rows
 

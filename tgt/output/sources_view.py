@@ -25,8 +25,8 @@ def sources(on: text.Screen, surveyed: Sequence[Surveyed], now: datetime) -> str
     parts: list[RenderableType] = []
     for one in surveyed:
         grid = text.grid("dim", "")
-        for label, told in _rows(one, now):
-            grid.add_row(label, told)
+        for label, value in _rows(one, now):
+            grid.add_row(label, value)
         parts += [*([Text()] if parts else []), text.heading(safe(one.kind, limit=40))]
         parts.append(text.indented(grid))
     return text.render(on, *parts, width=on.readable)
@@ -82,14 +82,14 @@ def _records(one: Surveyed) -> Text:
     unknown = one.passed_over(Reason.UNKNOWN)
     metrics = sum(one.passed_over(Reason.METRIC).values())
     many = sum(unknown.values())
-    told = Text(f"{words.plural(one.records, 'record')}, {words.count(many)} not understood")
+    line = Text(f"{words.plural(one.records, 'record')}, {words.count(many)} not understood")
     share = (one.understood - metrics) / (one.records - metrics) if one.records > metrics else 1
-    told.append(f" ({words.percent(share)} understood)", style="dim")
+    line.append(f" ({words.percent(share)} understood)", style="dim")
     if metrics:
-        told.append(f", {words.plural(metrics, 'metric')} passed over")
+        line.append(f", {words.plural(metrics, 'metric')} passed over")
     if one.inventory.malformed:
-        told.append(f", {words.count(one.inventory.malformed)} malformed", style="yellow")
-    return told
+        line.append(f", {words.count(one.inventory.malformed)} malformed", style="yellow")
+    return line
 
 
 def _names(counted: Mapping[str, int]) -> Text:
@@ -99,9 +99,9 @@ def _names(counted: Mapping[str, int]) -> Text:
 
 
 def _counted(counted: Mapping[str, int]) -> Text:
-    told = [f"{words.count(n)} {safe(name, limit=40)}" for name, n in _most(counted)[:_FEW]]
-    more = len(counted) - len(told)
-    return Text(", ".join(told) + (f" and {more} other kinds" if more else ""), overflow="fold")
+    parts = [f"{words.count(n)} {safe(name, limit=40)}" for name, n in _most(counted)[:_FEW]]
+    more = len(counted) - len(parts)
+    return Text(", ".join(parts) + (f" and {more} other kinds" if more else ""), overflow="fold")
 
 
 def _most(counted: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -110,9 +110,9 @@ def _most(counted: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _columns(one: Surveyed) -> Text:
     total = one.inventory.events or 1
-    told = [
+    parts = [
         f"{name} {words.percent(min(1.0, n / total))}"
         for name, n in _most(one.inventory.columns)
         if n
     ]
-    return Text(", ".join(told), overflow="fold")
+    return Text(", ".join(parts), overflow="fold")

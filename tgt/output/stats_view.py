@@ -33,8 +33,8 @@ def stats(on: text.Screen, view: Overview) -> str:
         ("Verdicts", _verdicts(view)),
     ):
         grid = text.grid("dim", "")
-        for label, told in rows:
-            grid.add_row(text.styled(label, limit=40), told)
+        for label, value in rows:
+            grid.add_row(text.styled(label, limit=40), value)
         if grid.row_count:
             parts += [*([Text()] if parts else []), text.heading(name), text.indented(grid)]
     return text.render(on, *parts, width=on.readable)
@@ -61,11 +61,11 @@ def _generation(view: Overview) -> Iterator[tuple[str, Text]]:
     if view.pause is not None or not view.settings.enabled:
         yield "next run", Text("is skipped", style="yellow")
     elif view.due.at is not None:
-        told = Text(words.age(view.due.at, view.now) if view.due.at > view.now else "now")
+        due_text = Text(words.age(view.due.at, view.now) if view.due.at > view.now else "now")
         if view.due.overdue:
-            told = Text(f"overdue since {words.age_short(view.due.at, view.now)}", "bold red")
-            told.append("; look at the timer", style="dim")
-        yield "next run", told
+            due_text = Text(f"overdue since {words.age_short(view.due.at, view.now)}", "bold red")
+            due_text.append("; look at the timer", style="dim")
+        yield "next run", due_text
     yield "window", Text(f"{settings.window_min} min, every {settings.interval_min} min")
     yield "quota", _quota(view)
     for name, own in view.quotas.items():
@@ -88,8 +88,8 @@ def _state(view: Overview) -> Text:
         return Text("disabled (TASKGEN_ENABLED=0)", style="yellow")
     if view.pause is not None:
         until = f"until {words.clock(view.pause.until)}" if view.pause.until else "until tgt resume"
-        told = Text(f"paused {until}", style="yellow")
-        return told.append(f": {safe(view.pause.reason, limit=300)}") if view.pause.reason else told
+        line = Text(f"paused {until}", style="yellow")
+        return line.append(f": {safe(view.pause.reason, limit=300)}") if view.pause.reason else line
     if view.is_running:
         return Text("running now", style="green")
     if view.state.last_error:
@@ -108,9 +108,9 @@ def _not_saved(view: Overview) -> Iterator[tuple[str, Text]]:
 
 
 def _muted(view: Overview) -> Text:
-    told = f"{words.plural(view.state.muted, 'finding')} in the last run, "
-    told += f"{words.plural(view.muted_tasks, 'open task')}, by {words.plural(view.mutes, 'mute')}"
-    return Text(told)
+    line = f"{words.plural(view.state.muted, 'finding')} in the last run, "
+    line += f"{words.plural(view.muted_tasks, 'open task')}, by {words.plural(view.mutes, 'mute')}"
+    return Text(line)
 
 
 def _auto_approved(view: Overview) -> Iterator[tuple[str, Text]]:
@@ -122,28 +122,28 @@ def _auto_approved(view: Overview) -> Iterator[tuple[str, Text]]:
 
 def _approvable(kind: Kind, count: int) -> Text:
     low, high = kind.bounds
-    told = f"{kind.type}, {kind.severity}, confidence {low:g} to {high:g}: people approved {count}"
-    return text.styled(told, "dim", limit=200)
+    line = f"{kind.type}, {kind.severity}, confidence {low:g} to {high:g}: people approved {count}"
+    return text.styled(line, "dim", limit=200)
 
 
 def _quota(view: Overview) -> Text:
     most = view.settings.max_per_hour
     share = min(1.0, view.saved / most) if most else 1.0
     full = round(share * _BAR)
-    told = Text.assemble(
+    quota_text = Text.assemble(
         ("█" * full, "yellow" if share >= 1 else "green"),
         ("░" * (_BAR - full), "dim"),
         f"  {view.saved} of {most} this hour, {view.remaining} left",
     )
     if view.next_free is not None:
-        told.append(f", more {words.age(view.next_free, view.now)}", style="dim")
-    return told
+        quota_text.append(f", more {words.age(view.next_free, view.now)}", style="dim")
+    return quota_text
 
 
 def _quota_of(name: str, own: Quota, now: datetime) -> Text:
-    told = f"{name}: {own.saved} of {own.max_per_hour}, {own.remaining} left"
-    told += f", more {words.age(own.next_free, now)}" if own.next_free is not None else ""
-    return text.styled(told, "" if own.remaining else "yellow", limit=200)
+    quota_text = f"{name}: {own.saved} of {own.max_per_hour}, {own.remaining} left"
+    quota_text += f", more {words.age(own.next_free, now)}" if own.next_free is not None else ""
+    return text.styled(quota_text, "" if own.remaining else "yellow", limit=200)
 
 
 def _analyzers(view: Overview) -> Iterator[tuple[str, Text]]:
@@ -155,23 +155,23 @@ def _health(view: Overview, name: str) -> Text:
     if name not in view.settings.asked:
         return Text("off", style="dim")
     health = view.state.analyzers.get(name)
-    told = Text("ok", style="green")
+    line = Text("ok", style="green")
     if not view.state.total_runs:
         return Text("has not run yet", style="dim")
     if view.state.last_error:
-        told = Text("not asked: the last run failed", style="yellow")
+        line = Text("not asked: the last run failed", style="yellow")
     elif view.state.runs_without_events:
-        told = Text("had no events to judge in the last run", style="yellow")
+        line = Text("had no events to judge in the last run", style="yellow")
     if health is not None and health.consecutive_failures:
         failures = words.plural(health.consecutive_failures, "failure")
-        told = Text(f"failing: {failures} in a row", style="red")
+        line = Text(f"failing: {failures} in a row", style="red")
         if health.retry_at is not None:
-            told.append(f", tried again {words.age(health.retry_at, view.now)}")
+            line.append(f", tried again {words.age(health.retry_at, view.now)}")
         if health.last_error:
-            told.append(f": {safe(health.last_error, limit=200)}")
+            line.append(f": {safe(health.last_error, limit=200)}")
     elif not_judged := view.state.abstentions.get(name):
-        told.append(f", {words.plural(not_judged, 'subject')} without enough data", style="dim")
-    return told
+        line.append(f", {words.plural(not_judged, 'subject')} without enough data", style="dim")
+    return line
 
 
 def _tasks(view: Overview) -> Iterator[tuple[str, Text]]:
@@ -202,10 +202,10 @@ def _tasks(view: Overview) -> Iterator[tuple[str, Text]]:
 
 
 def _counts(counted: Mapping[str, int]) -> Text:
-    told = [f"{number} {safe(word, limit=40)}" for word, number in list(counted.items())[:_FEW]]
+    parts = [f"{number} {safe(word, limit=40)}" for word, number in list(counted.items())[:_FEW]]
     if len(counted) > _FEW:
-        told.append(f"{len(counted) - _FEW} other kinds")
-    return Text(", ".join(told), overflow="fold")
+        parts.append(f"{len(counted) - _FEW} other kinds")
+    return Text(", ".join(parts), overflow="fold")
 
 
 def _verdicts(view: Overview) -> Iterator[tuple[str, Text]]:
@@ -225,6 +225,6 @@ def _verdicts(view: Overview) -> Iterator[tuple[str, Text]]:
 def _lowered(record: Record) -> Text:
     """By how much priorities are lower, and why."""
     about = f" about {record.family}" if record.family else ""
-    told = f"priority {words.percent(1 - record.factor)} lower{about}: {record.dismissed} of"
-    told += f" {record.of} were dismissed"
-    return text.styled(told, "yellow", limit=300)
+    line = f"priority {words.percent(1 - record.factor)} lower{about}: {record.dismissed} of"
+    line += f" {record.of} were dismissed"
+    return text.styled(line, "yellow", limit=300)

@@ -86,8 +86,8 @@ def painter(on: Screen) -> Callable[[Text, str], str]:
     console = Console(color_system="standard", force_terminal=True, no_color=False)
 
     def paint(text: Text, style: str) -> str:
-        found = console.get_style(text.style or style)
-        return found.render(text.plain, color_system=ColorSystem.STANDARD)
+        chosen_style = console.get_style(text.style or style)
+        return chosen_style.render(text.plain, color_system=ColorSystem.STANDARD)
 
     return paint
 
@@ -101,9 +101,9 @@ def severity(word: str) -> Text:
     return styled(word or "?", SEVERITY_STYLE.get(word, ""), limit=20)
 
 
-def status(word: str, told: str = "") -> Text:
-    """A status, or what is ``told`` of it, in the style of it."""
-    return styled(told or word or "?", STATUS_STYLE.get(word, ""), limit=20)
+def status(word: str, wording: str = "") -> Text:
+    """A status, or its ``wording``, in the style of it."""
+    return styled(wording or word or "?", STATUS_STYLE.get(word, ""), limit=20)
 
 
 def heading(word: str) -> Text:

@@ -135,19 +135,19 @@ def _cut(line: Text, width: int) -> Text:
 
 def heading(query: Query, shown: Shown, marks: int, width: int) -> Text:
     """The first line of the screen: what is shown of what, and by which filters."""
-    asked = query.asked
+    filters = query.asked
     many = f"{len(shown.cards)} of " if len(shown.cards) < shown.total else ""
-    kind = "" if query.is_narrow or asked.every else "open "
-    told = [f"{many}{words.plural(shown.total, f'{kind}task')}"]
-    told += [f"{marks} marked"] if marks else []
-    named = (asked.statuses, asked.severities, asked.types, asked.owners, asked.subjects)
-    told += [", ".join(sorted(each)) for each in named if each]
-    told += [f"priority {asked.least:.0f} or more"] if asked.least > 0 else []
-    told += [f"news since {words.clock(asked.since)}"] if asked.since else []
-    told += [f"/{query.words}"] if query.words else []
-    told += [f"{shown.hidden} muted"] if shown.hidden else []
-    told += [f"by {query.order}"] if query.order != "priority" else []
-    return _cut(Text.assemble((" tgt ", "bold"), safe("  ".join(told)), style="reverse"), width)
+    kind = "" if query.is_narrow or filters.every else "open "
+    parts = [f"{many}{words.plural(shown.total, f'{kind}task')}"]
+    parts += [f"{marks} marked"] if marks else []
+    named = (filters.statuses, filters.severities, filters.types, filters.owners, filters.subjects)
+    parts += [", ".join(sorted(each)) for each in named if each]
+    parts += [f"priority {filters.least:.0f} or more"] if filters.least > 0 else []
+    parts += [f"news since {words.clock(filters.since)}"] if filters.since else []
+    parts += [f"/{query.words}"] if query.words else []
+    parts += [f"{shown.hidden} muted"] if shown.hidden else []
+    parts += [f"by {query.order}"] if query.order != "priority" else []
+    return _cut(Text.assemble((" tgt ", "bold"), safe("  ".join(parts)), style="reverse"), width)
 
 
 def nothing(query: Query, shown: Shown, place: str) -> str:
@@ -162,21 +162,21 @@ def nothing(query: Query, shown: Shown, place: str) -> str:
     return f"All done: no open task, of {rest} in all. f shows the others."
 
 
-def wrapped(told: str, width: int) -> list[Text]:
+def wrapped(message: str, width: int) -> list[Text]:
     """A message of tgt on as many lines as it needs."""
-    return list(Text(told).wrap(_styles(), max(1, width)))
+    return list(Text(message).wrap(_styles(), max(1, width)))
 
 
 def outcome(done: str, cards: Sequence[Card], already: int, ids: Mapping[str, str]) -> str:
     """What came of a decision, on one line."""
-    told = []
+    parts = []
     if len(cards) == 1:
-        told.append(f"{done} {ids.get(cards[0].id, cards[0].id)} {cards[0].title}")
+        parts.append(f"{done} {ids.get(cards[0].id, cards[0].id)} {cards[0].title}")
     elif cards:
-        told.append(f"{done} {words.plural(len(cards), 'task')}")
+        parts.append(f"{done} {words.plural(len(cards), 'task')}")
     if already:
-        told.append(f"{words.plural(already, 'task')} already so")
-    return safe(", ".join(told))
+        parts.append(f"{words.plural(already, 'task')} already so")
+    return safe(", ".join(parts))
 
 
 def news(changed: Sequence[Change], ids: Mapping[str, str]) -> str:
@@ -250,8 +250,8 @@ def rule(width: int) -> Text:
     return Text("─" * width if width > 1 else "│", style="dim")
 
 
-def message(told: str, width: int, *, failed: bool = False) -> Text:
-    return _cut(Text(f" {told}", style="bold red" if failed else ""), width)
+def message(line: str, width: int, *, failed: bool = False) -> Text:
+    return _cut(Text(f" {line}", style="bold red" if failed else ""), width)
 
 
 def below(rest: int, width: int) -> Text:
@@ -264,8 +264,8 @@ def lines_of(ansi: str) -> list[Text]:
     return list(Text.from_ansi(ansi).split("\n", allow_blank=True)) if ansi else []
 
 
-def plain_line(told: str) -> Text:
-    return Text(safe(told))
+def plain_line(line: str) -> Text:
+    return Text(safe(line))
 
 
 def segments(line: Drawing, *, only_ascii: bool) -> list[Segment]:

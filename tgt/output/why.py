@@ -46,8 +46,8 @@ _FACTS = ("docs_gap", "recurring_error", "retry_loop")
 
 def why(task: Card, now: datetime) -> dict[str, str]:
     """What there is to explain of a card, by what it is about: the words of the glossary."""
-    told = ((about, " ".join(say(task, now))) for about, say in _SAID.items())
-    return {about: text for about, text in told if text}
+    explanations = ((about, " ".join(say(task, now))) for about, say in _SAID.items())
+    return {about: text for about, text in explanations if text}
 
 
 def _counted(task: Card, now: datetime) -> Sentences:  # noqa: ARG001 the others need it
@@ -74,8 +74,8 @@ def _counted(task: Card, now: datetime) -> Sentences:  # noqa: ARG001 the others
     if rule := numbers.text("rule"):
         yield f"The rule: {rule}."
     if len(fired := numbers.items("windows")[:_MOST_WINDOWS]) > 1:
-        told = evidence_view.windows({"windows": list(fired), "unit": numbers.text("unit")})
-        yield f"It showed in several windows, each with its own confidence: {told}."
+        windows = evidence_view.windows({"windows": list(fired), "unit": numbers.text("unit")})
+        yield f"It showed in several windows, each with its own confidence: {windows}."
 
 
 def _usual(task: Card, now: datetime) -> Sentences:  # noqa: ARG001

@@ -31,9 +31,9 @@ def as_text(on: text.Screen, cards: Iterable[Card], now: datetime) -> str:
     parts: list[RenderableType] = []
     used: set[str] = set()
     for card in cards:
-        told = why(card, now)
-        parts += [text.styled(card.title or _UNTITLED, "bold"), _rows(told), Text()]
-        used.update(glossary.words_in(" ".join((*told, *told.values()))))
+        explanations = why(card, now)
+        parts += [text.styled(card.title or _UNTITLED, "bold"), _rows(explanations), Text()]
+        used.update(glossary.words_in(" ".join((*explanations, *explanations.values()))))
     meanings = {word: glossary.WORDS[word] for word in sorted(used - _PLAIN)}
     parts += [text.heading("Words"), text.indented(_rows(meanings))] if meanings else []
     return text.render(on, *parts, width=on.readable)
@@ -44,13 +44,14 @@ def as_markdown(task: Card, now: datetime) -> str:
     from tgt.output.markdown import inline
 
     lines = [
-        f"- **{about.capitalize()}:** {inline(said)}" for about, said in why(task, now).items()
+        f"- **{about.capitalize()}:** {inline(explanation)}"
+        for about, explanation in why(task, now).items()
     ]
     return "\n".join((f"# Why: {inline(task.title or _UNTITLED, limit=500)}", "", *lines, ""))
 
 
-def _rows(told: dict[str, str]) -> RenderableType:
+def _rows(explanations: dict[str, str]) -> RenderableType:
     rows = text.grid("dim", "")
-    for about, said in told.items():
-        rows.add_row(about, text.styled(said))
+    for about, explanation in explanations.items():
+        rows.add_row(about, text.styled(explanation))
     return rows

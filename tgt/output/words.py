@@ -46,8 +46,8 @@ REASONS = {
 def change_in_words(change: Change) -> str:
     """What changed, or was said; of a run that opened a task again, why it did."""
     until = f"until {clock(change.until)}" if change.until else ""
-    said = REASONS.get(change.reason, change.reason) or change.text
-    return ": ".join(part for part in (until, said) if part)
+    detail = REASONS.get(change.reason, change.reason) or change.text
+    return ": ".join(part for part in (until, detail) if part)
 
 
 def status(task: Card) -> str:
@@ -94,8 +94,8 @@ def about(per_day: float, what: str) -> str:
     if many < 1:
         return f"fewer than one of the {what} a week"
     rounded = round(many, 1 - math.floor(math.log10(many)))
-    told = what.removesuffix("s") if round(rounded) == 1 else what
-    return f"about {count(rounded)} {told} a {per}"
+    noun = what.removesuffix("s") if round(rounded) == 1 else what
+    return f"about {count(rounded)} {noun} a {per}"
 
 
 def confidence(probability: float) -> str:
@@ -103,9 +103,9 @@ def confidence(probability: float) -> str:
     return ">99%" if probability >= 0.995 else percent(probability)  # noqa: PLR2004 half a percent
 
 
-def spoken(told: object) -> str:
+def spoken(value: object) -> str:
     """An identifier such as ``find_common_cause`` as words; any other text as it is."""
-    text = told if isinstance(told, str) else ""
+    text = value if isinstance(value, str) else ""
     return text.replace("_", " ").capitalize() if _IDENTIFIER.fullmatch(text) else text
 
 

@@ -50,7 +50,7 @@ def by_time(values: Pairs, period: Interval, step: timedelta, title: str, *, bad
             continue
         last = period.end - (len(values) - 1 - place) * step
         first = last - step
-        told = (
+        tooltip = (
             f"{_clock(first)} to {_clock(last)}: {words.plural(events, 'event')},"
             f" {words.plural(failures, 'failure')}"
         )
@@ -59,7 +59,7 @@ def by_time(values: Pairs, period: Interval, step: timedelta, title: str, *, bad
         parts.append(
             element(
                 "rect",
-                element("title", told),
+                element("title", tooltip),
                 x=_short(x(first) + 0.5),
                 y=_short(y(0) - tall),
                 width=_short(max(1.0, x(last) - x(first) - 1)),

@@ -68,8 +68,8 @@ def _header(report: Report) -> Html:
 
 
 def _footer() -> Html:
-    told = f"Written by tgt {__version__}. What is in angle brackets stands for what varies."
-    return element("footer", element("p", told))
+    note = f"Written by tgt {__version__}. What is in angle brackets stands for what varies."
+    return element("footer", element("p", note))
 
 
 def _line(text: str, kind: str) -> Html:
