@@ -234,7 +234,7 @@ def with_samples(
     finding: Finding, samples: tuple[Sample, ...], mask: Callable[[str], str] = str
 ) -> Finding:
     """The finding with its samples as they were completed; ids are masked before they are cut."""
-    shown = tuple(_sample(sample, _said(sample, finding, mask), mask) for sample in samples)
+    shown = tuple(_sample(sample, _sample_text(sample, finding, mask), mask) for sample in samples)
     return replace(
         finding,
         evidence=replace(finding.evidence, samples=shown),
@@ -247,9 +247,9 @@ def _ids(samples: Sequence[Sample], mask: Callable[[str], str]) -> tuple[str, ..
     return tuple(_id(sample.id, mask) for sample in samples if sample.id)
 
 
-def _id(told: str, mask: Callable[[str], str]) -> str:
+def _id(text: str, mask: Callable[[str], str]) -> str:
     """An id, masked before it is cut; real ones are plain letters, so what is not takes no room."""
-    cut = masked_cut(told, _LONGEST_ID, mask).encode("utf-8", "replace")
+    cut = masked_cut(text, _LONGEST_ID, mask).encode("utf-8", "replace")
     return cut[:_MOST_BYTES_OF_ID].decode("utf-8", "ignore")
 
 
@@ -280,8 +280,11 @@ def look(windows: Sequence[Interval], judge: Judge, *, longer_settles: bool = Fa
                 abstained.pop(subject, None)
             if result is None:
                 continue
-            told = {"hours": number(window.minutes / 60), "confidence": number(result.confidence)}
-            looks.setdefault(subject, []).append(told)
+            reached = {
+                "hours": number(window.minutes / 60),
+                "confidence": number(result.confidence),
+            }
+            looks.setdefault(subject, []).append(reached)
             if subject not in best or result.confidence > best[subject].confidence + _SURER:
                 best[subject] = result
     findings = tuple(with_details(finding, windows=looks[name]) for name, finding in best.items())
@@ -341,7 +344,7 @@ def _json(value: Detail) -> Any:
     return value
 
 
-def _said(sample: Sample, finding: Finding, mask: Callable[[str], str]) -> str | None:
+def _sample_text(sample: Sample, finding: Finding, mask: Callable[[str], str]) -> str | None:
     """What an event said or was asked, or both."""
     if finding.shows_both and sample.args and sample.text not in {None, sample.args}:
         return f"{_both_ends(mask(sample.args))} → {sample.text}"

@@ -119,12 +119,12 @@ class _Inquiry:
     def parts(self, period: Interval, column: Column | None = None) -> Parts:
         """As of an engine, by the group of services."""
         met = None if self.question.met is None else self.question.met.keys()
-        found: dict[tuple[str, str | None], Part] = {}
+        by_group: dict[tuple[str, str | None], Part] = {}
         parts = self.context.snapshot.parts(self.asked, period, column, among=self.among, met=met)
         for (service, value), part in parts.items():
             key = (group_of(service), value)
-            found[key] = _together([found.get(key, Part()), part])
-        return found
+            by_group[key] = _together([by_group.get(key, Part()), part])
+        return by_group
 
     # --- when it began ---------------------------------------------------------------------------
 
@@ -153,10 +153,10 @@ class _Inquiry:
         if onset is None:
             return ()
         near = [each for each in marks if onset.has(each.at) and each.at <= self.known.end]
-        told = [self._marked(mark) for mark in near if self._is_about(mark)]
-        told += [self._told(use) for use in self.new(onset)]
-        told.sort(key=lambda change: (abs(change.at - onset.at), change.at, change.name))
-        return tuple(told[:MOST_CHANGES])
+        changes = [self._marked(mark) for mark in near if self._is_about(mark)]
+        changes += [self._change_of(use) for use in self.new(onset)]
+        changes.sort(key=lambda change: (abs(change.at - onset.at), change.at, change.name))
+        return tuple(changes[:MOST_CHANGES])
 
     @cached_property
     def carriers(self) -> frozenset[str]:
@@ -193,26 +193,28 @@ class _Inquiry:
 
     def _marked(self, mark: Mark) -> Nearby:
         of = {group_of(mark.service)} if mark.service else None
-        made = Nearby(What.MARK, self._name(mark.name), mark.at, self._name(mark.service))
+        nearby = Nearby(What.MARK, self._name(mark.name), mark.at, self._name(mark.service))
         before = self.parts(Interval(self.known.start, mark.at))
         after = self.parts(Interval(mark.at, self.known.end))
-        return self._compared(made, _of(before, of), _of(after, of), beside=False)
+        return self._compared(nearby, _of(before, of), _of(after, of), beside=False)
 
-    def _told(self, use: Use) -> Nearby:
+    def _change_of(self, use: Use) -> Nearby:
         at, column = from_us(use.first_us), use.column
         kind = _KINDS.get(column) or (What.VERSION if is_agent(use.service) else What.RELEASE)
-        made = Nearby(kind, self._name(use.value), at, self._name(use.service))
+        nearby = Nearby(kind, self._name(use.value), at, self._name(use.service))
         since = self.parts(Interval(at - _INSTANT, self.known.end), column)
         new, old = _split(since, use)
         if is_beside := old.n >= LEAST_COMPARED:
-            return self._compared(made, old, new, beside=is_beside)
+            return self._compared(nearby, old, new, beside=is_beside)
         _, before = _split(self.parts(Interval(self.known.start, at - _INSTANT), column), use)
-        return self._compared(made, before, new, beside=False)
+        return self._compared(nearby, before, new, beside=False)
 
-    def _compared(self, made: Nearby, before: Part, after: Part, *, beside: bool) -> Nearby:
+    def _compared(self, nearby: Nearby, before: Part, after: Part, *, beside: bool) -> Nearby:
         if self.question.met is not None:
-            return made  # of those that met it nobody else is known
-        return replace(made, before=self._figure(before), after=self._figure(after), beside=beside)
+            return nearby  # of those that met it nobody else is known
+        return replace(
+            nearby, before=self._figure(before), after=self._figure(after), beside=beside
+        )
 
     def _figure(self, part: Part) -> Figure | None:
         if not part.n:
@@ -235,13 +237,13 @@ class _Inquiry:
         if not uses:
             return ()
         earlier, later = (self.parts(period, Column.VERSION) for period in (before, since))
-        told: list[tuple[str, str | None, int, int]] = [
+        spans: list[tuple[str, str | None, int, int]] = [
             (use.service, use.value, use.first_us, use.last_us) for use in uses
         ]
         # What has no version counts, too; since when it is there is no matter.
         bare = {service for service, value in (*earlier, *later) if value is None}
         first, last = to_us(self.known.start), to_us(self.known.end)
-        told += [(service, None, first, last) for service in sorted(bare & self.carriers)]
+        spans += [(service, None, first, last) for service in sorted(bare & self.carriers)]
         return tuple(
             VersionUse(
                 self._name(service),
@@ -251,7 +253,7 @@ class _Inquiry:
                 _tried(earlier.get((service, version))),
                 _tried(later.get((service, version))),
             )
-            for service, version, first_us, last_us in told[-MOST_VERSIONS:]
+            for service, version, first_us, last_us in spans[-MOST_VERSIONS:]
         )
 
 

@@ -75,9 +75,11 @@ class ContinuationAnalyzer:
         """Responses of sources that never tell an end, beside others that do."""
         if not context.snapshot.coverage.tells_finish:
             return
-        told = {each.subject for each in context.snapshot.counts(TRUNCATION, context.window)}
+        with_endings = {
+            each.subject for each in context.snapshot.counts(TRUNCATION, context.window)
+        }
         for reading in context.snapshot.counts(UNTOLD, context.window):
-            if reading.subject not in told and reading.now.n >= MIN_RESPONSES:
+            if reading.subject not in with_endings and reading.now.n >= MIN_RESPONSES:
                 reason = "its telemetry does not tell finish reasons"
                 yield Abstention(self.name, reading.subject, reason)
 

@@ -56,17 +56,17 @@ def with_before(analyzers: Iterable[Analyzer], context: Context, finding: Findin
     that cannot be counted."""
     question = finding.question
     window = question.window if isinstance(question, Question) else context.window
-    told = []
+    criteria = []
     for criterion in finding.criteria:
         tally = tally_of(analyzers, context, finding.analyzer, criterion, window)
         if tally is not None and tally.units and tally.bad and 0 <= tally.line <= 1:
             before = Before(round(tally.bad, 2), round(tally.units, 2))
             if tally.is_fact:
                 before = Before(SURE, SURE)
-            told.append(
+            criteria.append(
                 replace(criterion, before=before, line=round(tally.line, 6), unit=tally.unit)
             )
-    return replace(finding, criteria=tuple(told))
+    return replace(finding, criteria=tuple(criteria))
 
 
 def reading_of(readings: Iterable[Reading], subject: str) -> Reading | None:

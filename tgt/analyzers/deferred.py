@@ -45,8 +45,8 @@ def deferred(make: Callable[[], Finding], known: Finding | None = None, **facts:
     """The finding that ``make`` makes; what is known of it is given, as facts or by one that has
     the same."""
     finding = Deferred.__new__(Deferred)
-    given = {} if known is None else {name: getattr(known, name) for name in _KNOWN}
-    finding.__dict__.update({**given, **facts, "_make": make})
+    values = {} if known is None else {name: getattr(known, name) for name in _KNOWN}
+    finding.__dict__.update({**values, **facts, "_make": make})
     return finding
 
 

@@ -110,13 +110,13 @@ class DocsGapAnalyzer:
         severity = severity_of(calls, high=HIGH, critical=CRITICAL)
         touched = builder.touched_by(reading.now, Harm.UNWRITTEN)
         return builder.deferred(
-            lambda: self._told(builder, reading, sure, severity, touched),
+            lambda: self._gap_finding(builder, reading, sure, severity, touched),
             confidence=sure,
             severity=severity,
             touched=touched,
         )
 
-    def _told(
+    def _gap_finding(
         self, builder: Builder, reading: Reading, sure: float, severity: Severity, touched: Touched
     ) -> Finding:
         context = builder.context

@@ -108,22 +108,25 @@ def incidents(
     snapshot: Snapshot,
     window: Interval,
     findings: Sequence[Finding],
-    told: Collection[frozenset[str]] = (),
+    paired: Collection[frozenset[str]] = (),
 ) -> tuple[Incident, ...]:
-    """The incidents among findings, which are best first. ``told`` are pairs of fingerprints that
+    """The incidents among findings, which are best first. ``paired`` are pairs of fingerprints that
     were said to be of one incident before, and stay so."""
-    asked = [(f, q) for f in findings if (q := _asked(f)) is not None][:MOST_SYMPTOMS]
-    if len(asked) < 2:  # noqa: PLR2004 one alone is no incident
+    with_questions = [(f, q) for f in findings if (q := _question(f)) is not None][:MOST_SYMPTOMS]
+    if len(with_questions) < 2:  # noqa: PLR2004 one alone is no incident
         return ()
     back = Interval(window.end - LOOK_BACK, window.end)
-    questions = [Asked(EVERYBODY, "everybody"), *dict.fromkeys(question for _, question in asked)]
+    questions = [
+        Asked(EVERYBODY, "everybody"),
+        *dict.fromkeys(question for _, question in with_questions),
+    ]
     answers = dict(
         zip(questions, snapshot.affected(questions, back, MOST_CONVERSATIONS), strict=True)
     )
     everybody = answers[questions[0]]
-    some = [symptom_of(f, answers[question], everybody) for f, question in asked]
-    symptoms = [symptom for symptom in some if symptom is not None]
-    return related(symptoms, everybody.events, told)
+    involved = [symptom_of(f, answers[question], everybody) for f, question in with_questions]
+    symptoms = [symptom for symptom in involved if symptom is not None]
+    return related(symptoms, everybody.events, paired)
 
 
 def symptom_of(finding: Finding, affected: Affected, everybody: Affected) -> Symptom | None:
@@ -151,7 +154,7 @@ def rank_of(finding: Finding) -> Rank:
     return _RANKS.get(act, _TOOL_RANK), _LATER.get(finding.type, 0)
 
 
-def _asked(finding: Finding) -> Asked | None:
+def _question(finding: Finding) -> Asked | None:
     question = finding.question
     if not isinstance(question, Question) or finding.type in _NO_SYMPTOMS:
         return None
@@ -163,7 +166,7 @@ def _asked(finding: Finding) -> Asked | None:
 def related(
     symptoms: Sequence[Symptom],
     lengths: Mapping[int, int],
-    told: Collection[frozenset[str]] = (),
+    paired: Collection[frozenset[str]] = (),
 ) -> tuple[Incident, ...]:
     """The incidents among symptoms; ``lengths`` are how many events conversations have."""
     overlaps: dict[frozenset[str], float] = {}
@@ -173,12 +176,12 @@ def related(
         common = eligible(one, other)
         overlap = overlap_of(one, other, common)
         overlaps[pair] = overlap.coefficient
-        if pair in told:
+        if pair in paired:
             links[i, j] = _TOLD
         elif is_linked(one, other, overlap) and not is_by_length(one, other, common, lengths):
             links[i, j] = overlap.excess
-    found = clusters([each.rank for each in symptoms], [s.onset.at for s in symptoms], links)
-    return tuple(_incident([symptoms[i] for i in members], overlaps) for members in found)
+    groups = clusters([each.rank for each in symptoms], [s.onset.at for s in symptoms], links)
+    return tuple(_incident([symptoms[i] for i in members], overlaps) for members in groups)
 
 
 def eligible(one: Symptom, other: Symptom) -> list[int]:

@@ -80,8 +80,8 @@ def steps(
     """The steps of a severity as its card tells them: ``critical from 20 calls, high from 10 calls,
     else medium``."""
     known = ((Severity.CRITICAL, critical), (Severity.HIGH, high))
-    told = [f"{step} {word} {say(limit)}" for step, limit in known if limit != NEVER]
-    return ", ".join((*told, f"else {Severity.MEDIUM}"))
+    parts = [f"{step} {word} {say(limit)}" for step, limit in known if limit != NEVER]
+    return ", ".join((*parts, f"else {Severity.MEDIUM}"))
 
 
 def share_above(

@@ -55,9 +55,9 @@ class Mentions:
                 end = 0 if len(text) < _LONGEST_RUN else len(text)
             self._carried = text[max(0, _last_space(text, end - _OVERLAP)) :]
             text = text[:end]
-        found = set(_WORD.findall(text))
-        self._words -= found
-        if self._anchors.keys() & found:
+        words = set(_WORD.findall(text))
+        self._words -= words
+        if self._anchors.keys() & words:
             self._look_at_anchors(text)
         self._wordless = {
             name

@@ -77,8 +77,8 @@ def named(settings: Settings, name: str) -> Analyzer:
     for rule in _rules(settings):
         if rule.name == name:
             return rule
-    found: Analyzer = plugins.analyzer(name)
-    return found
+    analyzer: Analyzer = plugins.analyzer(name)
+    return analyzer
 
 
 def built_in() -> tuple[Analyzer, ...]:

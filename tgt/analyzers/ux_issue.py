@@ -202,12 +202,12 @@ class UxIssueAnalyzer:
             )
         if judgement is None:
             return None
-        told, share = judgement, reading.now.k / reading.now.n
+        judged, share = judgement, reading.now.k / reading.now.n
         severity = severity_of(share, high=question.high, critical=question.critical)
         builder = Builder(self, context, reading.subject, reading.window)
         touched = builder.touched(reading.now.k, question.harm, every=reading.now.n)
         return builder.deferred(
-            lambda: _finding(builder, question, reading, told, severity, touched),
+            lambda: _finding(builder, question, reading, judged, severity, touched),
             confidence=judgement.confidence,
             severity=severity,
             touched=touched,

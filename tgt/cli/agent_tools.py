@@ -45,10 +45,10 @@ class AgentTools:
             env_file=self.base.env_file,
         )
         _TOOLS[name](Call(request, self.source, agent), arguments)
-        told = json.loads("".join(request.answer))
+        document = json.loads("".join(request.answer))
         if name not in _IN_BRIEF:
-            return dict(told)
-        return {**told, "tasks": [_brief(Card(card)) for card in told["tasks"]]}
+            return dict(document)
+        return {**document, "tasks": [_brief(Card(card)) for card in document["tasks"]]}
 
 
 @dataclass(frozen=True)
@@ -64,83 +64,86 @@ class Call:
         return None if text is None else harmless(self.request.settings().masked(text))
 
 
-def _list(call: Call, asked: tools.TaskList) -> None:
+def _list(call: Call, arguments: tools.TaskList) -> None:
     from tgt.cli.list_ import list_tasks
 
     list_tasks(
         call.request,
-        status=asked.status,
-        type_=asked.type,
-        severity=asked.severity,
-        subject=asked.subject,
-        owner=asked.owner,
-        min_priority=str(asked.min_priority),
-        since=asked.since,
-        sort=asked.sort,
-        limit=str(asked.limit),
+        status=arguments.status,
+        type_=arguments.type,
+        severity=arguments.severity,
+        subject=arguments.subject,
+        owner=arguments.owner,
+        min_priority=str(arguments.min_priority),
+        since=arguments.since,
+        sort=arguments.sort,
+        limit=str(arguments.limit),
     )
 
 
-def _get(call: Call, asked: tools.OneTask) -> None:
+def _get(call: Call, arguments: tools.OneTask) -> None:
     from tgt.cli.show import show
 
-    show(call.request, [asked.task])
+    show(call.request, [arguments.task])
 
 
-def _events(call: Call, asked: tools.Events) -> None:
+def _events(call: Call, arguments: tools.Events) -> None:
     from tgt.cli.events import events
 
-    events(call.request, asked.task, limit=str(asked.limit), source=call.source)
+    events(call.request, arguments.task, limit=str(arguments.limit), source=call.source)
 
 
-def _report(call: Call, asked: tools.Report) -> None:
+def _report(call: Call, arguments: tools.Report) -> None:
     from tgt.cli.report import report
 
-    report(call.request, since=asked.since, source=call.source)
+    report(call.request, since=arguments.since, source=call.source)
 
 
-def _verify(call: Call, asked: tools.OneTask) -> None:
+def _verify(call: Call, arguments: tools.OneTask) -> None:
     from tgt.cli.verify import verify
 
-    verify(call.request, [asked.task], source=call.source)
+    verify(call.request, [arguments.task], source=call.source)
 
 
-def _claim(call: Call, asked: tools.Change) -> None:
+def _claim(call: Call, arguments: tools.Change) -> None:
     from tgt import triage
 
     change(
         call.request,
         "claimed",
-        [asked.task],
+        [arguments.task],
         lambda *what: triage.claim(*what, agent=call.agent),
     )
 
 
-def _annotate(call: Call, asked: tools.Annotation) -> None:
+def _annotate(call: Call, arguments: tools.Annotation) -> None:
     from tgt import triage
     from tgt.cli.annotate import address
 
-    if asked.note is None and not asked.links:
+    if arguments.note is None and not arguments.links:
         raise SettingsError("nothing to say: give note or links")
-    note, links = call.words(asked.note), [address(link, "links") for link in asked.links or ()]
+    note, links = (
+        call.words(arguments.note),
+        [address(link, "links") for link in arguments.links or ()],
+    )
     # A link alone is a change by an agent too, and carries its name.
-    said = note or f"added {', '.join(links)}"
+    text = note or f"added {', '.join(links)}"
     change(
         call.request,
         "annotated",
-        [asked.task],
-        lambda *what: triage.annotate(*what, links=links, note=said, by=call.agent),
+        [arguments.task],
+        lambda *what: triage.annotate(*what, links=links, note=text, by=call.agent),
     )
 
 
-def _propose(call: Call, asked: tools.Proposal) -> None:
+def _propose(call: Call, arguments: tools.Proposal) -> None:
     from tgt import triage
 
-    reason = call.words(asked.reason) or ""
+    reason = call.words(arguments.reason) or ""
     change(
         call.request,
         "proposed for completion",
-        [asked.task],
+        [arguments.task],
         lambda *what: triage.propose_complete(*what, agent=call.agent, reason=reason),
     )
 

@@ -73,17 +73,17 @@ def backtest(
     variants = [settings, present] if diff else [settings]
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
         replays = core.replay(variants, first, last, step, progress=show)
-    told = replays[0]
+    replay = replays[0]
     for warning in dict.fromkeys(w for each in replays for w in each.warnings):
         diagnostics.warn(warning)
-    moved = core.compare(replays[1], told) if diff else None
+    moved = core.compare(replays[1], replay) if diff else None
     if request.json:
-        request.reply_json(machine.backtest(told, step, chosen, moved))
+        request.reply_json(machine.backtest(replay, step, chosen, moved))
     else:
         from tgt.output import backtest_view
 
-        request.reply(backtest_view.backtest(request.screen, told, step, chosen, moved))
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+        request.reply(backtest_view.backtest(request.screen, replay, step, chosen, moved))
+    return ExitStatus.DEGRADED if replay.warnings else ExitStatus.OK
 
 
 def _not_set(chosen: Mapping[str, str]) -> dict[str, str]:

@@ -34,8 +34,8 @@ def cleanup(
     age = int(parse_number("--days", days, 0, _MOST_DAYS))
     outcome = triage.cleanup(request.journal(), request.now, days=age, dry_run=dry_run)
     removed = len(outcome.removed)
-    told = f"{plural(removed, 'dismissed task')} older than {plural(age, 'day')}"
-    message = f"Would drop {told}" if dry_run else f"Dropped {told}"
+    what = f"{plural(removed, 'dismissed task')} older than {plural(age, 'day')}"
+    message = f"Would drop {what}" if dry_run else f"Dropped {what}"
     if request.json:
         request.reply_json({"removed": removed, "message": message, "dryRun": dry_run})
     else:

@@ -77,8 +77,8 @@ def complete_list(words: Callable[[], Iterable[str]]) -> Callable[[str], list[st
 
     def complete(incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")
-        given = before.split(",")
-        rest = (word for word in words() if word not in given)
+        typed = before.split(",")
+        rest = (word for word in words() if word not in typed)
         return [before + comma + word for word in rest if word.startswith(last.lower())]
 
     return complete
@@ -88,11 +88,11 @@ def complete_types(context: typer.Context, incomplete: str) -> list[str]:
     """A comma-separated list of types and analyzers, and of the rules that have tasks."""
     from tgt.rules.rule import WORD
 
-    found = _looked_up(
+    words = _looked_up(
         context,
         lambda view: sorted({(head.analyzer, "") for head in view.heads.values()}),
     )
-    rules = [n for n, _ in found if n.startswith(f"{WORD}/") and _HARMLESS.fullmatch(n)]
+    rules = [n for n, _ in words if n.startswith(f"{WORD}/") and _HARMLESS.fullmatch(n)]
     return complete_list(lambda: (*types(), *rules))(incomplete)
 
 
@@ -146,13 +146,13 @@ def _looked_up(context: typer.Context, look: Callable[[View], Offer]) -> Offer:
 def _tasks_dir(context: typer.Context) -> Path:
     from tgt.cli import plain_settings
 
-    given = context.params.get("env_file") or context.find_root().params.get("env_file")
-    alone = None if given else plain_settings.tasks_directory()
+    env_file = context.params.get("env_file") or context.find_root().params.get("env_file")
+    alone = None if env_file else plain_settings.tasks_directory()
     if alone is not None:
         return alone
     from tgt import config  # most commands need one setting
 
-    return config.load(env_file=Path(given) if given else None).tasks_dir
+    return config.load(env_file=Path(env_file) if env_file else None).tasks_dir
 
 
 def _tasks(view: View, incomplete: str, *, are_open: bool) -> Offer:

@@ -33,10 +33,10 @@ def doctor(
     from tgt.settings import NO_RULES
 
     rules = config.rules_in_force(request.env_file)
-    given = chosen(source, window, since, request.now)
+    overrides = chosen(source, window, since, request.now)
     if rules is not None and rules.refusal:
-        given["TASKGEN_RULES"] = NO_RULES  # one check fails, and all others are made
-    settings = request.settings(given, OPTIONS)
+        overrides["TASKGEN_RULES"] = NO_RULES  # one check fails, and all others are made
+    settings = request.settings(overrides, OPTIONS)
     repaired = doctor_of.repair(settings) if repair else ()
     misspelled = config.misspelled(config.names(request.env_file))
     checks = doctor_of.examine(settings, request.now, misspelled, rules)

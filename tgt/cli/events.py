@@ -44,21 +44,21 @@ def events(
     from tgt import evidence as core
     from tgt.output import progress
 
-    found = triage.find(request.journal(), named([task]))
-    if len(found) != 1:
+    named_cards = triage.find(request.journal(), named([task]))
+    if len(named_cards) != 1:
         raise SettingsError(f"TASK={task!r} is not usable: accepted is one task")
-    (card,) = seen(request, {card.id: card for card in found}).values()
+    (card,) = seen(request, {card.id: card for card in named_cards}).values()
     settings = request.settings({"TASKGEN_SOURCE": source}, OPTIONS)
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
-        told = core.lines(settings, card, most, progress=show)
-    for warning in told.warnings:
+        lines = core.lines(settings, card, most, progress=show)
+    for warning in lines.warnings:
         diagnostics.warn(warning)
     if request.json:
         from tgt.output import machine
 
-        request.reply_json(machine.events(told))
+        request.reply_json(machine.events(lines))
     else:
         from tgt.output import events_view
 
-        request.reply(events_view.events(request.screen, told))
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+        request.reply(events_view.events(request.screen, lines))
+    return ExitStatus.DEGRADED if lines.warnings else ExitStatus.OK

@@ -106,31 +106,31 @@ OfAll = Annotated[
 ]
 
 
-def words_of(given: Words) -> frozenset[str] | None:
+def words_of(option: Words) -> frozenset[str] | None:
     """The words of a filter, in lower case; None where it was not given."""
-    if given is None:
+    if option is None:
         return None
-    words = (word.strip().lower() for part in given for word in part.split(","))
+    words = (word.strip().lower() for part in option for word in part.split(","))
     return frozenset(word for word in words if word)
 
 
-def since(request: Request, given: str | None, *, new: bool) -> datetime | None:
+def since(request: Request, option: str | None, *, new: bool) -> datetime | None:
     """Since when a task must be news to be listed; None where that was not asked."""
-    if given is None and not new:
+    if option is None and not new:
         return None
     from tgt.cli.telemetry import instant
 
-    return instant(given or _RECENT, request.now)
+    return instant(option or _RECENT, request.now)
 
 
-def check(asked: Asked, heads: Sequence[Head]) -> None:
+def check(filters: Asked, heads: Sequence[Head]) -> None:
     """A word that neither tgt nor the journal knows is a mistake, not an empty answer.
 
     Raises SettingsError.
     """
-    _check("--status", asked.statuses, statuses, (head.status for head in heads))
-    _check("--type", asked.types, types, (w for h in heads for w in (h.type, h.analyzer)))
-    _check("--severity", asked.severities, severities, (head.severity for head in heads))
+    _check("--status", filters.statuses, statuses, (head.status for head in heads))
+    _check("--type", filters.types, types, (w for h in heads for w in (h.type, h.analyzer)))
+    _check("--severity", filters.severities, severities, (head.severity for head in heads))
 
 
 def _check(

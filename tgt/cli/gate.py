@@ -61,34 +61,34 @@ def gate(
     from tgt.tasks.card import Severity
 
     with progress.display(no_color=request.no_color, quiet=form != "text") as show:
-        told = core.gate(settings, request.now, Severity(least), progress=show)
-    for warning in (*told.warnings, *told.notices):
+        result = core.gate(settings, request.now, Severity(least), progress=show)
+    for warning in (*result.warnings, *result.notices):
         diagnostics.warn(warning)
-    status = _status(told)
+    status = _status(result)
     if form == "json":
         from tgt.output import gate_document
 
-        request.reply_json(gate_document.gate(told, status))
+        request.reply_json(gate_document.gate(result, status))
     elif form == "sarif":
         from tgt.output import gate_sarif
 
-        request.reply_json(gate_sarif.gate(told, status, Path.cwd()))
+        request.reply_json(gate_sarif.gate(result, status, Path.cwd()))
     elif form == "junit":
         from tgt.output import gate_junit
 
-        request.reply(gate_junit.gate(told))
+        request.reply(gate_junit.gate(result))
     else:
         from tgt.output import gate_view
 
-        known = request.journal().ids() if told.problems else ()
-        request.reply(gate_view.gate(request.screen, told, known))
+        known = request.journal().ids() if result.problems else ()
+        request.reply(gate_view.gate(request.screen, result, known))
     return status
 
 
-def _status(told: Gate) -> ExitStatus:
+def _status(result: Gate) -> ExitStatus:
     """What was found weighs more than what could not be judged, and that more than a warning."""
-    if told.problems:
+    if result.problems:
         return ExitStatus.PROBLEM_FOUND
-    if told.missing:
+    if result.missing:
         return ExitStatus.TOO_LITTLE
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+    return ExitStatus.DEGRADED if result.warnings else ExitStatus.OK

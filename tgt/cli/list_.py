@@ -75,7 +75,7 @@ def list_tasks(
     first = filters.since(request, since, new=new)
     journal = request.journal()
     news = None if first is None else _news(journal, first, request.now_option)
-    asked = listing.Asked(
+    query = listing.Asked(
         statuses=filters.words_of(status),
         types=filters.words_of(type_),
         severities=filters.words_of(severity),
@@ -97,8 +97,8 @@ def list_tasks(
             listing.lowered(listing.current(head, state), reputation)
             for head in view.heads.values()
         ]
-        filters.check(asked, heads)
-        fitting = [head for head in heads if asked.fits(head)]
+        filters.check(query, heads)
+        fitting = [head for head in heads if query.fits(head)]
         chosen = [head for head in fitting if every or not listing.is_muted(head, muted)]
         hidden = len(fitting) - len(chosen)
         chosen.sort(key=listing.order(order, state.sightings))
@@ -117,7 +117,7 @@ def list_tasks(
             from tgt.output import machine
 
             return list(machine.task_list(cards, total, hidden, first, news))
-        return [_listed(request, view, cards, total, hidden, asked, state, more)]
+        return [_listed(request, view, cards, total, hidden, query, state, more)]
 
     from tgt.store.journal_index import viewed
 
@@ -160,7 +160,7 @@ def _listed(
     cards: Iterable[Card],
     total: int,
     hidden: int,
-    asked: Asked,
+    query: Asked,
     state: SchedulerState,
     more: Mapping[str, int],
 ) -> str:
@@ -172,9 +172,9 @@ def _listed(
         hidden=hidden,
         known=view.heads,
         place=str(request.tasks_dir),
-        filtered=asked.any,
-        since=asked.since,
-        news=asked.news,
+        filtered=query.any,
+        since=query.since,
+        news=query.news,
         more=more,
         notes=run_health.notes(state, request.cadence, request.now),
     )

@@ -47,19 +47,19 @@ def log(
     chosen = None
     if tasks:
         chosen = {card.id for card in triage.find(journal, names)} if names else set()
-    told = core.log(
+    history = core.log(
         journal,
         since=first,
         until=request.now_option,
         tasks=chosen,
         watches=state_of(request).watches,
     )
-    warn_of_skipped(request, told.skipped_lines)
+    warn_of_skipped(request, history.skipped_lines)
     if request.json:
         from tgt.output import machine
 
-        request.reply(*machine.log(told.changes))
+        request.reply(*machine.log(history.changes))
     else:
         from tgt.output import log_view
 
-        request.reply(*log_view.log(request.screen, told, str(request.tasks_dir)))
+        request.reply(*log_view.log(request.screen, history, str(request.tasks_dir)))

@@ -52,32 +52,32 @@ def mark(
             request.reply(*marks_view.marks(known.marks))
         return
     moment = request.now if at is None else instant(at, request.now, "--at")
-    made = Mark(moment, _word("NAME", name), _word("--service", service) if service else "")
-    is_new = marks.add(request.tasks_dir, made)
-    _answer(request, made, is_new=is_new)
+    new_mark = Mark(moment, _word("NAME", name), _word("--service", service) if service else "")
+    is_new = marks.add(request.tasks_dir, new_mark)
+    _answer(request, new_mark, is_new=is_new)
 
 
-def _answer(request: Request, made: Mark, *, is_new: bool) -> None:
+def _answer(request: Request, new_mark: Mark, *, is_new: bool) -> None:
     from tgt.output import marks_view
 
-    message = marks_view.message(made, is_new=is_new)
+    message = marks_view.message(new_mark, is_new=is_new)
     if request.json:
-        request.reply_json({"mark": made.document, "message": message})
+        request.reply_json({"mark": new_mark.document, "message": message})
     else:
         request.reply(f"{message}\n")
 
 
-def _word(what: str, given: str | None) -> str:
+def _word(what: str, text: str | None) -> str:
     """One line of printable text of bounded length. Raises SettingsError."""
     from tgt.output.safe import safe
     from tgt.tasks.mark import LONGEST_NAME
 
-    if given is None or not given.strip():
+    if text is None or not text.strip():
         raise SettingsError(f"{what} is missing: say what changed, as in tgt mark 'release 2.1'")
-    word = safe(given.strip(), limit=LONGEST_NAME)
-    if word != given.strip():
+    word = safe(text.strip(), limit=LONGEST_NAME)
+    if word != text.strip():
         raise SettingsError(
-            f"{what}={given[:80]!r} is not usable: accepted is a line of at most {LONGEST_NAME}"
+            f"{what}={text[:80]!r} is not usable: accepted is a line of at most {LONGEST_NAME}"
             " characters"
         )
     return word
@@ -87,5 +87,5 @@ def _warn_of_skipped(count: int) -> None:
     from tgt import diagnostics
 
     if count:
-        told = "1 line of marks.jsonl is no mark" if count == 1 else ""
-        diagnostics.warn(told or f"{count} lines of marks.jsonl are no marks")
+        warning = "1 line of marks.jsonl is no mark" if count == 1 else ""
+        diagnostics.warn(warning or f"{count} lines of marks.jsonl are no marks")

@@ -68,8 +68,8 @@ def mute(
     types_meant = _types(request, type_) or [""]
     wanted = [Mute(request.now, glob, each, until, why, by=me()) for each in types_meant]
     new = mutes.mute(request.tasks_dir, wanted, request.now)
-    made = Mutes(wanted)
-    count = _viewed(request, lambda heads: _covered(made, heads))
+    new_mutes = Mutes(wanted)
+    count = _viewed(request, lambda heads: _covered(new_mutes, heads))
     from tgt.output import mutes_view
 
     message = mutes_view.muted(new, wanted, count)
@@ -104,12 +104,14 @@ def _list(request: Request) -> None:
     if known.warning:
         diagnostics.warn(known.warning)
     each_alone = [(each, Mutes([each])) for each in known.mutes]
-    told = _viewed(request, lambda heads: [(m, _covered(alone, heads)) for m, alone in each_alone])
+    counts = _viewed(
+        request, lambda heads: [(m, _covered(alone, heads)) for m, alone in each_alone]
+    )
     if request.json:
-        forms = [{**each.about, "openTasks": count} for each, count in told]
+        forms = [{**each.about, "openTasks": count} for each, count in counts]
         request.reply_json({"mutes": forms, "count": len(forms)})
     else:
-        request.reply(*mutes_view.mutes(told))
+        request.reply(*mutes_view.mutes(counts))
 
 
 def _viewed(request: Request, look: Callable[[Mapping[str, Head]], T]) -> T:
@@ -131,27 +133,29 @@ def _covered(mutes: Mutes, heads: Mapping[str, Head]) -> int:
     )
 
 
-def _line(what: str, given: str, longest: int) -> str:
+def _line(what: str, text: str, longest: int) -> str:
     """One line of printable text of bounded length. Raises SettingsError."""
     from tgt.output.safe import safe
 
-    if not given.strip():
+    if not text.strip():
         raise SettingsError(f"{what} is missing: say which subjects, as in tgt mute 'tool_call/*'")
-    word = safe(given.strip(), limit=longest)
-    if word != given.strip():
+    word = safe(text.strip(), limit=longest)
+    if word != text.strip():
         raise SettingsError(
-            f"{what}={given[:80]!r} is not usable: accepted is a line of at most {longest}"
+            f"{what}={text[:80]!r} is not usable: accepted is a line of at most {longest}"
             " characters"
         )
     return word
 
 
-def _types(request: Request, given: Sequence[str] | None) -> list[str]:
+def _types(request: Request, option: Sequence[str] | None) -> list[str]:
     """The types that are named; one that neither tgt, nor a task, nor an analyzer in use has is a
     mistake. Raises SettingsError."""
-    if given is None:
+    if option is None:
         return []
-    words = dict.fromkeys(w.strip().lower() for part in given for w in part.split(",") if w.strip())
+    words = dict.fromkeys(
+        w.strip().lower() for part in option for w in part.split(",") if w.strip()
+    )
     known = list(types())
     if not words or not words.keys() <= {*known}:
         present = _viewed(request, lambda heads: {w for h in heads.values() for w in _words(h)})

@@ -39,18 +39,18 @@ def notify(
         raise SettingsError("nobody to tell", hint="set TASKGEN_NOTIFY, as docs/notify.md has it")
     kind = notification.TEST if test else notification.DIGEST
     if test:
-        told = telling.try_out(settings, request.now, notification.test_notification(request.now))
+        result = telling.try_out(settings, request.now, notification.test_notification(request.now))
     else:
-        told = telling.tell(
+        result = telling.tell(
             settings,
             request.now,
             lambda at, items: notification.notification(at, items, settings.masked),
             dry_run=dry_run,
         )
-    for warning in (*told.warnings, *notification.failures(told)):
+    for warning in (*result.warnings, *notification.failures(result)):
         diagnostics.warn(warning)
     if request.json:
-        request.reply_json(notification.document(told, kind, settings.masked))
+        request.reply_json(notification.document(result, kind, settings.masked))
     else:
-        request.reply(notification.lines(told, settings.masked))
-    return ExitStatus.DEGRADED if told.failed else ExitStatus.OK
+        request.reply(notification.lines(result, settings.masked))
+    return ExitStatus.DEGRADED if result.failed else ExitStatus.OK

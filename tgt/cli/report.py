@@ -49,27 +49,27 @@ def report(
     from tgt.output import progress
 
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
-        told = core.report(settings, first, request.now, progress=show)
+        whole = core.report(settings, first, request.now, progress=show)
     if request.json:
         from tgt.output import report_document
 
-        request.reply_json(report_document.document(told))
+        request.reply_json(report_document.document(whole))
     else:
-        for warning in told.warnings:
+        for warning in whole.warnings:
             diagnostics.warn(warning)
-        request.reply(_shown(request, told, chosen))
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+        request.reply(_shown(request, whole, chosen))
+    return ExitStatus.DEGRADED if whole.warnings else ExitStatus.OK
 
 
-def _shown(request: Request, told: Report, form: str) -> str:
+def _shown(request: Request, report: Report, form: str) -> str:
     if form == _MARKDOWN:
         from tgt.output import report_markdown
 
-        return report_markdown.document(told)
+        return report_markdown.document(report)
     if form == _HTML:
         from tgt.output.html import report_page
 
-        return report_page.page(told)
+        return report_page.page(report)
     from tgt.output import report_view
 
-    return report_view.report(request.screen, told)
+    return report_view.report(request.screen, report)

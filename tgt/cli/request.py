@@ -109,15 +109,15 @@ class Request:
         """
         from tgt import config
 
-        given = {name: value for name, value in (overrides or {}).items() if value is not None}
-        if self._settings is not None and not given:
+        values = {name: value for name, value in (overrides or {}).items() if value is not None}
+        if self._settings is not None and not values:
             return self._settings
         try:
-            settings = config.load(given, env_file=self.env_file)
+            settings = config.load(values, env_file=self.env_file)
         except SettingsError as problem:
-            named = {name: option for name, option in (options or {}).items() if name in given}
+            named = {name: option for name, option in (options or {}).items() if name in values}
             raise SettingsError(_by_options(problem.message, named), hint=problem.hint) from None
-        if not given:
+        if not values:
             self._settings = settings
         if not self._warned:
             self._warned = True

@@ -71,17 +71,17 @@ def _tested(request: Request, file: RulesFile, since: str, source: str | None) -
 
     every = timedelta(minutes=settings.interval_min)
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
-        (told,) = backtest.replay([settings], first, request.now, every, progress=show)
-    for warning in told.warnings:
+        (replay,) = backtest.replay([settings], first, request.now, every, progress=show)
+    for warning in replay.warnings:
         diagnostics.warn(warning)
     if request.json:
         from tgt.output import machine, rules_document
 
-        document = rules_document.document(file, told)
-        request.reply_json({**document, **machine.backtest(told, every, {}, None)})
+        document = rules_document.document(file, replay)
+        request.reply_json({**document, **machine.backtest(replay, every, {}, None)})
     else:
         from tgt.output import backtest_view, rules_view
 
-        request.reply(rules_view.replayed(request.screen, file, told))
-        request.reply("\n", backtest_view.backtest(request.screen, told, every, {}, None))
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+        request.reply(rules_view.replayed(request.screen, file, replay))
+        request.reply("\n", backtest_view.backtest(request.screen, replay, every, {}, None))
+    return ExitStatus.DEGRADED if replay.warnings else ExitStatus.OK

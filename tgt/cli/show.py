@@ -43,11 +43,11 @@ def show(
 
     chosen = parse_choice("--format", format_, FORMATS)
     request.json = request.json or chosen == "json"
-    found = triage.find(request.journal(), named(tasks))
+    named_cards = triage.find(request.journal(), named(tasks))
     known = mutes.if_readable(request.tasks_dir, request.now)
     if known.warning:
         diagnostics.warn(known.warning)
-    shown = seen(request, {card.id: card for card in found}).values()
+    shown = seen(request, {card.id: card for card in named_cards}).values()
     cards = [marked(card, known.mutes) for card in with_reputation(request, shown)]
     if request.json:
         from tgt.output import machine
@@ -65,14 +65,14 @@ def show(
     elif chosen == "markdown":
         from tgt.output import markdown
 
-        told = (markdown.card(card, request.now, others) for card in cards)
-        request.reply("\n---\n\n".join(told))
+        texts = (markdown.card(card, request.now, others) for card in cards)
+        request.reply("\n---\n\n".join(texts))
     else:
         from tgt.output import card_view
 
         on = request.screen
-        told = (card_view.card(on, card, request.now, others) for card in cards)
-        request.reply("\n\n".join(told))
+        texts = (card_view.card(on, card, request.now, others) for card in cards)
+        request.reply("\n\n".join(texts))
 
 
 def _explained(request: Request, cards: Sequence[Card]) -> dict[str, Any]:

@@ -28,11 +28,11 @@ def sources(
     from tgt.output import sources_document
 
     since_then = beginning(window, since, settings, request.now)
-    found = survey.survey(settings, since_then, request.now)
+    surveyed = survey.survey(settings, since_then, request.now)
     if request.json:
-        request.reply_json(sources_document.document(found))
+        request.reply_json(sources_document.document(surveyed))
     else:
         from tgt.output import sources_view
 
-        request.reply(sources_view.sources(request.screen, found, request.now))
-    return ExitStatus.DEGRADED if any(one.problems for one in found) else ExitStatus.OK
+        request.reply(sources_view.sources(request.screen, surveyed, request.now))
+    return ExitStatus.DEGRADED if any(one.problems for one in surveyed) else ExitStatus.OK

@@ -138,7 +138,7 @@ def _state(card: Card, done: str) -> str:
 def _message(changed: int, already: int, done: str) -> str:
     from tgt.output.words import plural
 
-    told = [f"{plural(changed, 'task')} {done}"] if changed else []
+    parts = [f"{plural(changed, 'task')} {done}"] if changed else []
     if already:
-        told.append(f"{plural(already, 'task')} already so")
-    return ", ".join(told) or "Nothing to do: no task was named"
+        parts.append(f"{plural(already, 'task')} already so")
+    return ", ".join(parts) or "Nothing to do: no task was named"

@@ -56,7 +56,7 @@ def triage(
     from tgt.store.journal_index import viewed
 
     order = parse_choice("--sort", sort, ORDERS)
-    asked = Asked(
+    wanted = Asked(
         statuses=filters.words_of(status),
         types=filters.words_of(type_),
         severities=filters.words_of(severity),
@@ -77,9 +77,9 @@ def triage(
             hint=f"install it with pip install 'tgt[tui]', or with {sys.executable} -m pip install"
             " 'textual>=8'",
         ) from None
-    viewed(request.journal(), lambda view: filters.check(asked, list(view.heads.values())))
+    viewed(request.journal(), lambda view: filters.check(wanted, list(view.heads.values())))
     board = Board(request.tasks_dir, weighs=settings.reputation)
-    query = Query(asked, order, muted=every)
+    query = Query(wanted, order, muted=every)
     run(board, _around(request, settings), query, no_color=request.no_color)
     _tell(request, board)
 
@@ -95,8 +95,8 @@ def _around(request: Request, settings: Settings) -> Around:
     return Around(
         clock=lambda: request.now_option or datetime.now(timezone.utc),
         me=me,
-        owner=lambda given: cast("str", name(given)),
-        address=lambda given: address(given, "link"),
+        owner=lambda answer: cast("str", name(answer)),
+        address=lambda answer: address(answer, "link"),
         cadence=request.cadence,
         lines=lambda card, most, show: evidence.lines(settings, card, most, progress=show),
     )
@@ -108,11 +108,11 @@ def _tell(request: Request, board: Board) -> None:
     from tgt.output.words import plural
 
     decided = board.decided
-    found = request.journal().find(lambda ids: [each for each in ids if each in decided])
-    cards = seen(request, {each: found[each] for each in decided if each in found})
+    cards_by_id = request.journal().find(lambda ids: [each for each in ids if each in decided])
+    cards = seen(request, {each: cards_by_id[each] for each in decided if each in cards_by_id})
     counts = {word: list(decided.values()).count(word) for word in decided.values()}
-    told = [f"{plural(count, 'task')} {word}" for word, count in counts.items()]
-    message = ", ".join(told) or "Nothing was decided"
+    parts = [f"{plural(count, 'task')} {word}" for word, count in counts.items()]
+    message = ", ".join(parts) or "Nothing was decided"
     if request.json:
         from tgt.output import machine
 

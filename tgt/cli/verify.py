@@ -41,19 +41,21 @@ def verify(
 
     settings = request.settings({"TASKGEN_SOURCE": source}, OPTIONS)
     journal = request.journal()
-    found = triage.find(journal, named(tasks)) if tasks else core.candidates(journal, request.now)
-    cards = list(seen(request, {card.id: card for card in found}).values())
+    named_cards = (
+        triage.find(journal, named(tasks)) if tasks else core.candidates(journal, request.now)
+    )
+    cards = list(seen(request, {card.id: card for card in named_cards}).values())
     state = state_of(request, cards)
     with progress.display(no_color=request.no_color, quiet=request.json) as show:
-        told = core.verify(settings, cards, state, request.now, show)
-    for warning in told.warnings:
+        verification = core.verify(settings, cards, state, request.now, show)
+    for warning in verification.warnings:
         diagnostics.warn(warning)
     if request.json:
         from tgt.output import machine
 
-        request.reply_json(machine.verified(told))
+        request.reply_json(machine.verified(verification))
     else:
         from tgt.output import verify_view
 
-        request.reply(verify_view.verification(request.screen, told))
-    return ExitStatus.DEGRADED if told.warnings else ExitStatus.OK
+        request.reply(verify_view.verification(request.screen, verification))
+    return ExitStatus.DEGRADED if verification.warnings else ExitStatus.OK

@@ -42,5 +42,5 @@ def outlooks(
     if own is not None:
         return tuple(own(Look(analyzer, context, most)))
     abstained = analyzer.analyze(context).abstained
-    told = [Outlook(analyzer.name, each.subject, missing=each.reason) for each in abstained]
-    return (Outlook(analyzer.name, EVERYTHING, judgeable=True), *told[:most])
+    abstaining = [Outlook(analyzer.name, each.subject, missing=each.reason) for each in abstained]
+    return (Outlook(analyzer.name, EVERYTHING, judgeable=True), *abstaining[:most])

@@ -103,15 +103,15 @@ class Look:
         def is_among(now: Counts) -> bool:
             return now.n >= least[-1]
 
-        told = self.context.snapshot.counts(signal, window, history=is_among)
-        return tuple(sorted(filter(lambda r: is_among(r.now), told), key=_used))[: self.most]
+        readings = self.context.snapshot.counts(signal, window, history=is_among)
+        return tuple(sorted(filter(lambda r: is_among(r.now), readings), key=_used))[: self.most]
 
     def without(self, need: int) -> frozenset[str]:
         """The subjects of the last day that lack what the analyzer needs."""
-        told = Signal("needed", where="actor <> 'user'", counted=self.analyzer.needs[need].where)
+        needed = Signal("needed", where="actor <> 'user'", counted=self.analyzer.needs[need].where)
         return frozenset(
             reading.subject
-            for reading in self.context.snapshot.counts(told, self.day)
+            for reading in self.context.snapshot.counts(needed, self.day)
             if reading.now.k == 0
         )
 
@@ -176,8 +176,8 @@ def _used(reading: Reading) -> tuple[int, str]:
 
 def later(*moments: datetime | None) -> datetime | None:
     """The last of some moments; None, which is never, is later than all."""
-    told = [moment for moment in moments if moment is not None]
-    return max(told) if len(told) == len(moments) else None
+    times = [moment for moment in moments if moment is not None]
+    return max(times) if len(times) == len(moments) else None
 
 
 def typical_peak(by_hour: Mapping[int, float], hours: int) -> float:

@@ -49,16 +49,16 @@ def latencies(look: Look) -> Iterator[Outlook]:
         lambda subject: look.context.option(performance.THRESHOLD, subject),
         prior_of(max(performance.WINDOWS_H), performance.A_HOUR),
     )
-    told = yield from _all(look, question)
+    judged = yield from _all(look, question)
     untold = look.without(0)
     for each in look.readings(FAILURE, look.day):
-        if each.subject in untold and each.subject not in told:
+        if each.subject in untold and each.subject not in judged:
             yield look.lacking(each.subject, look.analyzer.needs[0].missing)
 
 
 def tokens(look: Look) -> Iterator[Outlook]:
     """Of each model those of its answers, else of what it was given."""
-    told: frozenset[str] = frozenset()
+    judged: frozenset[str] = frozenset()
     for signal in (token_waste.OUTPUT, token_waste.INPUT):
         question = _Question(
             signal,
@@ -71,7 +71,7 @@ def tokens(look: Look) -> Iterator[Outlook]:
             lambda _: token_waste.THRESHOLD,
             token_waste.PRIOR,
         )
-        told = told | (yield from _all(look, question, told))
+        judged = judged | (yield from _all(look, question, judged))
 
 
 def _all(

@@ -59,13 +59,13 @@ class Absence(Question):
         heard, events = self.signals
         return missed(self.context, since, heard, events, criterion.subject)
 
-    def _judged(self, asked: Asked, hours: Mapping[int, int]) -> Finding | Abstention | None:
-        context, window = self.context, asked.window
-        key = fingerprint(TaskType.CUSTOM, context.redacted(asked.problem))
+    def _judged(self, question: Asked, hours: Mapping[int, int]) -> Finding | Abstention | None:
+        context, window = self.context, question.window
+        key = fingerprint(TaskType.CUSTOM, context.redacted(question.problem))
         incidents = context.incidents.get(key, ())
-        past = past_of(context, window, hours, incidents, self.signals[0], asked.subject)
+        past = past_of(context, window, hours, incidents, self.signals[0], question.subject)
         if isinstance(past, str):
-            return asked.abstention(past)
+            return question.abstention(past)
         if past.chance >= UNLIKELY:
             return None
         tolerated = f"an absence likelier than 1 in {1 / UNLIKELY:,.0f}"
@@ -82,6 +82,6 @@ class Absence(Question):
             },
         )
         usual = f"about {past.mean:.0f} conversations at this time"
-        said = Said("no event", usual, tolerated, f"There is no event of {asked.label}")
-        touched = asked.builder.touched_as_missing(past.mean, Harm.FAILED)
-        return asked.finding(judgement, said, touched=touched, examples=Examples())
+        wording = Said("no event", usual, tolerated, f"There is no event of {question.label}")
+        touched = question.builder.touched_as_missing(past.mean, Harm.FAILED)
+        return question.finding(judgement, wording, touched=touched, examples=Examples())

@@ -79,7 +79,7 @@ class Asked:
     def finding(
         self,
         judgement: Judgement,
-        said: Said,
+        wording: Said,
         *,
         touched: Touched,
         beyond: float | None = None,
@@ -88,20 +88,20 @@ class Asked:
         """The finding. Samples are values ``beyond`` a line, where the measure is of values."""
 
         def make() -> Finding:
-            found = examples or self.builder.examples(self.signal, beyond=beyond)
-            return self._worded(judgement, said, touched, found, beyond)
+            samples = examples or self.builder.examples(self.signal, beyond=beyond)
+            return self._worded(judgement, wording, touched, samples, beyond)
 
-        made = self.builder.deferred(
+        finding = self.builder.deferred(
             make, confidence=judgement.confidence, severity=self.rule.severity, touched=touched
         )
         # Whoever wrote the rule said how severe it is.
         facts: dict[str, Any] = {"subject": self.problem, "severity": self.rule.severity}
-        return then(made, lambda whole: replace(whole, **facts), **facts)
+        return then(finding, lambda whole: replace(whole, **facts), **facts)
 
     def _worded(
         self,
         judgement: Judgement,
-        said: Said,
+        wording: Said,
         touched: Touched,
         examples: Examples,
         beyond: float | None,
@@ -110,10 +110,10 @@ class Asked:
         label = in_a_title(self.label)
         words: Mapping[str, str] = {
             "subject": label,
-            "value": said.value,
-            "usual": said.usual or _NOTHING,
+            "value": wording.value,
+            "usual": wording.usual or _NOTHING,
         }
-        usual = f"; usual is {said.usual}" if said.usual else ""
+        usual = f"; usual is {wording.usual}" if wording.usual else ""
         changes = tuple(filled(change, words) for change in rule.fix)
         return self.builder.finding(
             judgement,
@@ -122,8 +122,8 @@ class Asked:
             touched=touched,
             title=filled(rule.title, words),
             description=(
-                f"{said.happened} in the last {duration(self.window)}, says the rule {rule.name}:"
-                f" {said.limit} is tolerated{usual}."
+                f"{wording.happened} in the last {duration(self.window)}, says the rule"
+                f" {rule.name}: {wording.limit} is tolerated{usual}."
             ),
             fix=Fix(approach=rule.name, changes=changes or (_LOOK,)),
             acceptance=(f"The rule {rule.name} has nothing to say of {label} over 24 hours",),

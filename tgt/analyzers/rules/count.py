@@ -34,12 +34,12 @@ class Count(Question):
         now = reading.now
         return gone(criterion, *((now.k, now.n) if now.by_event else (now.bad_units, now.units)))
 
-    def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
+    def _judged(self, question: Asked, reading: Reading) -> Finding | Abstention | None:
         now, line = reading.now, self.rule.more_than or 0.0
         if now.k <= line:
             return None
         if missing := self.too_few(now):
-            return asked.abstention(missing)
+            return question.abstention(missing)
         conversations = now.bad_conversations or now.k
         judgement = Judgement(
             Measure("events", Unit.COUNT, now.k, threshold=line, noun="events"),
@@ -47,5 +47,9 @@ class Count(Question):
             details={"n": now.n, "k": now.k, "conversations": now.bad_conversations},
         )
         where = f" in {now.bad_conversations} conversations" if now.bad_conversations else ""
-        said = Said(str(now.k), None, f"{line:g}", f"{now.k} events of {asked.label} count{where}")
-        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
+        wording = Said(
+            str(now.k), None, f"{line:g}", f"{now.k} events of {question.label} count{where}"
+        )
+        return question.finding(
+            judgement, wording, touched=question.builder.touched_by(now, Harm.FAILED)
+        )

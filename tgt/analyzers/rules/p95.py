@@ -47,25 +47,25 @@ class P95(Question):
         line = criterion.value
         return beyond(self.context, self.signals[0], criterion, since, line, 1 - TAIL, EVENTS)
 
-    def _judged(self, asked: Asked, reading: DistributionReading) -> Finding | Abstention | None:
+    def _judged(self, question: Asked, reading: DistributionReading) -> Finding | Abstention | None:
         n = distributions.size(reading.now)
         if n < MIN_VALUES:
-            return asked.abstention(f"{n} of {MIN_VALUES} values")
+            return question.abstention(f"{n} of {MIN_VALUES} values")
         if self.rule.times_usual is not None:
-            judged = self._risen(asked, reading, self.rule.times_usual)
+            judged = self._risen(question, reading, self.rule.times_usual)
         else:
-            judged = self._above(asked, reading, self.rule.more_than or 0.0)
+            judged = self._above(question, reading, self.rule.more_than or 0.0)
         if not isinstance(judged, Shift):
             return judged
         measure = judged.measure
-        said = Said(
+        wording = Said(
             self._text(measure.value),
             None if measure.usual is None else self._text(measure.usual),
             f"{measure.times:g} × usual" if measure.times else self._text(measure.threshold),
-            f"The p95 of {n} values of {asked.label} is {self._text(measure.value)}",
+            f"The p95 of {n} values of {question.label} is {self._text(measure.value)}",
         )
-        touched = judged.touched(asked.builder, Harm.FAILED)
-        return asked.finding(judged, said, touched=touched, beyond=judged.line)
+        touched = judged.touched(question.builder, Harm.FAILED)
+        return question.finding(judged, wording, touched=touched, beyond=judged.line)
 
     def _text(self, value: float) -> str:
         if self._unit is Unit.MS:
@@ -83,18 +83,20 @@ class P95(Question):
         return "tokens" if value.endswith("_tokens") else _UNITS.get(value, "")
 
     def _above(
-        self, asked: Asked, reading: DistributionReading, line: float
+        self, question: Asked, reading: DistributionReading, line: float
     ) -> Shift | Abstention | None:
         p95 = quantile(reading.now, TAIL)
         if p95 <= line:
             return None
-        counts = self.context.snapshot.beyond(asked.signal, asked.subject, asked.window, line)
+        counts = self.context.snapshot.beyond(
+            question.signal, question.subject, question.window, line
+        )
         if missing := self.too_few(replace(counts, bad_conversations=counts.bad_units)):
-            return asked.abstention(missing)
+            return question.abstention(missing)
         n, k = distributions.size(reading.now), distributions.count_above(reading.now, line)
-        history = self._history(asked)
+        history = self._history(question)
         usual = None
-        if not Baseline({}, asked.quiet_hours()).missing and history:
+        if not Baseline({}, question.quiet_hours()).missing and history:
             above = [
                 (distributions.count_above(h, line), float(distributions.size(h)))
                 for h in history.values()
@@ -122,25 +124,25 @@ class P95(Question):
         )
 
     def _risen(
-        self, asked: Asked, reading: DistributionReading, times: float
+        self, question: Asked, reading: DistributionReading, times: float
     ) -> Shift | Abstention | None:
-        hours, before = asked.quiet_hours(), reading.before
+        hours, before = question.quiet_hours(), reading.before
         if missing := Baseline({}, hours).missing:
-            return asked.abstention(missing)
-        if hours != observed_before(self.context, asked.window):
-            before = distributions.merge(self._history(asked).values())
+            return question.abstention(missing)
+        if hours != observed_before(self.context, question.window):
+            before = distributions.merge(self._history(question).values())
         size = distributions.size(before)
         if size < MIN_BASELINE_VALUES:
-            return asked.abstention(f"{size} of {MIN_BASELINE_VALUES} values in the baseline")
+            return question.abstention(f"{size} of {MIN_BASELINE_VALUES} values in the baseline")
         values = Values(reading.now, before, {})
         if values.times_usual <= times:
             return None
-        values = replace(values, history=self._history(asked))
+        values = replace(values, history=self._history(question))
         least = self.rule.min_conversations
         shifts = [
             shifted(
-                asked.builder,
-                asked.signal,
+                question.builder,
+                question.signal,
                 values,
                 route,
                 times,
@@ -157,7 +159,7 @@ class P95(Question):
         measure = replace(best.measure, unit=self._unit, noun=self._noun or "in all")
         return replace(best, measure=measure)
 
-    def _history(self, asked: Asked) -> dict[int, Histogram]:
-        snapshot, hours = self.context.snapshot, asked.quiet_hours()
-        history = snapshot.distribution_history(asked.signal, asked.subject, asked.window)
+    def _history(self, question: Asked) -> dict[int, Histogram]:
+        snapshot, hours = self.context.snapshot, question.quiet_hours()
+        history = snapshot.distribution_history(question.signal, question.subject, question.window)
         return {hour: each for hour, each in history.items() if hour in hours}

@@ -51,8 +51,8 @@ class Hourly(Measure):
 
     @property
     def threshold_text(self) -> str:
-        told = self._text(self.limit)
-        return f"{self.times:g} × usual ({told})" if self.times else told
+        limit = self._text(self.limit)
+        return f"{self.times:g} × usual ({limit})" if self.times else limit
 
     def _text(self, value: float) -> str:
         return f"{value:.3g} {self.noun} an hour"
@@ -76,9 +76,9 @@ class Rate(Question):
         all. A shorter time is one hour that is not over yet."""
         hours = max(1, int(since.minutes // 60))
         step = min(timedelta(hours=1), since.end - since.start)
-        asked = affected.Asked(self.signals[0], criterion.subject)
+        question = affected.Asked(self.signals[0], criterion.subject)
         first = since.end - hours * step
-        course = self.context.snapshot.course(asked, Interval(first, since.end), step)
+        course = self.context.snapshot.course(question, Interval(first, since.end), step)
         rates = [
             _rate(course.get(number, Part()), step)
             for number in range(hours)
@@ -98,22 +98,22 @@ class Rate(Question):
             for each in range(first, last + 1)
         )
 
-    def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
+    def _judged(self, question: Asked, reading: Reading) -> Finding | Abstention | None:
         now, hours, rule = reading.now, reading.window.minutes / 60, self.rule
         counted = _counted(now, by_event=now.by_event)
-        before = _same_time(asked, reading)
+        before = _same_time(question, reading)
         end = to_us(reading.window.end) // HOUR_US
         days = len({(end - hour + _DAY_H // 2) // _DAY_H for hour in before})
         usual = confidence.usual_share((k, MOMENTS) for k in before.values()) if before else None
         if rule.times_usual and (usual is None or days < MIN_DAYS):
-            return asked.abstention(f"{days} of {MIN_DAYS} days of baseline at this time")
+            return question.abstention(f"{days} of {MIN_DAYS} days of baseline at this time")
         line = rule.more_than or 0.0
         if rule.times_usual and usual is not None:
             line = rule.times_usual * usual.share * MOMENTS
         if counted <= line * hours:
             return None
         if missing := self.too_few(now):
-            return asked.abstention(missing)
+            return question.abstention(missing)
         noun = "events" if now.by_event else "conversations"
         is_known = usual is not None and days >= MIN_DAYS
         measure = Hourly(
@@ -132,13 +132,15 @@ class Rate(Question):
             details={"n": now.n, "k": now.k, "conversations": now.bad_conversations},
             hours={hour: float(_counted(c, by_event=now.by_event)) for hour, c in before.items()},
         )
-        said = Said(
+        wording = Said(
             measure.current_text,
             None if measure.usual is None else f"{measure.usual:.3g} {noun} an hour",
             measure.threshold_text,
-            f"{now.k} events of {asked.label} count, in {measure.current_text},",
+            f"{now.k} events of {question.label} count, in {measure.current_text},",
         )
-        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
+        return question.finding(
+            judgement, wording, touched=question.builder.touched_by(now, Harm.FAILED)
+        )
 
 
 def _rate(part: Part, step: timedelta) -> float:
@@ -165,13 +167,13 @@ def _sure(
     )
 
 
-def _same_time(asked: Asked, reading: Reading) -> dict[int, float]:
+def _same_time(question: Asked, reading: Reading) -> dict[int, float]:
     """How many counted in each quiet hour of another day that is at the same time of it."""
     start, end = to_us(reading.window.start) // HOUR_US, (to_us(reading.window.end) - 1) // HOUR_US
     times = {hour % _DAY_H for hour in range(start - 1, end + 2)}
     by_event, history = reading.now.by_event, reading.history
     return {
         hour: _counted(history.get(hour, Counts()), by_event=by_event)
-        for hour in sorted(asked.quiet_hours())
+        for hour in sorted(question.quiet_hours())
         if hour % _DAY_H in times and hour < start - _DAY_H // 2
     }

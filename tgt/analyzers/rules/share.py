@@ -47,39 +47,41 @@ class Share(Question):
         readings = self.context.snapshot.counts(self.signals[0], since)
         return share_of_events(reading_of(readings, criterion.subject), criterion.value, EVENTS)
 
-    def _judged(self, asked: Asked, reading: Reading) -> Finding | Abstention | None:
+    def _judged(self, question: Asked, reading: Reading) -> Finding | Abstention | None:
         now = reading.now
         if now.n < MIN_EVENTS:
-            return asked.abstention(f"{now.n} of {MIN_EVENTS} events")
+            return question.abstention(f"{now.n} of {MIN_EVENTS} events")
         if not now.k:
             return None
-        judgement = self._above(asked, reading) if self.rule.more_than is not None else None
+        judgement = self._above(question, reading) if self.rule.more_than is not None else None
         if self.rule.times_usual is not None:
-            risen = self._risen(asked, reading, self.rule.times_usual)
+            risen = self._risen(question, reading, self.rule.times_usual)
             if isinstance(risen, Abstention):
                 return risen
             judgement = risen
         if judgement is None:
             return None
         if missing := self.too_few(now):
-            return asked.abstention(missing)
+            return question.abstention(missing)
         share, usual = now.k / now.n, judgement.measure.usual
-        said = Said(
+        wording = Said(
             percent(share),
             None if usual is None else percent(usual),
             judgement.measure.threshold_text,
-            f"{now.k} of {now.n} events of {asked.label} ({percent(share)}) count, in"
+            f"{now.k} of {now.n} events of {question.label} ({percent(share)}) count, in"
             f" {now.bad_conversations} conversations",
         )
-        return asked.finding(judgement, said, touched=asked.builder.touched_by(now, Harm.FAILED))
+        return question.finding(
+            judgement, wording, touched=question.builder.touched_by(now, Harm.FAILED)
+        )
 
-    def _above(self, asked: Asked, reading: Reading) -> Judgement | None:
+    def _above(self, question: Asked, reading: Reading) -> Judgement | None:
         line = self.rule.more_than or 0.0
         if reading.now.k <= line * reading.now.n:
             return None
         return share_above(
             reading,
-            asked.baseline(reading),
+            question.baseline(reading),
             line,
             metric="share_of_events",
             counted="events that count",
@@ -89,13 +91,13 @@ class Share(Question):
         )
 
     @staticmethod
-    def _risen(asked: Asked, reading: Reading, times: float) -> Judgement | Abstention | None:
-        now, history = reading.now, asked.baseline(reading)
+    def _risen(question: Asked, reading: Reading, times: float) -> Judgement | Abstention | None:
+        now, history = reading.now, question.baseline(reading)
         missing = history.missing
         if not missing and history.n < MIN_BASELINE_EVENTS:
             missing = f"{history.n} of {MIN_BASELINE_EVENTS} events in the baseline"
         if missing:
-            return asked.abstention(missing)
+            return question.abstention(missing)
         hours = {hour: (float(each.k), float(each.n)) for hour, each in history.hours.items()}
         exposure = Exposure(
             now.k,
