@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.clickhouse.databases import Database
+from engine.clickhouse.databases import PASSWORD, Database
 from engine.clickhouse.exporter import SPAN_COLUMNS
 from engine.clickhouse.test_clickhouse_reading import span
 
@@ -216,9 +216,8 @@ def test_a_run_that_breaks_off_keeps_what_it_had_read_and_the_next_reads_the_res
             raise TelemetryError("cannot reach it", hint="the next run reads what this one missed")
         whole(self, *arguments)
 
-    settings = config.load(
-        {"TASKGEN_SOURCE": database.source, "FGK_TASKS_DIR": str(tmp_path)}, environ={}
-    )
+    given = {"TASKGEN_SOURCE": database.source, "TASKGEN_CLICKHOUSE_PASSWORD": PASSWORD}
+    settings = config.load({**given, "FGK_TASKS_DIR": str(tmp_path)}, environ={})
     monkeypatch.setattr(Intake, "read_slice", dies)
     with pytest.raises(TelemetryError, match="cannot reach"):
         cycle.run(settings, NOW)
