@@ -40,7 +40,9 @@ _FORMS: dict[str, str] = {
         r"|\b(?i:errno:?|os error|signal) -?\d{1,3}\b"
         r"|(?<![\w-])[A-Z]{1,6}\d{1,5}(?![\w-])"
         r"|\bERROR \d{4} \([0-9A-Z]{5}\)|\b\d\d[0-9A-Z]\d\d(?=: )"
-        r"|\b(?i:unknown|invalid|no such) (?:sub)?command:? ['\"]?[\w:-]{1,40}['\"]?"
+        r"|\b(?i:unknown|invalid|no such) (?:sub)?command:? ['\"`]?[\w:-]{1,40}['\"`]?"
+        r"|\bCommand \"[\w.+@:/-]{1,60}\"(?= not found)|\bexec: \"[\w.+@-]{1,60}\"(?=: executable)"
+        r"|\b(?i:environment variable|env var):? ['\"`][A-Z][A-Z\d_]{2,60}['\"`]"
         r"|\blint/[a-z]{2,30}/\w{2,60}|\bprovid(?:es|ing) package [\w./-]{1,120}"
         r"|\bfatal error: [\w./+-]{1,100}\.h(?:pp|h)?: No such file or directory"
         r"|KeyError: ['\"][A-Z][A-Z\d_]{2,60}['\"]"
@@ -144,6 +146,7 @@ _NOT_STARTED = re.compile(
     r"(?:(?:failed to |cannot |can't )(?:run command|run|execute|exec) )?"
     r"['\"`‘]?(?P<name>[\w.+@-]{1,60})['\"’]?: No such file or directory\Z"
     r"|(?:.{0,100} )?spawn(?:Sync)? (?P<spawned>[\w.+@-]{1,60}) ENOENT\Z"
+    r"|(?:.{0,40}: )?Failed to spawn: `(?P<run>[\w.+@-]{1,60})`\Z"
 )
 _ZSH_TURNED = re.compile(
     r"(?P<builtin>cd: )?"
@@ -152,13 +155,15 @@ _ZSH_TURNED = re.compile(
 )
 # ``cat: my notes: No such file or directory``: what was asked for may contain blanks.
 _ASKED_FOR = re.compile(
-    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: )(?:[/~.$][^'\"<>]{0,300}|[^\s'\"<>]{1,200}): "
+    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: )"
+    r"(?:[/~.$](?:(?!: )[^'\"<>]){0,300}|[^\s'\"<>]{1,200}): "
     r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
 )
 _HEADER_MISSING = "fatal error: "
 _PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")
 _PREFIX = re.compile(
     r"(?:(?:[Ee]rror|ERROR|E|Uncaught exception|Tool error|(?i:output|stderr|stdout))(?::| {2,})"
+    r"|error (?=Command \")"
     r"|Exit code \d{1,3}:|@?[\w./-]{1,80}:(?:build|lint|test|check|type-?check|tsc)(?::\w{1,20})?:"
     r"|Uncaught(?: \(in promise\))?) ?(?=\S)"
 )
@@ -191,7 +196,7 @@ def _in_one_shells_words(line: str) -> tuple[str, str]:
     rest = says["rest"] if says else line
     not_started = _NOT_STARTED.match(rest)
     if not_started is not None:
-        name = not_started["name"] or not_started["spawned"]
+        name = next(filter(None, not_started.groups()))
         return f"{name}: command not found", ""
     absent = _NOT_FOUND.match(rest)
     if absent is not None and (says or not (absent["sh"] or absent["fish"])):
