@@ -90,9 +90,9 @@ class Replay:
     def message(self) -> str:
         """The outcome in one line."""
         saved, back = self.count(Action.SAVE), self.count(Action.REOPEN)
-        told = f"Back-test: {saved} task{'' if saved == 1 else 's'}"
-        told += f", {back} reopened" if back else ""
-        return f"{told}, in {self.runs} run{'' if self.runs == 1 else 's'}; nothing was written"
+        outcome = f"Back-test: {saved} task{'' if saved == 1 else 's'}"
+        outcome += f", {back} reopened" if back else ""
+        return f"{outcome}, in {self.runs} run{'' if self.runs == 1 else 's'}; nothing was written"
 
 
 @dataclass(frozen=True)
@@ -276,15 +276,15 @@ class _Run:
         if card is not None:
             self._cards[card.id] = card
         finding, action = decision.finding, decision.action
-        key, said = finding.fingerprint, (action, decision.reason)
+        key, decided = finding.fingerprint, (action, decision.reason)
         if action in {Action.SAVE, Action.REOPEN}:
             facts = (str(finding.type), finding.subject, now, now, str(finding.severity))
             self._current[key] = Incident(*facts, finding.confidence)
         elif action in {Action.TOUCH, Action.RENEW} and key in self._current:
             self._current[key] = replace(self._current[key], last=now)
-        self._said[key] = said
+        self._said[key] = decided
         held_back = action in {Action.SUPPRESS, Action.DEFER}
-        if action is Action.TOUCH or (held_back and before.get(key) == said):
+        if action is Action.TOUCH or (held_back and before.get(key) == decided):
             return True
         self._steps.append(Step(now, action, decision.reason, card or decision.card, finding))
         return False

@@ -122,9 +122,9 @@ class Board:
         """The cards that are asked for, as they are now. Raises StoreError, and Overtaken as soon
         as nobody wants to know any more."""
         known = mutes.if_readable(self.tasks_dir, now)
-        asked = query.asked
-        if asked.since is not None:
-            asked = replace(asked, news=log.news(self._journal, asked.since))
+        wanted = query.asked
+        if wanted.since is not None:
+            wanted = replace(wanted, news=log.news(self._journal, wanted.since))
 
         def look(view: View) -> Shown:
             state, warnings = self._sidecar.read(())
@@ -133,7 +133,7 @@ class Board:
                 listing.lowered(listing.current(head, state), reputation)
                 for head in view.heads.values()
             ]
-            fitting = [head for head in heads if asked.fits(head)]
+            fitting = [head for head in heads if wanted.fits(head)]
             shown = [h for h in fitting if query.muted or not listing.is_muted(h, known.mutes)]
             hidden = len(fitting) - len(shown)
             shown.sort(key=listing.order(query.order, state.sightings))
@@ -145,7 +145,7 @@ class Board:
             read = {card.id: (view.heads[card.id].offset, changes.version(card)) for card in stored}
             news, changed = self._news(view)
             self._read = {**changed, **read}
-            told = (*((known.warning,) if known.warning else ()), *warnings)
+            messages = (*((known.warning,) if known.warning else ()), *warnings)
             cards = tuple(
                 marked(with_reputation(card, reputation), known.mutes)
                 for card in listing.as_seen(stored, state)
@@ -153,7 +153,7 @@ class Board:
             named = [*(card.id for card in cards), *(change.task for change in news)]
             ids = self._shortened(view.heads, named)
             kept = frozenset(head.id for head in chosen) - {head.id for head in shown[:MOST_SHOWN]}
-            return Shown(cards, ids, kept, len(shown), hidden, len(heads), news, told, state)
+            return Shown(cards, ids, kept, len(shown), hidden, len(heads), news, messages, state)
 
         with self._turn:
             return journal_index.viewed(self._journal, look, self._kept)
@@ -242,8 +242,8 @@ class Board:
             read[card_id] = (head.offset, after)
         for card_id in () if self._ids is None else view.heads.keys() - self._ids:
             card = view.card(view.heads[card_id])
-            told = changes.between(None, changes.version(card), card)
-            news += (change for change in told if change.kind is Kind.FOUND)
+            changes_of_card = changes.between(None, changes.version(card), card)
+            news += (change for change in changes_of_card if change.kind is Kind.FOUND)
         return tuple(sorted(news, key=lambda change: change.at)), read
 
     # --- decisions ---------------------------------------------------------------------------
@@ -304,10 +304,10 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 def _text_of(card: Card) -> str:
     """What of a card is searched: what people read of it."""
     keys = ("id", "title", "description", "subject", "type", "severity", "status", "owner")
-    told = [card.text(key) for key in keys]
-    told += [*_texts(card.mapping("evidence").get("samples")), *_texts(card.items("notes"))]
-    told += [link for link in card.items("links") if isinstance(link, str)]
-    return "\n".join(told).casefold()
+    texts = [card.text(key) for key in keys]
+    texts += [*_texts(card.mapping("evidence").get("samples")), *_texts(card.items("notes"))]
+    texts += [link for link in card.items("links") if isinstance(link, str)]
+    return "\n".join(texts).casefold()
 
 
 def _texts(entries: object) -> Collection[str]:

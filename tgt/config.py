@@ -113,26 +113,26 @@ def load(
 
     An empty value counts as not set, as in the original. Raises SettingsError.
     """
-    return settings_of(_given(overrides, environ, env_file))
+    return settings_of(_set_values(overrides, environ, env_file))
 
 
-def _given(
+def _set_values(
     overrides: Mapping[str, Any] | None,
     environ: Mapping[str, str] | None,
     env_file: Path | None,
 ) -> dict[str, Any]:
     """What is set, by variable."""
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for layer in (
         _read_env_file(env_file),
         os.environ if environ is None else environ,
         overrides or {},
     ):
         names = (name for name in layer if name in _FIELDS or name.startswith("TASKGEN_"))
-        given.update({name: layer[name] for name in names if layer[name] not in (None, "")})
-    if _RULES not in given and (beside := _rules_beside(env_file)):
-        given[_RULES] = str(beside)
-    return given
+        values.update({name: layer[name] for name in names if layer[name] not in (None, "")})
+    if _RULES not in values and (beside := _rules_beside(env_file)):
+        values[_RULES] = str(beside)
+    return values
 
 
 def _rules_beside(env_file: Path | None) -> Path | None:
@@ -199,8 +199,8 @@ def rules_in_force(
 
     Raises SettingsError if it is named and is not there.
     """
-    given = _given(None, environ, env_file)
-    own = {name: given[name] for name in (_RULES, "TASKGEN_ANALYZERS") if name in given}
+    values = _set_values(None, environ, env_file)
+    own = {name: values[name] for name in (_RULES, "TASKGEN_ANALYZERS") if name in values}
     try:
         settings = Settings.model_validate(own)
     except ValidationError as failure:
@@ -237,22 +237,22 @@ def _limited(limit: Limit, analyzers: Iterable[str]) -> tuple[Limit, list[str]]:
 
 
 def _chosen_options(
-    given: Mapping[str, Any], analyzers: Iterable[str]
+    values_set: Mapping[str, Any], analyzers: Iterable[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """The options that are set to other values than their defaults, and what is not usable."""
-    known = {name: option for name, option in options_of(analyzers).items() if name in given}
-    values, problems = _checked(known, given)
+    known = {name: option for name, option in options_of(analyzers).items() if name in values_set}
+    values, problems = _checked(known, values_set)
     return {n: value for n, value in values.items() if value != known[n].default}, problems
 
 
 def _checked(
-    known: Mapping[str, Option[Any]], given: Mapping[str, Any]
+    known: Mapping[str, Option[Any]], values_set: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The values that are given for options, by their names, and what is not usable."""
     fields: dict[str, Any] = {name: (_annotated(option), ...) for name, option in known.items()}
     model = create_model("Options", **fields)
     try:
-        read = model.model_validate({name: given[name] for name in known})
+        read = model.model_validate({name: values_set[name] for name in known})
     except ValidationError as failure:
         return {}, [*_explained(failure, model.model_fields)]
     return {name: getattr(read, name) for name in known}, []
@@ -274,8 +274,8 @@ def names(env_file: Path | None = None) -> set[str]:
 
 def in_file(path: Path) -> set[str]:
     """The settings of tgt that a file sets. Raises SettingsError where it cannot be read."""
-    given = _read_env_file(path)
-    return {n for n, value in given.items() if value and n.startswith(("TASKGEN_", "FGK_"))}
+    values = _read_env_file(path)
+    return {n for n, value in values.items() if value and n.startswith(("TASKGEN_", "FGK_"))}
 
 
 def file_in_force(env_file: Path | None = None) -> Path | None:
@@ -331,8 +331,8 @@ def _read_env_file(path: Path | None) -> Mapping[str, str | None]:
 def _explained(failure: ValidationError, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for problem in failure.errors():
         variable = str(problem["loc"][0])
-        said = str(problem.get("ctx", {}).get("error", problem["msg"]))
-        accepted = _bounds(fields[variable]) or said
+        message = str(problem.get("ctx", {}).get("error", problem["msg"]))
+        accepted = _bounds(fields[variable]) or message
         shown = redact.redact(str(problem["input"]))  # an address may hold a password
         yield f"{variable}={shown!r} is not usable: accepted is {accepted}"
 

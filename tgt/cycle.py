@@ -110,8 +110,8 @@ def _cycle(
     if judged.sure and dry_run:
         stored = journal.brief(_is_found(judged))
         decisions = decide(settings, judged, stored, state, now)
-        told = _related(judged, decisions, stored, state.sightings, now)
-        decisions = _relating(decisions, told)
+        entries = _related(judged, decisions, stored, state.sightings, now)
+        decisions = _relating(decisions, entries)
     elif judged.sure or judged.proven:
         decisions, ended, stored = _save(settings, journal, judged, state, now)
     report = _reported(report, judged, decisions, ended)
@@ -167,8 +167,8 @@ def _read_and_judge(
         context = Context(settings, snapshot, window, incidents)
         if watched:
             after = follow_up.measure(context, watched, state)
-            told = tuple(dict.fromkeys((*judged.warnings, *after.failed)))
-            judged = replace(judged, followed_up=after, warnings=told)
+            every_warning = tuple(dict.fromkeys((*judged.warnings, *after.failed)))
+            judged = replace(judged, followed_up=after, warnings=every_warning)
         if coverage.events == 0 and not judged.sure:
             older = Older(coverage.older, coverage.newest)
             report = replace(report, warnings=(*report.warnings, *judged.warnings))
@@ -213,12 +213,12 @@ def _related(
 
 
 def _relating(
-    decisions: Sequence[Decision], told: Mapping[str, Sequence[related.Entry]]
+    decisions: Sequence[Decision], entries: Mapping[str, Sequence[related.Entry]]
 ) -> tuple[Decision, ...]:
     """The decisions, with cards that name each other."""
     return tuple(
-        replace(d, card=related.with_related(d.card, told[d.card.id]))
-        if d.card is not None and d.card.id in told
+        replace(d, card=related.with_related(d.card, entries[d.card.id]))
+        if d.card is not None and d.card.id in entries
         else d
         for d in decisions
     )
@@ -244,23 +244,23 @@ def _save(
     with journal.writing() as writer:
         cards = writer.brief(_is_found(judged))
         decisions = decide(settings, judged, cards, state, now)
-        told = _related(judged, decisions, cards, state.sightings, now)
-        decisions = _relating(decisions, told)
+        entries = _related(judged, decisions, cards, state.sightings, now)
+        decisions = _relating(decisions, entries)
         lines = [ledger.apply(decision, now) for decision in decisions]
-        ended = tuple(follow_up.ended(judged.watches, cards, _found(judged), state, now))
+        ended = tuple(follow_up.ended(judged.watches, cards, _fingerprints(judged), state, now))
         written = [card for card in (*lines, *ended) if card is not None]
         writer.append(written)
         return decisions, ended, cards | {card.id: card for card in written}
 
 
-def _found(judged: Judged) -> frozenset[str]:
+def _fingerprints(judged: Judged) -> frozenset[str]:
     return frozenset(finding.fingerprint for finding in judged.sure)
 
 
 def _is_found(judged: Judged) -> Callable[[Card], bool]:
     """Whether a card may be written again: that of one of the findings, or one that is over."""
-    found, proven = _found(judged), judged.proven
-    return lambda card: card.fingerprint in found or card.id in proven
+    fingerprints, proven = _fingerprints(judged), judged.proven
+    return lambda card: card.fingerprint in fingerprints or card.id in proven
 
 
 def _reported(
@@ -354,12 +354,12 @@ def seen(
     if cards is None:
         return replace(state, saves=quota.recent(state.saves, now), analyzers=judged.health)
     sightings = ledger.sightings(state.sightings, decisions, cards, now, measures=measures)
-    told = _related(judged, decisions, cards, sightings, now)
+    entries = _related(judged, decisions, cards, sightings, now)
     return replace(
         state,
         saves=quota.reconcile(state.saves, cards.values(), now),
         analyzers=judged.health,
-        sightings=related.remembered(sightings, told, cards),
+        sightings=related.remembered(sightings, entries, cards),
     )
 
 

@@ -157,12 +157,12 @@ class _Session:
             answer = f"Found {self.random.randrange(2, 30)} files"
             yield self._step("Grep", {"pattern": f"price_{query}_{self.number}"}, answer, 40)
         if self.number % _MISSING_EVERY == 0:
-            asked = {"command": "tree src -L 2"}
-            yield self._step("Bash", asked, _MISSING, 30, failed=True)
+            arguments = {"command": "tree src -L 2"}
+            yield self._step("Bash", arguments, _MISSING, 30, failed=True)
             yield self._step("Bash", {"command": "find src -maxdepth 2"}, "src/api src/web", 50)
         for page in range(3):
-            asked = {"url": f"https://example.org/{self.number}/{page}", "prompt": "Sum it up"}
-            yield self._step("WebFetch", asked, f"Page {page} of {self.number}", 900 * slow)
+            arguments = {"url": f"https://example.org/{self.number}/{page}", "prompt": "Sum it up"}
+            yield self._step("WebFetch", arguments, f"Page {page} of {self.number}", 900 * slow)
         yield self._step("Read", {"file_path": name}, f"1\timport part_{self.number}", 12)
         edit = {"file_path": name, "old_string": "total =", "new_string": "total: int ="}
         if self.number == _LOOPING:
@@ -174,9 +174,15 @@ class _Session:
         yield self._step("Bash", {"command": "pytest -q"}, passed, 4_000)
 
     def _step(
-        self, tool: str, asked: Mapping[str, Any], answer: str, ms: float, *, failed: bool = False
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        answer: str,
+        ms: float,
+        *,
+        failed: bool = False,
     ) -> _Step:
-        return _Step(tool, asked, answer, ms * self.random.lognormvariate(0, 0.3), failed)
+        return _Step(tool, arguments, answer, ms * self.random.lognormvariate(0, 0.3), failed)
 
     def _answer(
         self, content: list[dict[str, Any]], reason: str, *, first: bool = False

@@ -253,8 +253,8 @@ def _analyzers(state: SchedulerState) -> Iterator[Check]:
         if health.consecutive_failures:
             times = _plural(health.consecutive_failures, "time")
             message = f"{name} failed {times} in a row: {health.last_error}"
-            asked = name.partition("/")[0]  # of a rule the word for all rules
-            remedy = f"run TGT_DEBUG=1 tgt run --dry-run --analyzers {asked}"
+            analyzer = name.partition("/")[0]  # of a rule the word for all rules
+            remedy = f"run TGT_DEBUG=1 tgt run --dry-run --analyzers {analyzer}"
             yield Check("analyzer", State.WARN, message, remedy)
 
 

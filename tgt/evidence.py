@@ -87,12 +87,12 @@ def lines(settings: Settings, card: Card, most: int, *, progress: Progress | Non
         ) as timeline:
             warnings = tuple(map(mask, (*telemetry.warnings, *timeline.warnings)))
             for window in windows if analyzer is not None else ():
-                found = _found(
+                counted = _finding_now(
                     settings, timeline.at(window), cast("Analyzer", analyzer), card, most
                 )
-                if found is not None:
-                    finding, samples = found
-                    shown = tuple(_told(card, finding, timeline.complete(samples), mask))
+                if counted is not None:
+                    finding, samples = counted
+                    shown = tuple(_lines_of(card, finding, timeline.complete(samples), mask))
                     return Lines(shown, "" if shown else _NOTHING, warnings)
             located = tuple(_located(timeline, windows, card, own, mask))
     except TelemetryError as gone:
@@ -129,8 +129,8 @@ def _windows(settings: Settings, card: Card) -> list[Interval]:
         *(card.time("savedAt"), card.time("generatedAt")),
     )
     lengths = [timedelta(minutes=settings.window_min)]
-    if told := _LENGTH.fullmatch(str(evidence.get("timeWindow"))):
-        lengths.append(timedelta(**{told[2]: int(told[1])}))
+    if match := _LENGTH.fullmatch(str(evidence.get("timeWindow"))):
+        lengths.append(timedelta(**{match[2]: int(match[1])}))
     return [
         Interval(end - length, end)
         for end in dict.fromkeys(time for time in times if time is not None)
@@ -191,9 +191,9 @@ class _Generous:
         return tuple(replace(answer, samples=answer.samples[:most]) for answer in answers)
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
-        found = self._snapshot.runs(window, least)
-        self._runs |= {run.last.locator: run for run in found}
-        return found
+        runs = self._snapshot.runs(window, least)
+        self._runs |= {run.last.locator: run for run in runs}
+        return runs
 
     def more_like(self, examples: Sequence[Sample]) -> tuple[Sample, ...]:
         """The examples of a finding, and those that were found with them."""
@@ -214,11 +214,11 @@ class _Generous:
         )
         window = Interval(from_us(run.first_us) - _MICROSECOND, from_us(run.last_us))
         tools = {subjects.parse(each).name for each in (run.subject, run.partner) if each}
-        found = self._snapshot.examples(calls, "run", window, self._most).samples
-        return tuple(each for each in found if each.values.get("name") in tools)
+        samples = self._snapshot.examples(calls, "run", window, self._most).samples
+        return tuple(each for each in samples if each.values.get("name") in tools)
 
 
-def _found(
+def _finding_now(
     settings: Settings, snapshot: Snapshot, analyzer: Analyzer, card: Card, most: int
 ) -> tuple[Finding, tuple[Sample, ...]] | None:
     """The card's finding in this window, and the events that count for it."""
@@ -248,15 +248,17 @@ def _incidents(settings: Settings, card: Card) -> Mapping[str, Sequence[Interval
     if not times:
         return {}
     since = min(times) - length
-    found = incident_of(card.changed(status=str(Status.GENERATED)), length, since)
-    return {} if found is None else {card.fingerprint: [found]}
+    incident = incident_of(card.changed(status=str(Status.GENERATED)), length, since)
+    return {} if incident is None else {card.fingerprint: [incident]}
 
 
-def _told(card: Card, finding: Finding, samples: Iterable[Sample], mask: Mask) -> Iterator[Line]:
+def _lines_of(
+    card: Card, finding: Finding, samples: Iterable[Sample], mask: Mask
+) -> Iterator[Line]:
     completed = sorted(samples, key=lambda sample: sample.at)
     worded = with_samples(finding, tuple(completed), mask).evidence.samples
-    for sample, told in zip(completed, worded, strict=True):
-        yield _line(card, sample, told.get("text"), mask)
+    for sample, words in zip(completed, worded, strict=True):
+        yield _line(card, sample, words.get("text"), mask)
 
 
 def _line(card: Card, sample: Sample, text: str | None, mask: Mask) -> Line:
@@ -330,5 +332,5 @@ def _located(
             for each in completed
             if (each.event_id, each.conv_id) == (line.event_id, line.conv_id)
         )
-        found = next(same, None)
-        yield line if found is None else replace(line, file=found.file, line=found.line)
+        place = next(same, None)
+        yield line if place is None else replace(line, file=place.file, line=place.line)

@@ -109,17 +109,17 @@ def remembered(before: Mapping[str, Watch], after: Measured, now: datetime) -> d
 def ended(
     watches: Mapping[str, Watch],
     cards: Mapping[str, Card],
-    found: Collection[str],
+    present: Collection[str],
     state: SchedulerState,
     now: datetime,
 ) -> Iterator[Card]:
     """The cards whose problem is over, with the proof: open ones are completed, unless their
-    problem was ``found`` in this run, by its fingerprint."""
+    problem was ``present`` in this run, by its fingerprint."""
     for card_id, watch in watches.items():
         card = cards.get(card_id)
         if card is None or not watch.holds or not is_about(watch, card):
             continue
-        if card.is_open and is_over(watch, now) and card.fingerprint not in found:
+        if card.is_open and is_over(watch, now) and card.fingerprint not in present:
             seen = ledger.overlaid(card, state.sightings.get(card_id), watch)
             yield ledger.completed_by_itself(seen, watch, now)
         elif completion_of(card) is not None:

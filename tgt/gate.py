@@ -113,11 +113,11 @@ def gate(
     muted = mutes.if_readable(settings.tasks_dir, now)
     memory = replace(memory, mutes=muted.mutes)
     unusable = (*unusable, muted.warning) if muted.warning else unusable
-    told = Gate(window, fail_on, warnings=telemetry.warnings, notices=unusable)
+    result = Gate(window, fail_on, warnings=telemetry.warnings, notices=unusable)
     if not telemetry.may_reach(window.start - timedelta(days=settings.baseline_days)):
         missing = _no_events(telemetry.last_written, now, "file was written")
-        told = replace(told, verdicts=nothing(analyzers), missing=missing)
-        return _told(told, memory.problems((), memory.cards(frozenset())))
+        result = replace(result, verdicts=nothing(analyzers), missing=missing)
+        return _with_problems(result, memory.problems((), memory.cards(frozenset())))
     incidents = judging.incidents_of(memory.journal.each, settings, state, now)
     with open_timeline(
         settings, telemetry, analyzers.signals, window, progress=progress
@@ -135,10 +135,10 @@ def gate(
         else:
             every = nothing(analyzers)
             missing = _no_events(coverage.newest, now, "was")
-        warnings = (*told.warnings, *timeline.warnings, *judged.warnings)
-        notices = (*told.notices, *coverage.notices, *judged.notices)
-        told = replace(
-            told,
+        warnings = (*result.warnings, *timeline.warnings, *judged.warnings)
+        notices = (*result.notices, *coverage.notices, *judged.notices)
+        result = replace(
+            result,
             events=coverage.events,
             malformed_lines=coverage.malformed_lines,
             covered=sum(not memory.is_new(d) and not _is_muted(d) for d in decisions),
@@ -149,25 +149,25 @@ def gate(
             warnings=tuple(dict.fromkeys(map(settings.masked, warnings))),
             notices=tuple(dict.fromkeys(map(settings.masked, notices))),
         )
-        return _told(told, memory.problems(decisions, cards))
+        return _with_problems(result, memory.problems(decisions, cards))
 
 
 def _is_muted(decision: Decision) -> bool:
     return decision.reason == ledger.MUTED
 
 
-def _told(told: Gate, problems: Sequence[Problem]) -> Gate:
+def _with_problems(result: Gate, problems: Sequence[Problem]) -> Gate:
     """With the problems that are bad enough, best first."""
-    bad = [problem for problem in problems if problem.rank >= told.fail_on.rank]
+    bad = [problem for problem in problems if problem.rank >= result.fail_on.rank]
     bad.sort(key=lambda each: (-each.card.priority, -each.card.confidence, each.card.subject))
-    return replace(told, problems=tuple(bad), milder=len(problems) - len(bad))
+    return replace(result, problems=tuple(bad), milder=len(problems) - len(bad))
 
 
 def _no_events(newest: datetime | None, now: datetime, was: str) -> str:
-    told = "no events since then"
+    message = "no events since then"
     if newest is None:
-        return f"{told}, nor before: tgt doctor and tgt sources say why"
-    return f"{told}; the newest {was} {spelt(now - newest)} before ({format_time(newest)})"
+        return f"{message}, nor before: tgt doctor and tgt sources say why"
+    return f"{message}; the newest {was} {spelt(now - newest)} before ({format_time(newest)})"
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,9 @@ class _Memory:
     def window(self) -> Interval:
         return judging.window_of(self.settings, self.now)
 
-    def cards(self, found: frozenset[str]) -> Mapping[str, Card]:
+    def cards(self, fingerprints: frozenset[str]) -> Mapping[str, Card]:
         """The cards, whole as far as they may be told; what was written later is not there yet."""
-        stored = self.journal.brief(lambda c: c.fingerprint in found or self._was_saved(c))
+        stored = self.journal.brief(lambda c: c.fingerprint in fingerprints or self._was_saved(c))
         known = {
             name: card
             for name, card in stored.items()

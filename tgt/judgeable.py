@@ -82,10 +82,10 @@ def _missing(
     left = {each.subject for each in abstained}
     # Who abstains of other things than events are about does not judge those.
     of_others = bool(abstained) and left.isdisjoint(known)
-    return _told(abstained) if of_others or left >= enough else ""
+    return _reasons(abstained) if of_others or left >= enough else ""
 
 
-def _told(abstained: Sequence[Abstention]) -> str:
+def _reasons(abstained: Sequence[Abstention]) -> str:
     first, *others = abstained
     more = f", and {len(others)} more" if others else ""
     return f"{first.subject}: {first.reason}{more}"
@@ -96,10 +96,10 @@ def too_little(verdicts: Iterable[Verdict]) -> str:
     every = tuple(verdicts)
     if any(each.is_judged for each in every):
         return ""
-    told = [each for each in every if each.missing]
-    same = {each.missing for each in told}
+    unjudged = [each for each in every if each.missing]
+    same = {each.missing for each in unjudged}
     if len(same) == 1:
         return same.pop()
     return "no analyzer could judge anything" + "".join(
-        f"; {each.analyzer}: {each.missing}" for each in told
+        f"; {each.analyzer}: {each.missing}" for each in unjudged
     )

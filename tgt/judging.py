@@ -79,18 +79,18 @@ def incidents_of(
     """
     window = timedelta(minutes=settings.window_min)
     since = now - timedelta(days=settings.baseline_days) - window
-    found: dict[str, tuple[str, Interval]] = {}
+    intervals: dict[str, tuple[str, Interval]] = {}
 
     def take(card: Card) -> None:
-        found.pop(card.id, None)
+        intervals.pop(card.id, None)
         shown = ledger.overlaid(card, state.sightings.get(card.id))
         interval = incident_of(shown, window, since)
         if interval is not None:
-            found[card.id] = (card.fingerprint, interval)
+            intervals[card.id] = (card.fingerprint, interval)
 
     each(take)
     incidents: dict[str, list[Interval]] = {}
-    for fingerprint, interval in found.values():
+    for fingerprint, interval in intervals.values():
         incidents.setdefault(fingerprint, []).append(interval)
     return incidents
 
@@ -135,10 +135,10 @@ def judge(
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
     sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
     judged = replace(judged, sure=tuple(sure))
-    return judged if covering is None else _told(judged, covering, context, health, interval)
+    return judged if covering is None else _worded(judged, covering, context, health, interval)
 
 
-def _told(
+def _worded(
     judged: Judged,
     covering: Callable[[Finding], bool],
     context: Context,
@@ -146,10 +146,10 @@ def _told(
     interval: timedelta,
 ) -> Judged:
     """What was judged, where no card is covering it with all that there is to say of it."""
-    told: dict[int, Finding] = {}
+    findings: dict[int, Finding] = {}
     for finding in judged.sure:
         try:
-            told[id(finding)] = finding if covering(finding) else whole(finding)
+            findings[id(finding)] = finding if covering(finding) else whole(finding)
         except Exception as failure:  # noqa: BLE001 as in analyze
             name = finding.analyzer
             if name in judged.health:
@@ -162,8 +162,8 @@ def _told(
                 warnings=(*judged.warnings, warning),
                 health={**judged.health, name: after},
             )
-    failed = {f.analyzer for f in judged.sure if id(f) not in told}
-    left = tuple(told[id(f)] for f in judged.sure if f.analyzer not in failed)
+    failed = {f.analyzer for f in judged.sure if id(f) not in findings}
+    left = tuple(findings[id(f)] for f in judged.sure if f.analyzer not in failed)
     return replace(judged, sure=left)
 
 

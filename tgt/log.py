@@ -53,21 +53,21 @@ def log(
     """What happened to all cards, and what was marked and muted, or to those ``tasks``, between two
     times; with what runs measured since the journal was written, ``watches``. Raises StoreError."""
     known: dict[str, None] = {}
-    found: list[Change] = []
+    all_changes: list[Change] = []
 
     def wanted(card_id: str) -> bool:
         known[card_id] = None
         return tasks is None or card_id in tasks
 
-    skipped = _each_change(journal, found.append, wanted, since, until, watches or {})
+    skipped = _each_change(journal, all_changes.append, wanted, since, until, watches or {})
     if tasks is None:
-        found.extend(
+        all_changes.extend(
             Change(mark.at, Kind.MARKED, "", mark.service, "", "", text=mark.name)
             for mark in MarksFile(journal.path.parent).read().marks
             if (since is None or mark.at >= since) and (until is None or mark.at <= until)
         )
         history = MutesFile(journal.path.parent).read().mutes
-        found.extend(
+        all_changes.extend(
             Change(
                 mute.at,
                 Kind.UNMUTED if mute.ends else Kind.MUTED,
@@ -79,21 +79,23 @@ def log(
             for mute in history
             if (since is None or mute.at >= since) and (until is None or mute.at <= until)
         )
-    found.sort(key=lambda change: change.at)
-    return Log(tuple(found), known, skipped)
+    all_changes.sort(key=lambda change: change.at)
+    return Log(tuple(all_changes), known, skipped)
 
 
 def news(journal: Journal, since: datetime, until: datetime | None = None) -> dict[str, News]:
     """By the ids of cards: which are new, worse or back since a time. Raises StoreError."""
-    found: dict[str, News] = {}
+    words_by_task: dict[str, News] = {}
 
     def take(change: Change) -> None:
         word = _NEWS.get(change.kind)
         if word is not None:
-            found[change.task] = min(found.get(change.task, word), word, key=_FIRST.index)
+            words_by_task[change.task] = min(
+                words_by_task.get(change.task, word), word, key=_FIRST.index
+            )
 
     _each_change(journal, take, lambda _id: True, since, until, {})
-    return found
+    return words_by_task
 
 
 def _each_change(

@@ -42,9 +42,9 @@ def no_events(window_min: int, older: Older, now: datetime) -> str:
     """The one line about a window without events."""
     minutes = "minute" if window_min == 1 else f"{window_min} minutes"
     last = minutes if window_min < _DAY else spelt(window_min * _MINUTE)
-    told = f"Skipped: no events in the last {last}"
+    message = f"Skipped: no events in the last {last}"
     if older.newest is None:
-        return f"{told}, nor before: tgt doctor and tgt sources say why"
+        return f"{message}, nor before: tgt doctor and tgt sources say why"
     when = f"{spelt(now - older.newest)} ago ({format_time(older.newest)})"
     if older.events:
         what = "one older, of" if older.events == 1 else f"{older.events:,} older, the newest of"
@@ -53,4 +53,4 @@ def no_events(window_min: int, older: Older, now: datetime) -> str:
     else:
         of = "the only file" if older.files == 1 else f"the newest of {older.files:,} files"
         what = f"{of} was written"
-    return f"{told}; {what} {when}: {older.command(now)} shows it"
+    return f"{message}; {what} {when}: {older.command(now)} shows it"

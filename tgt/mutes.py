@@ -63,8 +63,8 @@ def in_force(tasks_dir: Path, now: datetime) -> Known:
     """What counts at a time. Raises StoreError."""
     history = MutesFile(tasks_dir).read()
     count = history.skipped_lines
-    told = "1 line of mutes.jsonl is no mute" if count == 1 else ""
-    lines = told or f"{count} lines of mutes.jsonl are no mutes" if count else ""
+    line = "1 line of mutes.jsonl is no mute" if count == 1 else ""
+    lines = line or f"{count} lines of mutes.jsonl are no mutes" if count else ""
     return Known(as_of(history.mutes, now), lines)
 
 

@@ -57,24 +57,24 @@ def analyzer(name: str) -> Any:
 
     Raises PluginError, as the others do.
     """
-    made = call(ANALYZERS, name)
+    analyzer = call(ANALYZERS, name)
     try:
-        problem = _problem(made, name)
+        problem = _problem(analyzer, name)
     except Exception as failure:
         raise _refusal(ANALYZERS, name, _reason(failure)) from failure
     if problem:
         raise _refusal(ANALYZERS, name, problem)
-    return made
+    return analyzer
 
 
-def _problem(made: Any, name: str) -> str:
+def _problem(analyzer: Any, name: str) -> str:
     """Why this cannot be the analyzer of that name; empty if it can."""
-    missing = [word for word in _DECLARED if not hasattr(made, word)]
+    missing = [word for word in _DECLARED if not hasattr(analyzer, word)]
     if missing:
         return f"it has no {', '.join(missing)}"
-    if made.name != name:
-        return f"it calls itself {made.name!r}"
-    strange = [each for each in made.options if not isinstance(each, Option)]
+    if analyzer.name != name:
+        return f"it calls itself {analyzer.name!r}"
+    strange = [each for each in analyzer.options if not isinstance(each, Option)]
     return f"{strange[0]!r} is no option" if strange else ""
 
 
@@ -106,11 +106,13 @@ def call(group: str, name: str, *arguments: Any) -> Any:
 
 
 def _load(group: str, name: str) -> Any:
-    found = (BUILT_IN[group][name],) if name in BUILT_IN[group] else _installed(group).get(name, ())
-    if len(found) != 1:
-        reason = f"several are installed: {', '.join(found)}" if found else "there is none"
+    places = (
+        (BUILT_IN[group][name],) if name in BUILT_IN[group] else _installed(group).get(name, ())
+    )
+    if len(places) != 1:
+        reason = f"several are installed: {', '.join(places)}" if places else "there is none"
         raise _refusal(group, name, reason)
-    module, _, path = found[0].partition(":")
+    module, _, path = places[0].partition(":")
     try:
         loaded: Any = import_module(module.strip())
         for attribute in filter(None, path.partition("[")[0].strip().split(".")):
@@ -125,10 +127,10 @@ def _installed(group: str) -> dict[str, tuple[str, ...]]:
     """Where what is installed lies, by name: several where distributions disagree."""
     from importlib.metadata import entry_points  # most runs name no plug-in
 
-    found: dict[str, dict[str, None]] = {}
+    places: dict[str, dict[str, None]] = {}
     for point in entry_points(group=group):
-        found.setdefault(point.name, {})[point.value] = None
-    return {name: tuple(values) for name, values in found.items()}
+        places.setdefault(point.name, {})[point.value] = None
+    return {name: tuple(values) for name, values in places.items()}
 
 
 def _refusal(group: str, name: str, reason: str) -> PluginError:

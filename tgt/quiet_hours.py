@@ -32,8 +32,8 @@ class QuietHours:
     zone: str = ""
 
     def __str__(self) -> str:
-        told = ",".join(f"{_clock(start)}-{_clock(end)}" for start, end in self.spans)
-        return f"{told} {self.zone}".rstrip()
+        spans = ",".join(f"{_clock(start)}-{_clock(end)}" for start, end in self.spans)
+        return f"{spans} {self.zone}".rstrip()
 
     def end(self, now: datetime) -> datetime | None:
         """When it stops being quiet; None if it is not quiet now."""

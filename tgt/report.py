@@ -166,16 +166,16 @@ def _sources(settings: Settings, telemetry: Telemetry) -> Iterator[str]:
 def _conversations(settings: Settings, snapshot: Snapshot, period: Interval) -> Conversations:
     """The conversations that were finished in a period, which ends with the snapshot's window."""
     signals = (ABORTS, long_waits(settings.option(LONG_WAIT)), ERROR_HEAVY)
-    told = [snapshot.counts(signal, period) for signal in signals]
-    finished = [sum(reading.now.n for reading in readings) for readings in told]
-    bad = [sum(reading.now.k for reading in readings) for readings in told]
+    counts = [snapshot.counts(signal, period) for signal in signals]
+    finished = [sum(reading.now.n for reading in readings) for readings in counts]
+    bad = [sum(reading.now.k for reading in readings) for readings in counts]
     return Conversations(0, finished[0], *bad)
 
 
 def _loops(timeline: Timeline, runs: Sequence[Run], mask: Callable[[str], str]) -> Iterator[Loop]:
     """The runs with the ids of their conversations, as far as their files still tell them."""
-    told = timeline.complete([run.last for run in runs])
-    for run, last in zip(runs, told, strict=True):
+    completed = timeline.complete([run.last for run in runs])
+    for run, last in zip(runs, completed, strict=True):
         yield Loop(
             mask(run.subject),
             str(run.kind),
@@ -204,13 +204,13 @@ def _coverage(
     needs = [need.where for analyzer in analyzers.analyzers for need in analyzer.needs]
     holds = timeline.inventory(needs).holds
     context = Context(settings, snapshot, snapshot.coverage.window)
-    told: list[Outlook] = []
+    shown: list[Outlook] = []
     problems: list[str] = []
     for analyzer in analyzers.analyzers:
         try:
-            told += outlooks(analyzer, context, holds, MOST_LOOKED_AT)
+            shown += outlooks(analyzer, context, holds, MOST_LOOKED_AT)
         except Exception as failure:  # noqa: BLE001 a plug-in may raise anything
             reason = f"{type(failure).__name__}: {next(iter(str(failure).splitlines()), '')}"
-            told.append(Outlook(analyzer.name, EVERYTHING, missing=f"it failed: {reason}"))
+            shown.append(Outlook(analyzer.name, EVERYTHING, missing=f"it failed: {reason}"))
             problems.append(f"analyzer {analyzer.name} failed: {reason}")
-    return told, problems
+    return shown, problems

@@ -89,7 +89,7 @@ def parse(text: str) -> tuple[Target, ...]:
     ``name://`` or ``exec:`` follows; other commas and spaces are part of it, and so is all that is
     quoted in a command.
     """
-    found: dict[Target, None] = {}
+    targets: dict[Target, None] = {}
     rest = text.strip(_AROUND)
     while rest:
         is_command = rest[: len(COMMAND) + 1].lower() == f"{COMMAND}:"
@@ -97,9 +97,9 @@ def parse(text: str) -> tuple[Target, ...]:
         cut = next((match for match in pattern.finditer(rest) if match["next"]), None)
         end, after = cut.span() if cut is not None else (len(rest), len(rest))
         if alone := rest[:end].strip(_AROUND):
-            found[Target(alone)] = None
+            targets[Target(alone)] = None
         rest = rest[after:]
-    return tuple(found)
+    return tuple(targets)
 
 
 def labels(targets: Iterable[Target]) -> dict[Target, str]:

@@ -66,17 +66,19 @@ def find(journal: Journal, references: Sequence[str]) -> tuple[Card, ...]:
     def choose(ids: Collection[str]) -> list[str]:
         known = Ids(ids)
         fits.update((name, known.match(name)) for name in names)
-        return [card_id for found in fits.values() for card_id in found[:_MOST_CANDIDATES]]
+        return [card_id for matches in fits.values() for card_id in matches[:_MOST_CANDIDATES]]
 
     cards = heads.find(journal, choose)
     meant: dict[str, Card] = {}
     unknown = []
     for name in names:
-        found = fits.get(name, [])
-        if len(found) > 1:
-            raise _ambiguous(name, [cards[card_id] for card_id in found if card_id in cards], found)
-        if found:
-            meant[name] = cards[found[0]]
+        matches = fits.get(name, [])
+        if len(matches) > 1:
+            raise _ambiguous(
+                name, [cards[card_id] for card_id in matches if card_id in cards], matches
+            )
+        if matches:
+            meant[name] = cards[matches[0]]
         else:
             unknown.append(name)
     if unknown:
@@ -88,7 +90,7 @@ def _with_subjects(view: View, names: Sequence[str]) -> dict[str, Card]:
     """The only open task of each subject. Raises NotFoundError."""
     is_open = [head for head in view.heads.values() if head.status in OPEN_STATUSES]
     is_open.sort(key=lambda head: head.sort_key)
-    found: dict[str, Card] = {}
+    tasks: dict[str, Card] = {}
     missing = []
     for name in names:
         heads_of = [head for head in is_open if name and head.subject == name]
@@ -96,7 +98,7 @@ def _with_subjects(view: View, names: Sequence[str]) -> dict[str, Card]:
             cards = [view.card(head) for head in heads_of[:_MOST_CANDIDATES]]
             raise _ambiguous(name, cards, heads_of)
         if heads_of:
-            found[name] = view.card(heads_of[0])
+            tasks[name] = view.card(heads_of[0])
         else:
             missing.append(name)
     if missing:
@@ -110,7 +112,7 @@ def _with_subjects(view: View, names: Sequence[str]) -> dict[str, Card]:
             candidates=_candidates(candidates),
             more=len(near) - len(candidates),
         )
-    return found
+    return tasks
 
 
 def _ambiguous(name: str, cards: Sequence[Card], fitting: Collection[object]) -> NotFoundError:

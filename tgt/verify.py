@@ -93,8 +93,8 @@ def verify(
         context = Context(settings, asked_once(timeline.at(window)), window)
         failed: dict[str, None] = {}
         tasks = tuple(_each(context, card, state.watches.get(card.id), failed) for card in cards)
-        told = (*telemetry.warnings, *timeline.warnings, *failed)
-        warnings = tuple(map(settings.masked, told))
+        every_warning = (*telemetry.warnings, *timeline.warnings, *failed)
+        warnings = tuple(map(settings.masked, every_warning))
     return Verification(tasks, _message(tasks), warnings)
 
 
@@ -130,15 +130,15 @@ def _measured(context: Context, card: Card, watch: Watch | None) -> Measured:
         counted = {verdict.criterion: verdict for verdict in counting.verdicts(period)}
         if any(verdict.tally.units for verdict in counted.values()):
             break
-    told = tuple((criterion, counted.get(criterion)) for criterion in criteria)
+    measures = tuple((criterion, counted.get(criterion)) for criterion in criteria)
     if not criteria or len(counted) < len(criteria):
-        return Measured(card, told)
+        return Measured(card, measures)
     verification = worst(tuple(counted.values())).document
     if since is None and verification["state"] == State.HOLDS:
         # The time was not chosen before anybody knew what it would show.
         text = f"{verification['text']}; {_NOT_YET}"
         verification = {**verification, "state": str(State.TOO_EARLY), "text": text}
-    return Measured(card, told, verification)
+    return Measured(card, measures, verification)
 
 
 def _message(tasks: Iterable[Measured]) -> str:

@@ -36,12 +36,12 @@ _LARGEST = 2**63
 Mask = Callable[[str], str]
 
 
-def document(told: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
-    """The answer as a JSON object: what is ``told``, masked, harmless, bounded and marked."""
+def document(answer: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
+    """The answer as a JSON object: ``answer``, masked, harmless, bounded and marked."""
     head: dict[str, Any] = {UNTRUSTED: True, "notice": NOTICE}
     for characters, items in _STEPS:
         shortening = _Shortening(mask, characters, items)
-        whole = head | shortening.of_object(told, 0)
+        whole = head | shortening.of_object(answer, 0)
         if shortening.cut:
             whole["cut"] = f"texts at {characters} characters, lists at {items} items"
         if len(_line(whole)) <= MOST:

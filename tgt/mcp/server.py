@@ -75,10 +75,10 @@ def _server(act: Act, mask: answer.Mask) -> Server[Any]:
     ) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_offered(name) for name in TOOLS])
 
-    async def call(context: _Context, asked: types.CallToolRequestParams) -> types.CallToolResult:
-        work = partial(_called, act, asked.name, asked.arguments or {}, _client(context))
-        told, failed = await anyio.to_thread.run_sync(work, limiter=one_at_a_time)
-        document = answer.document(told, mask)
+    async def call(context: _Context, request: types.CallToolRequestParams) -> types.CallToolResult:
+        work = partial(_called, act, request.name, request.arguments or {}, _client(context))
+        answered, failed = await anyio.to_thread.run_sync(work, limiter=one_at_a_time)
+        document = answer.document(answered, mask)
         return types.CallToolResult(
             content=[types.TextContent(text=answer.text(document))],
             structured_content=document,
@@ -108,16 +108,16 @@ def _offered(name: str) -> types.Tool:
 
 def _client(context: _Context) -> str | None:
     """How the program that is connected calls itself."""
-    told = context.session.client_params
-    return None if told is None else told.client_info.name
+    parameters = context.session.client_params
+    return None if parameters is None else parameters.client_info.name
 
 
 def _called(
-    act: Act, name: str, given: dict[str, Any], client: str | None
+    act: Act, name: str, arguments_sent: dict[str, Any], client: str | None
 ) -> tuple[Mapping[str, Any], bool]:
     """What the tool answers, and whether it failed."""
     try:
-        arguments = understood(name, given)
+        arguments = understood(name, arguments_sent)
         return act(name, arguments, agent(getattr(arguments, "agent", None) or client)), False
     except TgtError as problem:
         return _failure(problem), True
@@ -126,8 +126,10 @@ def _called(
 
 
 def _failure(problem: TgtError) -> dict[str, Any]:
-    told: dict[str, Any] = {"error": str(problem)}
+    document: dict[str, Any] = {"error": str(problem)}
     if isinstance(problem, NotFoundError) and problem.candidates:
-        told["candidates"] = [{"id": each.id, "title": each.title} for each in problem.candidates]
-        told["moreCandidates"] = problem.more
-    return told
+        document["candidates"] = [
+            {"id": each.id, "title": each.title} for each in problem.candidates
+        ]
+        document["moreCandidates"] = problem.more
+    return document

@@ -123,18 +123,18 @@ TOOLS = {
 }
 
 
-def understood(name: str, given: dict[str, Any]) -> Arguments:
+def understood(name: str, arguments: dict[str, Any]) -> Arguments:
     """The arguments of a tool. SettingsError names those that cannot be used, not their values."""
     if name not in TOOLS:
         raise SettingsError(f"there is no tool {name!r}", hint=f"there are {', '.join(TOOLS)}")
     try:
-        return TOOLS[name].arguments.model_validate(given)
+        return TOOLS[name].arguments.model_validate(arguments)
     except ValidationError as problem:
-        told = [
+        problems = [
             f"{'.'.join(map(str, error['loc'])) or 'arguments'}: {error['msg']}"
             for error in problem.errors(include_url=False, include_input=False)
         ]
-        raise SettingsError(f"{name} cannot use its arguments: {'; '.join(told[:5])}") from None
+        raise SettingsError(f"{name} cannot use its arguments: {'; '.join(problems[:5])}") from None
 
 
 def agent(name: str | None) -> str:

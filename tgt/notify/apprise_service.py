@@ -33,14 +33,14 @@ def send(url: str, notification: Mapping[str, Any]) -> None:
             hint=f"install it with pip install 'tgt[notify]', or with {sys.executable} -m pip"
             " install apprise",
         ) from None
-    said = _Said()
-    logging.getLogger("apprise").addHandler(said)
+    last_record = _LastRecord()
+    logging.getLogger("apprise").addHandler(last_record)
     service = apprise.Apprise()
     if not service.add(url):
         raise TgtError("Apprise knows no such service, or cannot use its URL")
     title, body = message(notification["notification"])
     if not service.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT):
-        raise TgtError(said.last or "the service did not take it")
+        raise TgtError(last_record.last or "the service did not take it")
 
 
 def message(notification: Mapping[str, Any]) -> tuple[str, str]:
@@ -75,7 +75,7 @@ def _harmless(text: str) -> str:
     return text[:_TEXT].translate(_ACTED_ON)
 
 
-class _Said(logging.Handler):
+class _LastRecord(logging.Handler):
     """Keeps the last complaint of the library, and keeps it from standard error."""
 
     last = ""

@@ -26,8 +26,8 @@ def send(command: str, notification: Mapping[str, Any]) -> None:
         raise TgtError("there is no command behind exec:")
     payload = json.dumps(notification).encode() + b"\n"
     try:
-        with standard_input(payload) as given:
-            done = subprocess.run(words, stdin=given, check=False)  # noqa: S603 that of the settings
+        with standard_input(payload) as stream:
+            done = subprocess.run(words, stdin=stream, check=False)  # noqa: S603 that of the settings
     except (OSError, ValueError) as failure:
         reason = failure.strerror if isinstance(failure, OSError) else str(failure)
         raise TgtError(f"the command cannot be started: {reason}") from None

@@ -40,12 +40,12 @@ def deliver(target: Target, document: Mapping[str, Any], longest: float = LONGES
     order = {"notifier": target.notifier, "place": target.place, "notification": dict(document)}
     payload = json.dumps(order).encode()
     try:
-        status, said = _run(payload, longest)
+        status, output = _run(payload, longest)
     except OSError as failure:
         return f"no process can be started for it: {failure.strerror}"
     if status == 0:
         return ""
-    reason = _reason(said)
+    reason = _reason(output)
     if status is None:
         reason = f"it did not answer within {longest:g} s" + (f": {reason}" if reason else "")
     elif not reason:
@@ -65,26 +65,30 @@ def standard_input(payload: bytes) -> Iterator[IO[bytes]]:
 def _run(payload: bytes, longest: float) -> tuple[int | None, bytes]:
     """The exit status, None if time was up, and the end of what was said."""
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    heard, told = os.pipe()
-    with standard_input(payload) as given, os.fdopen(heard, "rb", 0), os.fdopen(told, "wb", 0):
-        os.set_blocking(heard, False)
+    reading, writing = os.pipe()
+    with (
+        standard_input(payload) as stream,
+        os.fdopen(reading, "rb", 0),
+        os.fdopen(writing, "wb", 0),
+    ):
+        os.set_blocking(reading, False)
         child = subprocess.Popen(  # noqa: S603 the program is this one
             _PROGRAM,
-            stdin=given,
-            stdout=told,
+            stdin=stream,
+            stdout=writing,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
         )
-        said = b""
+        output = b""
         deadline = time.monotonic() + longest
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(_POLL_S)
-                said = _heard(heard, said)
+                output = _heard(reading, output)
                 if child.returncode is not None or time.monotonic() >= deadline:
-                    return child.returncode, said
+                    return child.returncode, output
         finally:
             if child.poll() is None:
                 # Its session: what it has started goes with it.
@@ -103,8 +107,8 @@ def _heard(descriptor: int, before: bytes) -> bytes:
         before = (before + more)[-_KEPT_BYTES:]
 
 
-def _reason(said: bytes) -> str:
+def _reason(output: bytes) -> str:
     """The last line, which is the notifier's, and before it the last of what it has started."""
-    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines()]
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
     *others, last = [line.removeprefix("tgt: ") for line in lines if line] or [""]
     return f"{last}: {others[-1]}" if others else last

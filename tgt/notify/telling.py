@@ -153,13 +153,13 @@ def _brought_up_to_date(before: Memory | None, journal: Journal, settings: Setti
     Where nothing was remembered everything begins now: of what there is already nobody is told.
     """
     old = before or Memory()
-    cards, found, seen = dict(old.cards), dict[str, _Found](), set[str]()
+    cards, changed, seen = dict(old.cards), dict[str, _Changed](), set[str]()
 
     def take(card: Card) -> None:
         seen.add(card.id)
         if before is not None and cards.get(card.id) != news.known(card):
-            told = news.between(cards.get(card.id), card)
-            found[card.id] = _Found(told, card.current.severity, news.is_closed(card))
+            what = news.between(cards.get(card.id), card)
+            changed[card.id] = _Changed(what, card.current.severity, news.is_closed(card))
         cards[card.id] = news.known(card)
 
     position, is_all = tail.newest(journal, old.position, take)
@@ -168,7 +168,7 @@ def _brought_up_to_date(before: Memory | None, journal: Journal, settings: Setti
         cards = {card_id: text for card_id, text in cards.items() if card_id in seen}
     least = Severity(settings.notify_min_severity).rank
     accounts = {
-        key: replace(account, owed=_owed(account.owed, found, least))
+        key: replace(account, owed=_owed(account.owed, changed, least))
         for key, account in _accounts(old, settings.notify).items()
     }
     return Memory(position, cards, accounts)
@@ -185,7 +185,7 @@ def _accounts(old: Memory, targets: Sequence[Target]) -> dict[str, Account]:
     return {key: old.accounts.get(key, Account(left)) for key in keys}
 
 
-class _Found(NamedTuple):
+class _Changed(NamedTuple):
     """What was found of a card that is not as it was."""
 
     told: tuple[News, str] | None
@@ -193,11 +193,13 @@ class _Found(NamedTuple):
     is_closed: bool
 
 
-def _owed(before: Mapping[str, Owed], found: Mapping[str, _Found], least: int) -> dict[str, Owed]:
+def _owed(
+    before: Mapping[str, Owed], changed: Mapping[str, _Changed], least: int
+) -> dict[str, Owed]:
     """What a target is owed with what was found, oldest first: nothing of a card that people have
     closed, or that is not worse any more, or that is less severe than the ``least``."""
     owed = {card_id: each for card_id, each in before.items() if _rank(each.severity) >= least}
-    for card_id, now in found.items():
+    for card_id, now in changed.items():
         first = owed.get(card_id)
         after = None if now.is_closed else _with(first, now)
         if after is not None and _rank(after.severity) >= least:
@@ -207,7 +209,7 @@ def _owed(before: Mapping[str, Owed], found: Mapping[str, _Found], least: int) -
     return owed
 
 
-def _with(first: Owed | None, now: _Found) -> Owed | None:
+def _with(first: Owed | None, now: _Changed) -> Owed | None:
     """What is owed of an open card of which ``first`` was owed before."""
     if now.told is None:
         is_over = first and first.news is News.WORSE and _rank(now.severity) <= _rank(first.before)
@@ -234,11 +236,11 @@ def _muted(known: Mutes, journal: Journal, memory: Memory) -> frozenset[str]:
     return viewed(journal, look)
 
 
-def _left(account: Account, told: Collection[str], cards: Collection[str]) -> Account:
+def _left(account: Account, delivered: Collection[str], cards: Collection[str]) -> Account:
     """The account without what was told. What is not in the journal was not: somebody may be
     writing it anew, so that waits behind all others."""
-    left = {card_id: each for card_id, each in account.owed.items() if card_id not in told}
-    absent = (card_id for card_id in told if card_id not in cards)
+    left = {card_id: each for card_id, each in account.owed.items() if card_id not in delivered}
+    absent = (card_id for card_id in delivered if card_id not in cards)
     return replace(account, owed=left | {card_id: account.owed[card_id] for card_id in absent})
 
 
@@ -308,12 +310,12 @@ class _Round:
         if self._dry_run:
             self._remember(items)
             return None, Outcome("", Result.PLANNED, count)
-        said = deliver(target, self._compose(self._now, items))
-        if not said:
+        failure = deliver(target, self._compose(self._now, items))
+        if not failure:
             self._remember(items)
             left = _left(account, oldest, cards)
             return Account(left.owed), Outcome("", Result.TOLD, len(items))
-        reason = self._settings.masked(said)
+        reason = self._settings.masked(failure)
         failures = account.failures + 1
         retry_at = self._now + min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 16))
         failed = Account(account.owed, failures, retry_at, reason)

@@ -129,37 +129,37 @@ def _secret(text: str, name: re.Match[str]) -> tuple[int, int] | None:
     return None
 
 
-def _is_secret(found: _Assignment) -> bool:
-    value, form = found.value, found.form
+def _is_secret(assignment: _Assignment) -> bool:
+    value, form = assignment.value, assignment.form
     is_bare = form in {"bare", "line"}
-    is_none = not value or checks.is_no_value(value) or (is_bare and _is_code_or_prose(found))
+    is_none = not value or checks.is_no_value(value) or (is_bare and _is_code_or_prose(assignment))
     if is_none or (form != "setting" and checks.is_sentence(value)):
         return False
     if form in _BY_FORM:
-        return _BY_FORM[form](found)
-    if found.is_password and form not in _ALONE:
-        return not _is_count(value) and not _is_directory(found)
-    return not found.is_password and form != "line" and _is_secret_token(found)
+        return _BY_FORM[form](assignment)
+    if assignment.is_password and form not in _ALONE:
+        return not _is_count(value) and not _is_directory(assignment)
+    return not assignment.is_password and form != "line" and _is_secret_token(assignment)
 
 
-def _is_secret_setting(found: _Assignment) -> bool:
-    if not found.name.isupper() or _is_count(found.value):
+def _is_secret_setting(assignment: _Assignment) -> bool:
+    if not assignment.name.isupper() or _is_count(assignment.value):
         return False
-    is_long = len(found.value) >= _SHORTEST_SETTING and not checks.is_measure(found.value)
-    return found.is_password or is_long
+    is_long = len(assignment.value) >= _SHORTEST_SETTING and not checks.is_measure(assignment.value)
+    return assignment.is_password or is_long
 
 
-def _is_secret_pair(found: _Assignment) -> bool:
-    return " " not in found.value and any(c.isdigit() for c in found.value)
+def _is_secret_pair(assignment: _Assignment) -> bool:
+    return " " not in assignment.value and any(c.isdigit() for c in assignment.value)
 
 
-def _is_secret_phrase(found: _Assignment) -> bool:
-    is_prose = any(map(checks.is_word, found.value.split()))
-    return "phrase" in found.name.lower() and not is_prose
+def _is_secret_phrase(assignment: _Assignment) -> bool:
+    is_prose = any(map(checks.is_word, assignment.value.split()))
+    return "phrase" in assignment.name.lower() and not is_prose
 
 
-def _is_told(found: _Assignment) -> bool:
-    return found.name.isupper() and checks.is_told(found.value)
+def _is_told(assignment: _Assignment) -> bool:
+    return assignment.name.isupper() and checks.is_told(assignment.value)
 
 
 _BY_FORM: Mapping[str, Callable[[_Assignment], bool]] = {
@@ -170,9 +170,9 @@ _BY_FORM: Mapping[str, Callable[[_Assignment], bool]] = {
 }
 
 
-def _is_secret_token(found: _Assignment) -> bool:
-    value, form = found.value, found.form
-    names_a_thing = found.name.lower().startswith(("secret", "cred")) or form in _ALONE
+def _is_secret_token(assignment: _Assignment) -> bool:
+    value, form = assignment.value, assignment.form
+    names_a_thing = assignment.name.lower().startswith(("secret", "cred")) or form in _ALONE
     if checks.is_measure(value) or (names_a_thing and checks.is_reference(value)):
         return False
     return checks.looks_random(value)
@@ -182,23 +182,23 @@ def _is_count(value: str) -> bool:
     return value.isdigit() and len(value) <= _LONGEST_COUNT
 
 
-def _is_directory(found: _Assignment) -> bool:
+def _is_directory(assignment: _Assignment) -> bool:
     """``pwd`` is a password or the working directory."""
-    return found.name.lower() == "pwd" and found.value.startswith(("/", "~", ".", "\\"))
+    return assignment.name.lower() == "pwd" and assignment.value.startswith(("/", "~", ".", "\\"))
 
 
-def _is_code_or_prose(found: _Assignment) -> bool:
+def _is_code_or_prose(assignment: _Assignment) -> bool:
     """Of a value without quotes: an expression, a comparison or the beginning of a sentence."""
-    value, sign = found.value, found.has("sign")
-    goes_on_as_sentence = found.has("prose") and ":" in sign and value.isalpha()
-    calls = found.has("call") and value.replace(".", "_").isidentifier()
+    value, sign = assignment.value, assignment.has("sign")
+    goes_on_as_sentence = assignment.has("prose") and ":" in sign and value.isalpha()
+    calls = assignment.has("call") and value.replace(".", "_").isidentifier()
     return bool(
         goes_on_as_sentence
         or calls
         or sign in {"==", "==="}
         or checks.is_expression(value)
-        or _CALL.match(found.match[found.form])
+        or _CALL.match(assignment.match[assignment.form])
         or (value.endswith("?") and value[:-1].isalpha())
-        or (value.isidentifier() and _IN_CODE.search(found.before))
-        or (" = " in found.match[0] and _UNPACKED.search(found.before))
+        or (value.isidentifier() and _IN_CODE.search(assignment.before))
+        or (" = " in assignment.match[0] and _UNPACKED.search(assignment.before))
     )

@@ -32,14 +32,14 @@ def tables(text: str) -> dict[str, list[Table]]:
     """
     bare = _QUOTED.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     current = Table(1)
-    found = {"": [current]}
+    by_name = {"": [current]}
     for number, line in enumerate(bare.split("\n"), 1):
         if head := _HEAD.match(line):
             current = Table(number)
-            found.setdefault(head[1], []).append(current)
+            by_name.setdefault(head[1], []).append(current)
         elif key := _KEY.match(line):
             current.keys.setdefault(key[1], number)
-    return found
+    return by_name
 
 
 def of_value(text: str, line: int, value: str, at: int) -> int:

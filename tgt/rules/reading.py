@@ -83,14 +83,14 @@ class RulesFile:
     @property
     def refusal(self) -> str:
         """What of it is not usable, in a line; empty if all is."""
-        told = [f"line {each.line}: {each.reason}" for each in self.problems]
+        reasons = [f"line {each.line}: {each.reason}" for each in self.problems]
         for entry in self.entries:
-            told += [
+            reasons += [
                 f"line {each.line}: {entry.kind} {entry.name}: {each.reason}"
                 for each in entry.problems
             ]
-        more = len(told) - _SHOWN
-        words = "; ".join(told[:_SHOWN])
+        more = len(reasons) - _SHOWN
+        words = "; ".join(reasons[:_SHOWN])
         return f"{words}; and {more} more, which tgt rules check tells" if more > 0 else words
 
 
@@ -148,32 +148,32 @@ def _understood(path: Path, text: str, document: Mapping[str, Any]) -> RulesFile
         if len(tables) > most:
             problems.append(Problem(top.of(kind), f"more than {most} {kind}"))
             continue
-        found = places.get(kind, [])
-        exact = len(found) == len(tables)
+        of_kind = places.get(kind, [])
+        exact = len(of_kind) == len(tables)
         for number, table in enumerate(tables):
-            place = found[number] if exact else lines.Table(top.of(kind))
-            entries.append(understand(_Given(table, text, place, number + 1)))
+            place = of_kind[number] if exact else lines.Table(top.of(kind))
+            entries.append(understand(_Reading(table, text, place, number + 1)))
     return RulesFile(path, _each_once(entries), tuple(problems))
 
 
 def _each_once(entries: list[Entry]) -> tuple[Entry, ...]:
     """The entries, where no two rules have one name."""
     first: dict[str, int] = {}
-    told: list[Entry] = []
+    unique: list[Entry] = []
     for entry in entries:
         if entry.rule is not None and entry.name in first:
             reason = f"the rule in line {first[entry.name]} has this name, too"
             problem = Problem(entry.line, reason)
-            told.append(Entry(entry.kind, entry.name, entry.line, problems=(problem,)))
+            unique.append(Entry(entry.kind, entry.name, entry.line, problems=(problem,)))
             continue
         if entry.rule is not None:
             first[entry.name] = entry.line
-        told.append(entry)
-    return tuple(told)
+        unique.append(entry)
+    return tuple(unique)
 
 
 @dataclass
-class _Given:
+class _Reading:
     """One table, and what is not usable of it."""
 
     table: Mapping[str, Any]
@@ -249,84 +249,84 @@ class _Given:
             return ""
 
 
-def _rule(given: _Given) -> Entry:
-    table, number = given.table, f"number {given.number}"
-    given.strange_keys(_KEYS)
-    name = given.text_of("name", 60)
+def _rule(entry: _Reading) -> Entry:
+    table, number = entry.table, f"number {entry.number}"
+    entry.strange_keys(_KEYS)
+    name = entry.text_of("name", 60)
     if name and not _NAME.fullmatch(name):
-        given.refuse("name", "name is not usable: accepted are a-z, 0-9, - and _")
+        entry.refuse("name", "name is not usable: accepted are a-z, 0-9, - and _")
         name = ""
-    measure = given.choice("measure", tuple(Measure))
-    title = _template(given, "title", given.text_of("title", LONGEST_TITLE))
-    severity = given.choice("severity", tuple(Severity), Severity.MEDIUM)
+    measure = entry.choice("measure", tuple(Measure))
+    title = _template(entry, "title", entry.text_of("title", LONGEST_TITLE))
+    severity = entry.choice("severity", tuple(Severity), Severity.MEDIUM)
     fields: dict[str, Any] = {
-        "where": given.sql("where", Kind.TRUTH, "true"),
-        "counted": given.sql("counted", Kind.TRUTH, "true"),
-        "by": given.sql("by", Kind.TEXT, "subject"),
-        "value": given.sql("value", Kind.NUMBER, "elapsed_ms"),
-        "fix": tuple(_fixes(given)),
-        **(_tolerated(given, Measure(measure)) if measure else {}),
+        "where": entry.sql("where", Kind.TRUTH, "true"),
+        "counted": entry.sql("counted", Kind.TRUTH, "true"),
+        "by": entry.sql("by", Kind.TEXT, "subject"),
+        "value": entry.sql("value", Kind.NUMBER, "elapsed_ms"),
+        "fix": tuple(_fixes(entry)),
+        **(_tolerated(entry, Measure(measure)) if measure else {}),
     }
     if measure == Measure.SHARE and "counted" not in table:
-        given.refuse("measure", "a share needs counted: which of the events count")
-    if given.problems:
-        return Entry("rule", name or number, given.place.line, problems=given.in_order)
+        entry.refuse("measure", "a share needs counted: which of the events count")
+    if entry.problems:
+        return Entry("rule", name or number, entry.place.line, problems=entry.in_order)
     rule = Rule(
-        name, Measure(measure), title, given.place.line, severity=Severity(severity), **fields
+        name, Measure(measure), title, entry.place.line, severity=Severity(severity), **fields
     )
-    return Entry("rule", name, given.place.line, rule=rule)
+    return Entry("rule", name, entry.place.line, rule=rule)
 
 
-def _tolerated(given: _Given, measure: Measure) -> dict[str, Any]:
+def _tolerated(entry: _Reading, measure: Measure) -> dict[str, Any]:
     """What a rule tolerates, as far as its measure can be compared with it."""
     fits = _FITS[measure]
     for key in ("more_than", "times_usual", "min_conversations", "value"):
-        if key in given.table and key not in fits:
+        if key in entry.table and key not in fits:
             hint = "; rate compares with what is usual" if measure is Measure.COUNT else ""
-            given.refuse(key, f"{key} does not go with {measure}{hint}")
+            entry.refuse(key, f"{key} does not go with {measure}{hint}")
     high = 1.0 if measure is Measure.SHARE else LARGEST
     values = {
-        "more_than": given.real("more_than", 0, high),
-        "times_usual": given.real("times_usual", 1, MOST_TIMES, above=True),
+        "more_than": entry.real("more_than", 0, high),
+        "times_usual": entry.real("times_usual", 1, MOST_TIMES, above=True),
     }
     limits = [key for key in ("more_than", "times_usual") if key in fits]
-    if limits and sum(key in given.table for key in limits) != 1:
+    if limits and sum(key in entry.table for key in limits) != 1:
         words = " or ".join(limits)
-        given.refuse("measure", f"{measure} needs {'one of ' * (len(limits) > 1)}{words}")
-    many = given.real("min_conversations", 1, MOST_CONVERSATIONS, whole=True)
+        entry.refuse("measure", f"{measure} needs {'one of ' * (len(limits) > 1)}{words}")
+    many = entry.real("min_conversations", 1, MOST_CONVERSATIONS, whole=True)
     return {**values, **({} if many is None else {"min_conversations": int(many)})}
 
 
-def _fixes(given: _Given) -> Iterator[str]:
-    value = given.table.get("fix", [])
+def _fixes(entry: _Reading) -> Iterator[str]:
+    value = entry.table.get("fix", [])
     some = [value] if isinstance(value, str) else value
     if not isinstance(some, list) or len(some) > MOST_FIXES:
-        given.refuse("fix", f"fix is not usable: accepted is a text, or up to {MOST_FIXES}")
+        entry.refuse("fix", f"fix is not usable: accepted is a text, or up to {MOST_FIXES}")
         return
     for each in some:
         problem = _text_problem(each, LONGEST_FIX)
         if problem:
-            given.refuse("fix", f"fix {problem}")
+            entry.refuse("fix", f"fix {problem}")
         else:
-            yield _template(given, "fix", each)
+            yield _template(entry, "fix", each)
 
 
-def _template(given: _Given, key: str, text: str) -> str:
+def _template(entry: _Reading, key: str, text: str) -> str:
     strange = strange_placeholder(text)
     if strange:
         accepted = ", ".join(f"{{{word}}}" for word in PLACEHOLDERS)
-        given.refuse(key, f"{key}: {strange!a} is not accepted; {accepted} are")
+        entry.refuse(key, f"{key}: {strange!a} is not accepted; {accepted} are")
     return text
 
 
-def _limit(given: _Given) -> Entry:
-    subject = given.text_of("subject", LONGEST_GLOB)
-    values = {key: value for key, value in given.table.items() if key != "subject"}
+def _limit(entry: _Reading) -> Entry:
+    subject = entry.text_of("subject", LONGEST_GLOB)
+    values = {key: value for key, value in entry.table.items() if key != "subject"}
     if not values:
-        given.refuse("subject", "no option is given, such as error_spike_multiplier = 5")
-    name, line = subject or f"number {given.number}", given.place.line
-    if given.problems:
-        return Entry("limits of", name, line, problems=given.in_order)
+        entry.refuse("subject", "no option is given, such as error_spike_multiplier = 5")
+    name, line = subject or f"number {entry.number}", entry.place.line
+    if entry.problems:
+        return Entry("limits of", name, line, problems=entry.in_order)
     return Entry("limits of", name, line, limit=Limit(subject, values, line))
 
 

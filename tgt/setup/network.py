@@ -31,12 +31,12 @@ def drop_in(address: Address) -> str:
 
 def _addresses(host: str) -> Iterator[str]:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return
-    for *_, place in found:
-        given = str(place[0]).partition("%")[0]
-        yield _THIS_MACHINE if ipaddress.ip_address(given).is_loopback else given
+    for *_, place in addresses:
+        address = str(place[0]).partition("%")[0]
+        yield _THIS_MACHINE if ipaddress.ip_address(address).is_loopback else address
 
 
 def _resolvers(host: str) -> Iterator[str]:

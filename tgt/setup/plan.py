@@ -96,6 +96,6 @@ def planned(source: str | None, env_file: Path | None, now: datetime, *, here: b
             "; ".join(dict.fromkeys(place.problem for place in places)),
             hint="name telemetry that is there with --source",
         )
-    told = settings_file.values(chosen, settings, here=here)
-    written = config.load(told, env_file=None)
-    return Plan(places, target, written, settings_file.text(told, now), newest)
+    values = settings_file.values(chosen, settings, here=here)
+    written = config.load(values, env_file=None)
+    return Plan(places, target, written, settings_file.text(values, now), newest)

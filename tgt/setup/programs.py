@@ -50,5 +50,5 @@ def own_command() -> tuple[str, ...]:
     beside = Path(sys.executable).with_name("tgt")
     if beside.is_file():
         return (str(beside),)
-    found = shutil.which("tgt")
-    return (str(Path(found).absolute()),) if found else (sys.executable, "-m", "tgt")
+    command = shutil.which("tgt")
+    return (str(Path(command).absolute()),) if command else (sys.executable, "-m", "tgt")

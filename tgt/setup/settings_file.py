@@ -64,13 +64,13 @@ def values(sources: Iterable[Spec], settings: Settings, *, here: bool) -> dict[s
     ``settings`` are those of now: what they name stays where it is.
     """
     chosen = tuple(sources)
-    told = {"TASKGEN_SOURCE": ",".join(map(str, chosen))}
+    settings_written = {"TASKGEN_SOURCE": ",".join(map(str, chosen))}
     if any(spec.kind == CONTEXTLOG and spec.place is None for spec in chosen):
-        told["FGK_CONTEXTLOG_DIR"] = str(settings.contextlog_dir.absolute())
+        settings_written["FGK_CONTEXTLOG_DIR"] = str(settings.contextlog_dir.absolute())
     tasks = settings.tasks_dir
     if tasks == Path(TASKS_DIR) and not here and not Journal(tasks).path.exists():
         tasks = _state_home() / "tgt"
-    return told | {"FGK_TASKS_DIR": str(tasks.absolute())}
+    return settings_written | {"FGK_TASKS_DIR": str(tasks.absolute())}
 
 
 def _state_home() -> Path:
@@ -79,13 +79,13 @@ def _state_home() -> Path:
     return Path(home if os.path.isabs(home) else "~/.local/state").expanduser()  # noqa: PTH117 text
 
 
-def text(told: Mapping[str, str], now: datetime) -> str:
+def text(values: Mapping[str, str], now: datetime) -> str:
     """The file: a setting a paragraph."""
     lines = [
         f"# Settings of tgt, written by tgt init on {now:%Y-%m-%d}. Comments have their own lines.",
         "# tgt config shows all settings there are, and where each value comes from.",
     ]
-    for name, value in told.items():
+    for name, value in values.items():
         lines += ["", f"# {_COMMENTS[name]}", f"{name}={_written(value)}"]
         if value.startswith(_SERVER):
             lines += ["", *_PASSWORD]

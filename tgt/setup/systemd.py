@@ -145,14 +145,14 @@ def rendered(job: Job) -> dict[str, str]:
 def _changed(unit: str, values: dict[str, str | None]) -> str:
     """A unit without its head of comments, and with other values of some directives."""
     lines = unit[unit.index("[Unit]") :].splitlines()
-    told = []
+    kept = []
     for line in lines:
         key = line.partition("=")[0]
         if key not in values:
-            told.append(line)
+            kept.append(line)
         elif values[key] is not None:
-            told.append(f"{key}={values[key]}")
-    return "\n".join(told) + "\n"
+            kept.append(f"{key}={values[key]}")
+    return "\n".join(kept) + "\n"
 
 
 def _escaped(text: str) -> str:

@@ -35,8 +35,8 @@ def look(specs: Sequence[Spec], settings: Settings) -> tuple[Place, ...]:
     or a path that cannot be named, and TelemetryError for a server that cannot be read."""
     engine = engine_among(specs)
     if engine is not None and engine.address is not None:
-        found = tables(settings, engine.address)
-        return (Place(_of_server(engine), str(engine.address), tables=found),)
+        tables_there = tables(settings, engine.address)
+        return (Place(_of_server(engine), str(engine.address), tables=tables_there),)
     return tuple(
         _seen(absolute, source)
         for spec in specs

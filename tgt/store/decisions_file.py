@@ -35,7 +35,7 @@ class DecisionsFile(Generic[T]):
 
     def read(self) -> tuple[tuple[T, ...], int]:
         """What the lines say, in their order, and how many are none. Takes no lock; StoreError."""
-        return self._said(self._bytes())
+        return self._decisions(self._bytes())
 
     def add(self, decide: Callable[[Sequence[T]], Sequence[T]]) -> tuple[T, ...]:
         """Append, durably, what ``decide`` makes of what was said so far: all of it or nothing.
@@ -44,7 +44,7 @@ class DecisionsFile(Generic[T]):
         """
         with locks.write_lock(self.path.parent):
             data = self._bytes()
-            new = tuple(decide(self._said(data)[0]))
+            new = tuple(decide(self._decisions(data)[0]))
             lines = b"".join(encode(each.document) + b"\n" for each in new)
             if not lines:
                 return ()
@@ -59,10 +59,10 @@ class DecisionsFile(Generic[T]):
     def _bytes(self) -> bytes:
         return fsio.read(self.path, self._most) or b""
 
-    def _said(self, data: bytes) -> tuple[tuple[T, ...], int]:
+    def _decisions(self, data: bytes) -> tuple[tuple[T, ...], int]:
         lines = [line for line in data.split(b"\n") if line.strip()]
-        said = tuple(one for line in lines if (one := self._one(line)) is not None)
-        return said, len(lines) - len(said)
+        decisions = tuple(one for line in lines if (one := self._one(line)) is not None)
+        return decisions, len(lines) - len(decisions)
 
     def _one(self, line: bytes) -> T | None:
         data = decode(line)

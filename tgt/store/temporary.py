@@ -27,11 +27,11 @@ def make(prefix: str) -> Path:
             shutil.rmtree(left, ignore_errors=True)
             os.close(descriptor)
     while True:
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-        descriptor = _held_alone(made)
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        descriptor = _held_alone(directory)
         if descriptor is not None:
-            _held[made] = descriptor
-            return made
+            _held[directory] = descriptor
+            return directory
 
 
 def remove(directory: Path) -> None:

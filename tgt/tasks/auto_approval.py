@@ -56,16 +56,16 @@ def kind_of(card: Card) -> Kind:
 
 def counts(cards: Iterable[Card]) -> dict[Kind, Count]:
     """What people decided of each kind."""
-    found: dict[Kind, Count] = {}
+    by_kind: dict[Kind, Count] = {}
     for card in cards:
         if _is_dismissed(card):
             for kind in _kinds_of_dismissed(card):
-                known = found.get(kind, Count())
-                found[kind] = known._replace(dismissed=known.dismissed + 1)
+                count = by_kind.get(kind, Count())
+                by_kind[kind] = count._replace(dismissed=count.dismissed + 1)
         elif _is_approved(card):
-            known = found.get(kind_of(card), Count())
-            found[kind_of(card)] = known._replace(approved=known.approved + 1)
-    return found
+            count = by_kind.get(kind_of(card), Count())
+            by_kind[kind_of(card)] = count._replace(approved=count.approved + 1)
+    return by_kind
 
 
 def in_last_day(cards: Iterable[Card], now: datetime) -> int:
@@ -83,14 +83,14 @@ def approved(
     if room <= 0 or not any(decision.action is Action.SAVE for decision in decisions):
         return tuple(decisions)
     known = counts(cards.values())
-    made: dict[str, Card] = {}
+    granted: dict[str, Card] = {}
     for card in (d.card for d in decisions if d.action is Action.SAVE):
-        if card is not None and len(made) < room:
+        if card is not None and len(granted) < room:
             count = known.get(kind_of(card), Count())
             if count.qualifies:
-                made[card.id] = _approved(card, count, now)
+                granted[card.id] = _approved(card, count, now)
     return tuple(
-        replace(d, card=made[d.card.id]) if d.card is not None and d.card.id in made else d
+        replace(d, card=granted[d.card.id]) if d.card is not None and d.card.id in granted else d
         for d in decisions
     )
 
@@ -100,13 +100,13 @@ def _approved(card: Card, count: Count, now: datetime) -> Card:
     low, high = kind_of(card).bounds
     note = f"by tgt: people approved all {count.approved} tasks of this type, of {card.severity}"
     note += f" severity and a confidence of {low:g} to {high:g}, and dismissed none"
-    told: dict[str, Any] = {"at": stamp, "severity": card.severity, "confidence": card.confidence}
+    record: dict[str, Any] = {"at": stamp, "severity": card.severity, "confidence": card.confidence}
     return card.changed(
         status=str(Status.APPROVED),
         approvedAt=stamp,
         approvedBy=GENERATED_BY,
         approvalNote=note,
-        **{KEY: {**told, "approvals": count.approved}},
+        **{KEY: {**record, "approvals": count.approved}},
     )
 
 

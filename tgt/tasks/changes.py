@@ -113,8 +113,8 @@ def between(before: Version | None, new: Version, card: Card) -> Iterator[Change
     old = before or _UNKNOWN
     about = (card.id, card.subject, new.severity, card.title)
     written = _written(card)
-    if before is None and (found := _found(card)) is not None:
-        yield Change(found, Kind.FOUND, *about, by=card.text("generatedBy"))
+    if before is None and (found_at := _found_at(card)) is not None:
+        yield Change(found_at, Kind.FOUND, *about, by=card.text("generatedBy"))
     if new.undone != old.undone and (at := parse_time(new.undone)) is not None:
         yield Change(at, Kind.UNDONE, *about, text=_text(card.mapping(UNDONE), "text"))
         if before is not None:
@@ -139,14 +139,14 @@ def between(before: Version | None, new: Version, card: Card) -> Iterator[Change
     if new.verified[1] != old.verified[1] and new.verified[1] in _PROVEN and not by_tgt:
         verification = card.mapping("verification")
         at = parse_time(new.verified[0]) or written
-        told = ": ".join(filter(None, (new.verified[1], _text(verification, "text"))))
-        yield Change(at, Kind.VERIFIED, *about, by=GENERATED_BY, text=told)
+        what = ": ".join(filter(None, (new.verified[1], _text(verification, "text"))))
+        yield Change(at, Kind.VERIFIED, *about, by=GENERATED_BY, text=what)
 
 
 _About = tuple[str, str, str, str]
 
 
-def _found(card: Card) -> datetime | None:
+def _found_at(card: Card) -> datetime | None:
     """When the card was saved, as far as it says so."""
     times = (card.time(key) for key in ("savedAt", "generatedAt", "firstSeenAt"))
     return next((time for time in times if time is not None), None)
@@ -154,7 +154,7 @@ def _found(card: Card) -> datetime | None:
 
 def _written(card: Card) -> datetime | None:
     """When this version was written."""
-    return card.time("updatedAt") or card.time("lastSeenAt") or _found(card)
+    return card.time("updatedAt") or card.time("lastSeenAt") or _found_at(card)
 
 
 def _decided(old: Version, new: Version, card: Card, about: _About) -> Iterator[Change]:
@@ -207,16 +207,16 @@ def _annotated(
     old: Version, new: Version, card: Card, at: datetime, about: _About
 ) -> Iterator[Change]:
     """What one command said is one change."""
-    told = []
+    parts = []
     if new.owner != old.owner:
-        told.append(f"owner {new.owner}" if new.owner else "no owner")
-    told += [f"link {link}" for link in new.links if link not in old.links]
+        parts.append(f"owner {new.owner}" if new.owner else "no owner")
+    parts += [f"link {link}" for link in new.links if link not in old.links]
     by = ""
     for noted, name, text in _notes(card, old.notes):
         at, by = noted, name
-        told.append(text)
-    if told:
-        yield Change(at, Kind.ANNOTATED, *about, by=by, text="; ".join(told))
+        parts.append(text)
+    if parts:
+        yield Change(at, Kind.ANNOTATED, *about, by=by, text="; ".join(parts))
 
 
 def _notes(card: Card, known: int) -> Iterator[tuple[datetime, str, str]]:

@@ -130,9 +130,9 @@ def decide(
             room -= 1
             if finding.analyzer in rooms:
                 rooms[finding.analyzer] -= 1
-            made = new_card(finding, now)
-            made = made.changed(**_versions(finding, made))
-            decision = Decision(finding, Action.SAVE, NEW, made)
+            new = new_card(finding, now)
+            new = new.changed(**_versions(finding, new))
+            decision = Decision(finding, Action.SAVE, NEW, new)
         else:
             decision = Decision(finding, Action.DEFER, limit if room <= 0 else ANALYZER_QUOTA)
         first[key] = decision
@@ -188,8 +188,10 @@ def sightings(
             continue
         counted.add(key)
         if decision.action is Action.TOUCH or (decision.reason == MUTED and _covers(card)):
-            told = measured(decision.finding, now) if measures else None
-            after[card.id] = Sighting(_occurrences(card) + 1, now, told, tuple(entries(card)))
+            measurement = measured(decision.finding, now) if measures else None
+            after[card.id] = Sighting(
+                _occurrences(card) + 1, now, measurement, tuple(entries(card))
+            )
         elif decision.action in {Action.RENEW, Action.REOPEN}:
             after.pop(card.id, None)
     return after
@@ -224,19 +226,19 @@ def overlaid(card: Card, seen: Sighting | None, watch: Watch | None = None) -> C
 
 def _watched(card: Card, watch: Watch) -> Card:
     """The card with what is measured of its end; a problem that is quiet is half as urgent."""
-    told = {
+    values = {
         "quietSince": format_time(watch.quiet_since) if watch.quiet_since else None,
         "verification": dict(watch.verification) if watch.verification else None,
     }
-    known = {key: value for key, value in told.items() if value or card.data.get(key)}
+    changed = {key: value for key, value in values.items() if value or card.data.get(key)}
     now = card.mapping("now")
     if card.is_open and watch.quiet_since and now:
-        known["now"] = {
+        changed["now"] = {
             **now,
             **_measured_since(card, watch),
             "priority": round(Card(now).priority / 2),
         }
-    return card.changed(**known) if known else card
+    return card.changed(**changed) if changed else card
 
 
 def _measured_since(card: Card, watch: Watch) -> dict[str, Any]:

@@ -90,19 +90,19 @@ class Mutes:
         if not self._known:
             return None
         words = {word.lower() for word in types}
-        found = self._about(subject)
-        return next((m for m in found if not m.type or m.type.lower() in words), None)
+        matching = self._about(subject)
+        return next((m for m in matching if not m.type or m.type.lower() in words), None)
 
     def _about(self, subject: str) -> tuple[Mute, ...]:
         """Remembered, because few subjects have all the cards."""
-        found = self._found.get(subject)
-        if found is None:
+        matching = self._found.get(subject)
+        if matching is None:
             if self._fits is None:
                 self._fits = [re.compile(translate(mute.subject)) for mute in self._known]
             pairs = zip(self._known, self._fits, strict=True)
-            found = tuple(mute for mute, fits in pairs if fits.match(subject))
-            self._found[subject] = found
-        return found
+            matching = tuple(mute for mute, fits in pairs if fits.match(subject))
+            self._found[subject] = matching
+        return matching
 
 
 NOTHING = Mutes()

@@ -25,11 +25,11 @@ class Proposal(NamedTuple):
 
 def standing(card: Card) -> Proposal | None:
     """The proposal that nobody has answered yet; any later decision about the card is an answer."""
-    told = Card(card.mapping(KEY))
-    at = parse_time(told.data.get("at"))
+    proposal = Card(card.mapping(KEY))
+    at = parse_time(proposal.data.get("at"))
     if at is None or not card.is_open:
         return None
     answers = (card.time(key) for key in _ANSWERS)
     if any(answer is not None and answer > at for answer in answers):
         return None
-    return Proposal(at, told.text("by"), told.text("text"))
+    return Proposal(at, proposal.text("by"), proposal.text("text"))

@@ -45,11 +45,11 @@ class Ids:
 
     @cached_property
     def _not_in_capitals(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        ids: dict[str, list[str]] = {}
         for card_id in self._ids:
             if (key := card_id.upper()) != card_id:
-                found.setdefault(key, []).append(card_id)
-        return found
+                ids.setdefault(key, []).append(card_id)
+        return ids
 
     @cached_property
     def _by_start(self) -> list[str]:

@@ -53,15 +53,15 @@ def named(cards: Iterable[Card]) -> set[str]:
 
 def names_first(card: Card) -> str | None:
     """The id of the likely first card of the incident; None where the card is of none."""
-    told = entries(card)
-    first = next((each["id"] for each in told if each.get("relation") == FIRST), None)
-    return first or (card.id if told else None)
+    others = entries(card)
+    first = next((each["id"] for each in others if each.get("relation") == FIRST), None)
+    return first or (card.id if others else None)
 
 
-def with_related(card: Card, told: Sequence[Entry]) -> Card:
+def with_related(card: Card, others: Sequence[Entry]) -> Card:
     """The card with these others, under the original's key as well."""
-    metadata = {**card.mapping("metadata"), "relatedTasks": [each["id"] for each in told]}
-    return card.changed(related=[dict(each) for each in told], metadata=metadata)
+    metadata = {**card.mapping("metadata"), "relatedTasks": [each["id"] for each in others]}
+    return card.changed(related=[dict(each) for each in others], metadata=metadata)
 
 
 def pairs(cards: Iterable[Card]) -> frozenset[frozenset[str]]:
@@ -84,28 +84,28 @@ def related(
     """By the id of a card all others of its incident, the first first; of cards of which this says
     anything new. ``cards`` are those of the findings of a run, by fingerprint, and ``known`` all
     there are, by id: what is related to one of an incident is so to all."""
-    told: dict[str, tuple[Entry, ...]] = {}
+    entries_by_id: dict[str, tuple[Entry, ...]] = {}
     for incident in incidents:
-        found = [cards[key] for key in incident.symptoms if key in cards]
-        if not found:
+        present = [cards[key] for key in incident.symptoms if key in cards]
+        if not present:
             continue
-        earlier = _earlier(found, known, now)
-        members = [*found, *earlier][: MOST_RELATED + 1]
+        earlier = _earlier(present, known, now)
+        members = [*present, *earlier][: MOST_RELATED + 1]
         if len(members) < 2:  # noqa: PLR2004 one alone is related to nobody
             continue
-        first = _first(found, earlier)
+        first = _first(present, earlier)
         for card in members:
             others = [each for each in members if each.id != card.id]
-            some = tuple(_entries(card, others, first, incident.overlaps))
-            if list(some) != entries(card):
-                told[card.id] = some
-    return told
+            new_entries = tuple(_entries(card, others, first, incident.overlaps))
+            if list(new_entries) != entries(card):
+                entries_by_id[card.id] = new_entries
+    return entries_by_id
 
 
-def _earlier(found: Sequence[Card], known: Mapping[str, Card], now: datetime) -> list[Card]:
+def _earlier(present: Sequence[Card], known: Mapping[str, Card], now: datetime) -> list[Card]:
     """Open cards that those of a run name and that are not among them."""
-    mine = {card.id for card in found}
-    named = dict.fromkeys(each["id"] for card in found for each in entries(card))
+    mine = {card.id for card in present}
+    named = dict.fromkeys(each["id"] for card in present for each in entries(card))
     some = (known[name] for name in named if name in known and name not in mine)
     return [card for card in some if card.is_open and is_young(card, now)]
 
@@ -118,46 +118,46 @@ def is_young(card: Card | None, now: datetime) -> bool:
     return since is not None and now - since <= LONGEST
 
 
-def _first(found: Sequence[Card], earlier: Sequence[Card]) -> str:
+def _first(present: Sequence[Card], earlier: Sequence[Card]) -> str:
     """Who was called the first in an earlier run, and is not to be seen now, stays it."""
     gone = {card.id for card in earlier}
-    for card in (*found, *earlier):
+    for card in (*present, *earlier):
         if (name := names_first(card)) in gone:
             return name
-    return found[0].id
+    return present[0].id
 
 
 def _entries(
     card: Card, others: Sequence[Card], first: str, overlaps: Mapping[frozenset[str], float]
 ) -> Iterable[Entry]:
     before = {each["id"]: each.get("overlap") for each in entries(card)}
-    made = []
+    result = []
     for other in others:
         back = {each["id"]: each.get("overlap") for each in entries(other)}
         overlap = overlaps.get(frozenset((card.fingerprint, other.fingerprint)))
         if overlap is None:
             overlap = before.get(other.id, back.get(card.id))
         relation = FIRST if other.id == first else SAME_INCIDENT
-        told = None if overlap is None else round(overlap, 2)
-        made.append({"id": other.id, "relation": relation, "overlap": told})
-    return sorted(made, key=lambda entry: (entry["relation"] != FIRST, -(entry["overlap"] or 0)))
+        share = None if overlap is None else round(overlap, 2)
+        result.append({"id": other.id, "relation": relation, "overlap": share})
+    return sorted(result, key=lambda entry: (entry["relation"] != FIRST, -(entry["overlap"] or 0)))
 
 
 def remembered(
     sightings: Mapping[str, Sighting],
-    told: Mapping[str, Sequence[Entry]],
+    entries_by_id: Mapping[str, Sequence[Entry]],
     known: Mapping[str, Card],
 ) -> dict[str, Sighting]:
     """The sightings, which say what is related to cards that are not written for that: the journal
     would grow with every symptom that joins."""
     after = dict(sightings)
-    for card_id, some in told.items():
+    for card_id, new_entries in entries_by_id.items():
         card, seen = known[card_id], after.get(card_id)
         at = card.time("lastSeenAt") or card.time("generatedAt")
         if seen is None and at is not None:
             seen = Sighting(int(max(1, card.number("occurrences"))), at)
         if seen is not None:
-            after[card_id] = replace(seen, related=tuple(some))
+            after[card_id] = replace(seen, related=tuple(new_entries))
     return after
 
 
@@ -183,8 +183,8 @@ def groups(cards: Iterable[Card]) -> dict[str, list[str]]:
         first = names_first(card)
         votes = named.setdefault(find(card.id), Counter())
         votes[first if first is not None and first in there else card.id] += first in there
-    found: dict[str, list[str]] = {}
+    ids_by_first: dict[str, list[str]] = {}
     for card in some:
         ((first, _),) = named[find(card.id)].most_common(1)
-        found.setdefault(first, []).append(card.id)
-    return found
+        ids_by_first.setdefault(first, []).append(card.id)
+    return ids_by_first

@@ -122,8 +122,8 @@ class Reputation:
     def records(self) -> tuple[Record, ...]:
         """Those of the analyzers, each before those of its families of which there is more than one
         verdict."""
-        told = (r for r in self._families.values() if r.of > 1)
-        every = (*self._analyzers.values(), *told)
+        several = (r for r in self._families.values() if r.of > 1)
+        every = (*self._analyzers.values(), *several)
         return tuple(sorted(every, key=lambda each: (each.analyzer, each.family)))
 
     def lowering(self, severity: str, analyzer: str, subject: str) -> Record | None:
@@ -169,10 +169,10 @@ def marked(card: Card, known: Reputation) -> Card:
     if record is None or record.lowered(now.priority) == now.priority:
         return card.changed(**{KEY: None}) if card.data.get(KEY) else card
     left = record.lowered(now.priority)
-    told = {KEY: {"priority": now.data["priority"], **record.document}}
+    change = {KEY: {"priority": now.data["priority"], **record.document}}
     if card.mapping("now"):
-        return card.changed(**told, now={**card.mapping("now"), "priority": left})
-    return card.changed(**told, priority=left)
+        return card.changed(**change, now={**card.mapping("now"), "priority": left})
+    return card.changed(**change, priority=left)
 
 
 def _record(analyzer: str, family: str, counts: dict[Verdict, list[float]]) -> Record:

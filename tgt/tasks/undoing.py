@@ -22,13 +22,13 @@ def is_untouched(card: Card, decided: Card) -> bool:
 
 
 def _words_of(card: Card) -> Version:
-    said = changes.version(card)
-    return said._replace(severity="", quiet="", verified=("", ""), undone="")
+    version = changes.version(card)
+    return version._replace(severity="", quiet="", verified=("", ""), undone="")
 
 
 def undone(card: Card, before: Card, decided: Card, now: datetime) -> Card:
     """The card as it is, but for what the decision changed: that is as it was before."""
-    told = changes.between(changes.version(before), changes.version(decided), decided)
+    changed = changes.between(changes.version(before), changes.version(decided), decided)
     wrote = {
         key
         for key in (*before.data, *decided.data)
@@ -41,7 +41,7 @@ def undone(card: Card, before: Card, decided: Card, now: datetime) -> Card:
     }
     gone = {key: value for key, value in before.data.items() if key in wrote}
     stamp = format_time(now)
-    words = "; ".join(map(_in_words, told))[:_LONGEST]
+    words = "; ".join(map(_in_words, changed))[:_LONGEST]
     return Card({**kept, **gone, "updatedAt": stamp, changes.UNDONE: {"at": stamp, "text": words}})
 
 

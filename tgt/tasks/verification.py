@@ -213,8 +213,8 @@ class Watch:
 
 def criteria_of(card: Card) -> list[Criterion]:
     """What of a card can be measured; nothing of one that has more criteria than anybody reads."""
-    told = card.items("criteria")
-    criteria = (Criterion.of(each) for each in told if len(told) <= _MOST_CRITERIA)
+    items = card.items("criteria")
+    criteria = (Criterion.of(each) for each in items if len(items) <= _MOST_CRITERIA)
     return [each for each in criteria if each is not None and each.before is not None]
 
 
@@ -240,8 +240,8 @@ def is_watched(card: Card, now: datetime) -> bool:
 def measurable(card: Card) -> Card:
     """The card with no more than its measuring needs."""
     keys = ("criteria", "metadata", "verification", "reopenedAt")
-    told = {key: card.data[key] for key in keys if key in card.data}
-    return Card({**card.brief().data, **told})
+    data = {key: card.data[key] for key in keys if key in card.data}
+    return Card({**card.brief().data, **data})
 
 
 def completion_of(card: Card) -> datetime | None:

@@ -37,5 +37,5 @@ def without_frames(text: str) -> str:
 
 
 def _message(match: re.Match[str]) -> str:
-    said = " ".join(line.strip(" |~") for line in (match["said"] or "").splitlines()).strip()
-    return f"{match['who']}: {said}" if match["who"] and said else said
+    message = " ".join(line.strip(" |~") for line in (match["said"] or "").splitlines()).strip()
+    return f"{match['who']}: {message}" if match["who"] and message else message

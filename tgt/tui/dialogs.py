@@ -99,21 +99,21 @@ class EventLines(Reading):
     def on_unmount(self) -> None:
         self._left = True
 
-    def _progress(self, told: str, share: float | None) -> None:
+    def _progress(self, what: str, share: float | None) -> None:
         """Called from the thread that looks."""
         if self._left:
             raise Left
         done = "" if share is None else f" {share:.0%}"
-        self._loop.call_soon_threadsafe(self._say, f"{told}{done}")
+        self._loop.call_soon_threadsafe(self._say, f"{what}{done}")
 
-    def _say(self, told: str) -> None:
+    def _say(self, line: str) -> None:
         if not self._left:
-            self._told = triage_view.plain_line(told).plain
+            self._told = triage_view.plain_line(line).plain
             self.query_one(Pages).show(lambda _width: self._told)
 
     async def _look(self) -> None:
         try:
-            told = await asyncio.to_thread(self._find, self._progress)
+            lines = await asyncio.to_thread(self._find, self._progress)
         except Left:
             return
         except TgtError as problem:
@@ -121,11 +121,11 @@ class EventLines(Reading):
             return
         if self._left:
             return
-        warnings = "".join(f"{triage_view.plain_line(each).plain}\n" for each in told.warnings)
+        warnings = "".join(f"{triage_view.plain_line(each).plain}\n" for each in lines.warnings)
 
         def rendered(width: int) -> str:
             on = Measures(width, colour=self._colour, terminal=True)
-            return f"{events_view.events(on, told)}\n{warnings}"
+            return f"{events_view.events(on, lines)}\n{warnings}"
 
         self.query_one(Pages).show(rendered)
 

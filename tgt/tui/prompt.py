@@ -62,14 +62,14 @@ class Prompt(Horizontal):
         """Open the line; ``on_typed`` is told every change, and ``text`` again if it is left."""
         self._question = f"{question}: "
         self._on_answer, self._on_typed, self._before = on_answer, on_typed, text
-        label, given = self.query_one(Line), self.query_one(Input)
+        label, field = self.query_one(Line), self.query_one(Input)
         label.styles.width = len(self._question) + 1
         label.refresh()
         with self.prevent(Input.Changed):
-            given.value = text
-        given.cursor_position = len(text)
+            field.value = text
+        field.cursor_position = len(text)
         self.add_class("-open")
-        self.screen.set_focus(given)  # at once: the next key is a letter
+        self.screen.set_focus(field)  # at once: the next key is a letter
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -78,11 +78,11 @@ class Prompt(Horizontal):
 
     async def answer(self) -> None:
         """What was typed is the answer, with every letter that is on its way."""
-        given, arrived = self.query_one(Input), asyncio.Event()
-        given.call_later(arrived.set)
+        field, arrived = self.query_one(Input), asyncio.Event()
+        field.call_later(arrived.set)
         await arrived.wait()
         self._close()
-        self._on_answer(given.value)
+        self._on_answer(field.value)
 
     def leave(self) -> None:
         on_typed, before = self._on_typed, self._before

@@ -104,8 +104,8 @@ class TaskList(Drawn, can_focus=True):
     def line(self, row: int, width: int) -> Drawing | None:
         cards, has = self.shown.cards, self._columns
         if not cards or self._now is None:
-            told = triage_view.wrapped(self.empty, width)
-            return told[row] if row < len(told) else None
+            lines = triage_view.wrapped(self.empty, width)
+            return lines[row] if row < len(lines) else None
         if row == 0:
             return has.head
         index, part = divmod(row - 1, has.lines)

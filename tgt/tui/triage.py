@@ -316,10 +316,10 @@ class Triage(Screen[None]):
     def _message(self, width: int) -> Drawing:
         return triage_view.message(self._told, width, failed=self._failed)
 
-    def _say(self, told: str, *, failed: bool = False, lasts: float = _A_WHILE_S) -> None:
+    def _say(self, message: str, *, failed: bool = False, lasts: float = _A_WHILE_S) -> None:
         """Say something on the line below; for as long as it lasts others' news do not replace
         it, and a failure lasts longer."""
-        self._told, self._failed = safe(told), failed
+        self._told, self._failed = safe(message), failed
         now = asyncio.get_running_loop().time()
         self._quiet_until = now + (_A_LONG_WHILE_S if failed else lasts)
         self.query_one("#message").refresh()
@@ -399,7 +399,7 @@ class Triage(Screen[None]):
         self._ask("Dismiss {}, because", self._dismiss)
 
     def _dismiss(self, tasks: Sequence[str], text: str) -> None:
-        reason = _said(text)
+        reason = _stored(text)
         self._decide("dismissed", lambda *what: triage.dismiss(*what, reason=reason), tasks)
 
     def action_snooze(self) -> None:
@@ -407,7 +407,7 @@ class Triage(Screen[None]):
 
     def _snooze(self, tasks: Sequence[str], text: str) -> None:
         first, _, rest = text.strip().partition(" ")
-        length, reason = parse_duration(first, "length"), _said(rest)
+        length, reason = parse_duration(first, "length"), _stored(rest)
 
         def act(journal: Journal, names: Sequence[str], now: datetime) -> triage.Outcome:
             return triage.dismiss(journal, names, now, reason=reason, until=now + length)
@@ -418,7 +418,7 @@ class Triage(Screen[None]):
         self._ask("Note on {}", self._note)
 
     def _note(self, tasks: Sequence[str], text: str) -> None:
-        if note := _said(text):
+        if note := _stored(text):
             me = self._around.me()
             self._annotate(tasks, lambda *what: triage.annotate(*what, note=note, by=me))
 
@@ -451,12 +451,12 @@ class Triage(Screen[None]):
             return
         named = question.format(triage_view.targets(tasks, self._list.shown.ids))
 
-        def answered(given: str) -> None:
+        def answered(answer: str) -> None:
             try:
-                then(tasks, given)
+                then(tasks, answer)
             except TgtError as problem:
                 self._say(problem.message, failed=True)
-                self._prompt_for(named, answered, text=given)
+                self._prompt_for(named, answered, text=answer)
 
         self._prompt_for(named, answered, text=text)
 
@@ -585,6 +585,6 @@ class Triage(Screen[None]):
         await self.app.action_quit()
 
 
-def _said(text: str) -> str | None:
+def _stored(text: str) -> str | None:
     """What somebody says, as it is stored; None where that is nothing."""
     return safe(text.strip(), lines=True) or None
