@@ -41,6 +41,8 @@ _CALLED_WITH = re.compile(
     r" with response: (?=\[?\{)",
     re.DOTALL,
 )
+_MESSAGE_KEY = "'message': "
+_LONGEST_BEFORE_MESSAGE = 400
 _LEADER = re.compile(r"\.{4,}")
 _ORNAMENT = " \t┃│└├─╭╰╷╵▶▲◆●○•░▌×✗✖✘❌⨯⎯>*#-"
 
@@ -192,6 +194,7 @@ def _unwrapped(text: str) -> str:
     text = _REMINDER.sub("\n", text)
     text = _TAG.sub("\n", text)
     text = _CALLED_WITH.sub("", text, count=1)
+    text = _without_printed_body(text)
     text = _without_json(text.strip(), _DEEPEST_JSON)
     return _SPELT_LINE_END.sub("\n", text)
 
@@ -213,6 +216,22 @@ def _without_json(text: str, depth: int) -> str:
         start, end = start - 1, end + 1
     plain = _without_json(message.strip(), depth - 1)
     return f"{text[:start]}{plain}{text[end:]}".strip()
+
+
+def _without_printed_body(text: str) -> str:
+    """``Error code: 400 - {'error': {'message': 'no such model'}}``, as Python prints the body of a
+    response, → ``Error code: 400 - no such model``."""
+    start = text.find("{'")
+    key = text.find(_MESSAGE_KEY, start, start + _LONGEST_BEFORE_MESSAGE) if start >= 0 else -1
+    begin = key + len(_MESSAGE_KEY)
+    quote = text[begin : begin + 1]
+    if key < 0 or quote not in {"'", '"'}:
+        return text
+    ends_of_value = [text.find(f"{quote}{after}", begin + 1) for after in (",", "}")]
+    end = min((place for place in ends_of_value if place >= 0), default=-1)
+    if end < 0:
+        return text
+    return f"{text[:start]}{text[begin + 1 : end]}{''.join(text[end:].partition(chr(10))[1:])}"
 
 
 def _message(value: dict[str, Any]) -> str | None:

@@ -33,6 +33,8 @@ _FORMS: dict[str, str] = {
     "kept": (
         r"<(?:path|str|n|id|time|size|url|addr|email|ref)>|\[redacted:[a-z-]{1,40}\]"
         # Numbers that tell: statuses, exit codes, codes of compilers and of systems.
+        r"|\b(?i:request failed|failed with|returned|responded|response|received)(?: with)?:?"
+        r" [45]\d{2}(?=[.,;]?(?:\Z| (?:from|for|by|on|at)\b))"
         r"|(?i:\bhttp(?:/\d(?:\.\d)?)?[ :]{1,3}|\b(?:status|error|http)(?:[ _]code)?[ :=(]{1,3}"
         r"|\bcode[ :=]{1,2})[1-5]\d{2}\b(?![\w.,:/-]{0,40}\d)"
         r"|(?<![\w.-])[45]\d{2}:? (?=[A-Z][A-Za-z]{2}|[a-z]{2,30}_[a-z])"
