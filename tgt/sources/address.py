@@ -69,9 +69,9 @@ def address_of(text: str, options: Mapping[str, str]) -> Address:
         raise ValueError(ACCEPTED) from None
     if parts.password is not None:
         raise ValueError("an address without a password, which TASKGEN_CLICKHOUSE_PASSWORD holds")
-    told = _options(options)
+    values = _options(options)
     if parts.scheme == "chdb" and not parts.netloc and parts.path.strip("/"):
-        return Address("chdb", path=unquote(parts.path), **told)
+        return Address("chdb", path=unquote(parts.path), **values)
     if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(ACCEPTED)
     if parts.scheme == "http" and parts.hostname not in _LOCAL and options.get("tls") != "off":
@@ -80,18 +80,18 @@ def address_of(text: str, options: Mapping[str, str]) -> Address:
         )
     database = unquote(parts.path.strip("/"))
     if database:
-        told["database"] = _named("database", database)
+        values["database"] = _named("database", database)
     return Address(
         parts.scheme,
         parts.hostname,
         port or _PORTS[parts.scheme],
         unquote(parts.username or ""),
-        **told,
+        **values,
     )
 
 
 def _options(options: Mapping[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in options.items():
         if name == "schema" and value not in _SCHEMAS:
             raise ValueError(f"?schema={' or ?schema='.join(_SCHEMAS)}")
@@ -100,10 +100,10 @@ def _options(options: Mapping[str, str]) -> dict[str, Any]:
         if name in {*_TABLES, "database"}:
             _named(name, value)
         if name == "seconds":
-            told[name] = _seconds(value)
+            values[name] = _seconds(value)
         elif name != "tls":
-            told[name] = value
-    return told
+            values[name] = value
+    return values
 
 
 def _named(what: str, value: str) -> str:

@@ -64,15 +64,15 @@ _STATUSES = {
 }
 
 
-def failed(said: Any, kind: str = "tool_error") -> Columns:
-    """The outcome of a call that failed; ``said`` is what it answered."""
-    return {"failed": True, "error": error_text(said), "error_type": kind}
+def failed(answer: Any, kind: str = "tool_error") -> Columns:
+    """The outcome of a call that failed; ``answer`` is what it answered."""
+    return {"failed": True, "error": error_text(answer), "error_type": kind}
 
 
-def exited(code: float | None, said: Any = None) -> Columns:
-    """The outcome of a tool that did its work, which was to run a command that ended so; ``said``
+def exited(code: float | None, answer: Any = None) -> Columns:
+    """The outcome of a tool that did its work, which was to run a command that ended so; ``answer``
     is what the command wrote."""
-    return {**SOFT_FAILED, "error": error_text(said)} if code else SUCCEEDED
+    return {**SOFT_FAILED, "error": error_text(answer)} if code else SUCCEEDED
 
 
 @dataclass
@@ -94,10 +94,10 @@ class Session:
 
     # --- what happens in it ----------------------------------------------------------------------
 
-    def prompt(self, us: int, name: str, said: Any, /, **more: Any) -> Record:
+    def prompt(self, us: int, name: str, message: Any, /, **more: Any) -> Record:
         """A person's message, which gives the agent a task. ``name`` is the message's id."""
-        asked = {"args_preview": preview(said)}
-        return self._record(us, "prompt", "user", name, **{**asked, **more})
+        columns = {"args_preview": preview(message)}
+        return self._record(us, "prompt", "user", name, **{**columns, **more})
 
     def interruption(self, us: int, name: str, /, **more: Any) -> Record:
         """A person's stop."""
@@ -109,14 +109,22 @@ class Session:
         return self._record(us, "assistant_response", "assistant", name, **{**usual, **more})
 
     def api_error(
-        self, us: int, name: str, said: Any, /, *, status: Any = None, kind: Any = None, **more: Any
+        self,
+        us: int,
+        name: str,
+        message: Any,
+        /,
+        *,
+        status: Any = None,
+        kind: Any = None,
+        **more: Any,
     ) -> Record:
         """A request to a model that failed. ``status`` is HTTP's, ``kind`` what the agent calls
         the failure; where neither says more, what the text says counts."""
         failure = {
             "failed": True,
-            "error": error_text(said),
-            "error_type": http_class(status) or _class_of(word(kind), preview(said) or ""),
+            "error": error_text(message),
+            "error_type": http_class(status) or _class_of(word(kind), preview(message) or ""),
             "name": self.model,
             "model": self.model,
             **more,
@@ -124,14 +132,14 @@ class Session:
         record = self._record(us, "api_error", "assistant", name, **failure)
         return record | {"subject": upstream(record["error_type"], None)}
 
-    def trouble(self, us: int, name: str, said: Any, kind: str, /, **more: Any) -> Record:
+    def trouble(self, us: int, name: str, message: Any, kind: str, /, **more: Any) -> Record:
         """Something of the agent itself that went wrong."""
-        failure = {**failed(said, kind), **more}
+        failure = {**failed(message, kind), **more}
         return self._record(us, "agent_error", "system", name, **failure)
 
-    def started(self, us: int, call: str, tool: str, given: Any, **more: Any) -> Record:
+    def started(self, us: int, call: str, tool: str, arguments: Any, **more: Any) -> Record:
         """The beginning of a tool's call. ``added``: somebody added the tool to the agent."""
-        return self._call(us, "start", call, tool, **{**arguments_of(given), **more})
+        return self._call(us, "start", call, tool, **{**arguments_of(arguments), **more})
 
     def ended(self, us: int, call: str, tool: str | None, result: Any, **more: Any) -> Record:
         """The end of a tool's call."""
@@ -139,11 +147,13 @@ class Session:
             us, "end", call, tool, **{**result_of(result), **_with_error(result, more)}
         )
 
-    def called(self, us: int, call: str, tool: str, given: Any, result: Any, **more: Any) -> Record:
+    def called(
+        self, us: int, call: str, tool: str, arguments: Any, result: Any, **more: Any
+    ) -> Record:
         """A tool's call as a whole, at the time of its end."""
         outcome = _with_error(result, more)
         return self._call(
-            us, "call", call, tool, **{**arguments_of(given), **result_of(result), **outcome}
+            us, "call", call, tool, **{**arguments_of(arguments), **result_of(result), **outcome}
         )
 
     def _call(self, us: int, phase: str, call: str, tool: str | None, **more: Any) -> Record:
@@ -204,9 +214,9 @@ def stopped(result: Any) -> Columns:
     return REFUSED if "did not allow" in (preview(result) or "") else INTERRUPTED
 
 
-def arguments_of(given: Any) -> dict[str, Any]:
+def arguments_of(arguments: Any) -> dict[str, Any]:
     """What a call was asked: the beginning, and a hash of the whole."""
-    return {"args_preview": preview(given), "args_hash": args_hash(given)}
+    return {"args_preview": preview(arguments), "args_hash": args_hash(arguments)}
 
 
 def result_of(result: Any) -> dict[str, Any]:
@@ -220,16 +230,16 @@ def _with_error(result: Any, outcome: Columns) -> Columns:
     return {**outcome, "error": error_text(result)} if is_untold else outcome
 
 
-def _class_of(kind: str | None, said: str) -> str:
+def _class_of(kind: str | None, message: str) -> str:
     """The class of a failure that has no status: by its name, else by its text."""
     lowered = (kind or "error").lower()
     if lowered in _STATUSES:
         return _STATUSES[lowered]
     is_vague = lowered in _NO_CLASS
-    status = _STATUS.search(said) if is_vague else None
+    status = _STATUS.search(message) if is_vague else None
     if status:
         return http_class(status[1] or status[2]) or "api_error"
-    if _NETWORK.search(said if is_vague else lowered):
+    if _NETWORK.search(message if is_vague else lowered):
         return "network"
     return "api_error" if kind is None or (is_vague and lowered.endswith("error")) else kind
 

@@ -70,10 +70,10 @@ def text(value: Any) -> str | None:
 def template(name: Any, version: Any = None, digest: Any = None) -> str | None:
     """What tells the template of a prompt from others: its name and version, else a hash. A name
     is short and on one line; what is not is the prompt itself, and only a hash of it is kept."""
-    told = "@".join(filter(None, (text(name), text(version)))) or text(digest)
-    if told is None or (len(told) <= LONGEST_TEMPLATE and not _CONTROL.search(told)):
-        return told
-    return hashlib.md5(told.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
+    key = "@".join(filter(None, (text(name), text(version)))) or text(digest)
+    if key is None or (len(key) <= LONGEST_TEMPLATE and not _CONTROL.search(key)):
+        return key
+    return hashlib.md5(key.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
 
 
 def _is_json(value: str) -> bool:
@@ -120,10 +120,10 @@ def number(value: Any) -> float | None:
     if isinstance(value, str) and (len(value) > _LONGEST_WORD or not value.isascii()):
         return None
     try:
-        found = float(value)
+        result = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) and found >= 0 else None
+    return result if math.isfinite(result) and result >= 0 else None
 
 
 def truth(value: Any) -> bool | None:
@@ -189,10 +189,10 @@ def moment(value: Any) -> int | None:
 def _of_text(value: str) -> int | None:
     if _ISO.match(value):
         try:
-            found = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value)
         except ValueError:
             return _of_written(value)
-        return to_us(found if found.tzinfo else found.replace(tzinfo=timezone.utc))
+        return to_us(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
     if _WHOLE_TIME.fullmatch(value):
         return _of_whole(int(value))
     if value[:1] == "[":
@@ -285,8 +285,8 @@ def finish(value: Any) -> str | None:
 
 
 def _finish_of_several(words: str) -> str | None:
-    found = [_finish(word) for word in _SEVERAL_WORDS.findall(words[:_LONGEST_WORD].lower())]
-    return next((word for word in found if word != "stop"), found[0] if found else None)
+    reasons = [_finish(word) for word in _SEVERAL_WORDS.findall(words[:_LONGEST_WORD].lower())]
+    return next((word for word in reasons if word != "stop"), reasons[0] if reasons else None)
 
 
 def _finish(word: str) -> str:

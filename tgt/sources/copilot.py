@@ -220,7 +220,7 @@ class CopilotReader:
         tool, began, waited, added = self._calls.pop(call, None) or [None, None, 0, False]
         tool = tool or word(data.get("toolName"))
         result = mapping(data.get("result"))
-        said = result.get("content", data.get("result"))
+        answer = result.get("content", data.get("result"))
         outcome = _outcome(data, tool)
         own = number(mapping(mapping(data.get("toolTelemetry")).get("metrics")).get("durationMs"))
         ran = elapsed_ms(began, event.us - waited)
@@ -228,7 +228,7 @@ class CopilotReader:
             event.us,
             call,
             tool,
-            outcome.get("error") if said is None else said,
+            outcome.get("error") if answer is None else answer,
             **outcome,
             added=added,
             elapsed_ms=None if tool in _HUMAN else ran if own is None else own,
@@ -274,8 +274,8 @@ def _outcome(data: Columns, tool: str | None) -> Columns:
         return REFUSED
     if code in ABORTS:
         return INTERRUPTED
-    said = error.get("message") or mapping(data.get("result")).get("content")
-    return failed(said, "tool_error" if code in {"", "failure"} else code)
+    message = error.get("message") or mapping(data.get("result")).get("content")
+    return failed(message, "tool_error" if code in {"", "failure"} else code)
 
 
 def _exit_code(result: Columns, tool: str | None) -> float | None:
@@ -283,9 +283,9 @@ def _exit_code(result: Columns, tool: str | None) -> float | None:
     for block in objects(result.get("contents")):
         if block.get("type") == "terminal" and block.get("exitCode") is not None:
             return abs(number(str(block["exitCode"]).lstrip("-")) or 0)
-    said = result.get("content")
+    content = result.get("content")
     # Where the beginning of a call was not read, nothing tells its tool.
-    if tool not in {None, *_SHELLS} or not isinstance(said, str):
+    if tool not in {None, *_SHELLS} or not isinstance(content, str):
         return None
-    code = _EXIT.search(said[-200:])
+    code = _EXIT.search(content[-200:])
     return abs(int(code[1])) if code else None

@@ -26,7 +26,7 @@ def records_at(
     source: RecordSource, file: LogFile, places: Collection[int]
 ) -> dict[int, tuple[Record, ...]]:
     """The same of several offsets."""
-    found: dict[int, list[Record]] = {}
+    by_place: dict[int, list[Record]] = {}
     if len(places) > 1 and file.compression != "uncompressed":
         last, readers = max(places), {place: source.reader(file, None) for place in places}
         for document in documents(file, min(places), wrappers_of(source)):
@@ -34,12 +34,12 @@ def records_at(
             if place > last:
                 break
             if place in readers and value is not None:
-                taken = guarded(partial(readers[place].take, value, place), place)
-                found.setdefault(place, []).extend(_of(taken))
-        for place, some in found.items():
+                outcomes = guarded(partial(readers[place].take, value, place), place)
+                by_place.setdefault(place, []).extend(_of(outcomes))
+        for place, some in by_place.items():
             some.extend(_of(guarded(readers[place].finish, place)))
     return {
-        place: tuple(found[place]) if place in found else documents_at(source, file, place)
+        place: tuple(by_place[place]) if place in by_place else documents_at(source, file, place)
         for place in places
     }
 

@@ -171,26 +171,26 @@ class GeminiReader:
             return
         content = message.get("content", message.get("parts"))
         more = {"revision": place, "trace_id": self._agent}
-        said = preview(content) or ""
+        shown = preview(content) or ""
         if kind == "user":
             self._asked = us
-            if not self._is_injected(content, said):
+            if not self._is_injected(content, shown):
                 yield self._session.prompt(us, name, content, **more)
         elif kind in {"gemini", "model"}:
-            yield from self._answer(message, name, us, said, more)
-        elif kind == "info" and said.startswith(_STOPPED):
+            yield from self._answer(message, name, us, shown, more)
+        elif kind == "info" and shown.startswith(_STOPPED):
             yield self._session.interruption(us, name, **more)
-        elif kind == "error" and _API_ERROR in said:
-            yield self._session.api_error(us, name, said, **more)
+        elif kind == "error" and _API_ERROR in shown:
+            yield self._session.api_error(us, name, shown, **more)
 
-    def _is_injected(self, content: Any, said: str) -> bool:
+    def _is_injected(self, content: Any, message: str) -> bool:
         """Whether a user's message is none of a person: what tools gave back, what the agent adds,
         or the task that it gives to a sub-agent."""
         answers = any("functionResponse" in part for part in objects(content))
-        return answers or self._agent is not None or said.startswith("<")
+        return answers or self._agent is not None or message.startswith("<")
 
     def _answer(
-        self, message: Columns, name: str, us: int, said: str, more: Columns
+        self, message: Columns, name: str, us: int, answer: str, more: Columns
     ) -> Iterator[Outcome]:
         if not isinstance(self._latest, list) or self._latest[0] != name:
             self._latest = [name, self._asked]
@@ -203,7 +203,7 @@ class GeminiReader:
             input_tokens=number(tokens.get("input")),
             cached_tokens=number(tokens.get("cached")),
             output_tokens=total(tokens, "output", "thoughts"),
-            result_preview=said or None,
+            result_preview=answer or None,
             **more,
         )
         calls = objects(message.get("toolCalls"))

@@ -38,17 +38,17 @@ def failed(status: str | None, act: str, ended: str | None, kind: str | None) ->
     return outcome(status)
 
 
-def elapsed_ms(given: Mapping[str, Any], start: int | None, end: int | None) -> float | None:
+def elapsed_ms(values: Mapping[str, Any], start: int | None, end: int | None) -> float | None:
     for column, unit in _UNITS.items():
-        told = number(given.get(column))
-        if told is not None:
-            return told * unit
+        value = number(values.get(column))
+        if value is not None:
+            return value * unit
     return (end - start) / 1000 if start is not None and end is not None and end >= start else None
 
 
 def whole(value: Any) -> int | None:
-    found = number(value)
-    return None if found is None or found > 2**53 else int(found)
+    result = number(value)
+    return None if result is None or result > 2**53 else int(result)
 
 
 def subject(act: str, name: str | None, model: str | None, kind: str | None) -> str:

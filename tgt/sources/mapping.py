@@ -100,7 +100,7 @@ def _mapped(path: Path, data: Mapping[str, Any]) -> Mapped:
         if key not in {"columns", *OPTIONS, *WORDS}:
             accepted = ", ".join(("columns", *WORDS, *OPTIONS))
             raise _refusal(path, key, f"there is only {accepted}")
-    found = tuple((name, _column(path, name, value)) for name, value in columns.items())
+    pairs = tuple((name, _column(path, name, value)) for name, value in columns.items())
     if not columns.keys() & {"ts", "start", "end"}:
         raise _refusal(path, "columns.ts", "the time of a record is needed")
     words = tuple((name, _words(path, name, data[name])) for name in WORDS if name in data)
@@ -108,7 +108,7 @@ def _mapped(path: Path, data: Mapping[str, Any]) -> Mapped:
         if name not in columns:
             raise _refusal(path, name, f"translates columns.{name}, which is not there")
     return Mapped(
-        found,
+        pairs,
         words,
         None if "records" not in data else _path(path, "records", data["records"], each=True),
         None if "zone" not in data else _zone(path, data["zone"]),
@@ -129,13 +129,13 @@ def _column(path: Path, name: str, value: Any) -> Column:
 def _way(path: Path, key: str, way: Any) -> Value:
     if isinstance(way, str):
         return Value(path=_path(path, key, way))
-    what, given = next(iter(way.items()), ("", None))
-    if len(way) == 1 and what == "constant" and isinstance(given, str | int | float):
-        return Value(constant=str(given))
-    if len(way) == 1 and what == "from" and given in NAMES:
-        return Value(name=str(given))
+    what, value = next(iter(way.items()), ("", None))
+    if len(way) == 1 and what == "constant" and isinstance(value, str | int | float):
+        return Value(constant=str(value))
+    if len(way) == 1 and what == "from" and value in NAMES:
+        return Value(name=str(value))
     if len(way) == 1 and what == "first":
-        return Value(first=_path(path, key, given))
+        return Value(first=_path(path, key, value))
     raise _refusal(
         path,
         key,
@@ -145,35 +145,35 @@ def _way(path: Path, key: str, way: Any) -> Value:
 
 
 def _path(file: Path, key: str, text: Any, *, each: bool = False) -> Path_:
-    found = paths.parse(text, each=each) if isinstance(text, str) else None
-    if found is None:
+    path = paths.parse(text, each=each) if isinstance(text, str) else None
+    if path is None:
         raise _refusal(file, key, f"{text!r} is no path such as a.b or a[0].b")
-    return found
+    return path
 
 
-def _zone(path: Path, given: Any) -> tzinfo:
-    offset = _OFFSET.fullmatch(given) if isinstance(given, str) else None
+def _zone(path: Path, name: Any) -> tzinfo:
+    offset = _OFFSET.fullmatch(name) if isinstance(name, str) else None
     try:
         if offset is not None:
             length = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
             return timezone(-length if offset[1] == "-" else length)
-        return zoneinfo.ZoneInfo(given)
+        return zoneinfo.ZoneInfo(name)
     except (ValueError, TypeError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        reason = f"{given!r} is no time zone such as Europe/Paris or +02:00"
+        reason = f"{name!r} is no time zone such as Europe/Paris or +02:00"
         raise _refusal(path, "zone", reason) from None
 
 
-def _own_tools(path: Path, given: Any) -> tuple[str, ...]:
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+def _own_tools(path: Path, names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _refusal(path, "own_tools", "a list of names of tools is needed")
-    return tuple(given)
+    return tuple(names)
 
 
 def _words(path: Path, name: str, table: Any) -> tuple[tuple[str, str], ...]:
     allowed = WORDS[name]
     if not isinstance(table, dict):
         raise _refusal(path, name, "a table of words is needed")
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for ours, theirs in table.items():
         if allowed is not None and ours not in allowed:
             raise _refusal(path, f"{name}.{ours}", f"no such word; there are {', '.join(allowed)}")
@@ -181,10 +181,10 @@ def _words(path: Path, name: str, table: Any) -> tuple[tuple[str, str], ...]:
             if not isinstance(word, str | int):
                 raise _refusal(path, f"{name}.{ours}", "words are texts or numbers")
             spelled = str(word).lower()
-            if found.get(spelled, ours) != ours:
+            if words.get(spelled, ours) != ours:
                 raise _refusal(path, f"{name}.{ours}", f"{word!r} is in two lists")
-            found[spelled] = ours
-    return tuple(found.items())
+            words[spelled] = ours
+    return tuple(words.items())
 
 
 def _refusal(path: Path, key: str, reason: str) -> SettingsError:

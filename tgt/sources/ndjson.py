@@ -119,59 +119,61 @@ class MappedReader:
     # --- one record ------------------------------------------------------------------------------
 
     def _outcome(self, record: Mapping[str, Any], document: Mapping[str, Any]) -> Outcome:
-        given = {
+        values = {
             name: self._value(name, column, record, document)
             for name, column in self._mapped.columns
         }
-        times = {name: moment_in(self._mapped.zone, given.get(name)) for name in _TIMES}
+        times = {name: moment_in(self._mapped.zone, values.get(name)) for name in _TIMES}
         us = first(times, *_TIMES)
         if us is None:
             return malformed("no time")
-        act = self._word("act", given) or "event"
+        act = self._word("act", values) or "event"
         if act == SKIP:
             return SKIPPED
-        return self._record(given, act, us, elapsed_ms(given, times["start"], times["end"]))
+        return self._record(values, act, us, elapsed_ms(values, times["start"], times["end"]))
 
-    def _record(self, given: Mapping[str, Any], act: str, us: int, took_ms: float | None) -> Record:
-        phase = self._word("phase", given)
+    def _record(
+        self, values: Mapping[str, Any], act: str, us: int, took_ms: float | None
+    ) -> Record:
+        phase = self._word("phase", values)
         phase = phase if phase in {"start", "end", "call"} and act in _IN_PHASES else None
-        told_name = text(given.get("name"))
-        name, model = self._named(given, act, phase)
-        status = self._word("status", given)
-        ended = self._finish(given.get("finish_reason"))
-        kind = text(given.get("error_type")) or http_class(status)
-        conversation, id_ = text(given.get("conv_id")), text(given.get("id"))
-        made: Record = {
+        told_name = text(values.get("name"))
+        name, model = self._named(values, act, phase)
+        status = self._word("status", values)
+        ended = self._finish(values.get("finish_reason"))
+        kind = text(values.get("error_type")) or http_class(status)
+        conversation, id_ = text(values.get("conv_id")), text(values.get("id"))
+        record: Record = {
             "us": us,
             "id": id_,
             "key": id_ and identity(f"{act}:{phase}", id_, conversation or self._path),
             "act": act,
-            "actor": self._actor(given, act, name),
+            "actor": self._actor(values, act, name),
             "phase": phase,
             "name": name,
             "failed": failed(status, act, ended, kind),
-            "soft_failed": truth(given.get("soft_failed")),
+            "soft_failed": truth(values.get("soft_failed")),
             "cancelled": ended == "cancelled" or is_abort(status),
             "finish_reason": ended,
-            "continuation": truth(given.get("continuation")),
+            "continuation": truth(values.get("continuation")),
             "elapsed_ms": took_ms,
-            "iter": whole(given.get("iter")),
+            "iter": whole(values.get("iter")),
             "conv_id": conversation,
-            "call_id": text(given.get("call_id")),
+            "call_id": text(values.get("call_id")),
             "model": model,
             "error_type": kind,
-            "args_hash": args_hash(given.get("args_preview")),
-            "result_bytes": result_bytes(given.get("result_preview")),
+            "args_hash": args_hash(values.get("args_preview")),
+            "result_bytes": result_bytes(values.get("result_preview")),
             "subject": subject(act, name if act == "tool_call" else told_name, model, kind),
         }
         for column in ("trace_id", "service", "version"):
-            made[column] = text(given.get(column))
-        made["prompt"] = template(given.get("prompt"))
+            record[column] = text(values.get(column))
+        record["prompt"] = template(values.get("prompt"))
         for column in ("error", "args_preview", "result_preview"):
-            made[column] = preview(given.get(column))
+            record[column] = preview(values.get(column))
         for column in ("input_tokens", "cached_tokens", "output_tokens", "cost_usd"):
-            made[column] = number(given.get(column))
-        return made
+            record[column] = number(values.get(column))
+        return record
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -195,33 +197,33 @@ class MappedReader:
             return (self._first or {}).get(name)
         return way.constant if way.name is None else self._names[way.name]
 
-    def _word(self, column: str, given: Mapping[str, Any]) -> str | None:
-        word = text(given.get(column))
+    def _word(self, column: str, values: Mapping[str, Any]) -> str | None:
+        word = text(values.get(column))
         return None if word is None else self._words.get(column, {}).get(word.lower(), word)
 
-    def _finish(self, told: Any) -> str | None:
-        ours = self._words.get("finish_reason", {}).get(str(told).lower())
-        return ours or finish(told)
+    def _finish(self, reason: Any) -> str | None:
+        ours = self._words.get("finish_reason", {}).get(str(reason).lower())
+        return ours or finish(reason)
 
-    def _actor(self, given: Mapping[str, Any], act: str, name: str | None) -> str:
-        told = self._word("actor", given)
+    def _actor(self, values: Mapping[str, Any], act: str, name: str | None) -> str:
+        actor = self._word("actor", values)
         is_own = act == "tool_call" and any(
             fnmatchcase(name or "", pattern) for pattern in self._mapped.own_tools
         )
-        return "assistant" if is_own else told or _ACTORS.get(act, "system")
+        return "assistant" if is_own else actor or _ACTORS.get(act, "system")
 
     def _named(
-        self, given: Mapping[str, Any], act: str, phase: str | None
+        self, values: Mapping[str, Any], act: str, phase: str | None
     ) -> tuple[str | None, str | None]:
         """Name and model. What the beginning of a call told holds for its end, which may leave it
         out; both have one name, by which they are known to belong together."""
-        name, model = text(given.get("name")), text(given.get("model"))
+        name, model = text(values.get("name")), text(values.get("model"))
         is_tool = act not in _ANSWERS
         if phase not in {"start", "end"}:
             return name or (model if act == "assistant_response" else None), model
-        about = text(given.get("call_id"))
+        about = text(values.get("call_id"))
         if about is None and not is_tool:
-            about = text(given.get("trace_id")) or text(given.get("conv_id"))
+            about = text(values.get("trace_id")) or text(values.get("conv_id"))
         begun_name, begun_model = self._begun.get(about or "", (None, None))
         if phase == "start":
             name = name or (None if is_tool else model)

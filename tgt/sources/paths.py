@@ -31,14 +31,14 @@ def parse(text: str, *, each: bool = False) -> Path_ | None:
             position += 1
         elif steps and text[position] != "[":
             return None
-        found = _SEGMENT.match(text, position)
-        if found is None or (found[0] == "[]" and not each):
+        match = _SEGMENT.match(text, position)
+        if match is None or (match[0] == "[]" and not each):
             return None
-        if found[3] is not None:
-            steps.append(int(found[3]) if found[3] else EACH)
+        if match[3] is not None:
+            steps.append(int(match[3]) if match[3] else EACH)
         else:
-            steps.append(found[1] or found[2])
-        position = found.end()
+            steps.append(match[1] or match[2])
+        position = match.end()
     is_usable = steps and (each or isinstance(steps[0], str)) and steps != [ROOT]
     return tuple(steps) if is_usable else None
 

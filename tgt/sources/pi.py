@@ -166,10 +166,10 @@ class PiReader:
         }
         self._free = us
         if reason == "error":
-            said = message.get("errorMessage")
+            failure = message.get("errorMessage")
             session = self._session
             named = model or session.model
-            yield session.api_error(us, name, said, **more | {"name": named, "model": named})
+            yield session.api_error(us, name, failure, **more | {"name": named, "model": named})
             return
         stopped = {"failed": None, "cancelled": True} if reason == "aborted" else {}
         yield self._session.answer(
@@ -190,17 +190,17 @@ class PiReader:
         if call is None or tool is None:
             return
         self._calls[call] = [tool, us]
-        given = part.get("arguments")
-        yield self._session.started(us, call, tool, given, added=self._is_added(tool))
+        arguments = part.get("arguments")
+        yield self._session.started(us, call, tool, arguments, added=self._is_added(tool))
 
     def _result(self, message: Columns, us: int) -> Iterator[Outcome]:
         call = word(message.get("toolCallId"))
         self._asked = us
         if call is None:
             return
-        tool, asked = self._calls.pop(call, None) or [None, None]
+        tool, asked_us = self._calls.pop(call, None) or [None, None]
         tool = tool or word(message.get("toolName"))
-        began = max(asked, self._free or asked) if asked is not None else None
+        began = max(asked_us, self._free or asked_us) if asked_us is not None else None
         self._free = us
         content = message.get("content")
         yield self._session.ended(
@@ -228,9 +228,9 @@ def _outcome(message: Columns, content: Any) -> Columns:
     details = mapping(message.get("details"))
     if not is_error:
         return exited(number(str(details.get("exitCode", "")).lstrip("-")), content)
-    said = content if isinstance(content, str) else preview(content) or ""
-    if _ABORTED.search(said[-200:]):
+    text = content if isinstance(content, str) else preview(content) or ""
+    if _ABORTED.search(text[-200:]):
         return INTERRUPTED
-    if _BLOCKED.match(said):
+    if _BLOCKED.match(text):
         return REFUSED
-    return failed(said, "exit_code" if _EXIT.search(said[-200:]) else "tool_error")
+    return failed(text, "exit_code" if _EXIT.search(text[-200:]) else "tool_error")

@@ -140,9 +140,9 @@ class QwenReader:
         ):
             return
         shown = mapping(document.get("systemPayload")).get("displayText")
-        said = preview(shown) or preview(line.parts)
-        if said is not None and not said.startswith("<"):
-            yield self._session.prompt(line.us, line.name, said, **line.more)
+        prompt = preview(shown) or preview(line.parts)
+        if prompt is not None and not prompt.startswith("<"):
+            yield self._session.prompt(line.us, line.name, prompt, **line.more)
 
     def _answer(self, line: _Line) -> Iterator[Outcome]:
         usage = mapping(line.document.get("usageMetadata"))
@@ -159,12 +159,12 @@ class QwenReader:
         }
         if answer["ms"] is None:
             answer["ms"] = self._untold.pop(_fingerprint(usage, _USAGE), None)
-        said = [part for part in line.parts if "text" in part and not part.get("thought")]
-        yield self._told() | {"result_preview": preview(said or None)}
+        texts = [part for part in line.parts if "text" in part and not part.get("thought")]
+        yield self._latest_answer() | {"result_preview": preview(texts or None)}
         for part in line.parts:
             yield from self._call(line, mapping(part.get("functionCall")))
 
-    def _told(self) -> dict[str, Any]:
+    def _latest_answer(self) -> dict[str, Any]:
         answer = self._latest
         counts = ("input_tokens", "cached_tokens", "output_tokens")
         waited = elapsed_ms(answer.get("asked"), answer["us"])
@@ -250,7 +250,7 @@ class QwenReader:
         tokens = (answer.get("input_tokens"), answer.get("output_tokens"))
         if answer and answer.get("ms") is None and fingerprint == _print(*tokens):
             answer["ms"] = ms
-            yield self._told() | {"revision": line.more["revision"]}
+            yield self._latest_answer() | {"revision": line.more["revision"]}
         else:
             self._untold[fingerprint] = ms
 

@@ -85,23 +85,23 @@ class FileReading:
                     yield malformed(document.reason)
             else:
                 place, value = document.place, document.value
-                yield from self._taken(partial(self._reader.take, value, place), place)
-        yield from self._taken(self._reader.finish, documents.end)
+                yield from self._guarded(partial(self._reader.take, value, place), place)
+        yield from self._guarded(self._reader.finish, documents.end)
         self.end, self.torn = documents.end, int(documents.is_torn)
         self.damage, self.state = documents.damage, self._state()
 
     def _of_rows(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Outcome]:
         try:
             for place, row in rows:
-                yield from self._taken(partial(self._reader.take, row, place), place)
+                yield from self._guarded(partial(self._reader.take, row, place), place)
         except Exception as failure:  # noqa: BLE001 whatever is wrong with it, others are read
             reason = failure.strerror if isinstance(failure, OSError) else None
             self.damage, self.state = reason or type(failure).__name__, self._before
             return
-        yield from self._taken(self._reader.finish, self._size)
+        yield from self._guarded(self._reader.finish, self._size)
         self.end, self.state = self._size, self._state()
 
-    def _taken(self, take: Callable[[], Iterable[Outcome]], place: int) -> Iterator[Outcome]:
+    def _guarded(self, take: Callable[[], Iterable[Outcome]], place: int) -> Iterator[Outcome]:
         for outcome in guarded(take, place):
             self._count(outcome, 1)
             yield outcome

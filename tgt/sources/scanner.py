@@ -259,8 +259,8 @@ class Scanner:
     def _brace(self, start: int, line_end: int) -> int:
         """Where the next object may begin in the line, else -1."""
         if self._opening < self._window.base + start:
-            found = self._window.data.find(b"{", start, line_end)
-            self._opening = self._window.base + (found if found >= 0 else line_end)
+            offset = self._window.data.find(b"{", start, line_end)
+            self._opening = self._window.base + (offset if offset >= 0 else line_end)
         brace = self._opening - self._window.base
         return brace if brace < line_end else -1
 
@@ -278,12 +278,12 @@ class Scanner:
         column = min(self._window.column(start), MOST_INDENTED)
         lines, has_ended = 0, False
         while True:
-            found = _start(b"\n", column).search(self._window.data, start)
-            limit = found.end() if found else len(self._window.data)
+            match = _start(b"\n", column).search(self._window.data, start)
+            limit = match.end() if match else len(self._window.data)
             if self._window.data.find(b"\0", start, limit) >= 0:
-                found = _start(b"\0", column).search(self._window.data, start, limit) or found
-            if found:
-                self._at = found.start() + 1
+                match = _start(b"\0", column).search(self._window.data, start, limit) or match
+            if match:
+                self._at = match.start() + 1
                 return max(lines + self._window.lines(start, self._at), 1)
             # What follows the last line end may be the beginning of what is looked for.
             last = self._window.data.rfind(b"\n", start)

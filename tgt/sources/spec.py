@@ -62,8 +62,8 @@ def _spec(part: str) -> Spec:
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     options = {name.strip(): value.strip() for name, _, value in pairs}
     if kind == CLICKHOUSE:
-        address, given = address_of(place.strip(), options), tuple(options.items())
-        return Spec(kind, options=given, location=place.strip(), address=address)
+        address, option_pairs = address_of(place.strip(), options), tuple(options.items())
+        return Spec(kind, options=option_pairs, location=place.strip(), address=address)
     mapping = options.pop("map", "")
     is_known = kind in KINDS
     if (
@@ -75,8 +75,8 @@ def _spec(part: str) -> Spec:
         raise ValueError(ACCEPTED)
     if not is_known:
         _check_plug_in(kind)
-    given = tuple(options.items())
-    return Spec(kind, _path(place), _path(mapping) if mapping else None, given)
+    option_pairs = tuple(options.items())
+    return Spec(kind, _path(place), _path(mapping) if mapping else None, option_pairs)
 
 
 def _check_plug_in(kind: str) -> None:

@@ -168,9 +168,9 @@ def _up_to_damage(inflater: Any, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), 64):
             rest = data[start : start + 64]
             while rest and not inflater.eof:
-                found = inflater.decompress(rest, BLOCK_BYTES)
-                if found:
-                    yield found
+                unpacked = inflater.decompress(rest, BLOCK_BYTES)
+                if unpacked:
+                    yield unpacked
                 rest = inflater.unconsumed_tail
     except zlib.error:
         return

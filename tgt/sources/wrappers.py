@@ -40,8 +40,8 @@ def _objects(value: Any) -> list[dict[str, Any]] | None:
     """The elements of a list of objects; None for anything else, and for an empty list."""
     if not isinstance(value, list) or not value:
         return None
-    found = [element for element in value if isinstance(element, dict)]
-    return found or None
+    objects = [element for element in value if isinstance(element, dict)]
+    return objects or None
 
 
 def _batches(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -103,12 +103,12 @@ def _streams(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 def _fields(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """CloudWatch Insights: rows that are lists of fields and values."""
     rows = document.get("results")
-    found = [
+    rows_read = [
         {str(cell.get("field")): cell.get("value") for cell in row if isinstance(cell, dict)}
         for row in (rows if isinstance(rows, list) else ())
         if isinstance(row, list)
     ]
-    return found or None
+    return rows_read or None
 
 
 def _cloudwatch(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:

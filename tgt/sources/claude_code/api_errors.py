@@ -60,7 +60,7 @@ _SAID = (
 )
 
 
-def message_error(line: Mapping[str, Any], said: str) -> str:
+def message_error(line: Mapping[str, Any], message: str) -> str:
     """The class of the failure that an answer is which Claude Code made up itself: ``http_429``,
     ``billing``, ``network``, ...; LENGTH or ABORTED where it is no failure of the API."""
     kind = _class_of(line.get("error"))
@@ -71,10 +71,10 @@ def message_error(line: Mapping[str, Any], said: str) -> str:
         return status
     if kind == "http_500":
         # Whatever the server did not say is called so as well.
-        if re.search("overloaded", said, re.IGNORECASE):
+        if re.search("overloaded", message, re.IGNORECASE):
             return "http_529"
-        return "network" if _CONNECTION.search(said) else _status_in(said) or kind
-    return kind or _status_in(said) or _by_wording(said)
+        return "network" if _CONNECTION.search(message) else _status_in(message) or kind
+    return kind or _status_in(message) or _by_wording(message)
 
 
 def _class_of(error: Any) -> str | None:
@@ -84,48 +84,50 @@ def _class_of(error: Any) -> str | None:
     return _CLASSES.get(text(error) or "")
 
 
-def _status_in(said: str) -> str | None:
-    found = _IN_TEXT.search(said)
-    return http_class(found[1]) if found else None
+def _status_in(message: str) -> str | None:
+    match = _IN_TEXT.search(message)
+    return http_class(match[1]) if match else None
 
 
-def _by_wording(said: str) -> str:
-    return next((kind for wording, kind in _SAID if wording.search(said)), "api_error")
+def _by_wording(message: str) -> str:
+    return next((kind for wording, kind in _SAID if wording.search(message)), "api_error")
 
 
 def request_error(line: Mapping[str, Any]) -> tuple[str, str | None]:
     """The class and the text of a request that failed and may be tried again; ABORTED where that
     was a user's stop."""
-    told = line.get("error")
-    error = told if isinstance(told, dict) else {}
+    value = line.get("error")
+    error = value if isinstance(value, dict) else {}
     inner = error.get("error")
     for _ in range(2):  # the body of the response, and the error in it
         if isinstance(inner, dict) and isinstance(inner.get("error"), dict):
             inner = inner["error"]
     nested = inner.get("message") if isinstance(inner, dict) else None
-    said = text(error.get("formatted")) or text(error.get("message")) or text(nested) or text(told)
+    message = (
+        text(error.get("formatted")) or text(error.get("message")) or text(nested) or text(value)
+    )
     code, cause = _cause(line, error)
-    if code and code not in (said or ""):
-        said = f"{said} ({code})" if said else code
-    said = said or cause
-    kind = http_class(error.get("status")) or _status_in(said or "") or _class_of(told)
+    if code and code not in (message or ""):
+        message = f"{message} ({code})" if message else code
+    message = message or cause
+    kind = http_class(error.get("status")) or _status_in(message or "") or _class_of(value)
     if kind is None:
-        by_words = _by_wording(said or "")
+        by_words = _by_wording(message or "")
         is_stop = bool({cause, text(error.get("name"))} & _STOPS) or by_words == ABORTED
         kind = ABORTED if is_stop else by_words if by_words.startswith("http_") else "network"
-    return kind, preview(said)
+    return kind, preview(message)
 
 
 def _cause(line: Mapping[str, Any], error: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The code of what cut a connection, and else what it says of itself."""
     holders = [line.get("cause"), error.get("cause"), error.get("connection"), error]
-    told = None
+    message = None
     for holder in islice(holders, _DEEPEST):
         if not isinstance(holder, dict):
             continue
         code = text(holder.get("code"))
         if code and number(code) is None:
-            return code, told
-        told = told or text(holder.get("message")) or text(holder.get("name"))
+            return code, message
+        message = message or text(holder.get("message")) or text(holder.get("name"))
         holders.append(holder.get("cause"))
-    return None, told
+    return None, message

@@ -56,11 +56,11 @@ class Calls:
         call, name = text(block.get("id")), text(block.get("name")) or "unknown"
         if call is None or call in self._open or call in self._done:
             return
-        given = block.get("input")
-        asks = _asks(name, given, line.directory, mode)
+        arguments = block.get("input")
+        asks = _asks(name, arguments, line.directory, mode)
         self._open[call] = {"name": name, "us": line.us, "answer": answer, "asks": asks}
         record = _of_call(line, call, name, "start")
-        yield record | {"args_hash": args_hash(given), "args_preview": preview(given)}
+        yield record | {"args_hash": args_hash(arguments), "args_preview": preview(arguments)}
 
     def answered(self, line: Line, block: Mapping[str, Any]) -> Iterator[Record]:
         """A block of the user's is the result of a call."""
@@ -90,9 +90,9 @@ class Calls:
     def _running_ms(self, call: Mapping[str, Any], line: Line) -> float | None:
         """How long a tool ran: as it says itself, else from when it could begin to its result, if
         nobody may have been asked in between."""
-        told = line.document.get("toolUseResult")
-        if isinstance(told, dict):
-            own = number(told.get("durationMs")) or number(told.get("totalDurationMs"))
+        result = line.document.get("toolUseResult")
+        if isinstance(result, dict):
+            own = number(result.get("durationMs")) or number(result.get("totalDurationMs"))
             if own is not None:
                 return own
         decision = line.document.get("permissionDecision")
@@ -120,21 +120,21 @@ def _of_call(line: Line, call: str, name: str | None, phase: str) -> Record:
     )
 
 
-def _asks(name: str, given: Any, directory: str | None, mode: str | None) -> bool:
+def _asks(name: str, arguments: Any, directory: str | None, mode: str | None) -> bool:
     """Whether a person may be asked before a tool runs."""
     if name in _HUMAN:
         return True
     if mode in {"bypassPermissions", "dontAsk"}:
         return False
     if name in _LOOKING or (name in _EDITING and mode == "acceptEdits"):
-        return not _is_inside(given, directory)
+        return not _is_inside(arguments, directory)
     return name in _ASKING or is_added_tool(name)
 
 
-def _is_inside(given: Any, directory: str | None) -> bool:
+def _is_inside(arguments: Any, directory: str | None) -> bool:
     """Whether the file that a tool is given lies in the project."""
-    told = given if isinstance(given, dict) else {}
-    path = next((text(told.get(key)) for key in _PATHS if text(told.get(key))), None) or ""
+    values = arguments if isinstance(arguments, dict) else {}
+    path = next((text(values.get(key)) for key in _PATHS if text(values.get(key))), None) or ""
     if not (path.startswith(("/", "~")) or path[1:2] == ":"):
         return True
     inside = (directory or "").replace("\\", "/").rstrip("/")

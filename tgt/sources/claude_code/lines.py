@@ -70,8 +70,8 @@ def said_in(blocks: list[dict[str, Any]]) -> str | None:
     return (preview(texts) or "") if texts else None
 
 
-def is_injected(document: Mapping[str, Any], said: str) -> bool:
+def is_injected(document: Mapping[str, Any], message: str) -> bool:
     """Whether a line of the user's is the agent's own."""
     if document.get("isMeta") or document.get("isCompactSummary") or document.get("isSidechain"):
         return True
-    return said.startswith(("<", "Caveat:"))
+    return message.startswith(("<", "Caveat:"))

@@ -65,46 +65,50 @@ _DENIALS = frozenset(("user-rejected", "permission-rule", "denied", "rejected"))
 
 def outcome(line: Mapping[str, Any], block: Mapping[str, Any], tool: str | None) -> dict[str, Any]:
     """``failed``, ``error_type`` and the like of the call whose result the block of a line is."""
-    told = line.get("toolUseResult")
-    said = full_text(block.get("content"))
+    result = line.get("toolUseResult")
+    content = full_text(block.get("content"))
     is_error = bool(block.get("is_error"))
     denial = text(line.get("toolDenialKind")) or ""
     is_added = is_added_tool(tool or "")
-    if is_error and _TIMED_OUT.search(said):
-        return {"failed": True, "error": error_text(said), "error_type": "timeout"}
+    if is_error and _TIMED_OUT.search(content):
+        return {"failed": True, "error": error_text(content), "error_type": "timeout"}
     if (
         denial == "interrupted"
-        or (isinstance(told, dict) and told.get("interrupted") is True)
-        or (is_error and _INTERRUPTED.search(said))
+        or (isinstance(result, dict) and result.get("interrupted") is True)
+        or (is_error and _INTERRUPTED.search(content))
     ):
         return {"failed": None, "cancelled": True, "error_type": "interrupted"}
-    if denial in _DENIALS or (is_error and _is_refusal(line, said, is_own=not is_added)):
+    if denial in _DENIALS or (is_error and _is_refusal(line, content, is_own=not is_added)):
         return {"failed": None, "error_type": "user_rejected"}
     if not is_error:
-        soft = says_failure(told) or (is_added and says_failure(said))
-        return {"failed": False, "soft_failed": soft, "error": error_text(said) if soft else None}
-    return {"failed": True, "error": error_text(said), "error_type": _class(said)}
+        soft = says_failure(result) or (is_added and says_failure(content))
+        return {
+            "failed": False,
+            "soft_failed": soft,
+            "error": error_text(content) if soft else None,
+        }
+    return {"failed": True, "error": error_text(content), "error_type": _class(content)}
 
 
-def _is_refusal(line: Mapping[str, Any], said: str, *, is_own: bool) -> bool:
-    told = line.get("toolUseResult")
+def _is_refusal(line: Mapping[str, Any], content: str, *, is_own: bool) -> bool:
+    result = line.get("toolUseResult")
     decision = line.get("permissionDecision")
     if isinstance(decision, dict):
         decision = decision.get("decision") or decision.get("behavior")
     word = text(decision)
     return (
         word in {"reject", "deny", "denied"}
-        or (isinstance(told, str) and told.startswith("User rejected"))
-        or bool(_REFUSED.match(said))
-        or (is_own and bool(_REFUSED_OWN.match(said)))
+        or (isinstance(result, str) and result.startswith("User rejected"))
+        or bool(_REFUSED.match(content))
+        or (is_own and bool(_REFUSED_OWN.match(content)))
     )
 
 
-def _class(said: str) -> str:
-    if _EXIT.match(said):
+def _class(content: str) -> str:
+    if _EXIT.match(content):
         return "exit_code"
-    if _SIBLING.match(said):
+    if _SIBLING.match(content):
         return "sibling_error"
-    if said.startswith("<tool_use_error>"):
+    if content.startswith("<tool_use_error>"):
         return "misuse"
-    return "hook" if _HOOK.match(said) else "tool_error"
+    return "hook" if _HOOK.match(content) else "tool_error"

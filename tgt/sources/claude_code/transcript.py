@@ -108,29 +108,29 @@ class Transcript:
         name = text(message.get("id")) or line.uuid or str(line.us)
         answer = self._answers.get(name)
         if answer is None:
-            answer = {"model": model, "us": line.us, "asked": self._asked(line)}
+            answer = {"model": model, "us": line.us, "asked": self._asked_us(line)}
         self._answers[name] = answer
         self._latest[line.agent] = [name, False]
         self._calls.written(name, line.us)
         calls = [block for block in line.blocks if block.get("type") == "tool_use"]
-        said = said_in(line.blocks)
+        shown = said_in(line.blocks)
         answer["us"] = max(answer["us"], line.us)
         answer["uses"] = answer.get("uses", False) or bool(calls)
-        if said is not None:
+        if shown is not None:
             answer["says"] = line.place
         answer["reason"] = finish(message.get("stop_reason")) or answer.get("reason")
         answer.update(tokens(message.get("usage")))
-        yield self._answer(line, name, answer) | {"result_preview": said}
+        yield self._answer(line, name, answer) | {"result_preview": shown}
         for block in calls:
             yield from self._calls.used(line, name, block, self._mode)
 
-    def _asked(self, line: Line) -> int | None:
-        asked: int | None = self._times.get(text(line.document.get("parentUuid")) or "")
-        return asked
+    def _asked_us(self, line: Line) -> int | None:
+        asked_us: int | None = self._times.get(text(line.document.get("parentUuid")) or "")
+        return asked_us
 
     @staticmethod
     def _answer(line: Line, name: str, answer: Mapping[str, Any]) -> Record:
-        model, asked, us = answer.get("model"), answer.get("asked"), answer["us"]
+        model, asked_us, us = answer.get("model"), answer.get("asked"), answer["us"]
         reason = answer.get("reason")
         if reason is None and (answer.get("uses") or answer.get("says") is not None):
             # Old versions leave the reason out, but say where an answer was cut off.
@@ -147,18 +147,18 @@ class Transcript:
             model=model,
             failed=False,
             finish_reason=reason,
-            elapsed_ms=(us - asked) / 1000 if asked is not None and us >= asked else None,
+            elapsed_ms=(us - asked_us) / 1000 if asked_us is not None and us >= asked_us else None,
             subject=f"assistant_response/{model}" if model else "assistant_response",
             **{name: answer.get(name) for name in TOKENS},
         )
 
-    def _api_message(self, line: Line, said: str) -> Iterator[Record]:
+    def _api_message(self, line: Line, message: str) -> Iterator[Record]:
         """What Claude Code says in place of an answer."""
-        kind = message_error(line.document, said)
+        kind = message_error(line.document, message)
         if kind == LENGTH:
-            yield self._cut_off(line) or self._lost(line, said)
+            yield self._cut_off(line) or self._lost(line, message)
         elif kind != ABORTED:
-            yield _failure(line, kind, preview(said))
+            yield _failure(line, kind, preview(message))
 
     def _cut_off(self, line: Line, *, is_late: bool = False) -> Record | None:
         """The last answer, which was not finished; None if there is none, or if something else was
@@ -170,11 +170,11 @@ class Transcript:
         answer["reason"] = "length"
         return self._answer(line, name, answer)
 
-    def _lost(self, line: Line, said: str) -> Record:
+    def _lost(self, line: Line, message: str) -> Record:
         """An answer that was cut off before it left a line."""
-        answer = {"us": line.us, "asked": self._asked(line), "reason": "length"}
+        answer = {"us": line.us, "asked": self._asked_us(line), "reason": "length"}
         name = line.uuid or str(line.us)
-        return self._answer(line, name, answer) | {"result_preview": preview(said)}
+        return self._answer(line, name, answer) | {"result_preview": preview(message)}
 
     # --- the other lines -------------------------------------------------------------------------
 
@@ -184,28 +184,28 @@ class Transcript:
         results = [block for block in line.blocks if "tool_use_id" in block]
         for block in results:
             yield from self._calls.answered(line, block)
-        said = preview((line.message or {}).get("content")) if not results else None
-        if said is None:
+        message = preview((line.message or {}).get("content")) if not results else None
+        if message is None:
             return
-        if said.startswith(_INTERRUPTED):
+        if message.startswith(_INTERRUPTED):
             yield line.record("interruption", "user", cancelled=True)
-        elif said.startswith(_CUT_OFF):
+        elif message.startswith(_CUT_OFF):
             answer = self._cut_off(line, is_late=True)
             if answer is not None:
                 yield answer
-        elif not is_injected(line.document, said):
-            yield line.record("prompt", "user", args_preview=said)
+        elif not is_injected(line.document, message):
+            yield line.record("prompt", "user", args_preview=message)
 
     @staticmethod
     def _system(line: Line) -> Iterator[Record]:
         if line.document.get("subtype") == "api_error":
-            kind, said = request_error(line.document)
+            kind, message = request_error(line.document)
             if kind != ABORTED:
-                yield _failure(line, kind, said)
+                yield _failure(line, kind, message)
 
 
-def _failure(line: Line, kind: str, said: str | None) -> Record:
+def _failure(line: Line, kind: str, message: str | None) -> Record:
     about = upstream(kind, None)
     return line.record(
-        "api_error", "assistant", failed=True, error=said, error_type=kind, subject=about
+        "api_error", "assistant", failed=True, error=message, error_type=kind, subject=about
     )

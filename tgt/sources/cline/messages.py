@@ -129,7 +129,7 @@ class ClineReader:
         return tuple(outcomes) or (SKIPPED,)
 
     def finish(self) -> Iterable[Outcome]:
-        return (*self._given(), *self._close_request())
+        return (*self._new_task(), *self._close_request())
 
     @staticmethod
     def _is_known(kind: str) -> bool:
@@ -138,7 +138,7 @@ class ClineReader:
 
     # --- requests --------------------------------------------------------------------------------
 
-    def _given(self) -> Iterator[Outcome]:
+    def _new_task(self) -> Iterator[Outcome]:
         task, self._task = self._task, None
         if task is not None:
             yield self._session.prompt(task.us, task.name, task.text, place=task.place)
@@ -155,7 +155,7 @@ class ClineReader:
         if self._session.project is None and isinstance(info.get("request"), str):
             directory = _WORKING_IN.search(info["request"])
             self._session.works_in(directory and directory[1])
-        yield from self._given()
+        yield from self._new_task()
         self._request = _Request(message.us, message.place, info, self._session.model)
 
     def _close_request(self) -> Iterator[Outcome]:
@@ -164,11 +164,11 @@ class ClineReader:
             return
         info, name = request.info, f"{request.us}"
         reason = info.get("cancelReason")
-        said = _Message.unfolded(info.get("streamingFailedMessage"))
+        failure = _Message.unfolded(info.get("streamingFailedMessage"))
         more: dict[str, Any] = {"place": request.place, "model": request.model}
-        if reason not in {None, "user_cancelled"} or (reason is None and said):
+        if reason not in {None, "user_cancelled"} or (reason is None and failure):
             yield self._session.api_error(
-                request.us, name, said or reason, kind=reason, name=request.model, **more
+                request.us, name, failure or reason, kind=reason, name=request.model, **more
             )
             return
         # By one of two protocols, what was read from a cache is a part of the input.
@@ -197,9 +197,11 @@ class ClineReader:
         """A request that failed, whether it is tried again or not."""
         if self._request is not None:
             self._request.is_failed = True
-        said = message.parsed.get("errorMessage") or message.parsed.get("message") or message.text
+        failure = (
+            message.parsed.get("errorMessage") or message.parsed.get("message") or message.text
+        )
         status = message.parsed.get("status")
-        yield self._session.api_error(message.us, message.name, said, status=status)
+        yield self._session.api_error(message.us, message.name, failure, status=status)
 
     # --- tools -----------------------------------------------------------------------------------
 
@@ -209,11 +211,11 @@ class ClineReader:
         tool = _tool(message)
         name = message.name
         self._call = _Call(message.us, name, tool, message.is_asked)
-        given = message.parsed or (message.text or "").removesuffix("REQ_APP")
-        yield self._session.started(message.us, name, tool, given)
+        arguments = message.parsed or (message.text or "").removesuffix("REQ_APP")
+        yield self._session.started(message.us, name, tool, arguments)
 
     def _end_call(
-        self, us: int, outcome: Columns | None = None, said: Any = None
+        self, us: int, outcome: Columns | None = None, answer: Any = None
     ) -> Iterator[Outcome]:
         """The call that is open has ended, if there is one; without an outcome: all was well, as
         far as that would have been told."""
@@ -228,7 +230,7 @@ class ClineReader:
             us,
             call.name,
             call.tool,
-            said,
+            answer,
             **outcome,
             elapsed_ms=elapsed_ms(began, us),
             is_wait=began is None,
@@ -307,22 +309,22 @@ class _Message:
             return {}
 
     @staticmethod
-    def unfolded(said: Any) -> str | None:
+    def unfolded(error: Any) -> str | None:
         """The message in an error that may be an object as text."""
-        inner = _Message(0, 0, "", said, is_asked=False)
+        inner = _Message(0, 0, "", error, is_asked=False)
         return preview(inner.parsed.get("message")) or preview(inner.text)
 
 
 def _tool(message: _Message) -> str:
     """The name of the tool that a message is about."""
-    given = message.parsed
+    document = message.parsed
     if message.kind == "use_mcp_server":
-        server, tool = word(given.get("serverName")), word(given.get("toolName"))
+        server, tool = word(document.get("serverName")), word(document.get("toolName"))
         return f"mcp__{server}__{tool}" if server and tool else "access_mcp_resource"
-    return _TOOLS[message.kind] or word(given.get("tool")) or "unknown"
+    return _TOOLS[message.kind] or word(document.get("tool")) or "unknown"
 
 
-def _answered(said: str | None) -> Columns:
+def _answered(answer: str | None) -> Columns:
     """The outcome of a call to a server, of which only its answer is known."""
-    is_error = (said or "").startswith("Error:") or says_failure(said)
+    is_error = (answer or "").startswith("Error:") or says_failure(answer)
     return SOFT_FAILED if is_error else SUCCEEDED

@@ -44,9 +44,9 @@ class Answers:
         model: str | None,
         asked_us: int | None,
         reason: str | None = None,
-        said: str | None = None,
+        words: str | None = None,
     ) -> Record:
-        """An item of an answer, of a new one where the last is whole. ``said``: its text."""
+        """An item of an answer, of a new one where the last is whole. ``words``: its text."""
         if self._latest is None or not self._grows:
             self._count += 1
             self._grows = True
@@ -60,16 +60,16 @@ class Answers:
         answer = self._latest
         answer["us"] = us
         answer["reason"] = reason or answer["reason"]
-        if said is not None:
+        if words is not None:
             answer["place"] = place  # what it said stands there
-        return self._renewed(answer, place) | {"result_preview": said or None}
+        return self._renewed(answer, place) | {"result_preview": words or None}
 
     def _renewed(self, answer: dict[str, Any], place: int) -> Record:
         answer["revision"] = self._lineage.revision(place)
         return self._record(answer)
 
     def _record(self, answer: Mapping[str, Any]) -> Record:
-        us, asked, model = answer["us"], answer["asked"], answer["model"]
+        us, asked_us, model = answer["us"], answer["asked"], answer["model"]
         return {
             **self._lineage.columns(us, answer["place"]),
             "revision": answer["revision"],
@@ -82,7 +82,9 @@ class Answers:
             "model": model,
             "failed": False,
             "finish_reason": answer["reason"],
-            "elapsed_ms": (us - asked) / 1000 if asked is not None and us >= asked else None,
+            "elapsed_ms": (us - asked_us) / 1000
+            if asked_us is not None and us >= asked_us
+            else None,
             "input_tokens": answer.get("input"),
             "cached_tokens": answer.get("cached"),
             "output_tokens": answer.get("output"),

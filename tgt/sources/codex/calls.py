@@ -35,13 +35,13 @@ class Calls:
         call = text(payload.get("call_id")) or text(payload.get("id"))
         name = text(payload.get("name")) or kind.removesuffix("_call")
         name = qualified(text(payload.get("namespace")), name)
-        given = payload.get("arguments", payload.get("input", payload.get("action")))
+        arguments = payload.get("arguments", payload.get("input", payload.get("action")))
         known = {
             "key": self._lineage.key("call", call or self._lineage.nth("call")),
             "name": name,
             "us": us,
             "place": place,
-            "hash": args_hash(given),
+            "hash": args_hash(arguments),
             "asks": _asks(name, policy) or self._lineage.is_copying,
         }
         if call is not None:
@@ -54,7 +54,7 @@ class Calls:
             record["failed"] = False if payload.get("status") == "completed" else None
         else:
             record = self._of_call(known, us, place, "start")
-        yield record | {"args_preview": preview(given)}
+        yield record | {"args_preview": preview(arguments)}
 
     def _of_call(self, known: Mapping[str, Any], us: int, place: int, phase: str) -> Record:
         name, key = known["name"], known["key"]
@@ -80,20 +80,20 @@ class Calls:
         if known is None:
             # Its beginning was not read. What is known of it elsewhere is better.
             known = {"key": self._lineage.key("call", call), "name": None}
-            told = ending(output, None)
+            outcome = ending(output, None)
             record = self._of_call(known, us, place, "end") | {"revision": None, "is_wait": True}
         else:
             is_cell = "items" in known
             known["ended"] = True
-            told = _merged(ending(output, known["name"]), known.get("told"), output)
-            if is_cell and known["items"] and told.failed is not True:
+            outcome = _merged(ending(output, known["name"]), known.get("told"), output)
+            if is_cell and known["items"] and outcome.failed is not True:
                 return  # what it did is told by its items
             record = self._of_call(known, us, place, "call" if is_cell else "end")
-            elapsed_ms = self._running_ms(told, known, us)
+            elapsed_ms = self._running_ms(outcome, known, us)
             record |= {"elapsed_ms": elapsed_ms, "is_wait": elapsed_ms is None}
         yield (
             record
-            | told.columns()
+            | outcome.columns()
             | {
                 "result_preview": preview(said_in(output)),
                 "result_bytes": result_bytes(output),
@@ -101,12 +101,12 @@ class Calls:
         )
 
     @staticmethod
-    def _running_ms(told: Ending, known: Mapping[str, Any], us: int) -> float | None:
+    def _running_ms(outcome: Ending, known: Mapping[str, Any], us: int) -> float | None:
         """How long a tool ran, without the time that somebody took to allow it."""
-        if known["name"] in _HUMAN or told.kind in {"user_rejected", "interrupted"}:
+        if known["name"] in _HUMAN or outcome.kind in {"user_rejected", "interrupted"}:
             return None
-        if told.seconds is not None:
-            return told.seconds * 1000
+        if outcome.seconds is not None:
+            return outcome.seconds * 1000
         return None if known["asks"] or us < known["us"] else float(us - known["us"]) / 1000
 
     def finished(
@@ -116,8 +116,8 @@ class Calls:
         known = self._known.get(done.call)
         us = moment(payload.get("completed_at_ms")) or us
         if known is not None:
-            told = done.ending
-            known["told"] = [told.failed, told.kind, told.seconds, told.soft]
+            outcome = done.ending
+            known["told"] = [outcome.failed, outcome.kind, outcome.seconds, outcome.soft]
             if is_added_tool(done.name) and not is_added_tool(known["name"]):
                 known["name"] = done.name  # only the event says which server it is of
                 start = self._of_call(known, known["us"], known["place"], "start")
@@ -158,12 +158,12 @@ def _asks(name: str, policy: str | None) -> bool:
     return may_ask and policy not in {None, "never"}
 
 
-def _merged(told: Ending, event: list[Any] | None, output: Any) -> Ending:
+def _merged(outcome: Ending, event: list[Any] | None, output: Any) -> Ending:
     """What an output says of its call, where an event said it more exactly."""
     if event is None:
-        return told
+        return outcome
     failed, kind, seconds, soft = event
-    seconds = told.seconds if seconds is None else seconds
+    seconds = outcome.seconds if seconds is None else seconds
     if failed is None and kind is None:
-        return told._replace(seconds=seconds)
-    return Ending(failed, kind, told.error or said_in(output), seconds, soft)
+        return outcome._replace(seconds=seconds)
+    return Ending(failed, kind, outcome.error or said_in(output), seconds, soft)

@@ -27,94 +27,96 @@ def finished(payload: Mapping[str, Any]) -> Finished | None:
     item = payload.get("item")
     if payload.get("type") == "item_completed" and isinstance(item, dict):
         payload = item
-    told, kind = payload, (text(payload.get("type")) or "").replace("_", "").lower()
-    call = text(told.get("call_id")) or text(told.get("id"))
+    event, kind = payload, (text(payload.get("type")) or "").replace("_", "").lower()
+    call = text(event.get("call_id")) or text(event.get("id"))
     read = _READERS.get(kind)
-    return read(told, call) if read is not None and call is not None else None
+    return read(event, call) if read is not None and call is not None else None
 
 
-def _command(told: Mapping[str, Any], call: str) -> Finished | None:
-    source = (text(told.get("source")) or "").replace("_", "").lower()
+def _command(event: Mapping[str, Any], call: str) -> Finished | None:
+    source = (text(event.get("source")) or "").replace("_", "").lower()
     if source == "usershell":
         return None  # the person ran it
-    code = whole(told.get("exit_code", told.get("exitCode")))
-    out = next((t for key in _OUTPUTS if (t := text(told.get(key)))), None)
-    end = _ended(told, out, failed=None if code is None else code != 0, kind="exit_code")
-    words = told.get("command")
-    given = words[-1] if isinstance(words, list) and words else words  # behind a shell's -lc
+    code = whole(event.get("exit_code", event.get("exitCode")))
+    out = next((t for key in _OUTPUTS if (t := text(event.get(key)))), None)
+    end = _ended(event, out, failed=None if code is None else code != 0, kind="exit_code")
+    words = event.get("command")
+    arguments = words[-1] if isinstance(words, list) and words else words  # behind a shell's -lc
     is_nested = source != "unifiedexecinteraction"
-    return Finished(call, "exec_command", end, given, out, is_nested)
+    return Finished(call, "exec_command", end, arguments, out, is_nested)
 
 
 _OUTPUTS = ("aggregated_output", "aggregatedOutput", "stderr", "stdout", "formatted_output")
 
 
-def _mcp(told: Mapping[str, Any], call: str) -> Finished:
-    invocation = told.get("invocation")
-    where = invocation if isinstance(invocation, dict) else told
+def _mcp(event: Mapping[str, Any], call: str) -> Finished:
+    invocation = event.get("invocation")
+    where = invocation if isinstance(invocation, dict) else event
     server, tool = text(where.get("server")) or "", text(where.get("tool")) or "unknown"
-    result = told.get("result")
+    result = event.get("result")
     if isinstance(result, dict) and len(result) == 1 and ("Ok" in result or "Err" in result):
         failed, result = "Err" in result, next(iter(result.values()))
     else:
         failed = result is not None and not isinstance(result, dict)
-    error = told.get("error")
+    error = event.get("error")
     failed = failed or bool(error)
     if isinstance(result, dict):
         failed = failed or is_error(result)
-        said = full_text(result.get("content"))
+        message = full_text(result.get("content"))
     else:
-        said = full_text(result)
+        message = full_text(result)
     if isinstance(error, dict):
-        said = text(error.get("message")) or said
-    end = _ended(told, said, failed=failed)
+        message = text(error.get("message")) or message
+    end = _ended(event, message, failed=failed)
     if end.failed is False:
-        end = end._replace(soft=says_failure(said))
-    if failed and REFUSED.match(said):
+        end = end._replace(soft=says_failure(message))
+    if failed and REFUSED.match(message):
         end = Ending(None, "user_rejected")
-    return Finished(call, f"mcp__{server}__{tool}", end, where.get("arguments"), said or None)
+    return Finished(call, f"mcp__{server}__{tool}", end, where.get("arguments"), message or None)
 
 
-def _dynamic(told: Mapping[str, Any], call: str) -> Finished:
-    name = qualified(text(told.get("namespace")), text(told.get("tool")) or "unknown")
-    said = text(told.get("error")) or full_text(told.get("content_items"))
-    success = told.get("success")
-    failed = None if success is None and not told.get("error") else success is not True
-    return Finished(call, name, _ended(told, said, failed=failed), told.get("arguments"), said)
+def _dynamic(event: Mapping[str, Any], call: str) -> Finished:
+    name = qualified(text(event.get("namespace")), text(event.get("tool")) or "unknown")
+    message = text(event.get("error")) or full_text(event.get("content_items"))
+    success = event.get("success")
+    failed = None if success is None and not event.get("error") else success is not True
+    return Finished(
+        call, name, _ended(event, message, failed=failed), event.get("arguments"), message
+    )
 
 
-def _patch(told: Mapping[str, Any], call: str) -> Finished:
-    said = text(told.get("stderr")) or text(told.get("stdout"))
-    success = told.get("success")
-    end = _ended(told, said, failed=None if success is None else not success)
-    return Finished(call, "apply_patch", end, told.get("changes"), said)
+def _patch(event: Mapping[str, Any], call: str) -> Finished:
+    message = text(event.get("stderr")) or text(event.get("stdout"))
+    success = event.get("success")
+    end = _ended(event, message, failed=None if success is None else not success)
+    return Finished(call, "apply_patch", end, event.get("changes"), message)
 
 
 def _plain(name: str) -> Any:
-    def read(told: Mapping[str, Any], call: str) -> Finished:
-        return Finished(call, name, _ended(told, None, failed=None), is_nested=False)
+    def read(event: Mapping[str, Any], call: str) -> Finished:
+        return Finished(call, name, _ended(event, None, failed=None), is_nested=False)
 
     return read
 
 
 def _ended(
-    told: Mapping[str, Any], said: str | None, *, failed: bool | None, kind: str = "tool_error"
+    event: Mapping[str, Any], message: str | None, *, failed: bool | None, kind: str = "tool_error"
 ) -> Ending:
     """``failed`` where it is told, else as the status says."""
-    status = (text(told.get("status")) or "").lower()
-    seconds = _seconds(told)
+    status = (text(event.get("status")) or "").lower()
+    seconds = _seconds(event)
     if status == "declined":
         return Ending(None, "user_rejected")
     if failed is None and status:
         failed = {"completed": False, "failed": True}.get(status)
         kind = "tool_error"
-    return Ending(failed, kind if failed else None, said, seconds)
+    return Ending(failed, kind if failed else None, message, seconds)
 
 
-def _seconds(told: Mapping[str, Any]) -> float | None:
-    length = told.get("duration")
+def _seconds(event: Mapping[str, Any]) -> float | None:
+    length = event.get("duration")
     if not isinstance(length, dict):
-        ms = number(told.get("duration_ms", told.get("durationMs")))
+        ms = number(event.get("duration_ms", event.get("durationMs")))
         return None if ms is None else ms / 1000
     whole, nanos = number(length.get("secs")), number(length.get("nanos"))
     return None if whole is None else whole + (nanos or 0) / 1e9
@@ -172,21 +174,21 @@ _SAID = (
 )
 
 
-def incomplete(said: str | None) -> str | None:
+def incomplete(message: str | None) -> str | None:
     """The finish reason of a response of which the error of its turn says that it was not
     finished."""
-    found = _INCOMPLETE.search(said or "")
-    return finish(found[1]) if found else None
+    match = _INCOMPLETE.search(message or "")
+    return finish(match[1]) if match else None
 
 
-def error_class(info: Any, said: str | None) -> str:
+def error_class(info: Any, message: str | None) -> str:
     """The class of an API's failure: as ``codex_error_info`` tells it, else as the text does."""
     word, detail = text(info) or "", None
     if isinstance(info, dict) and info:
         word, detail = next(iter(info.items()))
     kind = _CLASSES.get(str(word).replace("_", "").lower())
-    found = _STATUS.search((said or "")[:2000])
-    status = found[1] if found else None
+    match = _STATUS.search((message or "")[:2000])
+    status = match[1] if match else None
     if isinstance(detail, dict):
         status = next(
             (v for key in ("http_status_code", "httpStatusCode") if (v := detail.get(key))), status
@@ -194,6 +196,6 @@ def error_class(info: Any, said: str | None) -> str:
     if kind == "network" or kind is None:
         kind = http_class(status) or kind
     if kind is None:
-        looked_at = (said or "")[:2000]
+        looked_at = (message or "")[:2000]
         kind = next((kind for wording, kind in _SAID if wording.search(looked_at)), None)
     return kind or "api_error"

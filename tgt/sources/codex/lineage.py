@@ -132,9 +132,9 @@ class Lineage:
         """Whether a turn is of the parent: it is older than the session, or was written together
         with the session's first line."""
         known = self._is
-        made, own = _made_ms(turn), _made_ms(known["session"])
-        if made is not None and own is not None:
-            return made < own
+        turn_ms, own = _made_ms(turn), _made_ms(known["session"])
+        if turn_ms is not None and own is not None:
+            return turn_ms < own
         seconds = number(began)
         if seconds is not None:
             return seconds < int(known["started_us"]) // 1_000_000
@@ -154,9 +154,9 @@ def _parent(payload: Mapping[str, Any]) -> tuple[str | None, bool]:
 
 def _late_us(turn: str | None, began: Any, us: int) -> int | None:
     """How much later than a turn began its first line was written, if that is told."""
-    made, seconds = _made_ms(turn), number(began)
-    if made is not None:
-        return max(0, us - made * 1000)
+    turn_ms, seconds = _made_ms(turn), number(began)
+    if turn_ms is not None:
+        return max(0, us - turn_ms * 1000)
     if seconds is None:
         return None
     late_us = us - int(seconds * 1e6)

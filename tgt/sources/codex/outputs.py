@@ -93,8 +93,8 @@ def said_in(output: Any) -> str:
 
 def ending(output: Any, tool: str | None) -> Ending:
     """What an output says of its call."""
-    said, envelope = _parts(output)
-    header, body = _split(said)
+    text, envelope = _parts(output)
+    header, body = _split(text)
     metadata = envelope.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     seconds = number(metadata.get("duration_seconds"))
@@ -107,18 +107,18 @@ def ending(output: Any, tool: str | None) -> Ending:
         code = -1 if "signal" in header else whole(header.get("code"))
     if code is not None:
         failed = code != 0
-        return Ending(failed, "exit_code" if failed else None, body.strip() or said, seconds)
+        return Ending(failed, "exit_code" if failed else None, body.strip() or text, seconds)
     is_plain = not is_added and not header
     if REFUSED.match(body) or (is_plain and _REFUSED_OWN.match(body)):
         return Ending(None, "user_rejected")
     if _INTERRUPTED.match(body):
         return Ending(None, "interrupted", cancelled=True)
     prefixes = _FAILED_ADDED if is_added else _FAILED
-    told = (*said.lower()[:60].splitlines()[:1], body.lower()[:60])
+    beginnings = (*text.lower()[:60].splitlines()[:1], body.lower()[:60])
     is_told = is_error(envelope) or (is_added and is_error(_object(body)))
-    if is_told or any(line.startswith(prefixes) for line in told):
-        return Ending(True, "tool_error", body.strip() or said, seconds)
-    return Ending(False, None, body.strip() or said, seconds, is_added and says_failure(body))
+    if is_told or any(line.startswith(prefixes) for line in beginnings):
+        return Ending(True, "tool_error", body.strip() or text, seconds)
+    return Ending(False, None, body.strip() or text, seconds, is_added and says_failure(body))
 
 
 def _runs_commands(tool: str | None, header: Mapping[str, str]) -> bool:
@@ -154,18 +154,18 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _split(said: str) -> tuple[dict[str, str], str]:
+def _split(text: str) -> tuple[dict[str, str], str]:
     """What the header of an output tells, and what follows it."""
     header: dict[str, str] = {}
-    rest = said
+    rest = text
     while rest:
         line, _, after = rest.partition("\n")
         if line.strip() == "Output:":
             return header | {"is_whole": "yes"}, after
-        found = _HEADER.fullmatch(line.strip())
-        if found is not None:
-            header |= {name: value for name, value in found.groupdict().items() if value}
-        elif line.strip() or rest is said:
+        match = _HEADER.fullmatch(line.strip())
+        if match is not None:
+            header |= {name: value for name, value in match.groupdict().items() if value}
+        elif line.strip() or rest is text:
             break
         rest = after
     return header, rest

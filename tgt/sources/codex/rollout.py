@@ -143,8 +143,8 @@ class Rollout:
         return self._answers.close(place, reason=None if self._is["has_turns"] else "stop")
 
     def _message(self, payload: Mapping[str, Any], us: int, place: int) -> Iterator[Record]:
-        said = preview(payload.get("content")) or ""
-        if payload.get("role") != "user" or said.startswith(("<", "# AGENTS.md")):
+        message = preview(payload.get("content")) or ""
+        if payload.get("role") != "user" or message.startswith(("<", "# AGENTS.md")):
             return
         yield from self._close(place)
         if self._lineage.is_copying and self._lineage.turn is None:
@@ -152,7 +152,7 @@ class Rollout:
         self._is["asked_us"] = us
         self._is["prompts"] += 1
         key = self._lineage.key("prompt", self._is["prompts"])
-        yield self._record(us, place, "prompt", "user", key) | {"args_preview": said or None}
+        yield self._record(us, place, "prompt", "user", key) | {"args_preview": message or None}
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -201,11 +201,11 @@ class Rollout:
         self._is["is_open"] = False
         yield from self._close(place)
         error = payload.get("error")
-        told = error if isinstance(error, dict) else {"message": error}
-        said = preview(told.get("message"))
-        reason = incomplete(said)
-        if said and reason is None:
-            yield self._failure("error", told, us, place)
+        failure = error if isinstance(error, dict) else {"message": error}
+        message = preview(failure.get("message"))
+        reason = incomplete(message)
+        if message and reason is None:
+            yield self._failure("error", failure, us, place)
         elif reason is not None and not self._answers.has_any:
             yield self._answer(us, place, reason=reason)  # nothing of it was written
         else:
@@ -213,8 +213,8 @@ class Rollout:
         self._answers.forget()
 
     def _failure(self, kind: str, payload: Mapping[str, Any], us: int, place: int) -> Record:
-        said = preview(payload.get("message"))
-        error = error_class(payload.get("codex_error_info"), said)
+        message = preview(payload.get("message"))
+        error = error_class(payload.get("codex_error_info"), message)
         # What ends a turn is told as it happens and again at the turn's end.
         is_last = kind == "error" and self._lineage.turn is not None
         key = self._lineage.key("error", "last" if is_last else self._lineage.nth("error"))
@@ -223,7 +223,7 @@ class Rollout:
             "failed": True,
             "name": model,
             "model": model,
-            "error": said,
+            "error": message,
             "error_type": error,
             "subject": upstream(error, None),
         }

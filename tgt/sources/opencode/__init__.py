@@ -257,6 +257,6 @@ class OpenCodeReader:
         elif kind == "error":
             yield from failure(item, us, mapping(event.get("error")))
         elif kind == "step_finish":
-            asked, tool_us = self._began.pop(message, None) or [None, None]
+            asked_us, tool_us = self._began.pop(message, None) or [None, None]
             step = Item({**part, "tool_started": tool_us}, self._agent, item.place, item.session)
-            yield answer(step, us, part.get("reason"), asked)
+            yield answer(step, us, part.get("reason"), asked_us)

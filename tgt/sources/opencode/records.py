@@ -72,7 +72,7 @@ def prompt(item: Item) -> Iterator[Outcome]:
         yield item.session.prompt(us, name, part.get("text"))
 
 
-def answer(item: Item, us: int, reason: Any, asked: int | None) -> Outcome:
+def answer(item: Item, us: int, reason: Any, asked_us: int | None) -> Outcome:
     document = item.document
     tokens = mapping(document.get("tokens"))
     cache = mapping(tokens.get("cache"))
@@ -90,7 +90,7 @@ def answer(item: Item, us: int, reason: Any, asked: int | None) -> Outcome:
         item.name,
         document.get("modelID"),
         finish_reason=told_reason,
-        elapsed_ms=elapsed_ms(asked, us) if is_timed else None,
+        elapsed_ms=elapsed_ms(asked_us, us) if is_timed else None,
         input_tokens=read,
         cached_tokens=number(cache.get("read")),
         output_tokens=written,
@@ -101,19 +101,19 @@ def answer(item: Item, us: int, reason: Any, asked: int | None) -> Outcome:
 
 def failure(item: Item, us: int, error: Columns) -> Iterator[Outcome]:
     name, data = word(error.get("name")) or "", mapping(error.get("data"))
-    said = preview(data.get("message")) or preview(error.get("message")) or name
+    message = preview(data.get("message")) or preview(error.get("message")) or name
     model = word(item.document.get("modelID"))
     model = model or word(mapping(item.document.get("message")).get("modelID"))
     if name == "MessageOutputLengthError":
         yield answer(item, us, "length", None)
-    elif "Abort" in name or said.startswith(("AbortError", "The operation was aborted")):
+    elif "Abort" in name or message.startswith(("AbortError", "The operation was aborted")):
         stopped = {"failed": None, "cancelled": True, "finish_reason": "cancelled"}
         yield item.session.answer(us, item.name, model, **stopped, trace_id=item.trace)
     else:
         yield item.session.api_error(
             us,
             item.name,
-            said,
+            message,
             status=data.get("statusCode"),
             kind=_CLASSES.get(name, name),
             name=model,
@@ -134,14 +134,14 @@ def tool_call(item: Item, part: Columns) -> Outcome | None:
     us = end or start
     if us is None or tool is None or call is None:
         return malformed("no time" if us is None else "no tool")
-    said = state.get("error") or state.get("output")
+    answer = state.get("error") or state.get("output")
     return item.session.called(
         us,
         call,
         tool,
         state.get("input"),
-        said,
-        **_outcome(state, said),
+        answer,
+        **_outcome(state, answer),
         added="_" in tool and tool not in _OWN and not tool.startswith("lsp_"),
         elapsed_ms=None if tool in _HUMAN else elapsed_ms(start, us),
         is_wait=tool in _HUMAN,
@@ -149,15 +149,15 @@ def tool_call(item: Item, part: Columns) -> Outcome | None:
     )
 
 
-def _outcome(state: Columns, said: Any) -> Columns:
+def _outcome(state: Columns, answer: Any) -> Columns:
     code = number(str(mapping(state.get("metadata")).get("exit", "")).lstrip("-"))
     if state.get("status") == "completed":
-        return exited(code, said)
+        return exited(code, answer)
     if state.get("status") != "error":
         return UNTOLD
-    words = (preview(said) or "").lower().removeprefix("error: ")
+    words = (preview(answer) or "").lower().removeprefix("error: ")
     if mapping(state.get("metadata")).get("interrupted") is True or words.startswith(_ABORTED):
         return INTERRUPTED
     if words.startswith(_REFUSED):
         return REFUSED
-    return failed(said, "exit_code" if code else "tool_error")
+    return failed(answer, "exit_code" if code else "tool_error")

@@ -46,7 +46,7 @@ class Conversations:
             return
         self._of_trace[item.trace] = name
         yield _link(item.trace, name, item.us, _OF_TRACE)
-        for record, _ in self._taken(item.trace):
+        for record, _ in self._pop(item.trace):
             yield record | {"conv_id": name}
 
     def placed(self, record: Record, item: Item, place: int) -> Iterator[Record]:
@@ -74,7 +74,7 @@ class Conversations:
         return self._of_trace.get(trace, trace) if trace else None
 
     def _alone(self, trace: str) -> Iterator[Record]:
-        waiting = self._taken(trace)
+        waiting = self._pop(trace)
         sessions = ((session, record["us"]) for record, session in waiting if session)
         session, us = next(sessions, (None, 0))
         if session is not None:
@@ -82,7 +82,7 @@ class Conversations:
         for record, _ in waiting:
             yield record | {"conv_id": trace}
 
-    def _taken(self, trace: str) -> list[tuple[Record, str | None]]:
+    def _pop(self, trace: str) -> list[tuple[Record, str | None]]:
         waiting = self._waiting.pop(trace, [])
         self._number -= len(waiting)
         return waiting
@@ -90,5 +90,5 @@ class Conversations:
 
 def _link(trace: str, name: str, us: int, revision: int) -> Record:
     """What names the conversation of a trace."""
-    told = {"trace_id": trace, "conv_id": name, "key": f"trace:{trace}"}
-    return {"act": None, "us": us, "revision": revision, **told}
+    link = {"trace_id": trace, "conv_id": name, "key": f"trace:{trace}"}
+    return {"act": None, "us": us, "revision": revision, **link}

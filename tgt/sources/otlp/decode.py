@@ -165,8 +165,8 @@ def _is_mlflow(document: Mapping[str, Any]) -> bool:
 def _mlflow(document: Mapping[str, Any]) -> Iterator[Item | PassedOver]:
     """The spans of a trace as MLflow hands it out; the session stands beside them."""
     info = _inner(document["info"])
-    told = {**_inner(info.get("request_metadata")), **_inner(info.get("trace_metadata"))}
-    around = around_of({"session.id": told.get("mlflow.trace.session")})
+    metadata = {**_inner(info.get("request_metadata")), **_inner(info.get("trace_metadata"))}
+    around = around_of({"session.id": metadata.get("mlflow.trace.session")})
     for record in each(document["data"]["spans"]):
         yield span_of(record, around) if isinstance(record, dict) else _NO_RECORD
 
@@ -174,5 +174,5 @@ def _mlflow(document: Mapping[str, Any]) -> Iterator[Item | PassedOver]:
 def _resource(resource: Any) -> Mapping[str, Any]:
     if not isinstance(resource, dict):
         return {}
-    told = attributes(resource.get("attributes"))
-    return told or attributes(resource.get("_rawAttributes", resource.get("_attributes")))
+    own = attributes(resource.get("attributes"))
+    return own or attributes(resource.get("_rawAttributes", resource.get("_attributes")))

@@ -41,8 +41,8 @@ def dialect(item: Item) -> str | None:
         name = f"codex.{name}"
     elif item.scope == "gemini-cli":
         name = f"gemini_cli.{name}"
-    told = ((_AGENTS, name), (_SERVICES, item.service or ""), (_SCOPES, item.scope))
-    for words, begins in told:
+    hints = ((_AGENTS, name), (_SERVICES, item.service or ""), (_SCOPES, item.scope))
+    for words, begins in hints:
         agent = next((agent for prefix, agent in words if begins.startswith(prefix)), None)
         if agent:
             return agent

@@ -99,8 +99,8 @@ def span_of(record: Mapping[str, Any], around: Around) -> Item:
     """The item of a span."""
     context = _context(record)
     own = _own(record)
-    told = record.get("status")
-    status = told if isinstance(told, dict) else {"code": told or record.get("status_code")}
+    value = record.get("status")
+    status = value if isinstance(value, dict) else {"code": value or record.get("status_code")}
     message = get(status, "message", "description") or record.get("status_message")
     parent = record.get("parentSpanContext")
     return Item(
@@ -173,11 +173,11 @@ def _context(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _own(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    told = record.get("attributes")
-    if told is None:
+    value = record.get("attributes")
+    if value is None:
         columns = (name for name in record if name.startswith(_COLUMN))
-        told = {name.removeprefix(_COLUMN): record[name] for name in columns}
-    own = attributes(told)
+        value = {name.removeprefix(_COLUMN): record[name] for name in columns}
+    own = attributes(value)
     kind = record.get("span_kind")
     if isinstance(kind, str) and "openinference.span.kind" not in own:
         own["openinference.span.kind"] = kind
@@ -225,8 +225,8 @@ def compact_span_of(record: Mapping[str, Any], around: Around) -> Item:
         "endTime": None if start is None or length is None else int(start + length),
     }
     if "status" not in record:
-        told = tags.get("otel.status_code") or ("ERROR" if error is not None else None)
-        plain["status"] = {"code": told, "message": text(error)}
+        code = tags.get("otel.status_code") or ("ERROR" if error is not None else None)
+        plain["status"] = {"code": code, "message": text(error)}
     return span_of(plain, around)
 
 
@@ -286,6 +286,6 @@ def _event_name(record: Mapping[str, Any], own: Mapping[str, Any], spoken: str |
     name = text(own.get("event.name"))
     if name is None:
         # Of some SDKs the field is a place in their source.
-        told = text(get(record, "eventName", "event_name"))
-        name = told if told and not told.startswith("event ") else None
+        own_name = text(get(record, "eventName", "event_name"))
+        name = own_name if own_name and not own_name.startswith("event ") else None
     return name or (spoken or "")[:80]

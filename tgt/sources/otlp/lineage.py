@@ -70,8 +70,8 @@ class Lineage:
         newest = list(self._spans.items())[-MOST_KEPT:]
         for _, span in newest:
             # A text is not kept for longer than a reading.
-            for told in (span.call.get("execution", {}), *span.call.get("parts", ())):
-                told.pop("error", None)
+            for part in (span.call.get("execution", {}), *span.call.get("parts", ())):
+                part.pop("error", None)
         return {key: list(astuple(span)) for key, span in newest}
 
     def __iter__(self) -> Iterator[tuple[str, Span]]:

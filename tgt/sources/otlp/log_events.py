@@ -103,12 +103,12 @@ def _name_of_tool(item: Item) -> str:
     name = text(item.told("tool")) or "unknown"
     if name != "mcp_tool":
         return name
-    told = item.attributes
-    packed = told.get("tool_parameters")
+    attributes = item.attributes
+    packed = attributes.get("tool_parameters")
     if isinstance(packed, str) and packed[:1] == "{" and len(packed) <= _LONGEST_PARAMETERS:
         with suppress(ValueError, RecursionError):
-            told = {**json.loads(packed), **told}
-    server, called = text(told.get("mcp_server_name")), text(told.get("mcp_tool_name"))
+            attributes = {**json.loads(packed), **attributes}
+    server, called = text(attributes.get("mcp_server_name")), text(attributes.get("mcp_tool_name"))
     return f"mcp__{server}__{called}" if server and called else name
 
 
@@ -193,10 +193,10 @@ def _gemini_answer(item: Item) -> Outcome:
     if (text(item.attributes.get("role")) or "").startswith("utility"):
         return SKIPPED
     thoughts = number(item.attributes.get("thoughts_token_count")) or 0
-    made = answer(item, "end")
-    if made["output_tokens"] is not None:
-        made["output_tokens"] += thoughts
-    return made
+    record = answer(item, "end")
+    if record["output_tokens"] is not None:
+        record["output_tokens"] += thoughts
+    return record
 
 
 def _gemini_error(item: Item) -> Record:
@@ -225,9 +225,11 @@ def _gemini_agent(item: Item) -> Record:
     reason = (text(item.attributes.get("terminate_reason")) or "").upper()
     name = text(first(item.attributes, "agent_name"))
     failed = None if reason in {"", "ABORTED"} else reason != "GOAL"
-    made = {"name": name, "failed": failed, "cancelled": reason == "ABORTED"}
+    columns = {"name": name, "failed": failed, "cancelled": reason == "ABORTED"}
     kind = reason.lower() if failed else None
-    return record_of(item, "agent", "system", elapsed_ms=elapsed_ms(item), error_type=kind, **made)
+    return record_of(
+        item, "agent", "system", elapsed_ms=elapsed_ms(item), error_type=kind, **columns
+    )
 
 
 _LOGS: Mapping[str, Callable[[Item], Outcome]] = {

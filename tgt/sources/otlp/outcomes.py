@@ -61,22 +61,22 @@ def _has_failed(item: Item) -> bool:
 def _of_failure(item: Item) -> Ending:
     if number(item.told("http")) == _CLIENT_CLOSED:
         return Ending.CANCELLED
-    said = message(item)
+    reason = message(item)
     for name in _classes(item):
         if _is_control_flow(name):
             return Ending.PAUSED
-        if _is_cancel(name) and not _TIME_OUT.search(f"{name} {said[:_LOOKED_AT]}"):
+        if _is_cancel(name) and not _TIME_OUT.search(f"{name} {reason[:_LOOKED_AT]}"):
             return Ending.CANCELLED
-    stopped = _STOPPED.fullmatch(said[:_LOOKED_AT].strip().lower())
+    stopped = _STOPPED.fullmatch(reason[:_LOOKED_AT].strip().lower())
     return Ending.CANCELLED if stopped else Ending.FAILED
 
 
 def message(item: Item) -> str:
     """What an item says of its failure; empty if nothing."""
     exception = item.exception.get("exception.message")
-    for said in (item.told("error"), exception, item.status_message):
-        if said and not isinstance(said, bool):
-            return said if isinstance(said, str) else preview(said) or ""
+    for words in (item.told("error"), exception, item.status_message):
+        if words and not isinstance(words, bool):
+            return words if isinstance(words, str) else preview(words) or ""
     return ""
 
 
@@ -103,8 +103,8 @@ def _classes(item: Item) -> Iterator[str]:
     names = [item.told("error_type"), item.exception.get("exception.type")]
     plain = [_last_part(text(name) or "") for name in names]
     if all(map(_is_general, plain)):
-        for said in (item.exception.get("exception.message"), item.status_message, message(item)):
-            begins = _BEGINS.match(said) if isinstance(said, str) else None
+        for value in (item.exception.get("exception.message"), item.status_message, message(item)):
+            begins = _BEGINS.match(value) if isinstance(value, str) else None
             plain.append(_last_part(begins[1]) if begins else "")
     yield from filter(None, plain)
 

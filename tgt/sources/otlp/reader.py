@@ -108,9 +108,9 @@ class OtlpReader:
                 if span is not None and roles[n] is Role.TOOL:
                     span.call |= {"name": tool_name(item), "id": _call_id(item)}
             else:
-                asked = asks_a_person(item)
-                if asked:
-                    self._asked[asked] = item.us or 0
+                call = asks_a_person(item)
+                if call:
+                    self._asked[call] = item.us or 0
             yield from self._conversations.meet(item)
 
     def _no_events(self) -> Iterator[Record]:

@@ -71,8 +71,8 @@ def outcome(item: Item, how: Ending | None) -> Record:
     if how is Ending.PAUSED:
         return told_of | {"elapsed_ms": None}
     if how is Ending.FAILED:
-        said = {"error": preview(message(item)), "error_type": error_class(item)}
-        return told_of | {"failed": True} | said
+        failure = {"error": preview(message(item)), "error_type": error_class(item)}
+        return told_of | {"failed": True} | failure
     return told_of | {"failed": None if how is None else False}
 
 
@@ -81,14 +81,14 @@ def outcome(item: Item, how: Ending | None) -> Record:
 
 def tool(item: Item, phase: str, name: str | None, how: Ending | None, **more: Any) -> Record:
     """A call of a tool."""
-    given, result = item.told("arguments"), item.told("result")
+    arguments, result = item.told("arguments"), item.told("result")
     record = {
         "phase": phase,
         "name": name,
         "call_id": text(item.told("call")),
         "elapsed_ms": elapsed_ms(item),
-        "args_preview": preview(given),
-        "args_hash": args_hash(given),
+        "args_preview": preview(arguments),
+        "args_hash": args_hash(arguments),
         "result_preview": preview(result),
         "result_bytes": number(item.told("result_bytes")) or result_bytes(result),
         "subject": f"tool_call/{name}" if name else "tool_call",
@@ -124,10 +124,10 @@ _LONGEST_ANSWER = 1 << 18
 
 def finish_of(item: Item) -> str | None:
     """How an answer ended: as the item tells it, else as the provider's answer in it does."""
-    told = finish(item.told("finish"))
+    reason = finish(item.told("finish"))
     answered = item.told("result")
-    if told is not None or not isinstance(answered, str | dict):
-        return told
+    if reason is not None or not isinstance(answered, str | dict):
+        return reason
     if isinstance(answered, str):
         if "reason" not in answered.lower()[:_LONGEST_ANSWER] or len(answered) > _LONGEST_ANSWER:
             return None
@@ -146,10 +146,10 @@ def _finish_in(answered: Any) -> str | None:
     if not isinstance(answered, dict):
         return None
     for holder in (answered, answered.get("incomplete_details"), answered.get("generation_info")):
-        told = holder if isinstance(holder, dict) else {}
-        reason = first(told, "finish_reason", "finishReason", "stop_reason", "stopReason")
+        values = holder if isinstance(holder, dict) else {}
+        reason = first(values, "finish_reason", "finishReason", "stop_reason", "stopReason")
         if reason is None and holder is not answered:
-            reason = told.get("reason")
+            reason = values.get("reason")
         if reason is not None:
             return finish(reason)
     return None
@@ -186,11 +186,11 @@ def _input_tokens(item: Item) -> Record:
 
     Most count those among the input. Who has more of them than of input does not.
     """
-    given = number(item.told("input"))
+    tokens = number(item.told("input"))
     cached = number(item.told("cached"))
-    if given is not None and cached is not None and cached > given:
-        given = disjoint_tokens(item)
-    return {"input_tokens": given, "cached_tokens": cached}
+    if tokens is not None and cached is not None and cached > tokens:
+        tokens = disjoint_tokens(item)
+    return {"input_tokens": tokens, "cached_tokens": cached}
 
 
 def disjoint_tokens(item: Item) -> float | None:
@@ -232,8 +232,8 @@ def embedding(item: Item, how: Ending) -> Record:
 
 def prompt(item: Item) -> Record:
     """The task of an agent that works on its own: nobody waits for its answer in a chat."""
-    given = preview(item.told("prompt"))
-    return record_of(item, "prompt", "user", args_preview=given, subject="prompt")
+    text = preview(item.told("prompt"))
+    return record_of(item, "prompt", "user", args_preview=text, subject="prompt")
 
 
 def trouble(item: Item, act: str, name: str | None, **more: Any) -> Record:

@@ -262,7 +262,7 @@ _RECORDS: Mapping[Role, Callable[[Item], Outcome]] = {
 }
 
 
-def _name_in(given: object) -> str | None:
+def _name_in(call_text: object) -> str | None:
     """The tool that the JSON text of a call names."""
-    call = parsed(given) if isinstance(given, str) else given
+    call = parsed(call_text) if isinstance(call_text, str) else call_text
     return text(call.get("name")) if isinstance(call, dict) else None

@@ -39,9 +39,9 @@ def attributes(listed: Any) -> dict[str, Any]:
     return values
 
 
-def _of_object(given: Mapping[str, Any]) -> dict[str, Any]:
+def _of_object(document: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in document.items():
         values[name] = _undone(value)
         if isinstance(values[name], dict):
             values.update(_flat(name, values[name], _NESTED))
