@@ -127,7 +127,7 @@ class Rollout:
         elif kind == "reasoning":
             yield self._answer(us, place)
         elif kind == "message" and payload.get("role") == "assistant":
-            yield self._answer(us, place, said=preview(payload.get("content")) or "")
+            yield self._answer(us, place, words=preview(payload.get("content")) or "")
         elif kind == "message":
             yield from self._message(payload, us, place)
         else:
