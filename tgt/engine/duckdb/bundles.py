@@ -60,8 +60,8 @@ def small_file(file: LogFile, number: int) -> SmallFile | None:
         lines.append(last)
     marked = [_marked(mark, line.strip()) for line in lines if line.strip()]
     _, tail = hashed(data[:end][-_HASHED_BYTES:])
-    found = hashed(data[:_HASHED_BYTES])
-    return SmallFile(b"".join(marked), len(marked), end, is_torn, found, tail)
+    head_hash = hashed(data[:_HASHED_BYTES])
+    return SmallFile(b"".join(marked), len(marked), end, is_torn, head_hash, tail)
 
 
 def _marked(mark: bytes, line: bytes) -> bytes:

@@ -84,11 +84,11 @@ class Finder:
             counts = f"true{limit}"
         else:
             counts = f"({signal.counted})"
-        given: dict[str, Any] = {"subject": subject}
+        parameters: dict[str, Any] = {"subject": subject}
         if signal.value and beyond is not None:
-            given["line"] = beyond
+            parameters["line"] = beyond
         inside = f"us > {self._start} AND us <= {self._end}"
-        return self._of(self._events(), f"{inside} AND {population}", counts, most, **given)
+        return self._of(self._events(), f"{inside} AND {population}", counts, most, **parameters)
 
     def _events(self) -> str:
         """A FROM item with the events of the window at least."""
@@ -138,8 +138,8 @@ class Finder:
         (median, conversations, services, manies, errors, times), at = rows[0][:_SUMS], _SUMS
         samples = tuple(sample_of(row[at:]) for row in rows if row[at] is not None)
         carriers = dict(zip(services or (), manies or (), strict=True))
-        said = dict(zip(errors or (), times or (), strict=True))
-        return Examples(samples, median, conversations, carriers, said)
+        times_of_errors = dict(zip(errors or (), times or (), strict=True))
+        return Examples(samples, median, conversations, carriers, times_of_errors)
 
 
 def sample_of(row: Sequence[Any]) -> Sample:

@@ -22,8 +22,8 @@ def inventory_of(database: Database, conditions: Sequence[str]) -> Inventory:
     filled = ", ".join(
         f"count(*) FILTER ({name})" if name in _FLAGS else f"count({name})" for name in _COLUMNS
     )
-    asked = "".join(f", coalesce(bool_or({condition}), false)" for condition in conditions)
-    row = database.run(f"SELECT count(*), min(us), max(us), {filled}{asked} FROM ({events})")[0]
+    holds = "".join(f", coalesce(bool_or({condition}), false)" for condition in conditions)
+    row = database.run(f"SELECT count(*), min(us), max(us), {filled}{holds} FROM ({events})")[0]
     many, first, last, *values = row
     by_word = {
         name: Counter(
@@ -39,8 +39,8 @@ def inventory_of(database: Database, conditions: Sequence[str]) -> Inventory:
     malformed = 0
     for lines, torn, others in database.run("SELECT malformed, is_torn, passed_over FROM files"):
         malformed += lines + bool(torn)
-        for told, n in json.loads(others).items():
-            reason, _, kind = told.partition(":")
+        for cause, n in json.loads(others).items():
+            reason, _, kind = cause.partition(":")
             passed[reason, kind] += n
     return Inventory(
         events=many,

@@ -202,11 +202,11 @@ class Planner:
 
     def _original(self, copy: Known) -> Known | None:
         """What a copy is a copy of, as the manifest has it; None where that is not known."""
-        found: Known | None = copy
+        original: Known | None = copy
         for _ in range(_MOST_ALIKE):
-            if found is None or found.copy_of is None:
-                return found
-            found = self._by_path.get(found.copy_of)
+            if original is None or original.copy_of is None:
+                return original
+            original = self._by_path.get(original.copy_of)
         return None
 
     def _continues(self, file: LogFile, known: Known) -> bool:

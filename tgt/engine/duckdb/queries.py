@@ -256,10 +256,13 @@ class DuckDBSnapshot:
         events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
         if len(self._walk.spans) > 1:
             hours = (self._end - start) // HOUR_US + 1
-            asked, table = self._walk.answer(
+            narrowed, table = self._walk.answer(
                 ("narrow", signal, hours), lambda: self._narrow(signal, hours)
             )
-            signal, events = asked, f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})"
+            signal, events = (
+                narrowed,
+                f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})",
+            )
         rows = self._counted([signal], events)
         bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR, _bad_in(rows))
         return self._by_hour(rows, bad)[0].since(0)
@@ -344,7 +347,7 @@ class DuckDBSnapshot:
 
     def _longer_bad(self, hours: int, counting: Collection[int]) -> dict[int, list[Sequence[Any]]]:
         since = [(span.end // HOUR_US - hours) * HOUR_US for span in self._walk.spans]
-        any_of = _any_of(_asked(self._shares, counting))
+        any_of = _any_of(_about_subjects(self._shares, counting))
         events = self._walk.events(since, f"conv_id IS NOT NULL AND ({any_of})")
         return self._latest_bad(self._shares, events, "true", rollups.CLOCK_HOUR, counting)
 
@@ -359,18 +362,18 @@ class DuckDBSnapshot:
         """For each signal and subject how many conversations were bad at last in which hour: for
         each window of the walk rows (signal, subject, service, hour, conversations). ``counting``
         are the places of the signals that count any conversation as bad."""
-        asked = _asked(signals, counting)
-        if not asked:
+        chosen = _about_subjects(signals, counting)
+        if not chosen:
             return {}
         parts = [
             f"SELECT w, {place} AS signal, {s.by} AS subject, {rollups.service(s)} AS service,"
             f" conv_id, {hour} AS hour"
             f" FROM counting WHERE ({s.where}) AND ({s.counted})"
-            for place, s in asked
+            for place, s in chosen
         ]
         rows = self._db.run(
             f"WITH counting AS MATERIALIZED (SELECT * FROM {events} WHERE {condition}"
-            f" AND conv_id IS NOT NULL AND ({_any_of(asked)})),"
+            f" AND conv_id IS NOT NULL AND ({_any_of(chosen)})),"
             f" latest AS (SELECT w, signal, subject, {self._names.service} AS service, conv_id,"
             " max(hour) AS hour"
             f" FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL)"
@@ -645,12 +648,12 @@ class DuckDBSnapshot:
                 if each not in answers or (bare and self._is_of_all(each, answers[each]))
             ]
             if left:
-                found = affected.of_events(self._db, left, window, most)
-                answers |= dict(zip((each for each, _ in left), found, strict=True))
+                affected_now = affected.of_events(self._db, left, window, most)
+                answers |= dict(zip((each for each, _ in left), affected_now, strict=True))
         return tuple(answers[each] for each in asked)
 
-    def _is_of_all(self, asked: Asked, answer: Affected) -> bool:
-        is_named = self._names.several and asked.signal.is_by_service
+    def _is_of_all(self, question: Asked, answer: Affected) -> bool:
+        is_named = self._names.several and question.signal.is_by_service
         return is_named and not (answer.bad or answer.fine)
 
     # --- what changed ----------------------------------------------------------------------------
@@ -689,26 +692,26 @@ class DuckDBSnapshot:
         return Interval(period.start, min(period.end, self._window.end))
 
     def _compared(
-        self, asked: Asked, ask: Callable[[str], Mapping[K, Part]], among: str = ""
+        self, question: Asked, ask: Callable[[str], Mapping[K, Part]], among: str = ""
     ) -> Mapping[K, Part]:
-        if asked.signal.of is Of.CONVERSATIONS:
+        if question.signal.of is Of.CONVERSATIONS:
             self._judge()
             return ask("")
-        found = ask(self._called(asked.signal))
-        is_any = any(part.k for part in found.values()) or (found and not among)
-        if is_any or not (self._names.several and asked.signal.is_by_service):
-            return found
-        return ask(f"({asked.signal.by})") or found  # of all services
+        parts = ask(self._called(question.signal))
+        is_any = any(part.k for part in parts.values()) or (parts and not among)
+        if is_any or not (self._names.several and question.signal.is_by_service):
+            return parts
+        return ask(f"({question.signal.by})") or parts  # of all services
 
     # --- the order of events ---------------------------------------------------------------------
 
     def runs(self, window: Interval, least: int) -> tuple[Run, ...]:
         length = self._end - to_us(window.start)
-        found = self._walk.answer(
+        runs_by_window = self._walk.answer(
             ("runs", length, least),
             lambda: sequences.runs(self._walk, length, least, self._complete),
         )
-        return found[self._number]
+        return runs_by_window[self._number]
 
     def recurrences(
         self, where: str, window: Interval, least: int, most: int, *, newest: datetime
@@ -718,8 +721,8 @@ class DuckDBSnapshot:
 
         def ask(numbers: Iterable[int]) -> dict[int, tuple[Recurrence, ...]]:
             spans = [(w, self._walk.spans[w].end) for w in numbers]
-            asked = [recurrences.Asked(w, e - start, e, e - again) for w, e in spans]
-            return recurrences.recurrences(self._db, where, asked, least, most)
+            questions = [recurrences.Asked(w, e - start, e, e - again) for w, e in spans]
+            return recurrences.recurrences(self._db, where, questions, least, most)
 
         # What was asked of one window only is hardly asked of others.
         if self._past.is_new(key):
@@ -728,7 +731,7 @@ class DuckDBSnapshot:
         return self._walk.answer(key, lambda: ask(every))[self._number]
 
 
-def _asked(signals: Sequence[Signal], places: Collection[int]) -> list[tuple[int, Signal]]:
+def _about_subjects(signals: Sequence[Signal], places: Collection[int]) -> list[tuple[int, Signal]]:
     """Those of some places that are about subjects, with their places."""
     own = (OBSERVED.key, CUT.key)
     return [(n, s) for n, s in enumerate(signals) if n in places and s.key not in own]

@@ -87,11 +87,11 @@ class Asked:
 
 
 def recurrences(
-    db: Database, where: str, asked: Sequence[Asked], least: int, most: int
+    db: Database, where: str, questions: Sequence[Asked], least: int, most: int
 ) -> dict[int, tuple[Recurrence, ...]]:
     """As ``Snapshot.recurrences``, for each of some windows."""
-    start, newest = (min(getattr(a, name) for a in asked) for name in ("start_us", "newest_us"))
-    end = max(each.end_us for each in asked)
+    start, newest = (min(getattr(a, name) for a in questions) for name in ("start_us", "newest_us"))
+    end = max(each.end_us for each in questions)
     inside = f"us > {start} AND us <= {end}"
     # What did not come again need not be looked for in all the days before.
     again = f"SELECT error FROM events WHERE us > {newest} AND us <= {end} AND error IS NOT NULL"
@@ -102,21 +102,21 @@ def recurrences(
         f" FROM ({canonical(failures)}) WHERE {BAD} AND ({where})",
     )
     try:
-        rows = db.value("SELECT count(*) FROM failed") if len(asked) > 1 else 0
+        rows = db.value("SELECT count(*) FROM failed") if len(questions) > 1 else 0
         at_once = max(1, _MOST_ROWS // max(1, rows))
-        found: dict[int, tuple[Recurrence, ...]] = {each.w: () for each in asked}
-        for first in range(0, len(asked), at_once):
-            some = asked[first : first + at_once]
-            found.update(_recurrences(db, inside, some, least, most))
+        answers: dict[int, tuple[Recurrence, ...]] = {each.w: () for each in questions}
+        for first in range(0, len(questions), at_once):
+            batch = questions[first : first + at_once]
+            answers.update(_recurrences(db, inside, batch, least, most))
     finally:
         db.drop("failed", "texts", "failing")
-    return found
+    return answers
 
 
 def _recurrences(
-    db: Database, inside: str, asked: Sequence[Asked], least: int, most: int
+    db: Database, inside: str, questions: Sequence[Asked], least: int, most: int
 ) -> dict[int, tuple[Recurrence, ...]]:
-    windows = ", ".join(f"({a.w}, {a.start_us}, {a.end_us}, {a.newest_us})" for a in asked)
+    windows = ", ".join(f"({a.w}, {a.start_us}, {a.end_us}, {a.newest_us})" for a in questions)
     db.table("texts", _TEXTS.format(windows=windows), least=least)
     texts = db.run(
         "SELECT w, subject, error, events, conversations, first_us, last_us, median_us"

@@ -51,8 +51,8 @@ def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> s
     groups: dict[str, list[tuple[int, Signal]]] = {}
     for place, signal in enumerate(signals):
         groups.setdefault(signal.by, []).append((place, signal))
-    asked = dict.fromkeys(asked for s in signals for asked in (s.where, s.counted))
-    is_true = {condition: f"is{number}" for number, condition in enumerate(asked)}
+    conditions = dict.fromkeys(c for s in signals for c in (s.where, s.counted))
+    is_true = {condition: f"is{number}" for number, condition in enumerate(conditions)}
     columns = [f"({condition}) AS {name}" for condition, name in is_true.items()]
     steps, parts = [], []
     for number, (by, some) in enumerate(groups.items()):

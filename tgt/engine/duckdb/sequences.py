@@ -224,7 +224,7 @@ Complete: TypeAlias = Callable[[Sequence[Sample]], Sequence[Sample]]
 def runs(walk: Walk, length: int, least: int, complete: Complete) -> list[tuple[Run, ...]]:
     """As ``Snapshot.runs``, for each window of a walk, so many microseconds long."""
     db = walk.db
-    found: list[tuple[Run, ...]] = [()] * len(walk.spans)
+    runs_by_window: list[tuple[Run, ...]] = [()] * len(walk.spans)
     starts = [span.end - length for span in walk.spans]
     is_recent = all(s >= span.raw_us for s, span in zip(starts, walk.spans, strict=True))
     events = "recent" if is_recent else walk.events(starts)
@@ -239,7 +239,7 @@ def runs(walk: Walk, length: int, least: int, complete: Complete) -> list[tuple[
         calls = f"({canonical(f'{among} calling)')})"
         db.table("busy", _BUSY.format(events=calls), least=least)
         if not db.value("SELECT count(*) FROM busy"):
-            return found
+            return runs_by_window
         db.table(
             "pairs",
             f"SELECT row_number() OVER () AS number, *, end_us - {length} AS start_us"
@@ -252,11 +252,11 @@ def runs(walk: Walk, length: int, least: int, complete: Complete) -> list[tuple[
             db.table("in_order", _CALLS)
             db.table("loops", _LOOPS, least=least)
             db.table("located", _FOUND)
-            for w, some in _found(db, complete).items():
-                found[w] = _apart(some)
+            for w, runs_of_window in _runs_by_window(db, complete).items():
+                runs_by_window[w] = _apart(runs_of_window)
     finally:
         db.drop(*_TABLES)
-    return found
+    return runs_by_window
 
 
 def _parts(walk: Walk, paired: str) -> Iterator[tuple[int, int]]:
@@ -274,37 +274,37 @@ def _parts(walk: Walk, paired: str) -> Iterator[tuple[int, int]]:
     yield first, last
 
 
-def _found(db: Database, complete: Complete) -> dict[int, list[Run]]:
+def _runs_by_window(db: Database, complete: Complete) -> dict[int, list[Run]]:
     tokens = dict(db.run(_TOKENS))
     ends: dict[int, list[Any]] = {}
     for number, *located in db.run(_ENDS):
         ends.setdefault(number, []).append(sample_of(located))
     polls = _polls(db, complete)
     names = ", ".join(_FIGURES)
-    found: dict[int, list[Run]] = {}
+    runs_by_window: dict[int, list[Run]] = {}
     for number, w, kind, *values in db.run(f"SELECT number, w, kind, {names} FROM located"):
         if number not in polls:
             figures: dict[str, Any] = dict(zip(_FIGURES, values, strict=True))
             first, last = ends[number][0], ends[number][-1]
             spent = tokens.get(number, 0.0)
             run = Run(Repetition(kind), first=first, last=last, tokens=spent, **figures)
-            found.setdefault(w, []).append(run)
-    return found
+            runs_by_window.setdefault(w, []).append(run)
+    return runs_by_window
 
 
 def _polls(db: Database, complete: Complete) -> set[int]:
     """The runs in which a call was answered with another text of the same length. Of most polls
     two answers tell it, so that no more of them are read."""
     answers: dict[tuple[int, str, int], list[Sample]] = {}
-    for number, subject, asked, *located in db.run(_ANSWERS):
-        answers.setdefault((number, subject, asked), []).append(sample_of(located))
+    for number, subject, args, *located in db.run(_ANSWERS):
+        answers.setdefault((number, subject, args), []).append(sample_of(located))
     polls: set[int] = set()
     for many in (2, _MOST_COMPARED):
         left = {key: some[:many] for key, some in answers.items() if key[0] not in polls}
         # Windows have most of their calls in common.
         once = {sample.locator: sample for some in left.values() for sample in some}
         texts = {
-            place: told.text for place, told in zip(once, complete([*once.values()]), strict=True)
+            place: whole.text for place, whole in zip(once, complete([*once.values()]), strict=True)
         }
         for key, some in left.items():
             if len({texts[sample.locator] for sample in some} - {None}) > 1:
@@ -312,12 +312,12 @@ def _polls(db: Database, complete: Complete) -> set[int]:
     return polls
 
 
-def _apart(found: list[Run]) -> tuple[Run, ...]:
+def _apart(runs: list[Run]) -> tuple[Run, ...]:
     """The longest first; of several that are made of the same calls only the longest."""
     kinds = list(Repetition)
-    found.sort(key=lambda r: (-r.calls, kinds.index(r.kind), r.first_us, r.conversation, r.subject))
+    runs.sort(key=lambda r: (-r.calls, kinds.index(r.kind), r.first_us, r.conversation, r.subject))
     chosen: list[Run] = []
-    for run in found:
+    for run in runs:
         if not any(_overlap(run, other) for other in chosen):
             chosen.append(run)
     return tuple(chosen)

@@ -311,8 +311,8 @@ class Store:
         self.database.run(f"INSERT INTO cache.{table} BY NAME {query}", **parameters)
 
     def meta(self, name: str) -> str | None:
-        found = self.database.run("SELECT value FROM meta WHERE name = $name", name=name)
-        return str(found[0][0]) if found else None
+        rows = self.database.run("SELECT value FROM meta WHERE name = $name", name=name)
+        return str(rows[0][0]) if rows else None
 
     def set_meta(self, name: str, value: str) -> None:
         if self.meta(name) != value:

@@ -47,19 +47,21 @@ def summarized(db: Database, period: Interval, step: timedelta, most: int) -> Su
     """The sums of a period; of each kind of subject, and of error texts, at most ``most``."""
     before = Interval(period.start - (period.end - period.start), period.start)
     start, end = to_us(period.start), to_us(period.end)
-    given = {"start": start}
+    parameters = {"start": start}
     both = canonical(f"us > {to_us(before.start)} AND us <= {end}")
-    told = f"(SELECT *, us > $start AS is_now FROM ({both}) WHERE {_NOBODYS})"
+    events_of_both = f"(SELECT *, us > $start AS is_now FROM ({both}) WHERE {_NOBODYS})"
     now = f"(SELECT * FROM ({canonical(f'us > {start} AND us <= {end}')}) WHERE {_NOBODYS})"
     totals = {
         is_now: _sums(values)
-        for is_now, *values in db.run(f"SELECT is_now, {_SUMS} FROM {told} GROUP BY ALL", **given)
+        for is_now, *values in db.run(
+            f"SELECT is_now, {_SUMS} FROM {events_of_both} GROUP BY ALL", **parameters
+        )
     }
     steps = -(-(end - start) // (step // _US))
     number = f"{steps - 1} - ({end} - us) // {step // _US}"
-    subjects, left_out = _subjects(db, told, most, given)
+    subjects, left_out = _subjects(db, events_of_both, most, parameters)
     series = _series(db, now, number, steps, [each.subject for each in subjects])
-    errors, errors_left_out = _errors(db, told, most, given)
+    errors, errors_left_out = _errors(db, events_of_both, most, parameters)
     return Summary(
         period,
         before,
@@ -78,13 +80,15 @@ def summarized(db: Database, period: Interval, step: timedelta, most: int) -> Su
 
 
 def _sums(values: Sequence[Any]) -> Sums:
-    *counts, quantiles, given, cached, output = values
+    *counts, quantiles, input_tokens, cached, output = values
     middles = [BASE ** (bucket + 0.5) for bucket in quantiles or ()] or [None, None]
-    return Sums(**dict(zip(_FIELDS, (*counts, *middles, given, cached, output), strict=True)))
+    return Sums(
+        **dict(zip(_FIELDS, (*counts, *middles, input_tokens, cached, output), strict=True))
+    )
 
 
 def _subjects(
-    db: Database, told: str, most: int, given: dict[str, int]
+    db: Database, events: str, most: int, parameters: dict[str, int]
 ) -> tuple[list[SubjectSummary], dict[Kind, int]]:
     """The subjects of each kind that fail most and are used most, and how many others there are.
 
@@ -92,7 +96,7 @@ def _subjects(
     """
     rows = db.run(
         f"WITH sums(kind, subject, is_now, events, failures, {_REST}) AS MATERIALIZED"
-        f" (SELECT {_KIND} AS kind, subject, is_now, {_SUMS} FROM {told}"
+        f" (SELECT {_KIND} AS kind, subject, is_now, {_SUMS} FROM {events}"
         " WHERE subject IS NOT NULL GROUP BY ALL),"
         " ranked AS (SELECT kind, subject, count(*) OVER (PARTITION BY kind) AS many,"
         " row_number() OVER (PARTITION BY kind ORDER BY failures DESC, events DESC, subject)"
@@ -100,7 +104,7 @@ def _subjects(
         f" WHERE is_now AND (kind <> '{Kind.OTHER}' OR failures > 0))"
         " SELECT many, place, sums.* FROM sums JOIN ranked USING (kind, subject)"
         f" WHERE place <= {int(most)} ORDER BY kind, place, is_now DESC",
-        **given,
+        **parameters,
     )
     subjects: list[SubjectSummary] = []
     left_out: dict[Kind, int] = {}
@@ -132,7 +136,7 @@ def _series(
 
 
 def _errors(
-    db: Database, told: str, most: int, given: dict[str, int]
+    db: Database, events: str, most: int, parameters: dict[str, int]
 ) -> tuple[tuple[ErrorSummary, ...], int]:
     """The commonest error texts, and how many others there are."""
     rows = db.run(
@@ -140,10 +144,10 @@ def _errors(
         " count(*) FILTER (is_now) AS many,"
         " count(DISTINCT conv_id) FILTER (is_now) AS conversations,"
         " min(us) FILTER (is_now), max(us) FILTER (is_now), count(*) FILTER (NOT is_now)"
-        f" FROM {told} WHERE error IS NOT NULL AND subject IS NOT NULL GROUP BY subject, error)"
+        f" FROM {events} WHERE error IS NOT NULL AND subject IS NOT NULL GROUP BY subject, error)"
         " WHERE many > 0"
         f" ORDER BY many DESC, conversations DESC, subject, error LIMIT {int(most)}",
-        **given,
+        **parameters,
     )
     errors = tuple(
         ErrorSummary(subject, text, many, conversations, from_us(first), from_us(last), before)

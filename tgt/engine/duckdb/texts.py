@@ -110,7 +110,7 @@ def _translated(
         place: [(sample, record_of(records[place], sample)) for sample in some]
         for place, some in samples.items()
     }
-    asked = _asked(
+    args_by_start = _args_by_start(
         database,
         sources,
         [
@@ -125,7 +125,7 @@ def _translated(
         if record is None:
             return sample
         if record.get("args_preview") is None:
-            record = {**record, "args_preview": asked.get(_start(locator_of(sample)))}
+            record = {**record, "args_preview": args_by_start.get(_start(locator_of(sample)))}
         return with_texts(sample, file.path, record, line)
 
     return {
@@ -150,7 +150,7 @@ def _start(locator: Locator) -> tuple[int | None, int | None]:
     return locator.asked_file, locator.asked_place
 
 
-def _asked(
+def _args_by_start(
     database: Database, sources: Mapping[str, Source], locators: Sequence[Locator]
 ) -> dict[tuple[int | None, int | None], str | None]:
     """What calls were asked, where their start stands elsewhere: by its file and place."""
@@ -158,7 +158,7 @@ def _asked(
     for locator in locators:
         if locator.asked_file is not None and locator.asked_place is not None:
             by_file.setdefault(locator.asked_file, set()).add(locator.asked_place)
-    asked: dict[tuple[int | None, int | None], str | None] = {}
+    args_by_start: dict[tuple[int | None, int | None], str | None] = {}
     for number, places in by_file.items():
         source, file = _file(database, sources, number) or (None, None)
         if file is None or not isinstance(source, RecordSource):
@@ -166,8 +166,10 @@ def _asked(
         with suppress(OSError):
             for place, records in excerpts.records_at(source, file, places).items():
                 texts = (record.get("args_preview") for record in records)
-                asked[number, place] = next((text for text in texts if text is not None), None)
-    return asked
+                args_by_start[number, place] = next(
+                    (text for text in texts if text is not None), None
+                )
+    return args_by_start
 
 
 # --- sources that the engine reads ---------------------------------------------------------------

@@ -57,8 +57,8 @@ class DuckDBTimeline:
         self._spills = spills
         self._sources = {source.key: source for source, _ in sources}
         self._baseline = baseline
-        asked = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
-        self.signals = list(signals_by_key([OBSERVED, CUT, *asked]).values())
+        of_events = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
+        self.signals = list(signals_by_key([OBSERVED, CUT, *of_events]).values())
         self.warnings: tuple[str, ...] = ()
         self._last = last
         self._every = every

@@ -28,8 +28,8 @@ def notices(database: Database) -> tuple[str, ...]:
     ):
         objects[source] += records + lines
         malformed[source] += lines
-        for told, many in json.loads(others).items():
-            reason, _, kind = told.partition(":")
+        for cause, many in json.loads(others).items():
+            reason, _, kind = cause.partition(":")
             if reason == Reason.MALFORMED:
                 continue  # among the lines
             objects[source] += many
@@ -47,9 +47,9 @@ def _notice(source: str, objects: int, malformed: int, unknown: Counter[str]) ->
     kinds = [f"{kind} ({many:,})" for kind, many in unknown.most_common(_NAMED)]
     if len(unknown) > _NAMED:
         kinds.append("others")
-    told = [f"of unknown kinds {', '.join(kinds)}"] if kinds else []
-    told += [f"malformed ({malformed:,})"] if malformed else []
+    parts = [f"of unknown kinds {', '.join(kinds)}"] if kinds else []
+    parts += [f"malformed ({malformed:,})"] if malformed else []
     return (
-        f"{source}: {share:.0%} of {objects:,} objects were not understood: {'; '.join(told)}."
+        f"{source}: {share:.0%} of {objects:,} objects were not understood: {'; '.join(parts)}."
         " tgt sources shows what they are"
     )
