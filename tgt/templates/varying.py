@@ -131,11 +131,18 @@ _REPEATED = re.compile(r"(<[a-z]{1,5}>)(?:[ ,;:/|.]{0,3}\1)+")
 # ``zsh:1: command not found: foo``, ``/bin/sh: 1: foo: not found``.
 _SHELL = r"(?:(?:/\S{1,100}/)?(?:ba|z|da|k|a|fi)?sh|\(eval\)|-bash|-zsh|\S{1,200}\.sh)"
 _SHELL_SAYS = re.compile(
-    rf"{_SHELL}:(?: (?:-c|eval|command substitution):)?(?: line)?"
+    rf"{_SHELL}:(?: (?:-c|eval|command substitution):)?"
+    r"(?: (?:line|[Zz]eile|ligne|línea|linha|riga|regel|строка))?"
     r"(?: ?(?P<builtin>[a-z]{2,10}):)? ?(?:\d{1,6}:)? ?(?P<rest>\S.*)"
 )
+_ABSENT = (
+    r"command not found|[Kk]ommando nicht gefunden|[Bb]efehl nicht gefunden|commande introuvable"
+    r"|orden no encontrada|no se encontró la orden|comando não encontrado|comando non trovato"
+    r"|opdracht niet gevonden|команда не найдена|未找到命令|コマンドが見つかりません"
+)
 _NOT_FOUND = re.compile(
-    r"(?:(?P<after>\S{1,100}): command not found|(?:exec: )?(?P<sh>\S{1,100}): not found"
+    rf"(?:(?P<after>\S{{1,100}}?)[ \xa0]?: (?:{_ABSENT})\.?"
+    r"|(?:exec: )?(?P<sh>\S{1,100}): not found"
     r"|command not found: (?P<before>\S{1,100})"
     r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
     r"|(?:\S{1,100} ?: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
@@ -200,7 +207,7 @@ def _in_one_shells_words(line: str) -> tuple[str, str]:
     if not_started is not None:
         name = next(filter(None, not_started.groups()))
         return f"{name}: command not found", ""
-    absent = _NOT_FOUND.match(rest)
+    absent = _NOT_FOUND.match(rest) or _NOT_FOUND.match(f"{builtin}{rest}")
     if absent is not None and (says or not (absent["sh"] or absent["fish"])):
         name = next(name for name in absent.groups() if name).strip("'\"`").rpartition("/")[2]
         if _PROGRAM.match(name):
