@@ -350,7 +350,7 @@ def _is_same(one: Incident, other: Incident) -> bool:
 
 
 def _order(moved: Moved) -> tuple[datetime, str, str]:
-    known = moved.after or moved.before
-    if known is None:
+    card = moved.after or moved.before
+    if card is None:
         raise ValueError("an incident of neither side")
-    return known.start, known.type, known.subject
+    return card.start, card.type, card.subject

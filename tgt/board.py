@@ -121,7 +121,7 @@ class Board:
     ) -> Shown:
         """The cards that are asked for, as they are now. Raises StoreError, and Overtaken as soon
         as nobody wants to know any more."""
-        known = mutes.if_readable(self.tasks_dir, now)
+        muting = mutes.if_readable(self.tasks_dir, now)
         wanted = query.asked
         if wanted.since is not None:
             wanted = replace(wanted, news=log.news(self._journal, wanted.since))
@@ -134,7 +134,7 @@ class Board:
                 for head in view.heads.values()
             ]
             fitting = [head for head in heads if wanted.fits(head)]
-            shown = [h for h in fitting if query.muted or not listing.is_muted(h, known.mutes)]
+            shown = [h for h in fitting if query.muted or not listing.is_muted(h, muting.mutes)]
             hidden = len(fitting) - len(shown)
             shown.sort(key=listing.order(query.order, state.sightings))
             if words := query.words.casefold().split():
@@ -145,9 +145,9 @@ class Board:
             read = {card.id: (view.heads[card.id].offset, changes.version(card)) for card in stored}
             news, changed = self._news(view)
             self._read = {**changed, **read}
-            messages = (*((known.warning,) if known.warning else ()), *warnings)
+            messages = (*((muting.warning,) if muting.warning else ()), *warnings)
             cards = tuple(
-                marked(with_reputation(card, reputation), known.mutes)
+                marked(with_reputation(card, reputation), muting.mutes)
                 for card in listing.as_seen(stored, state)
             )
             named = [*(card.id for card in cards), *(change.task for change in news)]
@@ -160,14 +160,14 @@ class Board:
 
     def choices(self, now: datetime, *, muted: bool) -> Choices:
         """What there is to filter by. Raises StoreError."""
-        known: Mutes = mutes.if_readable(self.tasks_dir, now).mutes
+        muting: Mutes = mutes.if_readable(self.tasks_dir, now).mutes
 
         def look(view: View) -> Choices:
             state, _ = self._sidecar.read(())
             heads = [listing.current(head, state) for head in view.heads.values()]
-            quiet = [head for head in heads if listing.is_muted(head, known)]
+            quiet = [head for head in heads if listing.is_muted(head, muting)]
             if not muted:
-                heads = [head for head in heads if not listing.is_muted(head, known)]
+                heads = [head for head in heads if not listing.is_muted(head, muting)]
             is_open = [head for head in heads if Asked().fits(head)]
             return Choices(
                 Counter(head.status for head in heads),
@@ -212,16 +212,16 @@ class Board:
             self._texts[head.id] = (view.heads[head.id].offset, _text_of(card))
         return {head.id: self._texts[head.id][1] for head in heads}
 
-    def _shortened(self, known: Mapping[str, Head], wanted: Sequence[str]) -> dict[str, str]:
+    def _shortened(self, heads: Mapping[str, Head], wanted: Sequence[str]) -> dict[str, str]:
         """The short ids; they are worked out anew when there are other cards than before."""
         if (
             self._ids is None
-            or known.keys() != self._ids
+            or heads.keys() != self._ids
             or any(w not in self._short for w in wanted)
         ):
-            ids = Ids(known)
-            if self._ids is None or known.keys() != self._ids:
-                self._ids, self._short = frozenset(known), {}
+            ids = Ids(heads)
+            if self._ids is None or heads.keys() != self._ids:
+                self._ids, self._short = frozenset(heads), {}
             self._short |= {each: ids.short(each) for each in wanted if each not in self._short}
         return {each: self._short[each] for each in wanted}
 

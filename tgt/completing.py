@@ -46,9 +46,9 @@ def decide(
         name: quota.remaining(quota.of(saves, name), now, most)
         for name, most in settings.analyzer_max_per_hour
     }
-    known = ledger.overlay(stored, state.sightings)
+    overlaid = ledger.overlay(stored, state.sightings)
     findings = _best_first(judged.sure, stored, now) if settings.reputation else judged.sure
-    decisions = ledger.decide(findings, known, now, room, limit, rooms, judged.mutes)
+    decisions = ledger.decide(findings, overlaid, now, room, limit, rooms, judged.mutes)
     return auto_approval.approved(decisions, stored, now, settings.auto_approve)
 
 
@@ -59,11 +59,11 @@ def _best_first(
     without where the quota is small."""
     if len(findings) <= 1:
         return findings
-    known = reputation.of(stored.values(), now)
+    records = reputation.of(stored.values(), now)
 
     def key(finding: Finding) -> tuple[float, float, str, str]:
         about = (str(finding.severity), finding.analyzer, finding.subject)
-        left = known.lowered(finding.priority, *about)
+        left = records.lowered(finding.priority, *about)
         return -left, -finding.confidence, finding.type, finding.subject
 
     return sorted(findings, key=key)

@@ -116,8 +116,8 @@ def _cycle(
         decisions, ended, stored = _save(settings, journal, judged, state, now)
     report = _reported(report, judged, decisions, ended)
     if settings.reputation and report.tasks and stored is not None:
-        known = reputation.of(stored.values(), now)
-        report = replace(report, tasks=tuple(reputation.marked(c, known) for c in report.tasks))
+        records = reputation.of(stored.values(), now)
+        report = replace(report, tasks=tuple(reputation.marked(c, records) for c in report.tasks))
     report = replace(report, duration_ms=_since(started))
     if not dry_run:
         sidecar.update(lambda s: _after(s, report, judged, decisions, ended, stored, now))
@@ -208,8 +208,8 @@ def _related(
         return {}
     decided = {d.card.id: d.card for d in decisions if d.card is not None}
     mine = {d.finding.fingerprint: d.card for d in decisions if d.card and d.action in _COVERS}
-    known = ledger.overlay(cards, sightings) | decided
-    return related.related(judged.incidents, mine, known, now)
+    overlaid = ledger.overlay(cards, sightings) | decided
+    return related.related(judged.incidents, mine, overlaid, now)
 
 
 def _relating(

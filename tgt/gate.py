@@ -187,12 +187,12 @@ class _Memory:
     def cards(self, fingerprints: frozenset[str]) -> Mapping[str, Card]:
         """The cards, whole as far as they may be told; what was written later is not there yet."""
         stored = self.journal.brief(lambda c: c.fingerprint in fingerprints or self._was_saved(c))
-        known = {
+        cards = {
             name: card
             for name, card in stored.items()
             if (card.time("generatedAt") or self.now) <= self.now
         }
-        return ledger.overlay(known, self.state.sightings)
+        return ledger.overlay(cards, self.state.sightings)
 
     def problems(
         self, decisions: Sequence[Decision], cards: Mapping[str, Card]

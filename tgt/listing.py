@@ -97,9 +97,9 @@ def current(head: Head, state: SchedulerState) -> Head:
     is_newer = seen is not None and seen.last_seen_at.timestamp() >= head.seen
     if not watch and not (is_newer and seen and seen.now):
         return head
-    known = {name: getattr(head, name) for name in ("severity", "priority", "confidence")}
-    now = dict(seen.now) if is_newer and seen and seen.now else dict(known)
-    card = ledger.overlaid(Card({**known, "status": head.status, "now": now}), None, watch).current
+    values = {name: getattr(head, name) for name in ("severity", "priority", "confidence")}
+    now = dict(seen.now) if is_newer and seen and seen.now else dict(values)
+    card = ledger.overlaid(Card({**values, "status": head.status, "now": now}), None, watch).current
     return head._replace(severity=card.severity, priority=card.priority, confidence=card.confidence)
 
 

@@ -52,11 +52,11 @@ def log(
 ) -> Log:
     """What happened to all cards, and what was marked and muted, or to those ``tasks``, between two
     times; with what runs measured since the journal was written, ``watches``. Raises StoreError."""
-    known: dict[str, None] = {}
+    ids: dict[str, None] = {}
     all_changes: list[Change] = []
 
     def wanted(card_id: str) -> bool:
-        known[card_id] = None
+        ids[card_id] = None
         return tasks is None or card_id in tasks
 
     skipped = _each_change(journal, all_changes.append, wanted, since, until, watches or {})
@@ -80,7 +80,7 @@ def log(
             if (since is None or mute.at >= since) and (until is None or mute.at <= until)
         )
     all_changes.sort(key=lambda change: change.at)
-    return Log(tuple(all_changes), known, skipped)
+    return Log(tuple(all_changes), ids, skipped)
 
 
 def news(journal: Journal, since: datetime, until: datetime | None = None) -> dict[str, News]:

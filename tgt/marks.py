@@ -16,7 +16,7 @@ def add(tasks_dir: Path, mark: Mark) -> bool:
 
 def listed(tasks_dir: Path, until: datetime | None = None) -> Marks:
     """What is remembered, up to a time, newest last. Raises StoreError."""
-    known = MarksFile(tasks_dir).read()
-    return known._replace(
-        marks=tuple(mark for mark in known.marks if until is None or mark.at <= until)
+    stored = MarksFile(tasks_dir).read()
+    return stored._replace(
+        marks=tuple(mark for mark in stored.marks if until is None or mark.at <= until)
     )

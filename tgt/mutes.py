@@ -27,8 +27,8 @@ def mute(tasks_dir: Path, wanted: Sequence[Mute], now: datetime) -> tuple[Mute, 
     """
 
     def decide(history: Sequence[Mute]) -> list[Mute]:
-        known = {_terms(each) for each in as_of(history, now)}
-        return [each for each in wanted if _terms(each) not in known]
+        in_force_terms = {_terms(each) for each in as_of(history, now)}
+        return [each for each in wanted if _terms(each) not in in_force_terms]
 
     return MutesFile(tasks_dir).add(decide)
 

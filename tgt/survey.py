@@ -62,8 +62,8 @@ class Surveyed:
     @property
     def understood(self) -> int:
         """Objects that are events, or known to be none."""
-        known = self.passed_over(Reason.SKIPPED) + self.passed_over(Reason.METRIC)
-        return self.inventory.events + sum(known.values())
+        passed_over = self.passed_over(Reason.SKIPPED) + self.passed_over(Reason.METRIC)
+        return self.inventory.events + sum(passed_over.values())
 
     @property
     def records(self) -> int:

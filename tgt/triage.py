@@ -64,8 +64,8 @@ def find(journal: Journal, references: Sequence[str]) -> tuple[Card, ...]:
     fits: dict[str, list[str]] = {}
 
     def choose(ids: Collection[str]) -> list[str]:
-        known = Ids(ids)
-        fits.update((name, known.match(name)) for name in names)
+        all_ids = Ids(ids)
+        fits.update((name, all_ids.match(name)) for name in names)
         return [card_id for matches in fits.values() for card_id in matches[:_MOST_CANDIDATES]]
 
     cards = heads.find(journal, choose)
@@ -138,12 +138,12 @@ def approve(
     keys = {} if note is None else {"approvalNote": note}
 
     def keys_of(card: Card) -> dict[str, Any]:
-        known = _decided(card, Status.APPROVED, keys)
+        changed = _decided(card, Status.APPROVED, keys)
         if is_by_tgt(card) or (card.text("approvedBy") and card.status != Status.APPROVED):
-            known |= {"approvedBy": None, "approvalNote": note}  # what tgt said is no longer why
+            changed |= {"approvedBy": None, "approvalNote": note}  # what tgt said is no longer why
         if card.status != Status.APPROVED or is_by_tgt(card):
-            known["approvedSeverity"] = card.severity
-        return known
+            changed["approvedSeverity"] = card.severity
+        return changed
 
     return _change(
         journal, references, now, status=Status.APPROVED, stamp="approvedAt", keys_of=keys_of
@@ -273,8 +273,8 @@ def propose_complete(
 
     def keys_of(card: Card) -> dict[str, Any]:
         _must_be_open(card, "proposed for completion")
-        known = proposal.standing(card)
-        if known is not None and (known.by, known.text) == (agent, reason):
+        standing = proposal.standing(card)
+        if standing is not None and (standing.by, standing.text) == (agent, reason):
             return {}
         return {
             proposal.KEY: {"at": format_time(now), "by": agent, "text": reason},

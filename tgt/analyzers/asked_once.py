@@ -23,11 +23,11 @@ class _AskedOnce:
 
     def __getattr__(self, name: str) -> Any:
         """A question, or a value, of the snapshot's; looked up here once."""
-        known = getattr(self._snapshot, name)
-        if callable(known):
-            known = _once(known)
-        setattr(self, name, known)
-        return known
+        value = getattr(self._snapshot, name)
+        if callable(value):
+            value = _once(value)
+        setattr(self, name, value)
+        return value
 
 
 def _once(ask: Callable[..., Any]) -> Callable[..., Any]:

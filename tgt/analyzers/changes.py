@@ -286,17 +286,17 @@ def _of(parts: Parts, services: Collection[str] | None) -> Part:
 
 
 def _together(parts: Iterable[Part]) -> Part:
-    some = list(parts)
-    firsts = [part.first_us for part in some if part.first_us is not None]
-    lasts = [part.last_us for part in some if part.last_us is not None]
+    all_parts = list(parts)
+    firsts = [part.first_us for part in all_parts if part.first_us is not None]
+    lasts = [part.last_us for part in all_parts if part.last_us is not None]
     return Part(
-        sum(part.n for part in some),
-        sum(part.k for part in some),
-        sum(part.conversations for part in some),
-        sum(part.bad_conversations for part in some),
+        sum(part.n for part in all_parts),
+        sum(part.k for part in all_parts),
+        sum(part.conversations for part in all_parts),
+        sum(part.bad_conversations for part in all_parts),
         min(firsts, default=None),
         max(lasts, default=None),
-        distributions.merge(part.values for part in some),
+        distributions.merge(part.values for part in all_parts),
     )
 
 

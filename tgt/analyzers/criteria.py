@@ -71,11 +71,11 @@ def with_before(analyzers: Iterable[Analyzer], context: Context, finding: Findin
 
 def reading_of(readings: Iterable[Reading], subject: str) -> Reading | None:
     """The reading of a subject; of one without a service that nothing has, that of all services."""
-    some = list(readings)
-    own = next((each for each in some if each.subject == subject), None)
+    all_readings = list(readings)
+    own = next((each for each in all_readings if each.subject == subject), None)
     if own is not None:
         return own
-    parts = [each for each in some if base(each.subject) == subject]
+    parts = [each for each in all_readings if base(each.subject) == subject]
     return together(subject, parts) if parts else None
 
 

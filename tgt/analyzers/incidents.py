@@ -251,8 +251,10 @@ def clusters(
     groups = {centre: [centre] for centre in centres}
 
     def strongest(i: int, among: Iterable[int]) -> int | None:
-        some = [j for j in among if j in linked[i]]
-        return min(some, key=lambda j: (-linked[i][j], abs(onsets[i] - onsets[j]), j), default=None)
+        candidates = [j for j in among if j in linked[i]]
+        return min(
+            candidates, key=lambda j: (-linked[i][j], abs(onsets[i] - onsets[j]), j), default=None
+        )
 
     home = {centre: centre for centre in centres}
     for i in order:
@@ -270,21 +272,21 @@ def clusters(
     return [members for members in groups.values() if len(members) > 1]
 
 
-def _incident(some: Sequence[Symptom], overlaps: Mapping[frozenset[str], float]) -> Incident:
-    votes = firsts(some)
-    some = sorted(some, key=lambda s: (-votes[s.key], s.rank, s.onset.at, s.key))
-    mine = {frozenset((a.key, b.key)) for a, b in combinations(some, 2)}
+def _incident(symptoms: Sequence[Symptom], overlaps: Mapping[frozenset[str], float]) -> Incident:
+    votes = firsts(symptoms)
+    symptoms = sorted(symptoms, key=lambda s: (-votes[s.key], s.rank, s.onset.at, s.key))
+    mine = {frozenset((a.key, b.key)) for a, b in combinations(symptoms, 2)}
     return Incident(
-        tuple(each.key for each in some),
+        tuple(each.key for each in symptoms),
         {pair: overlap for pair, overlap in overlaps.items() if pair in mine},
     )
 
 
-def firsts(some: Sequence[Symptom]) -> Counter[str]:
+def firsts(symptoms: Sequence[Symptom]) -> Counter[str]:
     """In how many of the conversations that met several symptoms each was the first; of what came
     at the same time the most causal."""
     met: dict[int, list[tuple[int, Symptom]]] = {}
-    for symptom in some:
+    for symptom in symptoms:
         for conv, at in symptom.bad.items():
             met.setdefault(conv, []).append((at, symptom))
     votes: Counter[str] = Counter()

@@ -79,8 +79,8 @@ def steps(
 ) -> str:
     """The steps of a severity as its card tells them: ``critical from 20 calls, high from 10 calls,
     else medium``."""
-    known = ((Severity.CRITICAL, critical), (Severity.HIGH, high))
-    parts = [f"{step} {word} {say(limit)}" for step, limit in known if limit != NEVER]
+    limits = ((Severity.CRITICAL, critical), (Severity.HIGH, high))
+    parts = [f"{step} {word} {say(limit)}" for step, limit in limits if limit != NEVER]
     return ", ".join((*parts, f"else {Severity.MEDIUM}"))
 
 

@@ -54,5 +54,5 @@ def _is_work(run: Run) -> bool:
     """Whether code was tested, checked or built again after each change."""
     if run.kind is not Repetition.AGAIN:
         return False
-    known = family(run.error) if run.error else None
-    return known is not None and known.name in WORK
+    error_family = family(run.error) if run.error else None
+    return error_family is not None and error_family.name in WORK

@@ -32,18 +32,20 @@ def by_base(readings: Iterable[Reading]) -> Mapping[str, list[Reading]]:
 def together(subject: str, readings: Iterable[Reading]) -> Reading:
     """One reading of several of one window: what they count, and their histories, added up. A
     conversation of several services is counted in each."""
-    some = list(readings)
-    hours = sorted({hour for reading in some for hour in reading.history})
+    all_readings = list(readings)
+    hours = sorted({hour for reading in all_readings for hour in reading.history})
     return Reading(
         subject,
-        some[0].window,
-        _sum(reading.now for reading in some),
-        {hour: _sum(r.history[hour] for r in some if hour in r.history) for hour in hours},
+        all_readings[0].window,
+        _sum(reading.now for reading in all_readings),
+        {hour: _sum(r.history[hour] for r in all_readings if hour in r.history) for hour in hours},
     )
 
 
 def _sum(counts: Iterable[Counts]) -> Counts:
-    some = list(counts)
-    clusters = Clusters(*(sum(getattr(each.clusters, name) for each in some) for name in _SUMS))
-    numbers = {name: sum(getattr(each, name) for each in some) for name in _NUMBERS}
+    all_counts = list(counts)
+    clusters = Clusters(
+        *(sum(getattr(each.clusters, name) for each in all_counts) for name in _SUMS)
+    )
+    numbers = {name: sum(getattr(each, name) for each in all_counts) for name in _NUMBERS}
     return Counts(**numbers, clusters=clusters)

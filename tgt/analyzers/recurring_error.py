@@ -145,7 +145,7 @@ class RecurringErrorAnalyzer:
         """``used`` are the conversations with the tool."""
         counted, tool, context = each.counted, subjects.label(each.subject), builder.context
         days, many = context.option(DAYS), counted.conversations
-        known = family(each.text)
+        error_family = family(each.text)
         return builder.finding(
             judgement,
             Examples(each.samples, counted.median_us, used),
@@ -160,7 +160,7 @@ class RecurringErrorAnalyzer:
                 f" {_sentence(each.text)}{_same(each)} {_cost(each)}"
             ),
             fix=Fix(
-                approach=known.name if known else "tell_or_supply_what_is_missing",
+                approach=error_family.name if error_family else "tell_or_supply_what_is_missing",
                 files=("CLAUDE.md", "AGENTS.md"),
                 changes=(*_advice(each.text, tool), _samples_say(each)),
                 effort="15 minutes",
@@ -174,7 +174,7 @@ class RecurringErrorAnalyzer:
                 "severityRule": _CHEAP if is_got_over(each) else _STEPS,
                 "tool": each.subject,
                 "template": each.text,
-                "family": known.name if known else None,
+                "family": error_family.name if error_family else None,
                 "n": used,
                 "k": many,
                 "errors": counted.events,
@@ -250,14 +250,14 @@ def is_looking_around(each: Recurrence) -> bool:
 
 
 def _family(text: str) -> str:
-    known = family(text)
-    return known.name if known else ""
+    error_family = family(text)
+    return error_family.name if error_family else ""
 
 
 def _advice(text: str, tool: str) -> tuple[str, ...]:
-    known = family(text)
-    if known:
-        return (known.advice[0].upper() + known.advice[1:],)
+    error_family = family(text)
+    if error_family:
+        return (error_family.advice[0].upper() + error_family.advice[1:],)
     return (
         f"Supply what {tool} misses, if it is a program, a file, a permission or a setting",
         f"Otherwise add to CLAUDE.md or AGENTS.md what to do before {tool} is called so, or what to"

@@ -188,8 +188,8 @@ def _error(run: Run) -> str:
 
 
 def _changes(run: Run, tool: str) -> tuple[str, ...]:
-    known = family(run.error) if run.error else None
-    first = [known.advice[0].upper() + known.advice[1:]] if known else []
+    error_family = family(run.error) if run.error else None
+    first = [error_family.advice[0].upper() + error_family.advice[1:]] if error_family else []
     if run.kind in _FAILURES:
         rule = f"after two failures of {tool} look for the cause or ask, and do not try on"
     else:

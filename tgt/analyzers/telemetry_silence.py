@@ -43,10 +43,10 @@ class TelemetrySilenceAnalyzer:
 
     def analyze(self, context: Context) -> Analysis:
         snapshot, own = context.snapshot, context.window
-        known = {*snapshot.coverage.services, ""} - {
+        unheard = {*snapshot.coverage.services, ""} - {
             reading.subject for reading in snapshot.counts(HEARD, own)
         }
-        silent = sorted(service for service in known if not is_agent(service))
+        silent = sorted(service for service in unheard if not is_agent(service))
         histories = {
             service: {
                 hour: distributions.size(each)

@@ -39,11 +39,11 @@ _DAY_MIN = 24 * 60
 
 def conversations_in(context: Context, window: Interval) -> int:
     """How many there are in a window."""
-    known = context.conversations
-    if window not in known:
+    counts = context.conversations
+    if window not in counts:
         all_of_them = context.snapshot.conversations_of(EVERYTHING, window, (EVERYTHING.name,))
-        known[window] = all_of_them.get(EVERYTHING.name, 0)
-    return known[window]
+        counts[window] = all_of_them.get(EVERYTHING.name, 0)
+    return counts[window]
 
 
 def touched_conversations(

@@ -157,10 +157,10 @@ class UxIssueAnalyzer:
         if enough is None:
             builder = Builder(self, context, subjects.CONVERSATIONS, context.window)
             return Analysis((), (builder.abstention(_missing(context, context.window)),))
-        asked, first = questions(context.settings), windows[enough]
+        conversation_questions, first = questions(context.settings), windows[enough]
 
         def judge(window: Interval) -> Iterator[Judged]:
-            for question in asked:
+            for question in conversation_questions:
                 readings = context.snapshot.counts(question.signal, window, history=question.fires)
                 for reading in readings:
                     if question.fires(reading.now):
@@ -168,7 +168,7 @@ class UxIssueAnalyzer:
 
         many = any(
             question.is_near(reading.now)
-            for question in asked
+            for question in conversation_questions
             for reading in context.snapshot.counts(question.signal, first)
         )
         return look(windows[enough:] if many else [first], judge)

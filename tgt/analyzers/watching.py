@@ -127,15 +127,15 @@ def _observed(counting: Counting, since: datetime) -> timedelta:
     """
     whole = measured_since(counting.context, since)
     start, later, end = whole.start, whole.end, whole.end
-    observed, known = timedelta(0), [0.0] * len(counting.criteria)
+    observed, latest = timedelta(0), [0.0] * len(counting.criteria)
     while later > start and observed < LEAST:
         earlier = max(hour_of(later - TELLS), start)
         period = Interval(earlier, end)
         counted = list(counting.verdicts(period))
         units = [verdict.tally.units for verdict in counted]
-        if len(units) == len(known) and all(a > b for a, b in zip(units, known, strict=True)):
+        if len(units) == len(latest) and all(a > b for a, b in zip(units, latest, strict=True)):
             observed += later - earlier
-        later, known = earlier, units
+        later, latest = earlier, units
     return observed
 
 
@@ -145,12 +145,14 @@ def _going_quiet(counting: Counting, hours: Sequence[int], back: datetime | None
     In a longer time it would be thinned out by the time before it was there.
     """
     times = (counting.card.time("firstSeenAt"), opened_at(counting.card), back)
-    known = max((time for time in times if time is not None), default=counting.context.window.start)
+    last_known = max(
+        (time for time in times if time is not None), default=counting.context.window.start
+    )
     for window in counting.context.longer_windows(*hours):
-        if known >= window.end:
+        if last_known >= window.end:
             break
-        if known > window.start:
-            window = Interval(known, window.end)  # noqa: PLW2901 clipped
+        if last_known > window.start:
+            window = Interval(last_known, window.end)  # noqa: PLW2901 clipped
         verdict = counting.verdict(window)
         if verdict is None or (not verdict.is_within and verdict.tally.units):
             break  # what is bad in a short time is no better in a longer one

@@ -64,10 +64,10 @@ def complete_owner(context: typer.Context, incomplete: str) -> Offer:
 
 def complete_words(words: Iterable[str]) -> Callable[[str], list[str]]:
     """One of a few words."""
-    known = tuple(words)
+    choices = tuple(words)
 
     def complete(incomplete: str) -> list[str]:
-        return [word for word in known if word.startswith(incomplete.lower())]
+        return [word for word in choices if word.startswith(incomplete.lower())]
 
     return complete
 
@@ -161,9 +161,9 @@ def _tasks(view: View, incomplete: str, *, are_open: bool) -> Offer:
 
     heads = [head for head in view.heads.values() if (head.status in OPEN_STATUSES) is are_open]
     heads.sort(key=lambda head: head.sort_key)
-    known, wanted = Ids(view.heads), incomplete.upper()
+    ids, wanted = Ids(view.heads), incomplete.upper()
     named = (
-        [(known.short(head.id), head) for head in heads],
+        [(ids.short(head.id), head) for head in heads],
         [(head.id, head) for head in heads],
         [(head.subject, head) for head in heads if are_open],
     )

@@ -80,8 +80,8 @@ def gate(
     else:
         from tgt.output import gate_view
 
-        known = request.journal().ids() if result.problems else ()
-        request.reply(gate_view.gate(request.screen, result, known))
+        ids = request.journal().ids() if result.problems else ()
+        request.reply(gate_view.gate(request.screen, result, ids))
     return status
 
 

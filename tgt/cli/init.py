@@ -87,7 +87,7 @@ def init(
     else:
         from tgt.output import init_view
 
-        known = [decision.card.id for decision in report.decisions if decision.card is not None]
+        saved_ids = [decision.card.id for decision in report.decisions if decision.card is not None]
         request.reply(
             init_view.init(
                 request.screen,
@@ -96,7 +96,7 @@ def init(
                 coverage,
                 started,
                 request.now,
-                known=known,
+                known=saved_ids,
                 network=network,
                 dry_run=dry_run,
             )

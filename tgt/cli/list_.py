@@ -127,10 +127,10 @@ def list_tasks(
 def _muted(request: Request) -> Mutes:
     from tgt import diagnostics, mutes
 
-    known = mutes.if_readable(request.tasks_dir, request.now)
-    if known.warning:
-        diagnostics.warn(known.warning)
-    return known.mutes
+    in_force = mutes.if_readable(request.tasks_dir, request.now)
+    if in_force.warning:
+        diagnostics.warn(in_force.warning)
+    return in_force.mutes
 
 
 def _news(journal: Journal, since: datetime, until: datetime | None) -> Mapping[str, str]:

@@ -42,14 +42,14 @@ def mark(
     if shows:
         if name is not None or at is not None or service:
             raise SettingsError("--list stands alone: it shows all that is remembered")
-        known = marks.listed(request.tasks_dir, request.now_option)
-        _warn_of_skipped(known.skipped_lines)
+        stored = marks.listed(request.tasks_dir, request.now_option)
+        _warn_of_skipped(stored.skipped_lines)
         if request.json:
             request.reply_json(
-                {"marks": [each.document for each in known.marks], "count": len(known.marks)}
+                {"marks": [each.document for each in stored.marks], "count": len(stored.marks)}
             )
         else:
-            request.reply(*marks_view.marks(known.marks))
+            request.reply(*marks_view.marks(stored.marks))
         return
     moment = request.now if at is None else instant(at, request.now, "--at")
     new_mark = Mark(moment, _word("NAME", name), _word("--service", service) if service else "")

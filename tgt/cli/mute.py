@@ -100,10 +100,10 @@ def _list(request: Request) -> None:
     from tgt import diagnostics, mutes
     from tgt.output import mutes_view
 
-    known = mutes.in_force(request.tasks_dir, request.now)
-    if known.warning:
-        diagnostics.warn(known.warning)
-    each_alone = [(each, Mutes([each])) for each in known.mutes]
+    in_force = mutes.in_force(request.tasks_dir, request.now)
+    if in_force.warning:
+        diagnostics.warn(in_force.warning)
+    each_alone = [(each, Mutes([each])) for each in in_force.mutes]
     counts = _viewed(
         request, lambda heads: [(m, _covered(alone, heads)) for m, alone in each_alone]
     )

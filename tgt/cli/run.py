@@ -73,6 +73,6 @@ def run(
     else:
         from tgt.output import run_view
 
-        known = request.journal().ids() if report.decisions else ()
-        request.reply(run_view.run(request.screen, report, known))
+        ids = request.journal().ids() if report.decisions else ()
+        request.reply(run_view.run(request.screen, report, ids))
     return ExitStatus.DEGRADED if report.degraded else ExitStatus.OK

@@ -44,11 +44,11 @@ def show(
     chosen = parse_choice("--format", format_, FORMATS)
     request.json = request.json or chosen == "json"
     named_cards = triage.find(request.journal(), named(tasks))
-    known = mutes.if_readable(request.tasks_dir, request.now)
-    if known.warning:
-        diagnostics.warn(known.warning)
+    in_force = mutes.if_readable(request.tasks_dir, request.now)
+    if in_force.warning:
+        diagnostics.warn(in_force.warning)
     shown = seen(request, {card.id: card for card in named_cards}).values()
-    cards = [marked(card, known.mutes) for card in with_reputation(request, shown)]
+    cards = [marked(card, in_force.mutes) for card in with_reputation(request, shown)]
     if request.json:
         from tgt.output import machine
 

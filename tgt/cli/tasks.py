@@ -99,8 +99,8 @@ def with_reputation(request: Request, cards: Iterable[Card]) -> list[Card]:
     from tgt.store.journal_index import viewed
     from tgt.tasks.reputation import marked
 
-    known = viewed(request.journal(), request.reputation)
-    return [marked(card, known) for card in cards]
+    reputation = viewed(request.journal(), request.reputation)
+    return [marked(card, reputation) for card in cards]
 
 
 def change(

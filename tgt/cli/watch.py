@@ -25,8 +25,8 @@ def watch(request: Request) -> None:
 
     def tell(change: Change, card: Card) -> None:
         at = request.now_option or datetime.now(timezone.utc)
-        known = mutes.if_readable(request.tasks_dir, at)
-        diagnostics.write_output([_line(request, change, marked(card, known.mutes))])
+        in_force = mutes.if_readable(request.tasks_dir, at)
+        diagnostics.write_output([_line(request, change, marked(card, in_force.mutes))])
 
     try:
         watched = core.Watch(request.journal())

@@ -31,6 +31,6 @@ def is_agent(service: str | None) -> bool:
 def are_told_apart(services: Iterable[str]) -> bool:
     """Whether subjects carry their service: there are several, all coding agents being one. To have
     none is no service."""
-    known = set(filter(None, services))
-    others = {service for service in known if not is_agent(service)}
-    return len(others) + (others != known) > 1
+    named = set(filter(None, services))
+    others = {service for service in named if not is_agent(service)}
+    return len(others) + (others != named) > 1

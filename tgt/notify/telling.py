@@ -221,16 +221,16 @@ def _with(first: Owed | None, now: _Changed) -> Owed | None:
     return Owed(news.merged(first.news, fresh.news), severity, first.before)
 
 
-def _muted(known: Mutes, journal: Journal, memory: Memory) -> frozenset[str]:
+def _muted(muting: Mutes, journal: Journal, memory: Memory) -> frozenset[str]:
     """The cards that somebody wants to be quiet: what is news of them waits until that ends."""
-    if not known or not any(account.owed for account in memory.accounts.values()):
+    if not muting or not any(account.owed for account in memory.accounts.values()):
         return frozenset()
 
     def look(view: View) -> frozenset[str]:
         return frozenset(
             head.id
             for head in view.heads.values()
-            if known.covering(head.subject, head.type, head.analyzer)
+            if muting.covering(head.subject, head.type, head.analyzer)
         )
 
     return viewed(journal, look)

@@ -191,12 +191,12 @@ def history(task: Card) -> list[tuple[datetime, str, str]]:
     if isinstance(reopened, Mapping) and parse_time(reopened.get("at")) == task.time("reopenedAt"):
         reason = str(reopened.get("reason"))
         notes["reopened"] = words.REASONS.get(reason, reason)
-    known = [
+    decided = [
         (moment, what, notes[what])
         for what, key, _ in _HISTORY
         if (moment := task.time(key)) is not None
     ]
-    return sorted((*known, *_undone(task), *_notes(task)), key=lambda entry: entry[0])
+    return sorted((*decided, *_undone(task), *_notes(task)), key=lambda entry: entry[0])
 
 
 def _undone(task: Card) -> Iterator[tuple[datetime, str, str]]:

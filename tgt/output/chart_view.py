@@ -30,14 +30,14 @@ def chart(details: Mapping[str, Any], now: datetime, width: int) -> Iterator[Tex
     """Lines of at most so many columns; no lines where a chart would say nothing."""
     history = details.get("history")
     values = [words.number(value) for value in history] if isinstance(history, list) else []
-    known = [value for value in values if value is not None]
+    numbers = [value for value in values if value is not None]
     marks = {
         name: mark
         for name, key in (("limit", "thresholdValue"), ("usual", "baselineValue"))
         if (mark := words.number(details.get(key))) is not None and mark >= 0
     }
-    top = max((*known, *marks.values()), default=0.0)
-    if len(known) < _LEAST_HOURS or not 0 < top < math.inf:
+    top = max((*numbers, *marks.values()), default=0.0)
+    if len(numbers) < _LEAST_HOURS or not 0 < top < math.inf:
         return
     labels = _labels(marks, top, details.get("unit"))
     room = width - 1 - max(len(label) for label in labels)

@@ -35,8 +35,8 @@ def demo(
 ) -> str:
     """``tasks`` are the open ones, best first; ``overridden`` tells whether the environment
     holds settings that would win over the demo's own."""
-    known = {task.id: task for task in tasks}
-    listing = list_view.Listing(tasks, len(tasks), known, str(week.directory))
+    tasks_by_id = {task.id: task for task in tasks}
+    listing = list_view.Listing(tasks, len(tasks), tasks_by_id, str(week.directory))
     parts = [
         text.render(
             on,
@@ -50,14 +50,14 @@ def demo(
             text.indented(_planted(cards_by_fault, week.now)),
             Text(),
             text.heading("tgt run"),
-            text.indented(text.styled(run_view.summary(report, Ids(known)).strip())),
+            text.indented(text.styled(run_view.summary(report, Ids(tasks_by_id)).strip())),
             Text(),
             text.heading("tgt list"),
         ),
         list_view.task_list(on, listing, week.now),
     ]
     if tasks:
-        short = Ids(known).short(tasks[0].id)
+        short = Ids(tasks_by_id).short(tasks[0].id)
         parts += [
             text.render(on, Text(), text.heading(f"tgt show {short}")),
             card_view.card(on, tasks[0], week.now),

@@ -77,8 +77,8 @@ def task_list(on: text.Screen, listing: Listing, now: datetime) -> str:
         notes.insert(0, Text(f"{hidden} not shown. Next: tgt list --all, tgt mute --list", "dim"))
     if not listing.shown:
         return text.render(on, _nothing(listing), *notes)
-    known = Ids({*listing.known, *(task.id for task in listing.shown)})
-    ids = {task.id: known.short(task.id) for task in listing.shown}
+    short_ids = Ids({*listing.known, *(task.id for task in listing.shown)})
+    ids = {task.id: short_ids.short(task.id) for task in listing.shown}
     footer = text.render(on, Text(), _footer(listing), *notes)
     if on.terminal and on.width < _TABLE_FROM:
         return text.render(on, *_entries(listing, ids, now)) + footer

@@ -40,10 +40,11 @@ def log(on: text.Screen, history: Log, place: str) -> Iterator[str]:
     if not history.changes:
         yield _nothing(history, place)
         return
-    known = Ids(history.known)
+    short_ids = Ids(history.known)
     names = dict.fromkeys(change.task for change in history.changes)
     ids = {
-        card_id: safe(known.short(card_id), limit=_ID_LIMIT) if card_id else "" for card_id in names
+        card_id: safe(short_ids.short(card_id), limit=_ID_LIMIT) if card_id else ""
+        for card_id in names
     }
     widest = max(map(len, ids.values()))
     paint = _painter(on)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tgt.tasks.mark import Mark
 
 
-def marks(known: Sequence[Mark]) -> Iterator[str]:
+def marks(listed: Sequence[Mark]) -> Iterator[str]:
     """One line each, newest last."""
-    if not known:
+    if not listed:
         yield "Nothing is remembered yet. Next: tgt mark NAME\n"
-    for mark in known:
+    for mark in listed:
         yield f"{words.clock(mark.at)}  {_named(mark)}\n"
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tgt.tasks.mute import Mute
 
 
-def mutes(known: Sequence[tuple[Mute, int]]) -> Iterator[str]:
+def mutes(counted: Sequence[tuple[Mute, int]]) -> Iterator[str]:
     """One line each, the first to end last, with how many open tasks it covers."""
-    if not known:
+    if not counted:
         yield "Nothing is muted. Next: tgt mute SUBJECT-GLOB\n"
-    for mute, count in known:
+    for mute, count in counted:
         line = f"{named(mute)}  {end(mute)}  {words.plural(count, 'open task')}{_reason(mute)}"
         yield f"{safe(line)}\n"
 
@@ -31,8 +31,8 @@ def muted(new: Sequence[Mute], wanted: Sequence[Mute], count: int) -> str:
 def unmuted(ended: Sequence[Mute], subject: str, left: Sequence[Mute]) -> str:
     if ended:
         return safe(f"Unmuted {', '.join(map(named, ended))}")
-    known = ", ".join(dict.fromkeys(named(mute) for mute in left[:10])) or "nothing"
-    return safe(f"Nothing to do: {subject} was not muted; what is: {known}")
+    names = ", ".join(dict.fromkeys(named(mute) for mute in left[:10])) or "nothing"
+    return safe(f"Nothing to do: {subject} was not muted; what is: {names}")
 
 
 def of_card(mute: Mute) -> str:

@@ -57,22 +57,25 @@ def _rows(name: str, every: Sequence[Outlook], now: datetime) -> Iterator[Row]:
     if more := able[_FEW:]:
         lines.append((more, _range(more), "now"))
     commonest = sorted(lacking.items(), key=lambda entry: -len(entry[1]))
-    lines += [(some, f"nothing: {missing}", _when(some, now)) for missing, some in commonest[:_FEW]]
-    if rest := [each for _, some in commonest[_FEW:] for each in some]:
+    lines += [
+        (outlooks, f"nothing: {missing}", _when(outlooks, now))
+        for missing, outlooks in commonest[:_FEW]
+    ]
+    if rest := [each for _, outlooks in commonest[_FEW:] for each in outlooks]:
         lines.append((rest, "nothing, for other reasons", _when(rest, now)))
-    for number, (some, says, when) in enumerate(lines):
+    for number, (outlooks, says, when) in enumerate(lines):
         yield Row(
             (
                 Cell("" if number else name, is_foreign=True),
-                Cell(_about(some), is_foreign=True),
+                Cell(_about(outlooks), is_foreign=True),
                 Cell(says, is_foreign=True),
                 Cell(when),
             )
         )
 
 
-def _about(some: Sequence[Outlook]) -> str:
-    first, *others = some
+def _about(outlooks: Sequence[Outlook]) -> str:
+    first, *others = outlooks
     if first.subject == _EVERYTHING:
         return "everything"
     named = subjects.parse(first.subject).act in _NAMED
@@ -94,20 +97,20 @@ def _sees(each: Outlook) -> str:
     return f"{each.smallest_change:.3g}× the usual {usual} or more{basis}"
 
 
-def _range(some: Sequence[Outlook]) -> str:
+def _range(outlooks: Sequence[Outlook]) -> str:
     """The smallest changes of several subjects."""
-    changes = sorted(each.smallest_change for each in some if each.smallest_change is not None)
+    changes = sorted(each.smallest_change for each in outlooks if each.smallest_change is not None)
     if not changes:
         return "any that there is"
-    unit = some[0].unit
+    unit = outlooks[0].unit
     least, most = (words.quantity(change, unit) for change in (changes[0], changes[-1]))
     of = " the usual" if unit is Unit.RATIO else ""
     return f"{least} to {most}{of} or more" if least != most else f"{least}{of} or more"
 
 
-def _when(some: Sequence[Outlook], now: datetime) -> str:
-    moments = [each.judgeable_at for each in some if each.judgeable_at is not None]
+def _when(outlooks: Sequence[Outlook], now: datetime) -> str:
+    moments = [each.judgeable_at for each in outlooks if each.judgeable_at is not None]
     if not moments:
         return "not foreseeable"
     first = words.age(min(moments), now)
-    return first if len(some) == 1 else f"{first} at the earliest"
+    return first if len(outlooks) == 1 else f"{first} at the earliest"

@@ -73,10 +73,10 @@ def sections(report: Report, most: int) -> Iterator[Section]:
         by_kind[each.kind].append(each)
     yield _subjects(report, Kind.TOOL, "tools", "Tools", _TOOL, by_kind[Kind.TOOL], most)
     yield _subjects(report, Kind.MODEL, "models", "Models", _MODEL, by_kind[Kind.MODEL], most)
-    if some := by_kind[Kind.UPSTREAM]:
-        yield _subjects(report, Kind.UPSTREAM, "upstream", "Failing APIs", _FAILING, some, most)
-    if some := by_kind[Kind.OTHER]:
-        yield _subjects(report, Kind.OTHER, "others", "Other failures", _FAILING, some, most)
+    if subjects := by_kind[Kind.UPSTREAM]:
+        yield _subjects(report, Kind.UPSTREAM, "upstream", "Failing APIs", _FAILING, subjects, most)
+    if subjects := by_kind[Kind.OTHER]:
+        yield _subjects(report, Kind.OTHER, "others", "Other failures", _FAILING, subjects, most)
     yield _errors(report, most)
     yield _loops(report, most)
     yield report_coverage.section(report)
@@ -148,17 +148,17 @@ def _subjects(
     key: str,
     title: str,
     measures: Sequence[_Measure],
-    some: Sequence[SubjectSummary],
+    summaries: Sequence[SubjectSummary],
     most: int,
 ) -> Section:
     used = [
         measure
         for measure in measures
         if measure.always
-        or any(measure.is_there(s) for each in some for s in (each.now, each.before))
+        or any(measure.is_there(s) for each in summaries for s in (each.now, each.before))
     ]
-    shown = some[:most]
-    left = len(some) - len(shown) + report.summary.left_out.get(kind, 0)
+    shown = summaries[:most]
+    left = len(summaries) - len(shown) + report.summary.left_out.get(kind, 0)
     return Section(
         key,
         title,
@@ -174,7 +174,7 @@ def _subjects(
             for each in shown
         ),
         _more(left),
-        "" if some else _NOTHING.get(kind, ""),
+        "" if summaries else _NOTHING.get(kind, ""),
     )
 
 

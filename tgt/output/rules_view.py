@@ -46,8 +46,8 @@ def replayed(on: text.Screen, file: RulesFile, replay: Replay) -> str:
 
 
 def _verdict(file: RulesFile) -> str:
-    some = [entry for entry in file.entries if entry.kind == "rule"]
-    count = words.plural(len(some), "rule")
+    rules = [entry for entry in file.entries if entry.kind == "rule"]
+    count = words.plural(len(rules), "rule")
     if file.refusal:
         return f"{count}; not all is understood, so that tgt run refuses this file"
     return f"{count}, understood"

@@ -299,11 +299,11 @@ def _tolerated(entry: _Reading, measure: Measure) -> dict[str, Any]:
 
 def _fixes(entry: _Reading) -> Iterator[str]:
     value = entry.table.get("fix", [])
-    some = [value] if isinstance(value, str) else value
-    if not isinstance(some, list) or len(some) > MOST_FIXES:
+    fixes = [value] if isinstance(value, str) else value
+    if not isinstance(fixes, list) or len(fixes) > MOST_FIXES:
         entry.refuse("fix", f"fix is not usable: accepted is a text, or up to {MOST_FIXES}")
         return
-    for each in some:
+    for each in fixes:
         problem = _text_problem(each, LONGEST_FIX)
         if problem:
             entry.refuse("fix", f"fix {problem}")

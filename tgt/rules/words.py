@@ -25,8 +25,8 @@ def meant(word: str, accepted: Iterable[str]) -> str:
     """Which accepted word was meant, or which there are."""
     import difflib  # mistakes are rare
 
-    near = difflib.get_close_matches(word, (known := [*accepted]), 1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    near = difflib.get_close_matches(word, (choices := [*accepted]), 1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:

@@ -65,8 +65,8 @@ class Plan:
     @property
     def lacks_password(self) -> bool:
         """Whether there is one that the settings file does not have, and so no timer."""
-        known = self.settings.clickhouse_password.text
-        return bool(self.text and known and self.server is not None)
+        password = self.settings.clickhouse_password.text
+        return bool(self.text and password and self.server is not None)
 
 
 def planned(source: str | None, env_file: Path | None, now: datetime, *, here: bool) -> Plan:

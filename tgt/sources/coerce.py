@@ -336,13 +336,13 @@ def args_hash(value: Any) -> int | None:
 
 def _as_run(value: Any) -> Any:
     """Arguments, which may be the text of an object; a command's without what is beside it."""
-    given = value
+    arguments = value
     if isinstance(value, str):
         is_object = value[:1] == "{" and len(value) <= _LONGEST_OBJECT
-        given = parsed(value) if is_object and _RUNS.search(value) else None
-    if not isinstance(given, dict) or not given.keys() & _COMMANDS:
+        arguments = parsed(value) if is_object and _RUNS.search(value) else None
+    if not isinstance(arguments, dict) or not arguments.keys() & _COMMANDS:
         return value
-    return {name: each for name, each in given.items() if name not in _BESIDE_A_COMMAND}
+    return {name: each for name, each in arguments.items() if name not in _BESIDE_A_COMMAND}
 
 
 def result_bytes(value: Any) -> int | None:

@@ -36,8 +36,8 @@ def records_at(
             if place in readers and value is not None:
                 outcomes = guarded(partial(readers[place].take, value, place), place)
                 by_place.setdefault(place, []).extend(_of(outcomes))
-        for place, some in by_place.items():
-            some.extend(_of(guarded(readers[place].finish, place)))
+        for place, records in by_place.items():
+            records.extend(_of(guarded(readers[place].finish, place)))
     return {
         place: tuple(by_place[place]) if place in by_place else documents_at(source, file, place)
         for place in places

@@ -74,16 +74,16 @@ class MappedReader:
     """The reader of one file."""
 
     def __init__(self, mapped: Mapped, path: str, state: Mapping[str, Any] | None = None) -> None:
-        known = state or {}
+        kept = state or {}
         self._mapped = mapped
         self._words = {name: dict(words) for name, words in mapped.words}
         self._path = path
         where = PurePosixPath(path)
         self._names = {"file": _ENDING.sub("", where.name), "directory": where.parent.name}
         # What the first object says, by column.
-        self._first: dict[str, str | None] | None = known.get("first")
+        self._first: dict[str, str | None] | None = kept.get("first")
         # Names and models of what has begun, by call, since ends often leave them out.
-        self._begun = Recent(64, known.get("begun"))
+        self._begun = Recent(64, kept.get("begun"))
 
     def state(self) -> Mapping[str, Any]:
         return {"first": self._first, "begun": dict(self._begun)}

@@ -112,10 +112,10 @@ def viewed(journal: Journal, look: Callable[[View], T], kept: Kept | None = None
     with journal.opened() as descriptor:
         if descriptor is None:
             return look(View({}, 0, -1))
-        known = (kept.of(descriptor) if kept else None) or _load(index, descriptor)
-        if known is not None:
+        loaded = (kept.of(descriptor) if kept else None) or _load(index, descriptor)
+        if loaded is not None:
             with contextlib.suppress(_StaleError):
-                return look(_view(descriptor, known, index, kept))
+                return look(_view(descriptor, loaded, index, kept))
         return look(_view(descriptor, _Index({}, 0, 0), index, kept))
 
 
@@ -143,10 +143,10 @@ def find(journal: Journal, choose: Choose) -> dict[str, Card]:
     """
     index = journal.path.parent / "cache" / INDEX_NAME
     with journal.opened() as descriptor:
-        known = None if descriptor is None else _load(index, descriptor)
-        if known is not None and descriptor is not None:
+        loaded = None if descriptor is None else _load(index, descriptor)
+        if loaded is not None and descriptor is not None:
             with contextlib.suppress(_StaleError):
-                view = _view(descriptor, known, index)
+                view = _view(descriptor, loaded, index)
                 return {
                     card_id: view.card(view.heads[card_id]) for card_id in choose(view.heads.keys())
                 }
@@ -162,9 +162,9 @@ class _Index:
     covered: int
 
 
-def _view(descriptor: int, known: _Index, index: Path, kept: Kept | None = None) -> View:
-    heads, skipped = dict(known.heads), known.skipped
-    covered = known.covered
+def _view(descriptor: int, loaded: _Index, index: Path, kept: Kept | None = None) -> View:
+    heads, skipped = dict(loaded.heads), loaded.skipped
+    covered = loaded.covered
     # Before it is read: what is appended meanwhile may be read twice, and is never left out.
     size = os.fstat(descriptor).st_size
 

@@ -196,8 +196,8 @@ def _related(value: Any) -> tuple[Mapping[str, Any], ...]:
 def _save(value: Any) -> quota.Save:
     row = _mapping(value)
     analyzer = row.get("analyzer")  # which earlier versions did not write
-    known = analyzer if isinstance(analyzer, str) else ""
-    return quota.Save(_text(row.get("id")), _time(row.get("at")), known)
+    name = analyzer if isinstance(analyzer, str) else ""
+    return quota.Save(_text(row.get("id")), _time(row.get("at")), name)
 
 
 def _record(kind: type, *, absent: Mapping[str, Any], **parsers: Parse) -> Parse:

@@ -82,11 +82,11 @@ def approved(
     room = most - in_last_day(cards.values(), now) if most else 0
     if room <= 0 or not any(decision.action is Action.SAVE for decision in decisions):
         return tuple(decisions)
-    known = counts(cards.values())
+    counts_by_kind = counts(cards.values())
     granted: dict[str, Card] = {}
     for card in (d.card for d in decisions if d.action is Action.SAVE):
         if card is not None and len(granted) < room:
-            count = known.get(kind_of(card), Count())
+            count = counts_by_kind.get(kind_of(card), Count())
             if count.qualifies:
                 granted[card.id] = _approved(card, count, now)
     return tuple(

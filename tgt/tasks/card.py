@@ -334,10 +334,10 @@ class Card:
         """The card with severity, priority and confidence as the last run that saw the problem
         measured them; for showing and ordering, never to be written."""
         now = Card(self.mapping("now"))
-        known = {key: now.data[key] for key in ("priority", "confidence") if now.number(key)}
+        measured = {key: now.data[key] for key in ("priority", "confidence") if now.number(key)}
         if now.severity:
-            known["severity"] = now.severity
-        return self.changed(**known) if known else self
+            measured["severity"] = now.severity
+        return self.changed(**measured) if measured else self
 
     @property
     def is_open(self) -> bool:

@@ -219,8 +219,8 @@ def _annotated(
         yield Change(at, Kind.ANNOTATED, *about, by=by, text="; ".join(parts))
 
 
-def _notes(card: Card, known: int) -> Iterator[tuple[datetime, str, str]]:
-    for note in card.items("notes")[known:]:
+def _notes(card: Card, count: int) -> Iterator[tuple[datetime, str, str]]:
+    for note in card.items("notes")[count:]:
         if isinstance(note, Mapping) and (at := parse_time(note.get("at"))) is not None:
             yield at, _text(note, "by"), _text(note, "text")
 

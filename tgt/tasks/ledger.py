@@ -112,7 +112,7 @@ def decide(
     order. Of findings with one fingerprint the first decides. What the ``mutes`` cover changes no
     card, whatever card there is.
     """
-    known = _deciding_cards(cards.values())
+    cards_by_key = _deciding_cards(cards.values())
     rooms = dict(rooms or {})
     first: dict[str, Decision] = {}
     decisions = []
@@ -121,7 +121,7 @@ def decide(
         if key in first:
             decisions.append(_duplicate(finding, first[key], now))
             continue
-        card = known.get(key)
+        card = cards_by_key.get(key)
         if mutes.covering(finding.subject, finding.type, finding.analyzer):
             decision = Decision(finding, Action.SUPPRESS, MUTED, card)
         elif card is not None:
@@ -338,8 +338,8 @@ def _judge_dismissed(finding: Finding, card: Card, now: datetime) -> tuple[Actio
 
 def _rose(finding: Finding, severity: str) -> bool:
     """Whether the severity is higher; one that tgt does not know is left as somebody set it."""
-    known = severity_rank(severity)
-    return finding.severity.rank > known >= 0
+    rank = severity_rank(severity)
+    return finding.severity.rank > rank >= 0
 
 
 def _duplicate(finding: Finding, first: Decision, now: datetime) -> Decision:
@@ -379,8 +379,8 @@ def _opened_again(decision: Decision, card: Card, now: datetime) -> dict[str, An
 
 def _versions(finding: Finding, card: Card) -> dict[str, Any]:
     """What the card keeps of versions, if there are any."""
-    known = kept(card, finding.versions, next(iter(finding.criteria), criterion_of(card)))
-    return {"versions": known} if known else {}
+    versions = kept(card, finding.versions, next(iter(finding.criteria), criterion_of(card)))
+    return {"versions": versions} if versions else {}
 
 
 def _unproven(card: Card) -> dict[str, None]:

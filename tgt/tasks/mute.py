@@ -72,9 +72,9 @@ class Mute:
 class Mutes:
     """The mutes that count at one time. Without any nothing is muted."""
 
-    def __init__(self, known: Iterable[Mute] = ()) -> None:
+    def __init__(self, mutes: Iterable[Mute] = ()) -> None:
         # What lasts longest is named first where several fit.
-        self._known = sorted(known, key=lambda mute: (mute.until or _NO_END, mute.at), reverse=True)
+        self._known = sorted(mutes, key=lambda mute: (mute.until or _NO_END, mute.at), reverse=True)
         self._fits: list[re.Pattern[str]] | None = None
         self._found: dict[str, tuple[Mute, ...]] = {}
 

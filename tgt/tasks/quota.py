@@ -32,9 +32,9 @@ def recent(saves: Iterable[Save], now: datetime) -> tuple[Save, ...]:
     latest: dict[str, Save] = {}
     for save in saves:
         if timedelta(0) <= now - save.at < HOUR:
-            known = latest.get(save.id, save)
-            analyzer = known.analyzer or save.analyzer
-            latest[save.id] = Save(save.id, max(save.at, known.at), analyzer)
+            before = latest.get(save.id, save)
+            analyzer = before.analyzer or save.analyzer
+            latest[save.id] = Save(save.id, max(save.at, before.at), analyzer)
     return tuple(sorted(latest.values(), key=lambda save: (save.at, save.id)))
 
 

@@ -106,8 +106,8 @@ def _earlier(present: Sequence[Card], known: Mapping[str, Card], now: datetime) 
     """Open cards that those of a run name and that are not among them."""
     mine = {card.id for card in present}
     named = dict.fromkeys(each["id"] for card in present for each in entries(card))
-    some = (known[name] for name in named if name in known and name not in mine)
-    return [card for card in some if card.is_open and is_young(card, now)]
+    others = (known[name] for name in named if name in known and name not in mine)
+    return [card for card in others if card.is_open and is_young(card, now)]
 
 
 def is_young(card: Card | None, now: datetime) -> bool:
@@ -165,8 +165,8 @@ def groups(cards: Iterable[Card]) -> dict[str, list[str]]:
     """The ids of cards of one incident, by that of the one that stands for them: the likely first
     or, where that is not among them, the one that comes first. A card that is of none stands for
     itself. The order is kept."""
-    some = list(cards)
-    there: Collection[str] = {card.id for card in some}
+    all_cards = list(cards)
+    there: Collection[str] = {card.id for card in all_cards}
     root: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -174,17 +174,17 @@ def groups(cards: Iterable[Card]) -> dict[str, list[str]]:
             name = root[name]
         return name
 
-    for card in some:
+    for card in all_cards:
         for each in entries(card):
             if each["id"] in there:
                 root[find(each["id"])] = find(card.id)
     named: dict[str, Counter[str]] = {}
-    for card in some:
+    for card in all_cards:
         first = names_first(card)
         votes = named.setdefault(find(card.id), Counter())
         votes[first if first is not None and first in there else card.id] += first in there
     ids_by_first: dict[str, list[str]] = {}
-    for card in some:
+    for card in all_cards:
         ((first, _),) = named[find(card.id)].most_common(1)
         ids_by_first.setdefault(first, []).append(card.id)
     return ids_by_first

@@ -115,8 +115,8 @@ class Reputation:
         for (analyzer, family), counts in sorted(sums.items()):
             record = _record(analyzer, family, counts)
             self._families[analyzer, family] = record
-            known = self._analyzers.get(analyzer, Record(analyzer))
-            self._analyzers[analyzer] = _with(known, record)
+            before = self._analyzers.get(analyzer, Record(analyzer))
+            self._analyzers[analyzer] = _with(before, record)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -149,8 +149,8 @@ NOTHING = Reputation()
 
 def decided(card: Card) -> Decided | None:
     """What counts of a card."""
-    known = verdict(card)
-    return None if known is None else Decided(analyzer_of(card), card.subject, *known)
+    counted = verdict(card)
+    return None if counted is None else Decided(analyzer_of(card), card.subject, *counted)
 
 
 def analyzer_of(card: Card) -> str:
@@ -162,10 +162,12 @@ def of(cards: Iterable[Card], now: datetime) -> Reputation:
     return Reputation(filter(None, map(decided, cards)), now)
 
 
-def marked(card: Card, known: Reputation) -> Card:
+def marked(card: Card, reputation: Reputation) -> Card:
     """The card as it is shown: if it is open, with the priority that it is left, and why."""
     now = card.current
-    record = known.lowering(now.severity, analyzer_of(card), card.subject) if card.is_open else None
+    record = (
+        reputation.lowering(now.severity, analyzer_of(card), card.subject) if card.is_open else None
+    )
     if record is None or record.lowered(now.priority) == now.priority:
         return card.changed(**{KEY: None}) if card.data.get(KEY) else card
     left = record.lowered(now.priority)
@@ -182,14 +184,14 @@ def _record(analyzer: str, family: str, counts: dict[Verdict, list[float]]) -> R
     return Record(analyzer, family, against=against, upheld=upheld, **numbers)
 
 
-def _with(known: Record, family: Record) -> Record:
+def _with(record: Record, family: Record) -> Record:
     """The record of an analyzer with one more family, which weighs one verdict at most."""
     share = 1 / max(1.0, family.against + family.upheld)
     return Record(
-        known.analyzer,
-        dismissed=known.dismissed + family.dismissed,
-        approved=known.approved + family.approved,
-        completed=known.completed + family.completed,
-        against=known.against + share * family.against,
-        upheld=known.upheld + share * family.upheld,
+        record.analyzer,
+        dismissed=record.dismissed + family.dismissed,
+        approved=record.approved + family.approved,
+        completed=record.completed + family.completed,
+        against=record.against + share * family.against,
+        upheld=record.upheld + share * family.upheld,
     )

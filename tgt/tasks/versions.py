@@ -77,15 +77,15 @@ def kept(
 ) -> list[dict[str, Any]]:
     """What a card keeps of versions: since when there are which, and which of them failed; those
     that failed before all others, then the newest."""
-    known = {each.key: each for each in _known(card)}
+    by_key = {each.key: each for each in _versions_of(card)}
     for use in uses:
         if use.version:
-            before = known.get(use.key)
+            before = by_key.get(use.key)
             first = min(use.first_seen, before.first_seen) if before else use.first_seen
             failed = use.before.fails(criterion) or use.since.fails(criterion)
             failed = failed or (before is not None and before.failed)
-            known[use.key] = _Kept(use.service, use.version, first, failed)
-    best = sorted(known.values(), key=lambda each: (each.failed, each.first_seen), reverse=True)
+            by_key[use.key] = _Kept(use.service, use.version, first, failed)
+    best = sorted(by_key.values(), key=lambda each: (each.failed, each.first_seen), reverse=True)
     return [each.document for each in best[:MOST_KEPT]]
 
 
@@ -93,11 +93,11 @@ def only_older_fail(card: Card, uses: Sequence[VersionUse], now: datetime) -> bo
     """Whether what counts since a card was completed is the old versions' alone: a newer one than
     all that failed before is in use, and does not fail."""
     criterion = criterion_of(card)
-    known = _known(card)
-    seen = {each.key: each.first_seen for each in known}
+    versions = _versions_of(card)
+    seen = {each.key: each.first_seen for each in versions}
     for use in uses:
         seen[use.key] = min(use.first_seen, seen.get(use.key, use.first_seen))
-    failed = {each.key for each in known if each.failed}
+    failed = {each.key for each in versions if each.failed}
     failed |= {use.key for use in uses if use.version and use.before.fails(criterion)}
     failing = [use for use in uses if use.since.fails(criterion)]
     failing = failing or [use for use in uses if use.since.k]
@@ -138,14 +138,14 @@ class _Kept:
         }
 
 
-def _known(card: Card) -> list[_Kept]:
+def _versions_of(card: Card) -> list[_Kept]:
     """What a card knows; whatever makes no sense is left out."""
-    known = []
+    versions = []
     for each in card.items("versions")[: 2 * MOST_KEPT]:
         if not isinstance(each, Mapping):
             continue
         service, version = each.get("service") or "", each.get("version")
         first = parse_time(each.get("firstSeenAt"))
         if isinstance(service, str) and isinstance(version, str) and version and first is not None:
-            known.append(_Kept(service, version, first, each.get("failed") is True))
-    return known
+            versions.append(_Kept(service, version, first, each.get("failed") is True))
+    return versions

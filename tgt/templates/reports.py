@@ -35,11 +35,13 @@ def is_test_report(text: str) -> bool:
 
 def in_a_test(template: str) -> str:
     """The template of an error that a report of tests tells."""
-    known = family(template)
-    if known is not None and known.name == _TEST_FAILED:
+    error_family = family(template)
+    if error_family is not None and error_family.name == _TEST_FAILED:
         return template
     is_of_code = (
-        known is None or known.name in _RAISED_BY_CODE or template.startswith("AssertionError")
+        error_family is None
+        or error_family.name in _RAISED_BY_CODE
+        or template.startswith("AssertionError")
     )
     return (
         f"{IN_A_TEST}{template}"

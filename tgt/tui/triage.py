@@ -136,7 +136,7 @@ _WHILE_SEARCHING = {*_WHILE_ASKED, "go_on"}
 def _bindings() -> list[BindingType]:
     """With priority, because then keys count in their order, however fast they come: one that
     opens a question is done with before the next is looked at, which is a letter by then."""
-    known = [*(key for keys in KEYS.values() for key in keys), *_ANSWERING]
+    all_keys = [*(key for keys in KEYS.values() for key in keys), *_ANSWERING]
     return [
         Binding(
             *(key.keys, key.action, key.short),
@@ -144,7 +144,7 @@ def _bindings() -> list[BindingType]:
             key_display=key.shown.partition(",")[0],
             priority=True,
         )
-        for key in known
+        for key in all_keys
     ]
 
 
@@ -296,10 +296,10 @@ class Triage(Screen[None]):
     def _rendered(self, card: Card | None, width: int) -> str:
         if card is None:
             return ""
-        known = {each.id: each for each in self._list.shown.cards}
+        listed = {each.id: each for each in self._list.shown.cards}
         on = Measures(width, colour=self._colour, terminal=True)
         now = self._around.clock()
-        return card_view.card(on, card, now, {**known, **self._others}, among_others=True)
+        return card_view.card(on, card, now, {**listed, **self._others}, among_others=True)
 
     async def _find_others(self, card: Card) -> None:
         """The titles of the cards of its incident that are not in the list."""

@@ -43,8 +43,10 @@ def _answers(look: Look, reading: Reading) -> Outlook:
 
     low = max(continuation.MIN_CONVERSATIONS, math.floor(threshold * n) + 1)
     k = smallest(low, n, is_seen)
-    known = usual.share if usual else None
-    return look.seeing(reading.subject, None if k is None else k / n, Unit.SHARE, known, n, of)
+    usual_share = usual.share if usual else None
+    return look.seeing(
+        reading.subject, None if k is None else k / n, Unit.SHARE, usual_share, n, of
+    )
 
 
 def of_conversations(look: Look) -> Iterator[Outlook]:
@@ -73,8 +75,8 @@ def of_conversations(look: Look) -> Iterator[Outlook]:
             usual = look.baseline(reading).usual(ux_issue.MIN_CONVERSATIONS)
             is_relative = question.is_relative and usual is not None
             share = _smallest(look, question.threshold, n, usual, is_relative=is_relative)
-            known = usual.share if usual else None
-            yield look.seeing(reading.subject, share, Unit.SHARE, known, n, of)
+            usual_share = usual.share if usual else None
+            yield look.seeing(reading.subject, share, Unit.SHARE, usual_share, n, of)
 
 
 def _smallest(

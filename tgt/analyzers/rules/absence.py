@@ -38,14 +38,14 @@ class Absence(Question):
         snapshot, own = self.context.snapshot, self.context.window
         heard, events = self.signals
         whole = Interval(snapshot.coverage.baseline.start, own.end)
-        known = {each.subject for each in snapshot.counts(heard, whole)}
-        known -= {each.subject for each in snapshot.counts(heard, own)}
+        absent = {each.subject for each in snapshot.counts(heard, whole)}
+        absent -= {each.subject for each in snapshot.counts(heard, own)}
         return {
             subject: {
                 hour: distributions.size(each)
                 for hour, each in snapshot.distribution_history(events, subject, own).items()
             }
-            for subject in sorted(known)
+            for subject in sorted(absent)
         }
 
     def judge(self, window: Interval) -> Iterator[Judged]:

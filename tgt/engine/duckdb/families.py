@@ -59,8 +59,8 @@ def _fold_families(store: Store) -> bool:
         f" GROUP BY family HAVING count(DISTINCT subject) > {MANY}",
     )
     among = "family IN (SELECT family FROM folding)"
-    known = db.value(f"SELECT count(*) FROM wordings WHERE {among}")
-    if known:
+    wordings = db.value(f"SELECT count(*) FROM wordings WHERE {among}")
+    if wordings:
         db.table(
             "renamed",
             f"SELECT * EXCLUDE (row) REPLACE (family AS subject) FROM wordings WHERE {among}",
@@ -74,22 +74,22 @@ def _fold_families(store: Store) -> bool:
         " WHERE family IN (SELECT family FROM folds) AND subject <> family"
     )
     db.drop("folding")
-    return bool(known)
+    return bool(wordings)
 
 
 def _fold_rest(store: Store, staged: str) -> None:
     """Where there are too many subjects all the same, those of the new ones that are used least."""
     db = store.database
-    known = db.value("SELECT count(DISTINCT subject) FROM wordings")
+    before = db.value("SELECT count(DISTINCT subject) FROM wordings")
     fresh = "subject NOT IN (SELECT subject FROM wordings WHERE subject IS NOT NULL)"
     many = db.value(f"SELECT count(DISTINCT subject) FROM learned WHERE {fresh}")
-    if known + many <= MOST_SUBJECTS:
+    if before + many <= MOST_SUBJECTS:
         return
     db.table(
         "kept",
         f"SELECT subject FROM learned JOIN {staged} USING (wording) WHERE {fresh}"
         " GROUP BY subject ORDER BY count(*) DESC, subject LIMIT $room",
-        room=max(0, MOST_SUBJECTS - known),
+        room=max(0, MOST_SUBJECTS - before),
     )
     db.run(
         "UPDATE learned SET subject = split_part(subject, '/', 1) || '/*',"

@@ -222,13 +222,13 @@ class Past:
         every, held = self.counts(signal, subjects, names), {}
         for subject in subjects:
             key = (signal.key, subject, last)
-            known = self._between.get(key)
-            if known is None or known[0] != first:
+            kept = self._between.get(key)
+            if kept is None or kept[0] != first:
                 if len(self._between) >= _MOST_HELD:
                     self._between.clear()
                 inside = {h: c for h, c in every[subject].items() if first <= h <= last}
-                known = self._between[key] = (first, inside)
-            held[subject] = known[1]
+                kept = self._between[key] = (first, inside)
+            held[subject] = kept[1]
         return held
 
     def histograms(

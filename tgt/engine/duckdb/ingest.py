@@ -486,13 +486,13 @@ class Ingest:
         """Tell the manifest; one of which nothing could be read is tried again by the next run."""
         rows = []
         for file in batch:
-            known = _identified(file)
-            if known is not None:
-                rows.append(known)
+            row = _identified(file)
+            if row is not None:
+                rows.append(row)
             if file.damage:
-                some = " to its end" if file.records or file.reading.known.records else ""
+                how_far = " to its end" if file.records or file.reading.known.records else ""
                 name = file.reading.file.path
-                self.warnings.append(f"cannot read {name}{some}: {file.damage}")
+                self.warnings.append(f"cannot read {name}{how_far}: {file.damage}")
         self._write_manifest(rows)
 
     def _write_manifest(self, rows: Sequence[Known]) -> None:

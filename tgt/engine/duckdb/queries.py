@@ -411,8 +411,8 @@ class DuckDBSnapshot:
         )
 
     def _distribution_place(self, signal: Signal) -> int:
-        for place, known in enumerate(self._distributions):
-            if known.key == signal.key:
+        for place, distribution in enumerate(self._distributions):
+            if distribution.key == signal.key:
                 return place
         raise KeyError(f"the signal {signal.name} was not declared")
 
@@ -465,8 +465,8 @@ class DuckDBSnapshot:
             first = to_us(window.start) // HOUR_US
             sealed = self._past.values(first, self._raw_hour, self._names)
             for place, signal in enumerate(self._distributions):
-                some = sealed.get(signal.key, {})
-                values[place] = {name: dict(buckets) for name, buckets in some.items()}
+                by_subject = sealed.get(signal.key, {})
+                values[place] = {name: dict(buckets) for name, buckets in by_subject.items()}
             held = self._walk.answer("recent values", lambda: self._distributed("recent"))
         rows = held.get(self._number, [])
         for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET):

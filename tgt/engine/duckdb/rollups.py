@@ -55,23 +55,23 @@ def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> s
     is_true = {condition: f"is{number}" for number, condition in enumerate(conditions)}
     columns = [f"({condition}) AS {name}" for condition, name in is_true.items()]
     steps, parts = [], []
-    for number, (by, some) in enumerate(groups.items()):
+    for number, (by, group) in enumerate(groups.items()):
         columns.append(f"{by} AS by{number}")
         both = ", ".join(
             f"count(*) FILTER ({is_true[s.where]}) AS n{place},"
             f" count(*) FILTER ({is_true[s.where]} AND {is_true[s.counted]}) AS k{place}"
-            for place, s in some
+            for place, s in group
         )
-        any_of = " OR ".join(is_true[s.where] for _, s in some)
+        any_of = " OR ".join(is_true[s.where] for _, s in group)
         steps.append(
             f"units{number} AS MATERIALIZED (SELECT hour, by{number} AS subject,"
-            f" {service(some[0][1])} AS service, conv_id, {both} FROM looked_at"
+            f" {service(group[0][1])} AS service, conv_id, {both} FROM looked_at"
             f" WHERE ({any_of}) AND by{number} IS NOT NULL GROUP BY ALL)"
         )
         parts += [
             f"SELECT {place} AS signal, hour, subject, service, conv_id, n{place} AS n,"
             f" k{place} AS k FROM units{number} WHERE n{place} > 0"
-            for place, _ in some
+            for place, _ in group
         ]
     looked_at = f"SELECT {hour} AS hour, service, conv_id, {', '.join(columns)} FROM {events}"
     is_held = "MATERIALIZED" if len(groups) > 1 else "NOT MATERIALIZED"
@@ -201,5 +201,5 @@ def counts_of(row: Sequence[Any], bad_conversations: int = 0) -> Counts:
 
 def added(rows: Iterable[Sequence[Any]]) -> list[Any]:
     """The sums of rows of SUMS."""
-    some = list(rows)
-    return list(some[0]) if len(some) == 1 else [*map(sum, zip(*some, strict=True))]
+    all_rows = list(rows)
+    return list(all_rows[0]) if len(all_rows) == 1 else [*map(sum, zip(*all_rows, strict=True))]

@@ -300,14 +300,14 @@ def _polls(db: Database, complete: Complete) -> set[int]:
         answers.setdefault((number, subject, args), []).append(sample_of(located))
     polls: set[int] = set()
     for many in (2, _MOST_COMPARED):
-        left = {key: some[:many] for key, some in answers.items() if key[0] not in polls}
+        left = {key: samples[:many] for key, samples in answers.items() if key[0] not in polls}
         # Windows have most of their calls in common.
-        once = {sample.locator: sample for some in left.values() for sample in some}
+        once = {sample.locator: sample for samples in left.values() for sample in samples}
         texts = {
             place: whole.text for place, whole in zip(once, complete([*once.values()]), strict=True)
         }
-        for key, some in left.items():
-            if len({texts[sample.locator] for sample in some} - {None}) > 1:
+        for key, samples in left.items():
+            if len({texts[sample.locator] for sample in samples} - {None}) > 1:
                 polls.add(key[0])
     return polls
 

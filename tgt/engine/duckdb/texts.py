@@ -45,16 +45,18 @@ def complete(
         if located is None:
             continue
         source, file = located
-        some = {place: [samples[n] for n in numbers] for place, numbers in places.items()}
+        samples_by_place = {
+            place: [samples[n] for n in numbers] for place, numbers in places.items()
+        }
         answers: dict[int, list[Sample]] = {}
         # What cannot be read again stays without texts.
         if isinstance(source, SqlSource):
-            for place, those in some.items():
+            for place, those in samples_by_place.items():
                 with suppress(OSError, duckdb.Error, TelemetryError):
                     answers[place] = _by_engine(database, source, file, place, those)
         elif isinstance(source, RecordSource):
             with suppress(OSError):
-                answers = _translated(database, sources, source, file, some)
+                answers = _translated(database, sources, source, file, samples_by_place)
         for place, completed_ones in answers.items():
             for number, answer in zip(places[place], completed_ones, strict=True):
                 completed[number] = answer

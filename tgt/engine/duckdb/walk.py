@@ -96,8 +96,8 @@ class Walk:
         """What was answered before for all windows, or is asked now."""
         if key not in self._answers:
             self._answers[key] = ask()
-        known: Answer = self._answers[key]
-        return known
+        answer: Answer = self._answers[key]
+        return answer
 
 
 def coded(hour: str) -> str:

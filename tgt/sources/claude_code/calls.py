@@ -37,10 +37,10 @@ _PATHS = ("file_path", "notebook_path", "path")
 class Calls:
     """The calls of one file that have no result yet, and until when each answer was busy."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._open = Recent(128, known.get("open"))
-        self._done = Recent(16, known.get("done"))
-        self._busy = Recent(16, known.get("busy"))
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._open = Recent(128, state.get("open"))
+        self._done = Recent(16, state.get("done"))
+        self._busy = Recent(16, state.get("busy"))
 
     def state(self) -> dict[str, Any]:
         return {"open": dict(self._open), "done": dict(self._done), "busy": dict(self._busy)}
@@ -67,16 +67,16 @@ class Calls:
         call = text(block.get("tool_use_id"))
         if call is None or call in self._done:
             return
-        known = self._open.pop(call, None)
-        if known is None:
+        begun = self._open.pop(call, None)
+        if begun is None:
             # Its beginning was not read. What is known of it elsewhere is better.
             record = _of_call(line, call, None, "end") | {"revision": None, "is_wait": True}
         else:
             self._done[call] = True
-            elapsed_ms = self._running_ms(known, line)
-            record = _of_call(line, call, known["name"], "end")
+            elapsed_ms = self._running_ms(begun, line)
+            record = _of_call(line, call, begun["name"], "end")
             record |= {"elapsed_ms": elapsed_ms, "is_wait": elapsed_ms is None}
-            self.written(known["answer"], line.us)
+            self.written(begun["answer"], line.us)
         content = block.get("content")
         yield (
             record

@@ -36,17 +36,17 @@ class Transcript:
     """The reader of one session's lines; ``directory`` names the project where no line does."""
 
     def __init__(self, directory: str, state: Mapping[str, Any] | None = None) -> None:
-        known = state or {}
+        kept = state or {}
         self._directory = directory
-        self._project: str | None = known.get("project")
-        self._prompt: str | None = known.get("prompt")
-        self._mode: str | None = known.get("mode")
-        self._calls = Calls(known.get("calls", {}))
+        self._project: str | None = kept.get("project")
+        self._prompt: str | None = kept.get("prompt")
+        self._mode: str | None = kept.get("mode")
+        self._calls = Calls(kept.get("calls", {}))
         # Answers that may grow: when they were asked for, and what of them is known.
-        self._answers = Recent(16, known.get("answers"))
-        self._times = Recent(64, known.get("times"))
+        self._answers = Recent(16, kept.get("answers"))
+        self._times = Recent(64, kept.get("times"))
         # Of each agent the answer that was last, and whether something was said to it since.
-        self._latest = Recent(8, known.get("latest"))
+        self._latest = Recent(8, kept.get("latest"))
 
     def state(self) -> Mapping[str, Any]:
         return {

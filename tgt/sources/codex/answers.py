@@ -13,12 +13,12 @@ from tgt.sources.coerce import args_hash, number
 class Answers:
     """The last answer of the turn, and whether more of it may come."""
 
-    def __init__(self, lineage: Lineage, known: Mapping[str, Any]) -> None:
+    def __init__(self, lineage: Lineage, state: Mapping[str, Any]) -> None:
         self._lineage = lineage
-        self._count: int = known.get("count", 0)
-        self._latest: dict[str, Any] | None = known.get("latest")
-        self._grows: bool = known.get("grows", False)
-        self._total: int | None = known.get("total")  # a hash of the tokens that were counted last
+        self._count: int = state.get("count", 0)
+        self._latest: dict[str, Any] | None = state.get("latest")
+        self._grows: bool = state.get("grows", False)
+        self._total: int | None = state.get("total")  # a hash of the tokens that were counted last
 
     def state(self) -> dict[str, Any]:
         return {

@@ -21,9 +21,9 @@ _HUMAN = frozenset(("request_user_input",))
 class Calls:
     """What is known of the calls of one file: those that were last, by their ids."""
 
-    def __init__(self, lineage: Lineage, known: Mapping[str, Any] | None) -> None:
+    def __init__(self, lineage: Lineage, state: Mapping[str, Any] | None) -> None:
         self._lineage = lineage
-        self._known = Recent(64, known)
+        self._known = Recent(64, state)
 
     def state(self) -> dict[str, Any]:
         return dict(self._known)
@@ -36,7 +36,7 @@ class Calls:
         name = text(payload.get("name")) or kind.removesuffix("_call")
         name = qualified(text(payload.get("namespace")), name)
         arguments = payload.get("arguments", payload.get("input", payload.get("action")))
-        known = {
+        begun = {
             "key": self._lineage.key("call", call or self._lineage.nth("call")),
             "name": name,
             "us": us,
@@ -45,19 +45,19 @@ class Calls:
             "asks": _asks(name, policy) or self._lineage.is_copying,
         }
         if call is not None:
-            self._known[call] = known
+            self._known[call] = begun
         if kind == "custom_tool_call" and name == _CELL:
-            known["items"] = 0
+            begun["items"] = 0
             return
         if kind == "web_search_call":
-            record = self._of_call(known, us, place, "call")
+            record = self._of_call(begun, us, place, "call")
             record["failed"] = False if payload.get("status") == "completed" else None
         else:
-            record = self._of_call(known, us, place, "start")
+            record = self._of_call(begun, us, place, "start")
         yield record | {"args_preview": preview(arguments)}
 
-    def _of_call(self, known: Mapping[str, Any], us: int, place: int, phase: str) -> Record:
-        name, key = known["name"], known["key"]
+    def _of_call(self, begun: Mapping[str, Any], us: int, place: int, phase: str) -> Record:
+        name, key = begun["name"], begun["key"]
         return {
             **self._lineage.columns(us, place),
             "id": key,
@@ -68,7 +68,7 @@ class Calls:
             "actor": owner(name or ""),
             "cancelled": False,
             "name": name,
-            "args_hash": known.get("hash") if phase != "end" else None,
+            "args_hash": begun.get("hash") if phase != "end" else None,
             "subject": f"tool_call/{name or 'unknown'}",
         }
 
@@ -76,20 +76,20 @@ class Calls:
         """An item is the output of a call."""
         call = text(payload.get("call_id"))
         output = payload.get("output", payload.get("tools"))
-        known = self._known.get(call or "")
-        if known is None:
+        begun = self._known.get(call or "")
+        if begun is None:
             # Its beginning was not read. What is known of it elsewhere is better.
-            known = {"key": self._lineage.key("call", call), "name": None}
+            begun = {"key": self._lineage.key("call", call), "name": None}
             outcome = ending(output, None)
-            record = self._of_call(known, us, place, "end") | {"revision": None, "is_wait": True}
+            record = self._of_call(begun, us, place, "end") | {"revision": None, "is_wait": True}
         else:
-            is_cell = "items" in known
-            known["ended"] = True
-            outcome = _merged(ending(output, known["name"]), known.get("told"), output)
-            if is_cell and known["items"] and outcome.failed is not True:
+            is_cell = "items" in begun
+            begun["ended"] = True
+            outcome = _merged(ending(output, begun["name"]), begun.get("told"), output)
+            if is_cell and begun["items"] and outcome.failed is not True:
                 return  # what it did is told by its items
-            record = self._of_call(known, us, place, "call" if is_cell else "end")
-            elapsed_ms = self._running_ms(outcome, known, us)
+            record = self._of_call(begun, us, place, "call" if is_cell else "end")
+            elapsed_ms = self._running_ms(outcome, begun, us)
             record |= {"elapsed_ms": elapsed_ms, "is_wait": elapsed_ms is None}
         yield (
             record
@@ -101,28 +101,28 @@ class Calls:
         )
 
     @staticmethod
-    def _running_ms(outcome: Ending, known: Mapping[str, Any], us: int) -> float | None:
+    def _running_ms(outcome: Ending, begun: Mapping[str, Any], us: int) -> float | None:
         """How long a tool ran, without the time that somebody took to allow it."""
-        if known["name"] in _HUMAN or outcome.kind in {"user_rejected", "interrupted"}:
+        if begun["name"] in _HUMAN or outcome.kind in {"user_rejected", "interrupted"}:
             return None
         if outcome.seconds is not None:
             return outcome.seconds * 1000
-        return None if known["asks"] or us < known["us"] else float(us - known["us"]) / 1000
+        return None if begun["asks"] or us < begun["us"] else float(us - begun["us"]) / 1000
 
     def finished(
         self, done: Finished, payload: Mapping[str, Any], us: int, place: int
     ) -> Iterator[Record]:
         """An event tells the end of a call: of one that an item told, or of one in a script."""
-        known = self._known.get(done.call)
+        begun = self._known.get(done.call)
         us = moment(payload.get("completed_at_ms")) or us
-        if known is not None:
+        if begun is not None:
             outcome = done.ending
-            known["told"] = [outcome.failed, outcome.kind, outcome.seconds, outcome.soft]
-            if is_added_tool(done.name) and not is_added_tool(known["name"]):
-                known["name"] = done.name  # only the event says which server it is of
-                start = self._of_call(known, known["us"], known["place"], "start")
+            begun["told"] = [outcome.failed, outcome.kind, outcome.seconds, outcome.soft]
+            if is_added_tool(done.name) and not is_added_tool(begun["name"]):
+                begun["name"] = done.name  # only the event says which server it is of
+                start = self._of_call(begun, begun["us"], begun["place"], "start")
                 yield start | {"revision": self._lineage.revision(place)}
-            record = self._of_call(known, us, place, "end")
+            record = self._of_call(begun, us, place, "end")
         else:
             scripts = [call for call in self._known.values() if "items" in call]
             running = [call for call in scripts if not call.get("ended")]
@@ -130,12 +130,12 @@ class Calls:
                 return
             for call in running:
                 call["items"] += 1
-            known = {
+            begun = {
                 "key": self._lineage.key("call", done.call),
                 "name": done.name,
                 "hash": args_hash(done.given),
             }
-            record = self._of_call(known, us, place, "call")
+            record = self._of_call(begun, us, place, "call")
             record["args_preview"] = preview(done.given)
         seconds = done.ending.seconds
         yield (

@@ -88,13 +88,13 @@ class Lineage:
 
     def meta(self, payload: Mapping[str, Any], us: int) -> None:
         """A ``session_meta``: the first is the file's own."""
-        known = self._is
+        state = self._is
         session = text(payload.get("id")) or text(payload.get("session_id"))
         began = moment(payload.get("timestamp")) or us
-        if known["session"] is None:
+        if state["session"] is None:
             parent, is_spawned = _parent(payload)
             where = text(payload.get("cwd"))
-            known.update(
+            state.update(
                 session=session or self._name,
                 started_us=began,
                 written_us=us,
@@ -104,42 +104,42 @@ class Lineage:
                 is_copying=parent is not None,
             )
             if where:
-                known["service"] = f"codex:{project_name(where) or where}"
-        elif session and session != known["session"]:
-            known.update(parent=session, is_copying=True, turn=None)
-            known["late_us"] = known["shift_us"] = max(0, us - began)
+                state["service"] = f"codex:{project_name(where) or where}"
+        elif session and session != state["session"]:
+            state.update(parent=session, is_copying=True, turn=None)
+            state["late_us"] = state["shift_us"] = max(0, us - began)
 
     def begin(self, turn: str | None, began: Any, us: int, *, is_told: bool = True) -> bool:
         """A turn begins, ``began`` in seconds where that is told; whether a copy ended before.
         ``is_told``: it is one also if it has no id."""
-        known = self._is
+        state = self._is
         was_copying = self.is_copying
         if was_copying:
-            known["is_copying"] = self._is_parents(turn, began, us)
+            state["is_copying"] = self._is_parents(turn, began, us)
             late_us = _late_us(turn, began, us)
             if late_us is None:
-                late_us = known["late_us"]  # as if it were the parent's first turn
-            known["shift_us"] = late_us if self.is_copying else 0
+                late_us = state["late_us"]  # as if it were the parent's first turn
+            state["shift_us"] = late_us if self.is_copying else 0
         if turn is None and is_told:
-            known["turns"] += 1
-            turn = f"{self.conversation}#{known['turns']}"
-        known["turn"] = turn
+            state["turns"] += 1
+            turn = f"{self.conversation}#{state['turns']}"
+        state["turn"] = turn
         if turn is not None:
-            known["nth"] = {}
+            state["nth"] = {}
         return was_copying and not self.is_copying
 
     def _is_parents(self, turn: str | None, began: Any, us: int) -> bool:
         """Whether a turn is of the parent: it is older than the session, or was written together
         with the session's first line."""
-        known = self._is
-        turn_ms, own = _made_ms(turn), _made_ms(known["session"])
+        state = self._is
+        turn_ms, own = _made_ms(turn), _made_ms(state["session"])
         if turn_ms is not None and own is not None:
             return turn_ms < own
         seconds = number(began)
         if seconds is not None:
-            return seconds < int(known["started_us"]) // 1_000_000
-        burst = 0 if known["is_spawned"] else _BURST_US
-        return bool(us < known["started_us"] or us - known["written_us"] <= burst)
+            return seconds < int(state["started_us"]) // 1_000_000
+        burst = 0 if state["is_spawned"] else _BURST_US
+        return bool(us < state["started_us"] or us - state["written_us"] <= burst)
 
 
 def _parent(payload: Mapping[str, Any]) -> tuple[str | None, bool]:

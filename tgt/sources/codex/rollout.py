@@ -45,11 +45,11 @@ class Rollout:
     """The reader of one rollout; ``name`` stands for the session until a line tells it."""
 
     def __init__(self, name: str, state: Mapping[str, Any] | None = None) -> None:
-        known = state or {}
-        self._lineage = Lineage(name, known.get("lineage", {}))
-        self._answers = Answers(self._lineage, known.get("answers", {}))
-        self._calls = Calls(self._lineage, known.get("calls"))
-        self._is: dict[str, Any] = {**_STATE, **known.get("is", {})}
+        kept = state or {}
+        self._lineage = Lineage(name, kept.get("lineage", {}))
+        self._answers = Answers(self._lineage, kept.get("answers", {}))
+        self._calls = Calls(self._lineage, kept.get("calls"))
+        self._is: dict[str, Any] = {**_STATE, **kept.get("is", {})}
 
     def state(self) -> Mapping[str, Any]:
         return {
@@ -87,11 +87,11 @@ class Rollout:
         return outcomes or (SKIPPED,)
 
     def _context(self, payload: Mapping[str, Any], us: int) -> None:
-        known = self._is
-        known["model"] = text(payload.get("model")) or known["model"]
-        known["policy"] = text(payload.get("approval_policy")) or known["policy"]
+        state = self._is
+        state["model"] = text(payload.get("model")) or state["model"]
+        state["policy"] = text(payload.get("approval_policy")) or state["policy"]
         turn = text(payload.get("turn_id"))
-        if turn is not None and turn != self._lineage.turn and not known["is_open"]:
+        if turn is not None and turn != self._lineage.turn and not state["is_open"]:
             self._begin(turn, None, us)
 
     def _begin(self, turn: str | None, began: Any, us: int) -> None:
@@ -134,9 +134,9 @@ class Rollout:
             yield SKIPPED if kind in _NO_EVENTS else unknown(kind)
 
     def _answer(self, us: int, place: int, **more: str | None) -> Record:
-        known = self._is
+        state = self._is
         return self._answers.item(
-            us, place, model=known["model"], asked_us=known["asked_us"], **more
+            us, place, model=state["model"], asked_us=state["asked_us"], **more
         )
 
     def _close(self, place: int) -> Iterator[Record]:
@@ -176,12 +176,12 @@ class Rollout:
 
     def _started(self, payload: Mapping[str, Any], us: int, place: int) -> Iterator[Record]:
         yield from self._close(place)
-        known = self._is
-        was_open, aborted = known["is_open"], self._abort(known["last_us"], place)
+        state = self._is
+        was_open, aborted = state["is_open"], self._abort(state["last_us"], place)
         self._begin(text(payload.get("turn_id")), payload.get("started_at"), us)
-        if was_open and known["is_open"] and known["last_us"]:
+        if was_open and state["is_open"] and state["last_us"]:
             yield aborted
-        known.update(is_open=True, has_turns=True, asked_us=us)
+        state.update(is_open=True, has_turns=True, asked_us=us)
 
     def _abort(self, us: int, place: int) -> Record:
         key = self._lineage.key("aborted", self._is["aborts"])

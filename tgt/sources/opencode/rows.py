@@ -82,12 +82,12 @@ def row_at(database: sqlite3.Connection, place: int) -> Document | None:
     return None
 
 
-def _last(database: sqlite3.Connection, table: str, known: Any) -> int:
+def _last(database: sqlite3.Connection, table: str, row: Any) -> int:
     """The number of the last row that was taken; 0 where that row is gone, since its number and
     those before it may have been given to others."""
-    if not isinstance(known, list):
+    if not isinstance(row, list):
         return 0
-    number, name = known
+    number, name = row
     there = database.execute(f"SELECT id FROM {table} WHERE rowid = ?", (number,)).fetchone()
     return number if there == (name,) else 0
 

@@ -30,8 +30,8 @@ class Conversations:
     """The conversations of the traces of one file, and the records that wait for theirs."""
 
     def __init__(self, state: Any = None) -> None:
-        known = state if isinstance(state, Mapping) else {}
-        self._of_trace: dict[str, str] = Recent(_MOST, known)
+        kept = state if isinstance(state, Mapping) else {}
+        self._of_trace: dict[str, str] = Recent(_MOST, kept)
         self._waiting: OrderedDict[str, list[tuple[Record, str | None]]] = OrderedDict()
         self._number = 0
 

@@ -196,8 +196,8 @@ def _input_tokens(item: Item) -> Record:
 def disjoint_tokens(item: Item) -> float | None:
     """The tokens of the input where those from and for a cache are counted apart."""
     counts = [number(item.told(what)) for what in ("input", "cached", "cache_creation")]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    parts = [count for count in counts if count is not None]
+    return sum(parts) if parts else None
 
 
 def api_error(item: Item, phase: str | None, **more: Any) -> Record:

@@ -191,9 +191,9 @@ _TOOLS_TOGETHER = re.compile(r"running (?:\d+ )?tools")
 def _by_convention(item: Item) -> Role:
     """The most telling mark first."""
     attributes = item.attributes
-    known = _NAMES.get(item.name) or _NAMES.get(text(attributes.get("ai.operationId")) or "")
-    if known:
-        return known
+    by_name = _NAMES.get(item.name) or _NAMES.get(text(attributes.get("ai.operationId")) or "")
+    if by_name:
+        return by_name
     if item.name.startswith("ai.") and "ai.operationId" in attributes:
         return Role.ENVELOPE
     if item.told("kind") is not None:
