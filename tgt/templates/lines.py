@@ -80,7 +80,9 @@ _NOISE_WITH_CONTENT = re.compile(
 )
 _INTERRUPTED = "[Request interrupted by user"
 _WARNING = re.compile(
-    r"(?:\S{1,60} )?(?:time=\S{1,60} level=|\[warn(?:ing)?\]|\(warn\)|warn(?:ing)?:)", re.IGNORECASE
+    r"(?:\S{1,60} (?:line \d{1,6}: )?)?"
+    r"(?:time=\S{1,60} level=|\[warn(?:ing)?\]|\(warn\)|warn(?:ing)?:)",
+    re.IGNORECASE,
 )
 _TEST_FAILED = "FAIL"  # says which file, and lines below it say why
 _HEADING = re.compile(r":\Z|\AHTTP(?:/[\d.]{1,3})? \d{3}\Z")

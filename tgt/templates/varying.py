@@ -164,7 +164,7 @@ _ZSH_TURNED = re.compile(
 )
 # ``cat: my notes: No such file or directory``: what was asked for may contain blanks.
 _ASKED_FOR = re.compile(
-    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: )"
+    r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: |interpreter: )"
     r"(?:[/~.$](?:(?!: )[^'\"<>]){0,300}|[^\s'\"<>]{1,200}): "
     r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
 )
