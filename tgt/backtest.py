@@ -236,7 +236,7 @@ class _Run:
             self._said = {}
             return
         self._open = {card.fingerprint: card for card in self._cards.values() if card.is_open}
-        incidents = judging.incidents_of(self._each, self.settings, self._state, now)
+        incidents = judging.incidents_of(self._each_card, self.settings, self._state, now)
         judged = judging.judge(
             self.settings, snapshot, incidents, self._state.analyzers, covering=self._covers
         )
@@ -264,7 +264,7 @@ class _Run:
         card = self._open.get(finding.fingerprint)
         return card is not None and finding.severity.rank <= severity_rank(card.severity)
 
-    def _each(self, take: Callable[[Card], None]) -> None:
+    def _each_card(self, take: Callable[[Card], None]) -> None:
         for card in self._cards.values():
             take(card)
 

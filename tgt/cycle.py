@@ -146,8 +146,8 @@ def _read_and_judge(
         older = Older(newest=telemetry.last_written, files=telemetry.files)
         return nobody, _without_events(report, settings, older, now)
     watched: dict[str, Card] = {}
-    each = journal.each if dry_run else follow_up.remembering(journal.each, watched, now)
-    incidents = incidents_of(each, settings, state, now)  # before the engine takes memory
+    each_card = journal.each if dry_run else follow_up.remembering(journal.each, watched, now)
+    incidents = incidents_of(each_card, settings, state, now)  # before the engine takes memory
     analyzers = chosen(settings)
     with open_timeline(
         settings, telemetry, analyzers.signals, window, writable=not dry_run, progress=progress

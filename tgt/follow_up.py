@@ -35,7 +35,7 @@ _MOST = 200
 """So many cards are measured in a run."""
 
 
-def remembering(each: Each, watched: dict[str, Card], now: datetime) -> Each:
+def remembering(each_card: Each, watched: dict[str, Card], now: datetime) -> Each:
     """Hands on the cards, and remembers those that runs measure: if many, the last seen."""
 
     def hand_on(take: Callable[[Card], None]) -> None:
@@ -47,7 +47,7 @@ def remembering(each: Each, watched: dict[str, Card], now: datetime) -> Each:
             if len(watched) > 2 * _MOST:
                 _keep_newest(watched)
 
-        each(remember)
+        each_card(remember)
         _keep_newest(watched)
 
     return hand_on

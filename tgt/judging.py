@@ -68,12 +68,12 @@ def window_of(settings: Settings, now: datetime) -> Interval:
 
 
 def incidents_of(
-    each: Each,
+    each_card: Each,
     settings: Settings,
     state: SchedulerState,
     now: datetime,
 ) -> Incidents:
-    """The incidents of the baseline, of the cards that ``each`` hands on one by one.
+    """The incidents of the baseline, of the cards that ``each_card`` hands on one by one.
 
     A later card overrules an earlier one of the same id, so that nobody need hold them all.
     """
@@ -88,7 +88,7 @@ def incidents_of(
         if interval is not None:
             intervals[card.id] = (card.fingerprint, interval)
 
-    each(take)
+    each_card(take)
     incidents: dict[str, list[Interval]] = {}
     for fingerprint, interval in intervals.values():
         incidents.setdefault(fingerprint, []).append(interval)

@@ -33,8 +33,8 @@ def mute(tasks_dir: Path, wanted: Sequence[Mute], now: datetime) -> tuple[Mute, 
     return MutesFile(tasks_dir).add(decide)
 
 
-def _terms(each: Mute) -> tuple[object, ...]:
-    return each.key, each.until, each.reason
+def _terms(entry: Mute) -> tuple[object, ...]:
+    return entry.key, entry.until, entry.reason
 
 
 def unmute(

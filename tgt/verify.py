@@ -92,13 +92,17 @@ def verify(
     ) as timeline:
         context = Context(settings, asked_once(timeline.at(window)), window)
         failed: dict[str, None] = {}
-        tasks = tuple(_each(context, card, state.watches.get(card.id), failed) for card in cards)
+        tasks = tuple(
+            _measured_alone(context, card, state.watches.get(card.id), failed) for card in cards
+        )
         every_warning = (*telemetry.warnings, *timeline.warnings, *failed)
         warnings = tuple(map(settings.masked, every_warning))
     return Verification(tasks, _message(tasks), warnings)
 
 
-def _each(context: Context, card: Card, watch: Watch | None, failed: dict[str, None]) -> Measured:
+def _measured_alone(
+    context: Context, card: Card, watch: Watch | None, failed: dict[str, None]
+) -> Measured:
     """What was measured of a card; whatever fails in one must not stop the others."""
     try:
         return _measured(context, card, watch)

@@ -116,11 +116,11 @@ class RecurringErrorAnalyzer:
         self,
         context: Context,
         window: Interval,
-        each: Recurrence,
+        recurrence: Recurrence,
         used: Callable[[], Mapping[str, int]],
     ) -> Finding:
-        many = each.counted.conversations
-        builder = Builder(self, context, subject_of(each), window)
+        many = recurrence.counted.conversations
+        builder = Builder(self, context, subject_of(recurrence), window)
         judgement = Judgement(
             Measure(
                 *("conversations_with_the_same_error", Unit.COUNT, many, MIN_CONVERSATIONS),
@@ -129,40 +129,53 @@ class RecurringErrorAnalyzer:
             ),
             of_conversations(many),
         )
-        touched = builder.touched(many, _harm(each), per_day=many / _days(each, window))
+        touched = builder.touched(many, _harm(recurrence), per_day=many / _days(recurrence, window))
         return builder.deferred(
             lambda: self._worded(
-                builder, judgement, touched, each, max(used().get(each.subject, 0), many)
+                builder,
+                judgement,
+                touched,
+                recurrence,
+                max(used().get(recurrence.subject, 0), many),
             ),
             confidence=judgement.confidence,
-            severity=severity(each),
+            severity=severity(recurrence),
             touched=touched,
         )
 
     def _worded(
-        self, builder: Builder, judgement: Judgement, touched: Touched, each: Recurrence, used: int
+        self,
+        builder: Builder,
+        judgement: Judgement,
+        touched: Touched,
+        recurrence: Recurrence,
+        used: int,
     ) -> Finding:
         """``used`` are the conversations with the tool."""
-        counted, tool, context = each.counted, subjects.label(each.subject), builder.context
+        counted, tool, context = (
+            recurrence.counted,
+            subjects.label(recurrence.subject),
+            builder.context,
+        )
         days, many = context.option(DAYS), counted.conversations
-        error_family = family(each.text)
+        error_family = family(recurrence.text)
         return builder.finding(
             judgement,
-            Examples(each.samples, counted.median_us, used),
-            severity=severity(each),
+            Examples(recurrence.samples, counted.median_us, used),
+            severity=severity(recurrence),
             touched=touched,
-            title=f"{tool} fails again and again: {in_a_title(each.text)}",
+            title=f"{tool} fails again and again: {in_a_title(recurrence.text)}",
             description=(
                 f"{tool} failed with the same error in {many} of {used} conversations that used it"
                 f" in the last {days} days ({counted.events} times,"
                 f" first on {from_us(counted.first_us):{_DAY}}, last on"
                 f" {from_us(counted.last_us):{_DAY}}):"
-                f" {_sentence(each.text)}{_same(each)} {_cost(each)}"
+                f" {_sentence(recurrence.text)}{_same(recurrence)} {_cost(recurrence)}"
             ),
             fix=Fix(
                 approach=error_family.name if error_family else "tell_or_supply_what_is_missing",
                 files=("CLAUDE.md", "AGENTS.md"),
-                changes=(*_advice(each.text, tool), _samples_say(each)),
+                changes=(*_advice(recurrence.text, tool), _samples_say(recurrence)),
                 effort="15 minutes",
             ),
             acceptance=(
@@ -171,29 +184,29 @@ class RecurringErrorAnalyzer:
             ),
             details={
                 "rule": "the same error text but for numbers and names, in several conversations",
-                "severityRule": _CHEAP if is_got_over(each) else _STEPS,
-                "tool": each.subject,
-                "template": each.text,
+                "severityRule": _CHEAP if is_got_over(recurrence) else _STEPS,
+                "tool": recurrence.subject,
+                "template": recurrence.text,
                 "family": error_family.name if error_family else None,
                 "n": used,
                 "k": many,
                 "errors": counted.events,
                 "firstErrorAt": format_time(from_us(counted.first_us)),
                 "lastErrorAt": format_time(from_us(counted.last_us)),
-                "services": each.services,
-                "furtherCalls": each.cost.calls,
-                "furtherSeconds": each.cost.seconds,
-                "givenUp": each.cost.given_up,
+                "services": recurrence.services,
+                "furtherCalls": recurrence.cost.calls,
+                "furtherSeconds": recurrence.cost.seconds,
+                "givenUp": recurrence.cost.given_up,
             },
             shows_both=True,
-            question=Question(FAILED, each.subject, context.window, error=each.text),
+            question=Question(FAILED, recurrence.subject, context.window, error=recurrence.text),
         )
 
 
-def subject_of(each: Recurrence) -> str:
+def subject_of(recurrence: Recurrence) -> str:
     """The tool with the text, as the identity of a card needs it: bounded, and without the sign
     that sets a service apart."""
-    return f"{each.subject}: {shortened(each.text).replace('@', ' ')}"
+    return f"{recurrence.subject}: {shortened(recurrence.text).replace('@', ' ')}"
 
 
 def shortened(text: str) -> str:
@@ -204,47 +217,47 @@ def shortened(text: str) -> str:
     return f"{text[: LONGEST_TEXT - 12].rstrip()}… ({digest})"
 
 
-def _days(each: Recurrence, window: Interval) -> float:
+def _days(recurrence: Recurrence, window: Interval) -> float:
     """How many days of the window it has been there: one at least."""
-    return max(1.0, (to_us(window.end) - each.counted.first_us) / _DAY_US)
+    return max(1.0, (to_us(window.end) - recurrence.counted.first_us) / _DAY_US)
 
 
-def _harm(each: Recurrence) -> float:
+def _harm(recurrence: Recurrence) -> float:
     """As long as it took to get over it, and as if it failed for good where that never happened. A
     further call is an answer of the model more, whatever the call takes itself."""
-    cost = each.cost
+    cost = recurrence.cost
     if cost.seconds is None:
         return Harm.FAILED
     lost = harm_of(max(cost.seconds, ANSWER_S * (cost.calls or 0)))
-    given_up = cost.given_up / each.counted.events
+    given_up = cost.given_up / recurrence.counted.events
     return min(Harm.FAILED, given_up * Harm.FAILED + (1 - given_up) * lost)
 
 
-def severity(each: Recurrence) -> Severity:
+def severity(recurrence: Recurrence) -> Severity:
     """By conversations; low where the agent soon got over it each time."""
-    if is_got_over(each):
+    if is_got_over(recurrence):
         return Severity.LOW
-    return severity_of(each.counted.conversations, high=HIGH, critical=CRITICAL)
+    return severity_of(recurrence.counted.conversations, high=HIGH, critical=CRITICAL)
 
 
-def is_got_over(each: Recurrence) -> bool:
+def is_got_over(recurrence: Recurrence) -> bool:
     """Whether the agent mostly lost little until the tool went well again."""
-    cost = each.cost
-    if cost.calls is None or cost.seconds is None or 2 * cost.given_up > each.counted.events:
+    cost = recurrence.cost
+    if cost.calls is None or cost.seconds is None or 2 * cost.given_up > recurrence.counted.events:
         return False
     return cost.calls < CHEAP_CALLS and cost.seconds < CHEAP_S
 
 
-def is_looking_around(each: Recurrence) -> bool:
+def is_looking_around(recurrence: Recurrence) -> bool:
     """Whether files were asked for that are not there, never the same in two conversations, and the
     agent soon went on."""
-    cost = each.cost
+    cost = recurrence.cost
     return (
-        _family(each.text) == LOOKING_AROUND
-        and not each.text.startswith(NO_PROGRAM)
-        and each.same_call == 1
-        and each.counted.conversations < MANY_CONVERSATIONS
-        and 2 * cost.given_up <= each.counted.events
+        _family(recurrence.text) == LOOKING_AROUND
+        and not recurrence.text.startswith(NO_PROGRAM)
+        and recurrence.same_call == 1
+        and recurrence.counted.conversations < MANY_CONVERSATIONS
+        and 2 * cost.given_up <= recurrence.counted.events
         and (cost.seconds or 0) < CHEAP_S
     )
 
@@ -265,8 +278,8 @@ def _advice(text: str, tool: str) -> tuple[str, ...]:
     )
 
 
-def _samples_say(each: Recurrence) -> str:
-    where = f" in {', '.join(each.services[:3])}" if each.services else ""
+def _samples_say(recurrence: Recurrence) -> str:
+    where = f" in {', '.join(recurrence.services[:3])}" if recurrence.services else ""
     return f"The samples show what was tried{where}"
 
 
@@ -274,14 +287,14 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _same(each: Recurrence) -> str:
-    if (each.same_call or 0) < MIN_CONVERSATIONS:
+def _same(recurrence: Recurrence) -> str:
+    if (recurrence.same_call or 0) < MIN_CONVERSATIONS:
         return ""
-    return f" In {each.same_call} of them it was the very same call."
+    return f" In {recurrence.same_call} of them it was the very same call."
 
 
-def _cost(each: Recurrence) -> str:
-    cost, events = each.cost, each.counted.events
+def _cost(recurrence: Recurrence) -> str:
+    cost, events = recurrence.cost, recurrence.counted.events
     if cost.calls is None or cost.seconds is None:
         return "It did not go well again in any of these conversations."
     calls = "call" if cost.calls == 1 else "calls"

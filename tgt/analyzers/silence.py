@@ -102,8 +102,8 @@ def missed(context: Context, since: Interval, heard: Signal, events: Signal, sub
 def _is_usual(hours: Collection[int], hour: int) -> bool:
     """Whether there were events at this hour of most days before, as far as these are known."""
     before = [hour - 24 * day for day in range(1, DAYS + 1)]
-    known = [each for each in before if hours and each >= min(hours)]
-    return 2 * sum(each in hours for each in known) > len(known)
+    comparable = [each for each in before if hours and each >= min(hours)]
+    return 2 * sum(each in hours for each in comparable) > len(comparable)
 
 
 def _backs(context: Context) -> tuple[Sequence[int], bool]:

@@ -78,11 +78,13 @@ def _spikes(context: Context) -> Sequence[Finding]:
         return ()
 
 
-def _is_told(context: Context, each: Recurrence, onset: datetime, where: str, least: int) -> bool:
+def _is_told(
+    context: Context, recurrence: Recurrence, onset: datetime, where: str, least: int
+) -> bool:
     during = Interval(onset, context.window.end)
     since = context.snapshot.recurrences(where, during, 1, 0, newest=onset)
-    same = [other for other in since if other.subject == each.subject]
-    mine = next((other.counted for other in same if other.text == each.text), None)
+    same = [other for other in since if other.subject == recurrence.subject]
+    mine = next((other.counted for other in same if other.text == recurrence.text), None)
     if mine is None or mine.events < WHOLE * sum(other.counted.events for other in same):
         return False
-    return each.counted.conversations - mine.conversations < least
+    return recurrence.counted.conversations - mine.conversations < least

@@ -141,8 +141,8 @@ def _check(
 ) -> None:
     if words is None:
         return
-    known = names()
-    accepted = list(dict.fromkeys((*known, *sorted({word for word in present if word}))))
+    choices = names()
+    accepted = list(dict.fromkeys((*choices, *sorted({word for word in present if word}))))
     unknown = sorted(words - {word.lower() for word in accepted})
     if unknown or not words:
         raise SettingsError(

@@ -65,8 +65,8 @@ def _conversations(conversations: Conversations) -> dict[str, int]:
     return dict(json_form(conversations))
 
 
-def _tool(each: SubjectSummary) -> dict[str, Any]:
-    return {"subject": each.subject, **_calls(each.now), "before": _calls(each.before)}
+def _tool(summary: SubjectSummary) -> dict[str, Any]:
+    return {"subject": summary.subject, **_calls(summary.now), "before": _calls(summary.before)}
 
 
 def _calls(sums: Sums) -> dict[str, Any]:
@@ -81,8 +81,12 @@ def _calls(sums: Sums) -> dict[str, Any]:
     }
 
 
-def _model(each: SubjectSummary) -> dict[str, Any]:
-    return {"subject": each.subject, **_responses(each.now), "before": _responses(each.before)}
+def _model(summary: SubjectSummary) -> dict[str, Any]:
+    return {
+        "subject": summary.subject,
+        **_responses(summary.now),
+        "before": _responses(summary.before),
+    }
 
 
 def _responses(sums: Sums) -> dict[str, Any]:
@@ -100,16 +104,16 @@ def _responses(sums: Sums) -> dict[str, Any]:
     }
 
 
-def _failing(each: SubjectSummary) -> dict[str, Any]:
+def _failing(summary: SubjectSummary) -> dict[str, Any]:
     def of(sums: Sums) -> dict[str, Any]:
         return {"failures": sums.failures, "conversations": sums.conversations}
 
-    return {"subject": each.subject, **of(each.now), "before": of(each.before)}
+    return {"subject": summary.subject, **of(summary.now), "before": of(summary.before)}
 
 
-def _error(each: ErrorSummary) -> dict[str, Any]:
-    document = json_form(each, first="firstSeenAt", last="lastSeenAt")
-    return {**document, "before": {"count": each.before}}
+def _error(summary: ErrorSummary) -> dict[str, Any]:
+    document = json_form(summary, first="firstSeenAt", last="lastSeenAt")
+    return {**document, "before": {"count": summary.before}}
 
 
 def _latency(sums: Sums) -> dict[str, float | None]:
@@ -129,14 +133,14 @@ def _loop(loop: Loop) -> dict[str, Any]:
     }
 
 
-def _outlook(each: Outlook) -> dict[str, Any]:
+def _outlook(outlook: Outlook) -> dict[str, Any]:
     def short(value: float | None) -> float | None:
         return None if value is None else float(f"{value:.3g}")
 
     return {
-        **json_form(each),
-        "missing": each.missing or None,
-        "smallestChange": short(each.smallest_change),
-        "usual": short(each.usual),
-        "of": each.of or None,
+        **json_form(outlook),
+        "missing": outlook.missing or None,
+        "smallestChange": short(outlook.smallest_change),
+        "usual": short(outlook.usual),
+        "of": outlook.of or None,
     }

@@ -178,9 +178,9 @@ def _subjects(
     )
 
 
-def _cell(measure: _Measure, each: SubjectSummary, has_before: bool) -> Cell:
-    before = measure.text(each.before) if has_before else ""
-    return Cell(measure.text(each.now), before, bool(measure.is_bad(each.now)))
+def _cell(measure: _Measure, summary: SubjectSummary, has_before: bool) -> Cell:
+    before = measure.text(summary.before) if has_before else ""
+    return Cell(measure.text(summary.now), before, bool(measure.is_bad(summary.now)))
 
 
 # --- errors and loops ----------------------------------------------------------------------------

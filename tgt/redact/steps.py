@@ -85,8 +85,8 @@ def _first(items: Sequence[Any]) -> frozenset[int] | None:
 
 
 def _all_of(sets: Sequence[frozenset[int] | None]) -> frozenset[int] | None:
-    known = [letters for letters in sets if letters is not None]
-    return frozenset().union(*known) if len(known) == len(sets) else None
+    bounded = [letters for letters in sets if letters is not None]
+    return frozenset().union(*bounded) if len(bounded) == len(sets) else None
 
 
 def _letter(code: int) -> frozenset[int]:

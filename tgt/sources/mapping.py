@@ -110,7 +110,7 @@ def _mapped(path: Path, data: Mapping[str, Any]) -> Mapped:
     return Mapped(
         pairs,
         words,
-        None if "records" not in data else _path(path, "records", data["records"], each=True),
+        None if "records" not in data else _path(path, "records", data["records"], into_lists=True),
         None if "zone" not in data else _zone(path, data["zone"]),
         _own_tools(path, data.get("own_tools", [])),
     )
@@ -144,8 +144,8 @@ def _way(path: Path, key: str, way: Any) -> Value:
     )
 
 
-def _path(file: Path, key: str, text: Any, *, each: bool = False) -> Path_:
-    path = paths.parse(text, each=each) if isinstance(text, str) else None
+def _path(file: Path, key: str, text: Any, *, into_lists: bool = False) -> Path_:
+    path = paths.parse(text, into_lists=into_lists) if isinstance(text, str) else None
     if path is None:
         raise _refusal(file, key, f"{text!r} is no path such as a.b or a[0].b")
     return path

@@ -22,8 +22,8 @@ _SEGMENT = re.compile(r'"([^"]+)"|([^."\[\]]+)|\[(\d{0,6})\]')
 _LONGEST_TEXT = 4 * 1024 * 1024
 
 
-def parse(text: str, *, each: bool = False) -> Path_ | None:
-    """The steps of a path; None if it is none. ``each``: it may lead into every element."""
+def parse(text: str, *, into_lists: bool = False) -> Path_ | None:
+    """The steps of a path; None if it is none. ``into_lists``: it may lead into every element."""
     steps: list[str | int] = []
     position = 0
     while position < len(text):
@@ -32,14 +32,14 @@ def parse(text: str, *, each: bool = False) -> Path_ | None:
         elif steps and text[position] != "[":
             return None
         match = _SEGMENT.match(text, position)
-        if match is None or (match[0] == "[]" and not each):
+        if match is None or (match[0] == "[]" and not into_lists):
             return None
         if match[3] is not None:
             steps.append(int(match[3]) if match[3] else EACH)
         else:
             steps.append(match[1] or match[2])
         position = match.end()
-    is_usable = steps and (each or isinstance(steps[0], str)) and steps != [ROOT]
+    is_usable = steps and (into_lists or isinstance(steps[0], str)) and steps != [ROOT]
     return tuple(steps) if is_usable else None
 
 

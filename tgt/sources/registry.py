@@ -113,8 +113,8 @@ def usual_places(kind: str, environ: Mapping[str, str] = os.environ) -> tuple[Pa
 def nothing_there(contextlog: Path) -> TelemetryError:
     """What to say where nothing is set and no telemetry lies in any usual place."""
     home = os.path.expanduser("~")  # noqa: PTH111 never raises
-    each = [usual_places(kind) for kind in AGENTS]
-    first = [os.fspath(places[0]) for places in each if 0 < len(places) <= _FEW]
+    usual_of_agents = [usual_places(kind) for kind in AGENTS]
+    first = [os.fspath(places[0]) for places in usual_of_agents if 0 < len(places) <= _FEW]
     shown = (f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path for path in first)
     return TelemetryError(
         f"cannot read the telemetry directory {contextlog}: No such file or directory,"

@@ -40,4 +40,4 @@ class MarksFile:
 
     def add(self, mark: Mark) -> bool:
         """Append a mark, durably; False where it is there already. Raises StoreError."""
-        return bool(self._file.add(lambda known: [] if mark in known else [mark]))
+        return bool(self._file.add(lambda marks: [] if mark in marks else [mark]))

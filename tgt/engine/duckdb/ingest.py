@@ -170,13 +170,13 @@ class Ingest:
 
     def read(self, sources: Sequence[Listed]) -> None:
         """Read what is new in the files of sources as they were listed."""
-        known = [known_of(row) for row in self._db.run(f"SELECT {', '.join(COLUMNS)} FROM files")]
-        next_file = max((k.file for k in known), default=0) + 1
+        rows = [known_of(row) for row in self._db.run(f"SELECT {', '.join(COLUMNS)} FROM files")]
+        next_file = max((k.file for k in rows), default=0) + 1
         keys = {source.key for source, _ in sources}
-        stray = [k.file for k in known if k.source not in keys]
+        stray = [k.file for k in rows if k.source not in keys]
         plans: list[tuple[Source, Plan]] = []
         for source, listing in sources:
-            own = (k for k in known if k.source == source.key)
+            own = (k for k in rows if k.source == source.key)
             planner = Planner(source.key, own, next_file, _databases_of(source))
             plan = planner.plan(
                 listing.files,

@@ -112,9 +112,9 @@ def roll_up(store: Store, signals: Sequence[Signal], touched: set[int], sealed: 
 
     ``touched`` are the hours whose events have changed.
     """
-    known = set(json.loads(store.meta("signals") or "[]"))
+    rolled_up = set(json.loads(store.meta("signals") or "[]"))
     keys = {signal.key for signal in signals}
-    if known - keys:
+    if rolled_up - keys:
         store.delete("rollups", f"signal NOT IN ({', '.join(map(str, keys))})")
     before = int(store.meta("sealed") or 0)
     stale = {hour for hour in touched if hour < sealed}
@@ -123,8 +123,8 @@ def roll_up(store: Store, signals: Sequence[Signal], touched: set[int], sealed: 
         store.delete("rollups", f"hour IN ({', '.join(map(str, old))})")
     if sealed > before:
         stale |= busy_hours(store, before, sealed)
-    _add(store, [s for s in signals if s.key in known], stale)
-    fresh = [s for s in signals if s.key not in known]
+    _add(store, [s for s in signals if s.key in rolled_up], stale)
+    fresh = [s for s in signals if s.key not in rolled_up]
     if fresh:
         _add(store, fresh, busy_hours(store, 0, sealed))
     store.set_meta("signals", json.dumps(sorted(keys)))
