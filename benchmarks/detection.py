@@ -7,9 +7,12 @@ that are there at the end are held against what was planted.
     python -m benchmarks.detection --quick
     python -m benchmarks.detection --worlds faults --seeds 20 --jobs 2 --mode call
     python -m benchmarks.detection --worlds healthy --weeks 4 --json > healthy.json
+    python -m benchmarks.detection --worlds faults --seeds 5 --mode backtest --bound
 
 ``--mode run`` starts the command for each run and is the reference; ``call`` runs the same cycle
-in this process and is several times faster; ``backtest`` lets ``tgt backtest`` replay the period.
+in this process and is several times faster; ``backtest`` lets ``tgt backtest`` replay the period,
+which is the fastest (where somebody completes cards meanwhile it is ``call``). ``--bound`` shows
+beside each fault how soon it could be known at all.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import worlds
+from scipy.stats import chi2
+
+from benchmarks import bound, worlds
 from benchmarks.worlds import Fault, World
 
 if TYPE_CHECKING:
@@ -41,6 +46,22 @@ GRACE_HOURS = 1.0  # a fault that ends is still in the window of the last hour
 MEMORY_HOURS = 24.0  # and in the longest window that an analyzer may look at
 BINS = (*(tenth / 10 for tenth in range(10)), 1.0001)
 _Z = 1.645  # of an interval that holds nine of ten times
+KNOWN_WITHIN = (45, 90)
+_NAME = 28
+_COLUMNS = (
+    ("faults", "faults", ".0f"),
+    ("found", "found", ".0%"),
+    ("delay min", "medianDelayMinutes", ".0f"),
+    ("9 of 10", "delay90Minutes", ".0f"),
+    ("cards", "cardsPerFault", ".2f"),
+    ("side cards", "consequences", ".2f"),
+    ("right", "subjectRight", ".0%"),
+)
+_BOUND_COLUMNS = (
+    ("| known", "boundFound", ".0%"),
+    ("delay min", "boundMedianDelayMinutes", ".0f"),
+    ("9 of 10", "boundDelay90Minutes", ".0f"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +83,8 @@ class Seen:
 class Verdict:
     """What became of one fault; ``delay`` in minutes, None when it was not found.
 
-    ``right`` tells whether the first card that is no consequence names the fault.
+    ``right`` tells whether the first card that is no consequence names the fault. ``bound`` is the
+    delay of who knows everything, None where that is never, or nobody asked.
     """
 
     fault: Fault
@@ -70,6 +92,7 @@ class Verdict:
     cards: int
     consequences: int
     right: bool
+    bound: float | None = None
 
 
 @dataclass
@@ -81,6 +104,7 @@ class Result:
     hours: float
     runs: int = 0
     seconds: float = 0.0
+    has_bounds: bool = False
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     false: list[Seen] = field(default_factory=list)
@@ -99,7 +123,7 @@ def judge(faults: Sequence[Fault], seen: Sequence[Seen]) -> tuple[list[Verdict],
         hits = [card for card in during if card.what == (fault.type, fault.subject)]
         also = [card for card in during if card.what in fault.also]
         explained.update(hits, also)
-        others = {(other.type, other.subject) for other in faults if other is not fault}
+        others = {(other.type, other.subject) for other in faults} - {(fault.type, fault.subject)}
         first = next((card for card in during if card.what not in {*fault.also, *others}), None)
         verdicts.append(
             Verdict(
@@ -222,13 +246,15 @@ class Bench:
             self.tgt("complete", *ids, "--now", now.isoformat())
 
 
-def measure(world: World, seed: int, mode: str, *, reliability: bool) -> Result:
+def measure(
+    world: World, seed: int, mode: str, *, reliability: bool = False, bounds: bool = False
+) -> Result:
     """Write one world, run tgt over it and judge the cards."""
-    result = Result(world.name, seed, world.hours)
+    result = Result(world.name, seed, world.hours, has_bounds=bounds)
     with tempfile.TemporaryDirectory(prefix="tgt-world-") as name:
         bench = Bench(Path(name), world, seed)
         started = time.monotonic()
-        if mode == "backtest":
+        if mode == "backtest" and world.complete_at is None:
             seen = _backtest(bench, result)
         else:
             step = bench.run if mode == "run" else bench.call
@@ -237,6 +263,12 @@ def measure(world: World, seed: int, mode: str, *, reliability: bool) -> Result:
             seen = bench.seen(document.get("tasks", []))
         result.seconds = time.monotonic() - started
         result.verdicts, result.false = judge(world.faults, seen)
+        if bounds:
+            logs = bench.directory / "context_log"
+            result.verdicts = [
+                replace(each, bound=bound.delay(world, seed, each.fault, logs))
+                for each in result.verdicts
+            ]
     return result
 
 
@@ -291,36 +323,77 @@ def outcome(result: Result) -> str:
     return f"{result.world} seed {result.seed}: {', '.join(told)}"
 
 
-def false_per_week(results: Sequence[Result]) -> dict[str, float]:
-    """False cards a week of every healthy world."""
-    rates: dict[str, list[float]] = {}
+@dataclass(frozen=True)
+class FalseCards:
+    """False cards in so many weeks of healthy traffic; nine of ten times the weekly rate lies
+    between ``least`` and ``most``."""
+
+    cards: int
+    weeks: float
+
+    @property
+    def rate(self) -> float:
+        return self.cards / self.weeks
+
+    @property
+    def least(self) -> float:
+        return float(chi2.ppf(0.05, 2 * self.cards)) / 2 / self.weeks if self.cards else 0.0
+
+    @property
+    def most(self) -> float:
+        return float(chi2.ppf(0.95, 2 * self.cards + 2)) / 2 / self.weeks
+
+
+def false_cards(results: Sequence[Result]) -> dict[str, FalseCards]:
+    """Those of every healthy world."""
+    found: dict[str, FalseCards] = {}
     for result in results:
         if not result.verdicts:
-            rate = len(result.false) * worlds.WEEK_HOURS / result.hours
-            rates.setdefault(result.world, []).append(rate)
-    return {world: statistics.fmean(values) for world, values in rates.items()}
+            before = found.get(result.world, FalseCards(0, 0.0))
+            weeks = before.weeks + result.hours / worlds.WEEK_HOURS
+            found[result.world] = FalseCards(before.cards + len(result.false), weeks)
+    return found
 
 
 def by_fault(results: Sequence[Result]) -> dict[str, dict[str, float | None]]:
-    """Figures of every world with faults, over its seeds."""
-    groups: dict[str, list[tuple[Result, Verdict]]] = {}
+    """Figures of every fault, over the seeds of its world."""
+    groups: dict[str, list[Verdict]] = {}
     for result in results:
+        is_one = len({(v.fault.type, v.fault.subject) for v in result.verdicts}) == 1
         for verdict in result.verdicts:
-            groups.setdefault(result.world, []).append((result, verdict))
-    return {world: _figures([v for _, v in pairs]) for world, pairs in groups.items()}
+            name = verdict.fault.subject.partition("/")[2]
+            groups.setdefault(result.world if is_one else f"{result.world}: {name}", []).append(
+                verdict
+            )
+    has_bounds = any(result.has_bounds for result in results)
+    return {fault: _figures(verdicts, has_bounds) for fault, verdicts in groups.items()}
 
 
-def _figures(verdicts: Sequence[Verdict]) -> dict[str, float | None]:
-    delays = [verdict.delay for verdict in verdicts if verdict.delay is not None]
+def _figures(verdicts: Sequence[Verdict], has_bounds: bool) -> dict[str, float | None]:
     found = [verdict for verdict in verdicts if verdict.delay is not None]
     return {
+        **_delays([verdict.delay for verdict in verdicts], ""),
+        **(_delays([verdict.bound for verdict in verdicts], "bound") if has_bounds else {}),
         "faults": len(verdicts),
-        "found": len(found) / len(verdicts),
-        "medianDelayMinutes": statistics.median(delays) if delays else None,
-        "delay90Minutes": quantile(delays, 0.9) if delays else None,
         "cardsPerFault": statistics.fmean(v.cards for v in found) if found else None,
         "consequences": statistics.fmean(v.consequences for v in verdicts),
         "subjectRight": statistics.fmean(v.right for v in found) if found else None,
+    }
+
+
+def _delays(delays: Sequence[float | None], whose: str) -> dict[str, float | None]:
+    """What share is found, and the quantiles of the delay over all: None for one that is never."""
+    ordered = sorted(math.inf if delay is None else delay for delay in delays)
+    told = {
+        "found": sum(map(math.isfinite, ordered)) / len(ordered),
+        "medianDelayMinutes": quantile(ordered, 0.5),
+        "delay90Minutes": quantile(ordered, 0.9),
+    }
+    return {
+        f"{whose}{key[0].upper()}{key[1:]}" if whose else key: value
+        if math.isfinite(value)
+        else None
+        for key, value in told.items()
     }
 
 
@@ -378,43 +451,68 @@ def reliability_table(results: Sequence[Result]) -> list[dict[str, float]]:
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
     """All figures as one JSON value."""
-    target = [v for result in results for v in result.verdicts if v.fault.target]
     return {
         "seeds": sorted({result.seed for result in results}),
-        "falseCardsPerWeek": false_per_week(results),
+        "falseCards": {
+            world: {"perWeek": each.rate, "atLeast": each.least, "atMost": each.most}
+            for world, each in false_cards(results).items()
+        },
         "faults": by_fault(results),
-        "target": _figures(target) if target else None,
+        "together": together(results),
         "reliability": reliability_table(results),
         "worlds": [asdict(result) for result in results],
     }
 
 
+def together(results: Sequence[Result]) -> dict[str, dict[str, float | None]]:
+    """Figures of faults of several worlds: those that are large, and those that can be known within
+    so many minutes."""
+    every = [verdict for result in results for verdict in result.verdicts]
+    has_bounds = any(result.has_bounds for result in results)
+    groups = {"all": every, "large": [each for each in every if each.fault.target]}
+    if has_bounds:
+        groups |= {
+            f"known within {minutes} min": [
+                each for each in every if each.bound is not None and each.bound <= minutes
+            ]
+            for minutes in KNOWN_WITHIN
+        }
+    return {name: _figures(some, has_bounds) for name, some in groups.items() if some}
+
+
 def text(results: Sequence[Result]) -> str:
     """The figures as plain tables."""
     lines = [f"seeds {', '.join(str(seed) for seed in sorted({r.seed for r in results}))}"]
-    rates = false_per_week(results)
-    if rates:
-        lines += ["", f"{'healthy world':<24}{'false cards a week':>20}"]
-        lines += [f"{world:<24}{rate:>20.2f}" for world, rate in rates.items()]
-        lines += [f"{'all of them':<24}{sum(rates.values()):>20.2f}"]
+    healthy = false_cards(results)
+    if healthy:
+        mean = FalseCards(
+            sum(w.cards for w in healthy.values()), sum(w.weeks for w in healthy.values())
+        )
+        head = _head("weeks", "false cards", "a week", "9 of 10 in")
+        lines += ["", f"{'healthy world':<{_NAME}}{head}"]
+        lines += [
+            f"{world:<{_NAME}}{each.weeks:>12.1f}{each.cards:>12}{each.rate:>12.2f}"
+            f"{each.least:>7.2f}-{each.most:.2f}"
+            for world, each in {**healthy, "all": mean}.items()
+        ]
     figures = by_fault(results)
     if figures:
-        head = _head("faults", "found", "delay min", "9 of 10", "cards", "side cards", "right")
-        lines += ["", f"{'fault':<24}{head}"]
-        lines += [f"{world:<24}{_row(row)}" for world, row in figures.items()]
-        target = [v for result in results for v in result.verdicts if v.fault.target]
-        if target:
-            lines += [f"{'large enough to promise':<24}{_row(_figures(target))}"]
+        columns = [*_COLUMNS, *(_BOUND_COLUMNS if any(r.has_bounds for r in results) else ())]
+        lines += ["", f"{'fault':<{_NAME}}{_head(*(column[0] for column in columns))}"]
+        lines += [
+            f"{name:<{_NAME}}{''.join(_cell(row[key], form) for _, key, form in columns)}"
+            for name, row in (*figures.items(), *together(results).items())
+        ]
     table = reliability_table(results)
     if table:
         head = _head("stated", "findings", "subjects", "true", "9 of 10 in", "first true")
-        lines += ["", f"{'confidence':<24}{head}"]
+        lines += ["", f"{'confidence':<{_NAME}}{head}"]
         for row in table:
             span = f"{row['from']:.2f} to {row['to']:.2f}"
             lines.append(
-                f"{span:<24}{row['stated']:>14.2f}{row['findings']:>14.0f}{row['subjects']:>14.0f}"
-                f"{row['true']:>14.2f}{row['trueAtLeast']:>9.2f}-{row['trueAtMost']:.2f}"
-                f"{row['firstTrue']:>14.2f}"
+                f"{span:<{_NAME}}{row['stated']:>12.2f}{row['findings']:>12.0f}"
+                f"{row['subjects']:>12.0f}{row['true']:>12.2f}"
+                f"{row['trueAtLeast']:>7.2f}-{row['trueAtMost']:.2f}{row['firstTrue']:>12.2f}"
             )
     false = [(result, card) for result in results for card in result.false]
     if false:
@@ -437,23 +535,11 @@ def text(results: Sequence[Result]) -> str:
 
 
 def _head(*words: str) -> str:
-    return "".join(f"{word:>14}" for word in words)
+    return "".join(f"{word:>12}" for word in words)
 
 
-def _row(figures: dict[str, float | None]) -> str:
-    def cell(key: str, form: str) -> str:
-        value = figures[key]
-        return f"{'-':>14}" if value is None else f"{value:>14{form}}"
-
-    return (
-        cell("faults", ".0f")
-        + cell("found", ".2f")
-        + cell("medianDelayMinutes", ".0f")
-        + cell("delay90Minutes", ".0f")
-        + cell("cardsPerFault", ".2f")
-        + cell("consequences", ".2f")
-        + cell("subjectRight", ".2f")
-    )
+def _cell(value: float | None, form: str) -> str:
+    return f"{'-':>12}" if value is None else f"{value:>12{form}}"
 
 
 def choose(names: str, per_hour: float, weeks: int, *, quick: bool) -> list[World]:
@@ -482,6 +568,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument(
         "--reliability", action="store_true", help="also look below the gate (not in a backtest)"
+    )
+    parser.add_argument(
+        "--bound", action="store_true", help="also when each fault could be known at all"
     )
     parser.add_argument("--quick", action="store_true", help="a day of each healthy world")
     parser.add_argument("--json", action="store_true")
@@ -518,7 +607,7 @@ def main() -> None:
 def _job(name: str, seed: int, options: argparse.Namespace) -> Result:
     # By name: what a world does over time is a function and cannot be sent to a process.
     (world,) = choose(name, options.per_hour, options.weeks, quick=options.quick)
-    return measure(world, seed, options.mode, reliability=options.reliability)
+    return measure(world, seed, options.mode, reliability=options.reliability, bounds=options.bound)
 
 
 if __name__ == "__main__":

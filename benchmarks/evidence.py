@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln
 
+from benchmarks import bound
 from tgt.analyzers import error_spike, performance
+from tgt.analyzers.shift import MIN_PART
 from tgt.stats import distributions
 from tgt.stats.confidence import Usual, prior_of, risen_above, usual_share
 from tgt.stats.location import larger_by, usual_location
@@ -85,6 +87,12 @@ def windows(first: int) -> list[tuple[int, float]]:
 
 def confidences(units: Array, failing: Array) -> Array:
     """What ``error_spike`` says at every step after the history, as ``tgt.stats`` does."""
+    return findings(units, failing)[0]
+
+
+def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
+    """How sure it is at every step after the history, and since which step the window is that shows
+    it best."""
     n, k = (np.pad(np.cumsum(each, 1), ((0, 0), (1, 0))) for each in (units, failing))
     by_hour = [np.diff(each[:, ::QUARTERS], axis=1) for each in (k, n)]
     usual: dict[int, list[Usual]] = {}
@@ -98,6 +106,7 @@ def confidences(units: Array, failing: Array) -> Array:
     multiplier = error_spike.MULTIPLIER.default
     steps = range(QUARTERS * HISTORY_H + 1, units.shape[1] + 1)
     best = np.zeros((units.shape[0], len(steps)))
+    since = np.zeros(best.shape, dtype=int)
     for place, step in enumerate(steps):
         for start, odds in windows(step):
             known = learn(start // QUARTERS)
@@ -107,8 +116,16 @@ def confidences(units: Array, failing: Array) -> Array:
             fires = (bad >= LEAST_FAILING) & (bad > multiplier * share * of)
             line = np.minimum(math.sqrt(multiplier) * share, 1 - 1e-9)
             sure = risen(bad, of, line, a, b, odds * error_spike.A_HOUR)
-            best[:, place] = np.maximum(best[:, place], np.where(fires, sure, 0.0))
-    return best
+            if step - start == QUARTERS:
+                half = step - int(error_spike.HALF * QUARTERS)
+                of, bad = n[:, step] - n[:, half], k[:, step] - k[:, half]
+                prior = odds * error_spike.A_HOUR * error_spike.HALF_WEIGHT
+                later = risen(bad, of, line, a, b, prior)
+                sure = np.where(bad > multiplier * share * of, np.maximum(sure, later), sure)
+            is_surer = fires & (sure > best[:, place])
+            best[:, place] = np.where(is_surer, sure, best[:, place])
+            since[:, place] = np.where(is_surer, start, since[:, place])
+    return best, since
 
 
 def risen(k: Array, n: Array, line: Array, a: Array, b: Array, prior: float) -> Array:
@@ -167,23 +184,31 @@ def slow(values: list[Array]) -> Array:
     above = [distributions.count_above(each, factor * median) for each in histograms]
     sizes = map(float, map(distributions.size, histograms))
     usual = usual_share(zip(above, sizes, strict=True))
+
+    def larger(now: dict[int, int], prior: float) -> float:
+        some = distributions.size(now)
+        if some < MIN_PART or 2 * distributions.count_above(now, factor * median) <= some:
+            return 0.0
+        return larger_by(now, where, factor, prior, 1.0)
+
     sure = []
     for step in range(QUARTERS * HISTORY_H + 1, len(values) + 1):
         best = 0.0
-        for start, odds in windows(step):
-            inside = np.concatenate(values[start:step])
-            if len(inside) < performance.MIN_CALLS:
+        looks = [(start, odds * performance.A_HOUR) for start, odds in windows(step)]
+        for part in performance.PARTS:
+            start = step - int(part * QUARTERS)
+            looks.append((start, prior_of(part, performance.A_HOUR)))
+        told = {start: _histogram(np.concatenate(values[start:step])) for start, _ in looks}
+        for start, prior in looks:
+            now = told[start]
+            size = distributions.size(now)
+            if step - start < QUARTERS or size < performance.MIN_CALLS:
                 continue
-            now = _histogram(inside)
             if (distributions.quantile(now, 0.95) or 0.0) <= threshold * p95:
                 continue
-            count, prior = (
-                distributions.count_above(now, factor * median),
-                odds * performance.A_HOUR,
-            )
-            best = max(best, risen_above(count, len(inside), 0.5, usual, prior))
-            if 2 * count > len(inside):
-                best = max(best, larger_by(now, where, factor, prior, 1.0))
+            count = distributions.count_above(now, factor * median)
+            parts = [larger(told[part], odds) for part, odds in looks if part >= start]
+            best = max(best, risen_above(count, size, 0.5, usual, prior), *parts)
         sure.append(best)
     return np.array(sure)
 
@@ -212,15 +237,24 @@ def delays(is_seen: NDArray[np.bool_]) -> Array:
     return np.where(after.any(1), minutes, _UNKNOWN)
 
 
-def known(ratios: Array, a_week: float) -> NDArray[np.bool_]:
+def known(ratios: Array, a_week: float, faults: Array | None = None) -> NDArray[np.bool_]:
     """When the detector that knows everything sees each change, with so many false alarms a week:
-    its statistic has the mean t after t steps without one."""
-    limit = QUARTERS * 168 / a_week
-    total, seen = np.zeros(ratios.shape[0]), []
+    its statistic has the mean t after t steps without one. ``faults`` are ratios in a fault, if the
+    others are not, from which it is known how far a step carries it beyond its limit."""
+    steps = QUARTERS * 168 / a_week
+    told = weighed(ratios)
+    in_faults = told if faults is None else weighed(faults)
+    seen: NDArray[np.bool_] = told >= math.log(steps * bound.overshoot(in_faults.tolist()))
+    return seen
+
+
+def weighed(ratios: Array) -> Array:
+    """The logarithm of the evidence from every step at which the change may have begun."""
+    total, courses = np.full(ratios.shape[0], -np.inf), []
     for step in range(ratios.shape[1]):
-        total = np.minimum((1 + total) * np.exp(ratios[:, step]), 1e200)
-        seen.append(total > limit)
-    return np.array(seen).T
+        total = np.logaddexp(0.0, total) + ratios[:, step]
+        courses.append(total)
+    return np.array(courses).T
 
 
 def row(name: str, some: Array, best: Array) -> str:

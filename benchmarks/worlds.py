@@ -25,9 +25,11 @@ _MONDAY = datetime(2025, 11, 3, tzinfo=timezone.utc)
 _MODEL = "gpt-oss-120b"
 _RESPONSE_MS = 700.0
 _P95 = 1.645  # standard deviations of a normal distribution
+WAIT_MS = (9_000, 15_000)  # how long an answer takes that is waited for
+TAIL_SHARE, TAIL_SIGMA = 0.1, 0.15  # of the calls that a slow tail makes slow
 
 # Share of conversations that use the tool, median latency in ms, share of those that fail.
-_TOOLS = {
+TOOLS = {
     "read_file": (0.60, 60.0, 0.04),
     "run_bash": (0.50, 480.0, 0.06),
     "search_code": (0.40, 220.0, 0.03),
@@ -36,7 +38,7 @@ _TOOLS = {
     "list_files": (0.20, 40.0, 0.03),
     "resize_image": (0.05, 300.0, 0.04),
 }
-DOCUMENTED = (*_TOOLS, "send_mail")
+DOCUMENTED = (*TOOLS, "send_mail")
 
 # Hourly weights of a day with a lunch break and a quiet night; the mean is 1.
 _DAY = (
@@ -54,9 +56,9 @@ class Conditions:
     """What the world is like at one moment. Shares are of conversations where not said else."""
 
     per_hour: float = 40.0
-    uses: Mapping[str, float] = field(default_factory=lambda: {t: v[0] for t, v in _TOOLS.items()})
+    uses: Mapping[str, float] = field(default_factory=lambda: {t: v[0] for t, v in TOOLS.items()})
     failing: Mapping[str, float] = field(
-        default_factory=lambda: {t: v[2] for t, v in _TOOLS.items()}
+        default_factory=lambda: {t: v[2] for t, v in TOOLS.items()}
     )
     slower: Mapping[str, float] = field(default_factory=dict)  # all calls, by this factor
     slow_tail: Mapping[str, float] = field(default_factory=dict)  # p95 alone, by this factor
@@ -165,12 +167,12 @@ def _hidden(base: Conditions, start: float, end: float) -> tuple[World, ...]:
         return now.tool(failing={"read_file": 0.24}) if start <= hour < end else now
 
     def rising(hour: float, now: Conditions) -> Conditions:
-        # One percent an hour: half as slow again at ``start``, twice as slow a day later.
-        risen = min(72.0, max(0.0, hour - start + math.log(1.5) / math.log(1.01)))
+        # One percent an hour: half as slow again at first, twice as slow a day later.
+        risen = min(72.0, max(0.0, hour + math.log(1.5) / math.log(1.01)))
         return now.tool(slower={"search_code": 1.01**risen})
 
     again = Fault(ERROR, "tool_call/read_file", start, end, (HEAVY,))
-    rise = Fault(SLOW, "tool_call/search_code", start, start + 30)
+    rise = Fault(SLOW, "tool_call/search_code", 0.0, 30.0)  # before that it has begun as well
     rare = Fault(SLOW, "tool_call/resize_image", start, start + 24, target=False)
     slow = _within(rare, lambda _, now: now.tool(slower={"resize_image": 3.0}))
     tail = _within(rare, lambda _, now: now.tool(slow_tail={"resize_image": 4.0}))
@@ -207,7 +209,7 @@ def faulty(per_hour: float, start: float = 1.0, hours: float = 6.0) -> tuple[Wor
             lambda _, now: now.tool(**{key: {"search_code": times}}),
         )
 
-    every_tool = tuple((ERROR, f"tool_call/{tool}") for tool in _TOOLS)
+    every_tool = tuple((ERROR, f"tool_call/{tool}") for tool in TOOLS)
     response = f"assistant_response/{_MODEL}"
     in_responses = Fault(CUT, response, start, end)
     in_reads = Fault(ERROR, "tool_call/read_file", start, end, (HEAVY,))
@@ -277,6 +279,11 @@ def faulty(per_hour: float, start: float = 1.0, hours: float = 6.0) -> tuple[Wor
             base=base.but(per_hour=3.0),
         ),
     )
+
+
+def p95(median: float, sigma: float) -> float:
+    """That of latencies whose logarithms scatter so around that of the median."""
+    return median * math.exp(_P95 * sigma)
 
 
 def begin(seed: int) -> datetime:
@@ -388,7 +395,7 @@ class _Writer:
             cut = self.random.random() < now.truncated
             elapsed = now.response_ms * math.exp(self.random.gauss(0, now.sigma))
             if waiting and not cut:
-                elapsed = self.random.uniform(9_000, 15_000)
+                elapsed = self.random.uniform(*WAIT_MS)
             start += elapsed / 3_600_000
             event = {"actor": "assistant", "act": "assistant_response", "status": "ok", **ids}
             reason = "length" if cut else end
@@ -402,13 +409,13 @@ class _Writer:
     def _call(
         self, start: float, ids: dict[str, str], now: Conditions, tool: str, *, failed: bool
     ) -> float:
-        median = _TOOLS[tool][1] if tool in _TOOLS else 150.0
+        median = TOOLS[tool][1] if tool in TOOLS else 150.0
         elapsed = median * now.slower.get(tool, 1.0) * math.exp(self.random.gauss(0, now.sigma))
         tail = now.slow_tail.get(tool)
-        if tail and self.random.random() < 0.1:
+        if tail and self.random.random() < TAIL_SHARE:
             # Half of this tenth lies beyond the wanted p95, so that 5% of all calls do.
-            p95 = median * math.exp(_P95 * now.sigma)
-            elapsed = tail * p95 * math.exp(self.random.gauss(0, 0.15))
+            elapsed = tail * p95(median, now.sigma)
+            elapsed *= math.exp(self.random.gauss(0, TAIL_SIGMA))
         start += elapsed / 3_600_000
         event: dict[str, object] = {"actor": "assistant", "act": "tool_call", "name": tool, **ids}
         outcome: dict[str, object] = {"status": "error" if failed else "ok"}

@@ -51,6 +51,23 @@ def test_the_multiplier_and_the_steps_of_severity(world: World, judge: Judge) ->
     assert not findings
 
 
+def test_what_began_half_a_window_ago_is_as_sure_as_that_half_is(
+    world: World, judge: Judge
+) -> None:
+    """Seven of 24 either way: the whole is beyond the limit, and thinned out by what was before."""
+    lines = _now(24, 7, "late")
+    for number, line in enumerate(_now(24, 0, "spread")):
+        lines.append({**line, "status": "error" if number * 7 % 24 < 7 else "ok"})
+    world.write(*hours_of(calls_of("late")), *hours_of(calls_of("spread")), *lines)
+    late, spread = judge(ANALYZER).findings
+    assert (late.subject, spread.subject) == ("tool_call/late", "tool_call/spread")
+    assert late.confidence > 0.7 > spread.confidence
+    told, usual = late.evidence.details, spread.evidence.details
+    assert (told["k"], told["n"], told["value"]) == (7, 24, usual["value"])
+    assert told["surestIn"] == "30 minutes"
+    assert "surestIn" not in usual
+
+
 def test_more_failures_are_more_certain(world: World, judge: Judge) -> None:
     for failing in (7, 9, 12, 20):
         world.write(*hours_of(calls_of(f"t{failing}")), *_now(40, failing, f"t{failing}"))

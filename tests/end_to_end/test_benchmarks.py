@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from scipy import stats
 
-from benchmarks import archive_errors, archives, detection, screenshot, worlds
+from benchmarks import archive_errors, archives, bound, detection, screenshot, worlds
 from benchmarks.archive_sessions import AGENTS
 from benchmarks.archives import Archive, Plan, Truth
 from benchmarks.detection import Result, Seen, Verdict
@@ -197,6 +197,14 @@ def test_of_two_faults_at_once_each_is_found_by_its_own_card() -> None:
     assert not wrong
 
 
+def test_a_fault_that_comes_again_is_no_other_fault() -> None:
+    again = replace(FAULT, start=25.0, end=31.0)
+    seen = [Seen(1.5, *READ, 0.9), Seen(25.5, *READ, 0.9, reopened=True)]
+    verdicts, wrong = detection.judge([FAULT, again], seen)
+    assert [(verdict.delay, verdict.right) for verdict in verdicts] == [(30, True), (30, True)]
+    assert not wrong
+
+
 def test_false_cards_are_scaled_to_a_week_and_averaged_over_seeds() -> None:
     false = [Seen(1.0, *READ, 0.9)]
     results = [
@@ -204,8 +212,44 @@ def test_false_cards_are_scaled_to_a_week_and_averaged_over_seeds() -> None:
         Result("steady", 2, hours=14 * 24.0),
         Result("errors", 1, hours=8.0, verdicts=[Verdict(FAULT, 15.0, 1, 0, right=True)]),
     ]
-    assert detection.false_per_week(results) == {"steady": 0.75}
+    (steady,) = detection.false_cards(results).values()
+    assert (steady.cards, steady.weeks, steady.rate) == (3, 4.0, 0.75)
+    assert stats.poisson.cdf(3, 4 * steady.most) == pytest.approx(0.05)
+    assert stats.poisson.sf(2, 4 * steady.least) == pytest.approx(0.05)
+    assert detection.FalseCards(0, 4.0).least == 0.0
     assert detection.by_fault(results)["errors"]["found"] == 1.0
+
+
+def test_delays_are_of_all_faults_and_stand_beside_what_can_be_known() -> None:
+    delays = ((15.0, 15.0), (30.0, None), (60.0, 45.0), (None, 30.0))
+    verdicts = [
+        Verdict(FAULT, delay, 1 if delay else 0, 0, right=True, bound=known)
+        for delay, known in delays
+    ]
+    result = Result("errors", 1, hours=8.0, verdicts=verdicts, has_bounds=True)
+    figures = detection.by_fault([result])["errors"]
+    assert (figures["found"], figures["medianDelayMinutes"]) == (0.75, 30.0)
+    assert figures["delay90Minutes"] is None, "one of four is never found"
+    assert (figures["boundFound"], figures["boundMedianDelayMinutes"]) == (0.75, 30.0)
+    assert detection.together([result])["known within 45 min"]["faults"] == 3
+    assert "| known" in detection.text([result])
+    assert "| known" not in detection.text([replace(result, has_bounds=False)])
+
+
+@pytest.mark.parametrize("name", ["errors_x8", "tail_x3", "error_heavy"])
+def test_who_knows_everything_sees_a_fault_soon_and_none_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(worlds, "HISTORY_HOURS", 1.0)
+    world = _named(name)
+    world = replace(world, hours=3.0)
+    (fault,) = (replace(each, end=2.0) for each in world.faults)
+    worlds.write(world, 4, tmp_path / "ill")
+    seen = bound.delay(world, 4, fault, tmp_path / "ill")
+    assert seen is not None
+    assert seen <= 60
+    worlds.write(replace(world, change=lambda _, now: now), 4, tmp_path / "sound")
+    assert bound.delay(world, 4, fault, tmp_path / "sound") is None
 
 
 def test_the_reliability_table_counts_findings_and_the_first_of_each() -> None:

@@ -40,6 +40,10 @@ def told(card_data: CardData, details: dict[str, Any] | None = None, **changes: 
     [
         ({}, "Of 56 conversations, 14 counted against it."),
         ({"k": None, "rule": "x"}, "The rule: x."),
+        (
+            {"surestIn": "30 minutes"},
+            "shows it most plainly: the confidence is that of 30 minutes.",
+        ),
         ({"designEffect": 2.0}, "56 weigh as much as 28 that are independent (a design effect"),
         ({"unit": "x", "ratio": 4030, "severityRule": "s"}, "Measured was more than 100 times the"),
         (

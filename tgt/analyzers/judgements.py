@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, Union
 
 from tgt.analyzers.baseline import Baseline
-from tgt.analyzers.figures import Measure, Unit
+from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.engine.protocol import Reading
+from tgt.events import Interval
 from tgt.stats import confidence
 from tgt.stats.confidence import Usual
 from tgt.tasks.card import Severity
@@ -65,6 +66,16 @@ def of_conversations(conversations: int) -> float:
     """How sure a fact is that at least three conversations show: 0.7 for three, 0.85 for six, 0.95
     for eighteen, never 1."""
     return max(FACT, min(0.99, 1.0 - (1.0 - FACT) * 3 / conversations))
+
+
+def surest(judgement: Judgement, later: Judgement, end: Interval, minimum: float) -> Judgement:
+    """What was judged in a window, as sure as it is at the ``end`` of it if that is surer. How few
+    of the whole would have been believed is then no answer if not even those there are would be."""
+    if later.confidence <= judgement.confidence:
+        return judgement
+    details = {**judgement.details, "surestIn": duration(end)}
+    sure = judgement.sure if judgement.confidence >= minimum else None
+    return replace(judgement, confidence=later.confidence, details=details, sure=sure)
 
 
 def severity_of(value: float, *, high: float, critical: float = NEVER) -> Severity:

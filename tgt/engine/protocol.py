@@ -175,8 +175,8 @@ class Coverage:
 class Snapshot(Protocol):
     """Answers as of the end of one window; later events are invisible.
 
-    A question may be asked of that window or of a longer one with the same end. A history is that
-    of the whole clock hours of the baseline before the window that was asked for.
+    A question may be asked of that window or of a longer or shorter one with the same end. A
+    history is that of the whole clock hours of the baseline before the window that was asked for.
     """
 
     @property

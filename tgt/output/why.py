@@ -73,6 +73,8 @@ def _counted(task: Card, now: datetime) -> Sentences:  # noqa: ARG001 the others
         )
     if rule := numbers.text("rule"):
         yield f"The rule: {rule}."
+    if surest := numbers.text("surestIn"):
+        yield f"The end of the window shows it most plainly: the confidence is that of {surest}."
     if len(fired := numbers.items("windows")[:_MOST_WINDOWS]) > 1:
         windows = evidence_view.windows({"windows": list(fired), "unit": numbers.text("unit")})
         yield f"It showed in several windows, each with its own confidence: {windows}."
