@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -326,12 +327,13 @@ def test_an_unexpected_failure_is_one_line_without_content(
         "def broken(*_):\n    raise RuntimeError('secret')\n"
         "tgt.tasks.ledger.overlay = broken\n"
     )
-    result = workplace.tgt("show", "01", "--json", PYTHONPATH=str(workplace.path))
+    alone = replace(workplace, server=None)
+    result = alone.tgt("show", "01", "--json", PYTHONPATH=str(workplace.path))
     assert result.status == 1
     assert result.json["error"].startswith("unexpected RuntimeError at sitecustomize.py:3")
     assert result.err.count("\n") == 1
     assert "TGT_DEBUG=1" in result.err
-    debug = workplace.tgt("show", "01", PYTHONPATH=str(workplace.path), TGT_DEBUG="1")
+    debug = alone.tgt("show", "01", PYTHONPATH=str(workplace.path), TGT_DEBUG="1")
     assert "in broken" in debug.err
     assert "secret" not in result.err + result.out + debug.err
 

@@ -16,6 +16,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def test_without_the_package_a_message_says_how_to_install_it(workplace: Workpla
     absent = workplace.path / "absent"
     absent.mkdir()
     (absent / "textual.py").write_text("raise ImportError('there is none')\n")
-    done = workplace.tgt("triage", PYTHONPATH=str(absent))
+    done = replace(workplace, server=None).tgt("triage", PYTHONPATH=str(absent))
     assert (done.status, done.out) == (1, "")
     assert "the package textual is not installed, or too old; install it with pip" in done.err
     assert "'tgt[tui]'" in done.err
