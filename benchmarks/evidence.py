@@ -27,7 +27,6 @@ from scipy.special import betainc, gammaln
 
 from benchmarks import bound
 from tgt.analyzers import error_spike, performance
-from tgt.analyzers.shift import MIN_PART
 from tgt.stats import distributions
 from tgt.stats.confidence import Usual, prior_of, risen_above, usual_share
 from tgt.stats.location import larger_by, usual_location
@@ -184,31 +183,21 @@ def slow(values: list[Array]) -> Array:
     above = [distributions.count_above(each, factor * median) for each in histograms]
     sizes = map(float, map(distributions.size, histograms))
     usual = usual_share(zip(above, sizes, strict=True))
-
-    def larger(now: dict[int, int], prior: float) -> float:
-        some = distributions.size(now)
-        if some < MIN_PART or 2 * distributions.count_above(now, factor * median) <= some:
-            return 0.0
-        return larger_by(now, where, factor, prior, 1.0)
-
     sure = []
     for step in range(QUARTERS * HISTORY_H + 1, len(values) + 1):
         best = 0.0
-        looks = [(start, odds * performance.A_HOUR) for start, odds in windows(step)]
-        for part in performance.PARTS:
-            start = step - int(part * QUARTERS)
-            looks.append((start, prior_of(part, performance.A_HOUR)))
-        told = {start: _histogram(np.concatenate(values[start:step])) for start, _ in looks}
-        for start, prior in looks:
-            now = told[start]
-            size = distributions.size(now)
-            if step - start < QUARTERS or size < performance.MIN_CALLS:
+        for start, odds in windows(step):
+            inside = np.concatenate(values[start:step])
+            if len(inside) < performance.MIN_CALLS:
                 continue
+            now = _histogram(inside)
             if (distributions.quantile(now, 0.95) or 0.0) <= threshold * p95:
                 continue
             count = distributions.count_above(now, factor * median)
-            parts = [larger(told[part], odds) for part, odds in looks if part >= start]
-            best = max(best, risen_above(count, size, 0.5, usual, prior), *parts)
+            prior = odds * performance.A_HOUR
+            best = max(best, risen_above(count, len(inside), 0.5, usual, prior))
+            if 2 * count > len(inside):
+                best = max(best, larger_by(now, where, factor, prior, 1.0))
         sure.append(best)
     return np.array(sure)
 

@@ -74,7 +74,7 @@ def _subjects(report: RunReport) -> list[str]:
 
 def test_where_the_quota_is_small_what_people_dismiss_goes_without(documented: World) -> None:
     documented.write(*hours_of(calls_of("read_file")), *hours_of(calls_of("tool0")))
-    documented.write(*_failing(400, 70, "tool0"), *_failing(80, 16))
+    documented.write(*_failing(400, 70, "tool0"), *_failing(80, 15))
     dismissed = [
         Card(
             {

@@ -100,31 +100,6 @@ def test_only_the_tail_becomes_slower(world: World, judge: Judge) -> None:
     assert finding.evidence.details["p50"] == pytest.approx(100, rel=0.15)
 
 
-def test_what_began_a_part_of_the_window_ago_is_as_sure_as_that_part_is(
-    world: World, judge: Judge
-) -> None:
-    """Six of 24 calls are three times as slow: the last ones, or one now and then."""
-    lines = []
-    for name, slow in (("late", range(6)), ("spread", range(0, 24, 4))):
-        for number, line in enumerate(_now(24, name=name)):
-            lines.append({**line, "elapsed_ms": line["elapsed_ms"] * (3 if number in slow else 1)})
-    world.write(*_past("late"), *_past("spread"), *lines)
-    found = {finding.subject: finding for finding in judge(ANALYZER).findings}
-    late, spread = found["tool_call/late"], found["tool_call/spread"]
-    assert late.confidence > 0.9
-    assert spread.confidence < 0.7
-    told, usual = late.evidence.details, spread.evidence.details
-    assert told["ratio"] > 1.5 < usual["ratio"]
-    assert told["surestIn"] == "15 minutes"
-    assert "surestIn" not in usual
-
-
-def test_what_was_slow_and_is_over_is_no_surer(world: World, judge: Judge) -> None:
-    past = [{**line, "elapsed_ms": line["elapsed_ms"] * 3} for line in _now(24)[16:]]
-    world.write(*_past(), *_now(24)[:16], *past)
-    assert all(finding.confidence < 0.6 for finding in judge(ANALYZER).findings)
-
-
 def test_one_slow_conversation_is_not_the_service(world: World, judge: Judge) -> None:
     slow = [call(m / 2, "slow", "search", elapsed_ms=2000) for m in range(8)]
     world.write(*_past(), *_now(80), *slow)

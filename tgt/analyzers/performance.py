@@ -9,13 +9,12 @@ left out: how long a failure takes is not the latency of the work.
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from statistics import median_low
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need, end_of
+from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import (
     RISING_DAYS,
     Baseline,
@@ -28,7 +27,7 @@ from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of, steps
-from tgt.analyzers.shift import MEDIAN, Part, Shift, Values, beyond_by_hour, quantile, shifted
+from tgt.analyzers.shift import MEDIAN, Shift, Values, beyond_by_hour, quantile, shifted
 from tgt.analyzers.signals import LATENCY
 from tgt.analyzers.touched import harm_of
 from tgt.config import Settings
@@ -55,10 +54,6 @@ _SLIGHT = (
 )
 WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: a rare tool, or the slow tail, needs more calls."""
-PARTS = (0.25, 0.5)
-"""Where calls may have become slower in one window, its end is looked at as well, as long as such
-parts of the run's window or as the shorter windows are."""
-_NO_HISTORY = sys.maxsize
 RISING_H = 8
 """A window of at least so long is also compared with the time before a slow rise."""
 A_HOUR = 0.003
@@ -94,13 +89,11 @@ class PerformanceAnalyzer:
         of_rising = next(each for each in windows if each.minutes >= 60 * RISING_H)
 
         past = _Past(context)
-        parts = [*(end_of(context.window, each) for each in PARTS), *windows]
 
         def judge(window: Interval) -> Iterator[Judged]:
             for reading in context.snapshot.distribution(LATENCY, window, least=MIN_CALLS):
                 builder = Builder(self, context, reading.subject, reading.window)
-                ends = [each for each in parts if each.start > window.start]
-                yield reading.subject, _judge(builder, reading, past, ends)
+                yield reading.subject, _judge(builder, reading, past)
                 if window == of_rising:
                     yield reading.subject, _risen_slowly(builder, reading, past)
 
@@ -112,29 +105,18 @@ class PerformanceAnalyzer:
 
 class _Past:
     """The latencies before a run by the hour, of the few subjects that are slow enough to be asked
-    for, and which of these hours are outages, and their latencies in the ends of windows; of each
-    it is asked once."""
+    for, and which of these hours are outages; of each it is asked once."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._hours: dict[str, Mapping[int, Histogram]] = {}
         self._outages: dict[str, frozenset[int]] = {}
-        self._ends: dict[Interval, dict[str, Histogram]] = {}
 
     def of(self, subject: str, hours: frozenset[int]) -> dict[int, Histogram]:
         if subject not in self._hours:
             snapshot, window = self._context.snapshot, self._context.window
             self._hours[subject] = snapshot.distribution_history(LATENCY, subject, window)
         return {hour: each for hour, each in self._hours[subject].items() if hour in hours}
-
-    def parts(self, subject: str, ends: Sequence[Interval]) -> list[Part]:
-        return [Part(each, self._end(each).get(subject, {}), _prior(each)) for each in ends]
-
-    def _end(self, window: Interval) -> Mapping[str, Histogram]:
-        if window not in self._ends:
-            readings = self._context.snapshot.distribution(LATENCY, window, least=_NO_HISTORY)
-            self._ends[window] = {each.subject: each.now for each in readings}
-        return self._ends[window]
 
     def quiet(self, subject: str, hours: frozenset[int]) -> frozenset[int]:
         """The hours without those of outages."""
@@ -146,12 +128,8 @@ class _Past:
         return hours - self._outages[subject]
 
 
-def _prior(window: Interval) -> float:
-    return prior_of(window.minutes / 60, A_HOUR)
-
-
 def _judge(
-    builder: Builder, reading: DistributionReading, past: _Past, ends: Sequence[Interval]
+    builder: Builder, reading: DistributionReading, past: _Past
 ) -> Finding | Abstention | None:
     context, window = builder.context, reading.window
     calls = distributions.size(reading.now)
@@ -174,9 +152,7 @@ def _judge(
     values = replace(values, history=past.of(reading.subject, quiet))
     if quiet != hours:
         values = replace(values, before=distributions.merge(values.history.values()))
-    if values.times_usual <= threshold:
-        return None
-    return _compared(builder, replace(values, parts=past.parts(reading.subject, ends)))
+    return _compared(builder, values)
 
 
 def _may_be_hidden(values: Values, threshold: float) -> bool:
@@ -230,7 +206,7 @@ def _compared(
             threshold,
             metric="p95_latency_ms",
             counted=lambda line: f"calls slower than {milliseconds(line)}",
-            prior=_prior(builder.window),
+            prior=prior_of(builder.window.minutes / 60, A_HOUR),
             minimum=minimum,
         )
         for route, minimum in routes.items()

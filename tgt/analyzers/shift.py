@@ -7,16 +7,15 @@ question is about a share: usually it is what the baseline's hours say.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tgt.analyzers.baseline import touched_hours, usual_in
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.figures import Measure, Unit, duration
+from tgt.analyzers.figures import Measure, Unit
 from tgt.analyzers.judgements import Judgement, capped
 from tgt.analyzers.touched import touched_events
 from tgt.engine.protocol import Counts, Signal
-from tgt.events import Interval
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
 from tgt.stats.location import larger_by, usual_location
@@ -24,34 +23,17 @@ from tgt.stats.rhythm import at_this_time
 from tgt.tasks.card import Touched
 
 MEDIAN, TAIL = 0.5, 0.95
-MIN_PART = 5
-"""Fewer values do not say where all lie."""
 TAIL_WEIGHT = 1 / 3
 """A second more in one call of twenty weighs as much as a third of a second more in each."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """The values of the end of a window, and the probability, before looking, that what that shows
-    best has changed."""
-
-    window: Interval
-    now: Histogram
-    prior: float
-
-
-@dataclass(frozen=True)
 class Values:
-    """The values of one subject: now, usually, and by the clock hour before.
-
-    Of ``parts`` it is asked as well whether all values are larger, since the whole is thinned out
-    by the time before they became so.
-    """
+    """The values of one subject: now, usually, and by the clock hour before."""
 
     now: Histogram
     before: Histogram
     history: Mapping[int, Histogram]
-    parts: Sequence[Part] = ()
 
     @property
     def n(self) -> int:
@@ -123,9 +105,9 @@ def shifted(
     median for the route ``all``, the p95 for ``tail``.
 
     That all values have become larger is shown by how many lie beyond the line or by where they lie
-    altogether, at least at the end; that the tail has, by how many lie beyond the line or beyond
-    the threshold itself. ``counted`` says what values beyond a line are. None if there are fewer
-    values, or units beyond the line, than the ``minimum``.
+    altogether; that the tail has, by how many lie beyond the line or beyond the threshold itself.
+    ``counted`` says what values beyond a line are. None if there are fewer values, or units beyond
+    the line, than the ``minimum``.
     """
     name, fraction = ("median", MEDIAN) if route == "all" else ("p95", TAIL)
     line = math.sqrt(threshold) * quantile(values.before, fraction)
@@ -142,19 +124,17 @@ def shifted(
 
     against = f"times the usual {name}) against their usual share"
     certain, rule = sure(count), f"{counted(line)} (the square root of the threshold {against}"
-    whole = part = Part(builder.window, values.now, prior)
-    other, told, surest = 0.0, "", None
+    other, told = 0.0, ""
     if route == "tail":
         further = threshold * quantile(values.before, fraction)
         other = _changed_beyond(builder, values, further, effect, prior)
         other *= confidence.share_above(k, n, 1 - fraction)
         told = f"{counted(further)} (the threshold {against}"
-    else:
-        other, part = _larger(builder, values, whole, line, effect)
+    elif 2 * count > values.n:
+        other = _larger(builder, values, line, effect, prior)
         told = "the mean of the logarithms, the outermost pulled in, against what it usually is"
     if other > certain:
         certain, rule = other, told
-        surest = None if part is whole else duration(part.window)
 
     return Shift(
         Measure(
@@ -178,7 +158,6 @@ def shifted(
             "expected": usual.share * n * effect,
             "designEffect": effect,
             "rule": rule,
-            **({"surestIn": surest} if surest else {}),
         },
         hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
         sure=sure,
@@ -209,25 +188,12 @@ def _changed_beyond(
     return confidence.probability_of_change(count / effect, values.n / effect, usual, prior)
 
 
-def _larger(
-    builder: Builder, values: Values, whole: Part, line: float, effect: float
-) -> tuple[float, Part]:
-    """How sure it is that all values have become larger, by where those of the surest part lie
-    altogether; at a time at which more than usual lie beyond a line anyway, by where they lie then.
-    """
-    parts = [each for each in (whole, *values.parts) if _are_most_beyond(each.now, line)]
-    if not parts:
-        return 0.0, whole
+def _larger(builder: Builder, values: Values, line: float, effect: float, prior: float) -> float:
+    """How sure it is that all values have become larger, by where they lie altogether; at a time at
+    which more than usual lie beyond a line anyway, by where they lie then."""
     first, last = touched_hours(builder.window)
     now = at_this_time(beyond_by_hour(values.history, line), first, last)
     history = {hour: each for hour, each in values.history.items() if now is None or hour in now}
     before = values.before if now is None else distributions.merge(history.values())
     usual = usual_location(before, history.values(), effect)
-    factor = line / quantile(values.before, MEDIAN)
-    told = [(larger_by(each.now, usual, factor, each.prior, effect), each) for each in parts]
-    return max(told, key=lambda each: each[0])
-
-
-def _are_most_beyond(values: Histogram, line: float) -> bool:
-    n = distributions.size(values)
-    return n >= MIN_PART and 2 * distributions.count_above(values, line) > n
+    return larger_by(values.now, usual, line / quantile(values.before, MEDIAN), prior, effect)
