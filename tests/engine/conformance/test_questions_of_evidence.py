@@ -171,6 +171,24 @@ def test_examples_of_conversations_are_their_events(engine: Engine) -> None:
         assert convs == {"bad", "worse"}
 
 
+def test_of_many_conversations_the_examples_are_how_the_newest_ended(engine: Engine) -> None:
+    """Also where more of them ended at the same time than there are examples."""
+    ends = {"a": 50, "b": 30, "c": 30, "d": 30, "e": 25, "f": 40}
+    world = [
+        call(minutes + before, conv, id=f"{conv}{before}")
+        for conv, minutes in ends.items()
+        for before in (2, 1, 0)
+    ]
+    with engine.asked(*world) as asked:
+        ids = _ids(asked, *asked.examples(ABORTED, "aborted", 3).samples)
+        assert ids[0] == "e0"
+        assert len(set(ids)) == 3
+        assert {*ids[1:]} < {"b0", "c0", "d0"}
+        every = _ids(asked, *asked.examples(ABORTED, "aborted", 18).samples)
+        assert ({*every[1:4]}, every[4:6]) == ({"b0", "c0", "d0"}, ["f0", "a0"])
+        assert (every[:3], len(set(every))) == (ids, 18)
+
+
 def test_the_same_events_have_the_same_examples_in_whatever_order_they_were_written(
     engine: Engine,
 ) -> None:

@@ -27,7 +27,12 @@ LOCATED = (
 _NEWEST = "us DESC, key, row"
 # Events of one kind say the same, or were asked the same; of errors the commonest come first.
 _KIND = "coalesce(error, error_type, CAST(args_hash AS VARCHAR))"
+_NONE = "NULL"
 _BEST = f"nth_of_kind, common DESC NULLS LAST, nth, {_NEWEST}"
+_OF_NEWEST = """ AND conv_id IN (SELECT conv_id FROM (
+    SELECT conv_id, rank() OVER (ORDER BY max(us) DESC) AS place FROM examined GROUP BY conv_id)
+WHERE place <= {most})"""
+"""Of many conversations it takes long to order all events."""
 _SUMS = 6
 _IS_ERROR = "coalesce(error, error_type) IS NOT NULL"
 
@@ -77,7 +82,7 @@ class Finder:
             )
             # What is to be seen there is how each of them ended.
             inside = f"conv_id IN ({bad})"
-            return self._of(self._events(), inside, "true", most, kind="NULL", subject=subject)
+            return self._of(self._events(), inside, "true", most, kind=_NONE, subject=subject)
         population = f"({signal.where}) AND {called} = $subject"
         if signal.value:
             limit = "" if beyond is None else f" AND ({signal.value}) > $line"
@@ -107,6 +112,9 @@ class Finder:
         **parameters: Any,
     ) -> Examples:
         """``kind`` is SQL for what examples should differ in."""
+        among = "counts"
+        if kind == _NONE:  # then the last events of the newest conversations are the best
+            among += _OF_NEWEST.format(most=int(most))
         rows = self._db.run(
             "WITH examined AS MATERIALIZED (SELECT us, row, key, conv, conv_id, file, place,"
             f" wording, asked_file, asked_place, {', '.join(_SHOWN)}, service, error,"
@@ -125,7 +133,7 @@ class Finder:
             " list(times ORDER BY times DESC, error) AS times FROM saying),"
             f" placed AS (SELECT *, row_number() OVER (PARTITION BY conv_id ORDER BY {_NEWEST})"
             f" AS nth, CASE WHEN {_IS_ERROR} THEN count(*) OVER (PARTITION BY kind) END AS common"
-            " FROM examined WHERE counts),"
+            f" FROM examined WHERE {among}),"
             " various AS (SELECT *, row_number() OVER"
             f" (PARTITION BY kind ORDER BY nth, {_NEWEST}) AS nth_of_kind FROM placed),"
             f" chosen AS (SELECT *, row_number() OVER (ORDER BY {_BEST}) AS place_of"
