@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +25,6 @@ from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.ingest import STAGED, Ingest, Memory, RecordFile
 from tgt.engine.duckdb.manifest import COLUMNS, Known, known_of
 from tgt.engine.duckdb.store import Store
-from tgt.redact import redact
 from tgt.sources.base import PassedOver, Reason
 from tgt.sources.macros import number_of
 
@@ -280,23 +279,10 @@ class Intake(Ingest):
             f"SELECT {', '.join(COLUMNS)} FROM files WHERE file = $number", number=told.number
         )
         before = known_of(rows[0]) if rows else Known(told.number, self._source, table.encode())
-        passed = Counter(json.loads(before.passed_over))
-        for kind, many in told.passed_over.items():  # of which there are few
-            passed[redact(kind)] += many
-        self._write_manifest(
-            [
-                Known(
-                    told.number,
-                    self._source,
-                    table.encode(),
-                    records=before.records + told.records,
-                    malformed=before.malformed + told.malformed,
-                    first_us=min(_there(before.first_us, told.first_us), default=None),
-                    last_us=max(_there(before.last_us, told.last_us), default=None),
-                    passed_over=json.dumps(dict(passed)),
-                )
-            ]
+        after = before.with_more(
+            told.records, told.malformed, told.first_us, told.last_us, told.passed_over
         )
+        self._write_manifest([replace(after, source=self._source, path=table.encode())])
 
 
 @dataclass

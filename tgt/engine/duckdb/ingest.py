@@ -29,7 +29,6 @@ from tgt.engine.duckdb.wordings import learn, shortened, wording
 from tgt.engine.protocol import Progress
 from tgt.errors import TelemetryError
 from tgt.events import HOUR_US, MEANING, OWN
-from tgt.redact import redact
 from tgt.sources import files as identity
 from tgt.sources import nesting
 from tgt.sources.base import (
@@ -121,22 +120,14 @@ class _Progress:
 
     def known(self, tail: str, head: tuple[int, str]) -> Known:
         """The file's row of the manifest after this reading."""
-        known = self.reading.known
-        passed_over = Counter(json.loads(known.passed_over))
-        for kind, count in self.passed_over.items():  # of which there are few
-            passed_over[redact(kind)] += count
-        firsts = (known.first_us, self.first_us)
-        lasts = (known.last_us, self.last_us)
+        known = self.reading.known.with_more(
+            self.records, self.malformed, self.first_us, self.last_us, self.passed_over
+        )
         return replace(
             known,
             read_to=self.read_to,
             is_torn=self.is_torn,
-            records=known.records + self.records,
-            malformed=known.malformed + self.malformed,
-            first_us=min((us for us in firsts if us is not None), default=None),
-            last_us=max((us for us in lasts if us is not None), default=None),
             damage=self.damage,
-            passed_over=json.dumps(passed_over),
             state=None if self.state is None else json.dumps(self.state),
             head_bytes=head[0],
             head=head[1],

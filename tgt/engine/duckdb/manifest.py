@@ -10,13 +10,16 @@ This module decides; it changes nothing.
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tgt.engine.duckdb.store import TABLES
 from tgt.events import HOUR_US
+from tgt.redact import redact
 from tgt.sources import files as identity
 from tgt.sources.files import LogFile
 
@@ -61,6 +64,28 @@ class Known:
     @property
     def name(self) -> str:
         return os.fsdecode(self.path)
+
+    def with_more(
+        self,
+        records: int,
+        malformed: int,
+        first_us: int | None,
+        last_us: int | None,
+        passed_over: Mapping[str, int],
+    ) -> Known:
+        """The same with what was read since; kinds that are passed over are masked."""
+        kinds = Counter(json.loads(self.passed_over))
+        for kind, count in passed_over.items():  # of which there are few
+            kinds[redact(kind)] += count
+        firsts, lasts = (self.first_us, first_us), (self.last_us, last_us)
+        return replace(
+            self,
+            records=self.records + records,
+            malformed=self.malformed + malformed,
+            first_us=min((us for us in firsts if us is not None), default=None),
+            last_us=max((us for us in lasts if us is not None), default=None),
+            passed_over=json.dumps(kinds),
+        )
 
     def as_of(self, file: LogFile) -> Known:
         """The same with where the file lies and how large it is now."""
