@@ -62,7 +62,11 @@ class Account:
 
 @pytest.fixture
 def account(workplace: Workplace) -> Account:
-    """A fresh account without a scheduler."""
+    return fresh_account(workplace)
+
+
+def fresh_account(workplace: Workplace) -> Account:
+    """An account without a scheduler."""
     home = workplace.path / "home"
     home.mkdir()
     made = Account(workplace, home)

@@ -82,11 +82,6 @@ class Context:
         return windows
 
 
-def end_of(window: Interval, part: float) -> Interval:
-    """Such a part of a window, its end."""
-    return Interval(window.end - (window.end - window.start) * part, window.end)
-
-
 @dataclass(frozen=True)
 class Analysis:
     """``notices`` say what the person who set tgt up should know although nothing failed."""

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need, end_of
+from tgt.analyzers.base import Analysis, Context, Need
 from tgt.analyzers.baseline import RISING_DAYS, Baseline, baseline_of, before_it_rose
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
@@ -294,12 +294,13 @@ def _or_of_half(
 ) -> _Verdict:
     """The verdict, as sure as the later half of the window is if that is surer: the whole is
     thinned out by the time before it began."""
-    half = end_of(reading.window, HALF)
+    window = reading.window
+    half = Interval(window.end - (window.end - window.start) * HALF, window.end)
     later = reading_of(context.snapshot.counts(kind.signal, half), reading.subject)
     if later is None or not later.now.n:
         return verdict
     exposure = exposure_of(context, replace(later, history=reading.history), history)
-    prior = confidence.prior_of(reading.window.minutes / 60, A_HOUR) * HALF_WEIGHT
+    prior = confidence.prior_of(window.minutes / 60, A_HOUR) * HALF_WEIGHT
     rise = risen(exposure, history, multiplier, prior, half)
     if rise is None:
         return verdict

@@ -137,10 +137,11 @@ def _started(plan: Plan, *, dry_run: bool) -> Timer:
 
 def _network(plan: Plan, started: Timer | None) -> str:
     """The drop-in that a unit of the whole machine needs; empty where nothing does."""
+    if plan.server is None or (started is not None and started.kind == "systemd"):
+        return ""
     from tgt.setup import network  # only where telemetry is not on this machine
 
-    needs_one = plan.server is not None and (started is None or started.kind != "systemd")
-    return network.drop_in(plan.server) if plan.server is not None and needs_one else ""
+    return network.drop_in(plan.server)
 
 
 def _status(degraded: bool, started: Timer | None) -> ExitStatus:

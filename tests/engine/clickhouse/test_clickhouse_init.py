@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.test_cli_init import _NONE, _SYSTEMCTL, Account
+from cli.test_cli_init import _SYSTEMCTL, Account, fresh_account
 from conftest import Workplace
 from engine.clickhouse.databases import SERVER, Database, directory
 from engine.clickhouse.exporter import SPAN_COLUMNS
@@ -19,11 +19,7 @@ pytestmark = pytest.mark.skipif(bool(SERVER), reason="these tests make their own
 
 @pytest.fixture
 def account(workplace: Workplace) -> Account:
-    home = workplace.path / "home"
-    home.mkdir()
-    made = Account(workplace, home)
-    made.has(systemctl=_NONE, crontab="echo 'not allowed' >&2; exit 1")
-    return made
+    return fresh_account(workplace)
 
 
 @pytest.fixture
