@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from conftest import END, Line, World, before, call, calls_of, hours_of, response
 
-from tgt import judging, mutes, plugins, triage
+from tgt import completing, judging, mutes, plugins, triage
 from tgt.analyzers.base import Analysis, Context
 from tgt.config import ANALYZERS, Settings
-from tgt.engine.protocol import Signal
+from tgt.engine.duckdb.examples import Finder
+from tgt.engine.protocol import Examples, Signal
 from tgt.errors import TelemetryError
 from tgt.events import Interval
 from tgt.outcome import RunReport, SkipReason
@@ -500,6 +501,54 @@ def test_a_completed_problem_that_comes_back_is_the_same_task_reopened_once(
     card = spikes.card()
     assert (card.status, card.mapping("metadata")["reopened"]["count"]) == ("generated", 1)
     assert keys <= set(card.data), "what decisions do not look at is there as well"
+
+
+def test_of_what_a_card_covers_no_examples_are_asked(
+    spikes: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    examples = Finder.examples
+
+    def counted(finder: Finder, signal: Signal, subject: str, *rest: Any) -> Examples:
+        asked.append(subject)
+        return examples(finder, signal, subject, *rest)
+
+    monkeypatch.setattr(Finder, "examples", counted)
+    runs = _incident(spikes, 4)
+    assert sum(spikes.run(now).saved for now in islice(runs, 6)) == 1
+    assert asked, "as the card says more than what is measured"
+    asked.clear()
+    later = next(runs)
+    assert spikes.run(later).covered == 1
+    assert not asked
+    seen = spikes.sidecar.read(())[0].sightings[spikes.card().id].now
+    assert seen is not None, "what is measured of the problem needs no examples"
+    assert seen["value"] > 3
+    assert [len(seen["history"]), seen["history"][-1]] == [24, seen["value"]]
+
+
+def test_a_card_that_is_closed_while_its_problem_is_looked_at_is_left_to_the_next_run(
+    spikes: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to say of a problem is asked while telemetry is open, and not of a covered
+    one."""
+    runs = _incident(spikes, 4)
+    list(map(spikes.run, islice(runs, 6)))
+    card, now = spikes.card(), next(runs)
+    journal, complete = Journal(spikes.tasks), completing.completed
+
+    def while_it_is_looked_at(*arguments: Any) -> judging.Judged:
+        judged = complete(*arguments)
+        triage.complete(journal, [card.id], END)
+        return judged
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tgt.cycle.completed", while_it_is_looked_at)
+        report = spikes.run(now)
+    assert (report.saved, report.covered, report.reopened) == (0, 0, 0)
+    assert not report.warnings
+    assert spikes.card().status == "completed"
+    assert spikes.run(next(runs)).reopened == 1
 
 
 def test_a_rise_in_severity_renews_the_card(documented: World) -> None:

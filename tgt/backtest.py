@@ -20,7 +20,7 @@ from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError
 from tgt.events import Interval
 from tgt.tasks import ledger
-from tgt.tasks.card import Card, Finding, Status, format_time, severity_rank
+from tgt.tasks.card import Card, Finding, Status, format_time
 from tgt.tasks.ledger import Action, Decision
 from tgt.tasks.state import SchedulerState
 
@@ -215,7 +215,6 @@ class _Run:
         # Nobody has decided anything there, neither for nor against the cards of an analyzer.
         self.settings = settings.model_copy(update={"reputation": False, "auto_approve": 0})
         self._cards: dict[str, Card] = {}
-        self._open: dict[str, Card] = {}
         self._state = SchedulerState()
         self._steps: list[Step] = []
         self._incidents: list[Incident] = []
@@ -235,11 +234,8 @@ class _Run:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
             return
-        self._open = {card.fingerprint: card for card in self._cards.values() if card.is_open}
         incidents = judging.incidents_of(self._each_card, self.settings, self._state, now)
-        judged = judging.judge(
-            self.settings, snapshot, incidents, self._state.analyzers, covering=self._covers
-        )
+        judged = judging.judge(self.settings, snapshot, incidents, self._state.analyzers)
         if not snapshot.coverage.events and not judged.sure:
             self._totals = replace(totals, idle_runs=totals.idle_runs + 1)
             self._said = {}
@@ -258,11 +254,6 @@ class _Run:
             filtered=totals.filtered + len(judged.sure),
             repeated=totals.repeated + repeated,
         )
-
-    def _covers(self, finding: Finding) -> bool:
-        """Whether an open card says already what a finding would."""
-        card = self._open.get(finding.fingerprint)
-        return card is not None and finding.severity.rank <= severity_rank(card.severity)
 
     def _each_card(self, take: Callable[[Card], None]) -> None:
         for card in self._cards.values():

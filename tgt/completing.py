@@ -22,7 +22,7 @@ from tgt.analyzers.registry import chosen
 from tgt.config import Settings
 from tgt.engine.protocol import Timeline
 from tgt.errors import TgtError
-from tgt.judging import Judged
+from tgt.judging import Judged, worded
 from tgt.store.marks_file import MarksFile
 from tgt.tasks import auto_approval, ledger, quota, related, reputation
 from tgt.tasks.card import Card, Finding
@@ -81,9 +81,11 @@ def completed(
     """What was judged, with the texts of samples where a card is going to be written; and, given
     the ``context``, with what changed when it began, and what must be counted to know later whether
     the problem is over. Of what comes back after it was completed it is asked which versions it is.
+    Of what an open card covers nothing more is asked.
 
     The texts are read again from the telemetry, which would be in vain for what a card covers.
     """
+    judged = worded(settings, judged, stored.values(), state.analyzers, now)
     decisions = decide(settings, judged, stored, state, now)
     if context is not None and any(d.reason == ledger.CAME_BACK for d in decisions):
         judged = _by_version(context, judged, decisions)

@@ -20,7 +20,7 @@ from tgt.config import Settings
 from tgt.engine.protocol import Progress
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TgtError
-from tgt.judging import Judged, incidents_of, judge, window_of
+from tgt.judging import Judged, incidents_of, judge, sayable, window_of
 from tgt.lookback import Older, no_events
 from tgt.outcome import RunReport, SkipReason
 from tgt.store import locks
@@ -109,7 +109,7 @@ def _cycle(
     ended: tuple[Card, ...] = ()
     if judged.sure and dry_run:
         stored = journal.brief(_is_found(judged))
-        decisions = decide(settings, judged, stored, state, now)
+        decisions = decide(settings, sayable(judged, stored.values()), stored, state, now)
         entries = _related(judged, decisions, stored, state.sightings, now)
         decisions = _relating(decisions, entries)
     elif judged.sure or judged.proven:
@@ -243,7 +243,7 @@ def _save(
     """
     with journal.writing() as writer:
         cards = writer.brief(_is_found(judged))
-        decisions = decide(settings, judged, cards, state, now)
+        decisions = decide(settings, sayable(judged, cards.values()), cards, state, now)
         entries = _related(judged, decisions, cards, state.sightings, now)
         decisions = _relating(decisions, entries)
         lines = [ledger.apply(decision, now) for decision in decisions]

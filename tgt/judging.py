@@ -6,13 +6,13 @@ in which a problem is known to have been there are no part of what is usual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tgt import follow_up
-from tgt.analyzers.base import Analyzer, Context
-from tgt.analyzers.deferred import whole
+from tgt.analyzers.base import Analyzer, Context, reason_of
+from tgt.analyzers.deferred import Deferred, whole
 from tgt.analyzers.masking import presentable
 from tgt.analyzers.registry import chosen
 from tgt.config import Settings
@@ -21,7 +21,7 @@ from tgt.events import Interval
 from tgt.follow_up import Each
 from tgt.outcome import Abstention
 from tgt.tasks import ledger
-from tgt.tasks.card import Card, Finding, Status, format_time
+from tgt.tasks.card import Card, Finding, Status, format_time, severity_rank
 from tgt.tasks.mute import NOTHING, Mutes
 from tgt.tasks.related import Incident
 from tgt.tasks.state import Health, SchedulerState
@@ -115,16 +115,13 @@ def judge(
     incidents: Incidents,
     health: Mapping[str, Health],
     progress: Progress | None = None,
-    covering: Callable[[Finding], bool] | None = None,
 ) -> Judged:
     """What the analyzers find in the snapshot's window, and what of it is certain enough.
 
-    Hours of ``incidents`` are no part of a baseline. Where it is said what a card is ``covering``,
-    nobody will read more of such a finding, nor of one that is not certain enough, than decisions
-    rest on.
+    Hours of ``incidents`` are no part of a baseline. What there is to say of the findings is worked
+    out by ``worded``, or when somebody reads it.
     """
-    window, defers = snapshot.coverage.window, covering is not None
-    context = Context(settings, snapshot, window, incidents, defers=defers)
+    context = Context(settings, snapshot, snapshot.coverage.window, incidents)
     interval = timedelta(minutes=settings.interval_min)
     analyzers = [
         each
@@ -134,27 +131,32 @@ def judge(
     judged = analyze(analyzers, context, health, interval, progress)
     sure = [f for f in judged.findings if f.confidence >= settings.min_confidence]
     sure.sort(key=lambda f: (-f.priority, -f.confidence, f.type, f.subject))
-    judged = replace(judged, sure=tuple(sure))
-    return judged if covering is None else _worded(judged, covering, context, health, interval)
+    return replace(judged, sure=tuple(sure))
 
 
-def _worded(
+def worded(
+    settings: Settings,
     judged: Judged,
-    covering: Callable[[Finding], bool],
-    context: Context,
+    cards: Iterable[Card],
     health: Mapping[str, Health],
-    interval: timedelta,
+    now: datetime,
 ) -> Judged:
-    """What was judged, where no card is covering it with all that there is to say of it."""
+    """What was judged, with all that there is to say of what no open card says already.
+
+    ``health`` is that of the analyzers before they judged.
+    """
+    is_covered = _covered_by(cards)
     findings: dict[int, Finding] = {}
     for finding in judged.sure:
         try:
-            findings[id(finding)] = finding if covering(finding) else whole(finding)
+            findings[id(finding)] = finding if is_covered(finding) else whole(finding)
         except Exception as failure:  # noqa: BLE001 as in analyze
             name = finding.analyzer
             if name in judged.health:
                 continue
-            reason, after = _failure(failure, health.get(name, Health()), context, interval)
+            reason = reason_of(failure, settings.masked)
+            interval = timedelta(minutes=settings.interval_min)
+            after = health.get(name, Health()).failed(reason, now, interval)
             warning = f"analyzer {name} failed: {reason}"
             judged = replace(
                 judged,
@@ -165,6 +167,20 @@ def _worded(
     failed = {f.analyzer for f in judged.sure if id(f) not in findings}
     left = tuple(findings[id(f)] for f in judged.sure if f.analyzer not in failed)
     return replace(judged, sure=left)
+
+
+def sayable(judged: Judged, cards: Iterable[Card]) -> Judged:
+    """What was judged, once telemetry is closed: without findings that a card covered which
+    somebody has closed since. What there is to say of them the next run will ask."""
+    is_covered = _covered_by(cards)
+    sure = tuple(f for f in judged.sure if not isinstance(f, Deferred) or is_covered(f))
+    return replace(judged, sure=sure)
+
+
+def _covered_by(cards: Iterable[Card]) -> Callable[[Finding], bool]:
+    """Whether an open card says already what a finding would."""
+    ranks = {card.fingerprint: severity_rank(card.severity) for card in cards if card.is_open}
+    return lambda finding: finding.severity.rank <= ranks.get(finding.fingerprint, -1)
 
 
 def analyze(
@@ -193,7 +209,8 @@ def analyze(
         try:
             analysis = presentable(analyzer.analyze(context), context)
         except Exception as failure:  # noqa: BLE001 whatever fails in one must not stop the others
-            reason, after[analyzer.name] = _failure(failure, before, context, interval)
+            reason = context.reason(failure)
+            after[analyzer.name] = before.failed(reason, now, interval)
             warnings.append(f"analyzer {analyzer.name} failed: {reason}")
             continue
         after.pop(analyzer.name, None)
@@ -201,11 +218,3 @@ def analyze(
         abstained.extend(analysis.abstained)
         notices.extend(analysis.notices)
     return Judged(tuple(findings), (), tuple(abstained), tuple(warnings), after, tuple(notices))
-
-
-def _failure(
-    failure: Exception, before: Health, context: Context, interval: timedelta
-) -> tuple[str, Health]:
-    """What an analyzer failed for, and its health after that."""
-    reason = context.reason(failure)
-    return reason, before.failed(reason, context.window.end, interval)

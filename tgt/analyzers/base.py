@@ -8,7 +8,7 @@ declares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -39,15 +39,13 @@ class Context:
     """One cycle as an analyzer sees it.
 
     ``incidents`` are, by fingerprint, the times of problems that have a card which nobody
-    dismissed: they are no part of a baseline. Where it ``defers``, what is said of a finding is
-    worked out when somebody reads it.
+    dismissed: they are no part of a baseline.
     """
 
     settings: Settings
     snapshot: Snapshot
     window: Interval
     incidents: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
-    defers: bool = False
     conversations: dict[Interval, int] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -67,8 +65,7 @@ class Context:
 
     def reason(self, failure: Exception) -> str:
         """What something failed for, in a line without what looks like a credential."""
-        words = str(failure).splitlines()
-        return self.redacted(f"{type(failure).__name__}: {words[0] if words else ''}")
+        return reason_of(failure, self.redacted)
 
     def longer_windows(self, *hours: int) -> list[Interval]:
         """The run's window, then those that are longer, each from a full clock hour on."""
@@ -80,6 +77,12 @@ class Context:
                 )
                 windows.append(Interval(start, self.window.end))
         return windows
+
+
+def reason_of(failure: Exception, mask: Callable[[str], str]) -> str:
+    """What something failed for, in a masked line."""
+    words = str(failure).splitlines()
+    return mask(f"{type(failure).__name__}: {words[0] if words else ''}")
 
 
 @dataclass(frozen=True)

@@ -100,24 +100,32 @@ class Builder:
     def deferred(
         self,
         make: Callable[[], Finding],
+        judgement: Judgement,
         *,
-        confidence: float,
         severity: Severity,
         touched: Touched,
     ) -> Finding:
-        """The finding that ``make`` makes, with these facts; where the context defers, it is made
-        when somebody wants to read it. The severity is as for ``finding``."""
-        if not self.context.defers:
-            return make()
+        """The finding that ``make`` makes of a judgement when somebody wants to read it. The
+        severity is as for ``finding``."""
         return deferred(
             make,
             analyzer=self.analyzer.name,
             type=self.analyzer.task_type,
             subject=self.subject,
             severity=touched.lessened(severity),
-            confidence=confidence,
+            confidence=judgement.confidence,
             touched=touched,
+            measurement=self._measurement(judgement, touched),
         )
+
+    def _measurement(self, judgement: Judgement, touched: Touched) -> dict[str, Any]:
+        """What is kept of each look at a problem, and of its card's details."""
+        measure, hours = judgement.measure, judgement.hours
+        return {
+            "value": _value(measure),
+            **_touched(touched),
+            **({} if hours is None else _chart(hours, self.window, measure)),
+        }
 
     def finding(
         self,
@@ -145,7 +153,7 @@ class Builder:
         criterion, if that is another one.
         The ``severity`` is the most that it can be: it is one step less where few are touched.
         """
-        measure, hours = judgement.measure, judgement.hours
+        measure = judgement.measure
         samples, median = examples.samples, examples.median_us
         carrier = self._carrier(examples.services)
         return Finding(
@@ -167,9 +175,8 @@ class Builder:
                     **{name: _json(value) for name, value in judgement.details.items()},
                     **{name: _json(value) for name, value in (details or {}).items()},
                     **self._enough(judgement),
-                    **_touched(touched),
                     **({} if carrier is None else {"carrier": carrier[0]}),
-                    **({} if hours is None else _chart(hours, self.window, measure)),
+                    **self._measurement(judgement, touched),
                 },
             ),
             fix=fix,
@@ -301,13 +308,18 @@ def with_details(finding: Finding, **details: Any) -> Finding:
     return then(finding, detailed)
 
 
+def _value(measure: Measure) -> float:
+    """The measure as the card has it; what was counted is not rounded."""
+    is_count = measure.unit is Unit.COUNT
+    return measure.value if is_count else number(measure.value / measure.scale)
+
+
 def _values(measure: Measure) -> dict[str, Any]:
-    """The measure as the card has it; what a setting says and what was counted is not rounded."""
-    is_count, is_ratio = measure.unit is Unit.COUNT, measure.unit is Unit.RATIO
+    """What the measure is compared with, as the card has it; what a setting says is not rounded."""
+    is_ratio = measure.unit is Unit.RATIO
     limit = number(measure.limit) if measure.times else measure.threshold
     return {
         "unit": str(measure.unit),
-        "value": measure.value if is_count else number(measure.value / measure.scale),
         "baselineValue": None if measure.usual is None else number(measure.usual / measure.scale),
         "thresholdValue": measure.times if is_ratio else limit,
     }

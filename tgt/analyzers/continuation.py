@@ -114,7 +114,7 @@ class ContinuationAnalyzer:
         touched = builder.touched_by(now, Harm.FAILED)
         return builder.deferred(
             lambda: _finding(builder, signal, reading, judgement, severity, touched, threshold),
-            confidence=judgement.confidence,
+            judgement,
             severity=severity,
             touched=touched,
         )

@@ -1,7 +1,8 @@
 """Findings whose words and samples are worked out when somebody wants to read them.
 
 Of most findings nobody does: a card covers them already, or they are not sure enough. What decides
-that (type, subject, severity, confidence, touched) is known from the start.
+that (type, subject, severity, confidence, touched) is known from the start, and so is what was
+measured.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from tgt.tasks.card import Finding
 
-_KNOWN = ("analyzer", "type", "subject", "severity", "confidence", "touched")
+_KNOWN = ("analyzer", "type", "subject", "severity", "confidence", "touched", "measurement")
 
 
 class Deferred(Finding):
@@ -34,11 +35,10 @@ def _of_whole(name: str) -> Any:
     return cached_property(lambda finding: getattr(finding.whole, name))
 
 
-for _each in fields(Finding):
-    if _each.name not in _KNOWN:
-        _property = _of_whole(_each.name)
-        _property.__set_name__(Deferred, _each.name)
-        setattr(Deferred, _each.name, _property)
+for _name in (*(each.name for each in fields(Finding)), "measurement"):
+    _property = _of_whole(_name)
+    _property.__set_name__(Deferred, _name)
+    setattr(Deferred, _name, _property)
 
 
 def deferred(make: Callable[[], Finding], known: Finding | None = None, **facts: Any) -> Finding:

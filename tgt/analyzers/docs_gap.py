@@ -106,29 +106,32 @@ class DocsGapAnalyzer:
 
     def _finding(self, context: Context, reading: Reading) -> Finding:
         builder = Builder(self, context, reading.subject, reading.window)
-        sure, calls = confidence(reading.now), reading.now.n
+        calls, minimum = reading.now.n, context.option(MIN_USAGE, reading.subject)
+        measure = Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum, op="<")
+        judgement = Judgement(measure, confidence(reading.now))
         severity = severity_of(calls, high=HIGH, critical=CRITICAL)
         touched = builder.touched_by(reading.now, Harm.UNWRITTEN)
         return builder.deferred(
-            lambda: self._gap_finding(builder, reading, sure, severity, touched),
-            confidence=sure,
+            lambda: self._gap_finding(builder, reading, judgement, severity, touched),
+            judgement,
             severity=severity,
             touched=touched,
         )
 
     def _gap_finding(
-        self, builder: Builder, reading: Reading, sure: float, severity: Severity, touched: Touched
+        self,
+        builder: Builder,
+        reading: Reading,
+        judgement: Judgement,
+        severity: Severity,
+        touched: Touched,
     ) -> Finding:
         context = builder.context
         calls, conversations, tool = reading.now.n, reading.now.bad_conversations, _tool(reading)
         searched = [str(path) for path in context.option(PATHS)]
         places = ", ".join(searched)
-        minimum = context.option(MIN_USAGE, reading.subject)
         return builder.finding(
-            Judgement(
-                Measure("undocumented_calls", Unit.COUNT, calls, threshold=minimum, op="<"),
-                sure,
-            ),
+            judgement,
             builder.examples(USAGE),
             shows_asked=True,
             severity=severity,

@@ -179,9 +179,11 @@ class ErrorSpikeAnalyzer:
         if verdict is None:
             return builder.abstention(missing) if missing and not is_rising else None
         touched = builder.touched_by(now, kind.harm if _is_of_tool(reading.subject) else Harm.LOST)
+        charted = replace(verdict.judgement, hours=_charted(history, verdict.exposure))
+        verdict = replace(verdict, judgement=charted)
         finding = builder.deferred(
-            lambda: _finding(builder, kind, reading, history, verdict, touched),
-            confidence=verdict.judgement.confidence,
+            lambda: _finding(builder, kind, reading, history.observed, verdict, touched),
+            verdict.judgement,
             severity=verdict.severity,
             touched=touched,
         )
@@ -322,7 +324,7 @@ def _finding(
     builder: Builder,
     kind: _Kind,
     reading: Reading,
-    history: Baseline,
+    baseline_hours: int,
     verdict: _Verdict,
     touched: Touched,
 ) -> Finding:
@@ -334,7 +336,7 @@ def _finding(
     types = {each.values["errorType"] for each in examples.samples if "errorType" in each.values}
     kinds = sorted(map(str, types))
     finding = builder.finding(
-        replace(verdict.judgement, hours=_charted(history, exposure)),
+        verdict.judgement,
         examples,
         severity=verdict.severity,
         touched=touched,
@@ -366,7 +368,7 @@ def _finding(
             "The cause is covered by a test",
         ),
         details={
-            "baselineHours": history.observed,
+            "baselineHours": baseline_hours,
             "n": exposure.exposed,
             "k": exposure.failing,
             "calls": now.n,

@@ -225,7 +225,7 @@ def _compared(
     touched = best.touched(builder, harm_of(values.extra_ms / 1000 * best.calls_each))
     return builder.deferred(
         lambda: _finding(builder, values, best, severity, told, touched),
-        confidence=best.confidence,
+        best,
         severity=severity,
         touched=touched,
     )

@@ -138,7 +138,7 @@ class RecurringErrorAnalyzer:
                 recurrence,
                 max(used().get(recurrence.subject, 0), many),
             ),
-            confidence=judgement.confidence,
+            judgement,
             severity=severity(recurrence),
             touched=touched,
         )

@@ -210,9 +210,11 @@ def _judge(
         return None
     severity = severity_of(ratio, high=HIGH, critical=CRITICAL)
     touched = best.touched(builder, Harm.COSTS)
+    measure, by_hour = _measure(best, values, kind)
+    shift = replace(best, measure=measure, hours=by_hour)
     return builder.deferred(
-        lambda: _finding(builder, values, best, kind, ratio, severity, touched),
-        confidence=best.confidence,
+        lambda: _finding(builder, values, shift, kind, ratio, severity, touched),
+        shift,
         severity=severity,
         touched=touched,
     )
@@ -282,8 +284,7 @@ def _finding(
     severity: Severity,
     touched: Touched,
 ) -> Finding:
-    name, is_cache = subjects.label(builder.subject), kind is CACHE
-    measure, hours = _measure(shift, values, kind)
+    name, is_cache, measure = subjects.label(builder.subject), kind is CACHE, shift.measure
     cost = _total(_costs(builder))
     if is_cache:
         title = f"{name} hardly uses its cache any more"
@@ -302,7 +303,7 @@ def _finding(
         )
         limit = f"The p95 of {kind.what} is below {measure.limit:,.0f}"
     return builder.finding(
-        replace(shift, measure=measure, hours=hours),
+        shift,
         builder.examples(kind.signal, beyond=shift.line),
         severity=severity,
         touched=touched,

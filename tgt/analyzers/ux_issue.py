@@ -208,7 +208,7 @@ class UxIssueAnalyzer:
         touched = builder.touched(reading.now.k, question.harm, every=reading.now.n)
         return builder.deferred(
             lambda: _finding(builder, question, reading, judged, severity, touched),
-            confidence=judgement.confidence,
+            judgement,
             severity=severity,
             touched=touched,
         )

@@ -139,6 +139,11 @@ class Touched:
         return severity.less if self.is_few else severity
 
 
+_TOUCHED = ("touchedPerDay", "touchedShare")
+MEASURED = ("value", "history", *_TOUCHED)
+"""What is kept of each look at a problem, of its evidence's details."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """A problem seen in one window.
@@ -177,6 +182,12 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.type, self.subject)
+
+    @property
+    def measurement(self) -> Mapping[str, Any]:
+        """Those details of the evidence that are kept of each look at the problem."""
+        details = self.evidence.details
+        return {key: details[key] for key in MEASURED if key in details}
 
     @property
     def priority(self) -> int:
@@ -368,14 +379,14 @@ def sort_key(card: Card) -> tuple[float, float, float, str]:
 
 def measured(finding: Finding, at: datetime) -> dict[str, Any]:
     """What a finding says of its problem as of a time: a card's key ``now``."""
-    details = finding.evidence.details
+    measurement = finding.measurement
     return {
-        "value": details.get("value"),
+        "value": measurement.get("value"),
         "confidence": round(finding.confidence, 4),
         "priority": finding.priority,
         "severity": str(finding.severity),
-        "history": list(details.get("history", ())),
-        **{key: details[key] for key in ("touchedPerDay", "touchedShare") if key in details},
+        "history": list(measurement.get("history", ())),
+        **{key: measurement[key] for key in _TOUCHED if key in measurement},
         "at": format_time(at),
     }
 

@@ -92,7 +92,7 @@ class Asked:
             return self._worded(judgement, wording, touched, samples, beyond)
 
         finding = self.builder.deferred(
-            make, confidence=judgement.confidence, severity=self.rule.severity, touched=touched
+            make, judgement, severity=self.rule.severity, touched=touched
         )
         # Whoever wrote the rule said how severe it is.
         facts: dict[str, Any] = {"subject": self.problem, "severity": self.rule.severity}
