@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tgt.sources.coerce import number, parsed, truth
-from tgt.templates import LONGEST_INPUT
+from tgt.templates.lines import ends
 
 COPY = 2**62
 """Taken off the revision of a record that stands in a copied history: the original is the truth."""
@@ -67,10 +67,22 @@ def says_failure(envelope: Any) -> bool:
         return False
     return (
         any(truth(envelope.get(name)) is True for name in ("isError", "is_error"))
-        or any(envelope.get(name) is False for name in ("ok", "success"))
-        or any(number(envelope.get(name)) for name in _EXIT_CODES)
+        or any(_is_no(envelope.get(name)) for name in ("ok", "success"))
+        or any(_is_bad_exit(envelope.get(name)) for name in _EXIT_CODES)
         or any(400 <= (number(envelope.get(name)) or 0) < 600 for name in _HTTP)  # noqa: PLR2004
     )
+
+
+def _is_no(value: Any) -> bool:
+    """Whether a value is false, also as a word; a number may count something."""
+    return value is False or (isinstance(value, str) and truth(value) is False)
+
+
+def _is_bad_exit(code: Any) -> bool:
+    """Whether a process ended badly; a negative code is a signal's that ended it."""
+    if isinstance(code, str):
+        return bool(number(code.removeprefix("-")))
+    return isinstance(code, int | float) and not isinstance(code, bool) and bool(number(abs(code)))
 
 
 def _parsed(text: str) -> Any:
@@ -82,15 +94,8 @@ def _parsed(text: str) -> Any:
 def full_text(content: Any) -> str:
     """The text of a message or a result, as far as anybody looks at it."""
     if isinstance(content, str):
-        return _both_ends(content)
+        return ends(content, _LOOKED_AT)
     if not isinstance(content, list):
         return ""
     parts = [part.get("text") for part in content[:64] if isinstance(part, dict)]
-    return _both_ends("\n".join(part for part in parts if isinstance(part, str)))
-
-
-def _both_ends(content: str) -> str:
-    """Most of a long text is its beginning, but what went wrong is often told at the end."""
-    if len(content) <= _LOOKED_AT:
-        return content
-    return f"{content[: _LOOKED_AT - LONGEST_INPUT]}\n{content[1 - LONGEST_INPUT :]}"
+    return ends("\n".join(part for part in parts if isinstance(part, str)), _LOOKED_AT)

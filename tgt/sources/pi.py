@@ -30,7 +30,7 @@ from tgt.sources.agent_records import (
     usual_place,
     word,
 )
-from tgt.sources.agents import Recent
+from tgt.sources.agents import Recent, full_text
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import finish, moment, number, preview, truth
 from tgt.sources.discover import FileSource, listed
@@ -228,7 +228,7 @@ def _outcome(message: Columns, content: Any) -> Columns:
     details = mapping(message.get("details"))
     if not is_error:
         return exited(number(str(details.get("exitCode", "")).lstrip("-")), content)
-    text = content if isinstance(content, str) else preview(content) or ""
+    text = full_text(content)
     if _ABORTED.search(text[-200:]):
         return INTERRUPTED
     if _BLOCKED.match(text):

@@ -12,6 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tgt.templates.languages import (
+    NO_FILE,
+    NO_PERMISSION,
+    NO_PROGRAM,
+    POWERSHELL_HAS_NO_PROGRAM,
+    WINDOWS_HAS_NO_PROGRAM,
+)
 from tgt.templates.powershell import without_frames
 
 LONGEST_INPUT = 8192
@@ -21,6 +28,8 @@ _FEW_LINES = 6
 """Of so many lines any may name the error; in more of them most tell something else."""
 _LAST_LINES = 12
 """Where a long output says what went wrong, if not with one of the forms of errors."""
+_MOST_BETWEEN = 1 << 18
+"""Characters of a long text that are searched between its ends."""
 _DEEPEST_JSON = 3
 _MOST_LINES_BEFORE_JSON = 2
 _LONGEST_KIND = 60
@@ -41,10 +50,21 @@ _CALLED_WITH = re.compile(
     r" with response: (?=\[?\{)",
     re.DOTALL,
 )
+# A line that is an object of a program's log, or ends in what something came to.
+_LOGGED = re.compile(
+    r"^(?P<before>[^\n{]{0,200} => (?=\{)|(?=\{[^\n]{0,400}\"(?:level|severity|lvl)\" ?:))"
+    r"(?P<json>\{\"[^\n]{2,4000}\})[ \t\r]*$",
+    re.MULTILINE,
+)
+_NO_ERRORS = frozenset(("trace", "debug", "info", "information", "notice", "10", "20", "30"))
+_WARNS = frozenset(("warn", "warning", "40"))
 _MESSAGE_KEY = "'message': "
 _LONGEST_BEFORE_MESSAGE = 400
 _LEADER = re.compile(r"\.{4,}")
 _ORNAMENT = " \t┃│└├─╭╰╷╵▶▲◆●○•░▌×✗✖✘❌⨯⎯>*#-"
+
+_OF_A_REPORT = re.compile(r"(?i)(?:output|stdout|stderr|error): (?=\S)")
+_NOTHING = re.compile(r"\((?:none|empty)\)\Z")
 
 # Lines about the call, not about the error.
 _NOISE = re.compile(
@@ -53,7 +73,8 @@ _NOISE = re.compile(
     r" (?:with )?(?:non-zero )?(?:exit )?(?:code|status):? -?\d{1,10}"
     r"|exit(?:ed)? (?:with )?(?:code|status):? -?\d{1,10}"
     r"|(?:chunk id|wall time|original token count|total output lines|duration|signal|pid|cwd"
-    r"|current working directory|python interpreter|command|stdout|stderr|output|error|errors)"
+    r"|current working directory|directory|background pids|process group pgid|python interpreter"
+    r"|command|stdout|stderr|output|error|errors)"
     r": ?(?:[\w./() -]{0,80}|.{0,200}\])?"
     r"|(?:stdout|stderr|output|error|errors|failed|failure))[\].:!]{0,3}\Z"
     r"|npm (?:warn|notice)\b|[.fesx]{4,}(?: {1,4}\[ {0,3}\d{1,3}%\])?\Z"
@@ -75,6 +96,7 @@ _NOISE = re.compile(
     r"|error when starting dev server:\Z"
     r"|[efs] ?\d{4} \d\d:\d\d:\d\d\.\d{1,9} "
 )
+_PROGRESS = re.compile(r"\[\d{1,6}/\d{1,6}\]|(?i:\[?(?:info|debug|inf|trace)\]?[\s:])")
 _NOISE_WITH_CONTENT = re.compile(
     r"(?i)\[?(?:error|errors|output|stdout|stderr): ?(?!usage\b|prisma schema)\S"
 )
@@ -85,7 +107,10 @@ _WARNING = re.compile(
     re.IGNORECASE,
 )
 _TEST_FAILED = "FAIL"  # says which file, and lines below it say why
-_HEADING = re.compile(r":\Z|\AHTTP(?:/[\d.]{1,3})? \d{3}\Z")
+_HEADING = re.compile(
+    r":\Z|\AHTTP(?:/[\d.]{1,3})? \d{3}\Z|\berror: \[GHC-\d{1,6}\](?: \[[\w=, -]{1,80}\])?\Z"
+    r"|\AError: The module '.{1,300}'\Z"
+)
 _TRACEBACK = "Traceback (most recent call last):"
 
 # What a line looks like that names an error among lines of other output.
@@ -108,7 +133,9 @@ _ENDS_WITH_ERROR = re.compile(
     r"(?i): (?:command )?not found\Z|: no such file or directory|: permission denied"
     r"|\.{3,}failed\Z|\boperation not permitted\b|\bconnection refused\b"
     r"|\bis not recognized as an internal\b|\bfailed with \S|\bhook (?:failed|exited|declined)"
+    rf"|: (?:{NO_PROGRAM}|{NO_FILE}|{NO_PERMISSION})\.?\Z"
 )
+_IN_OTHER_LANGUAGES = re.compile(f"{WINDOWS_HAS_NO_PROGRAM}|{POWERSHELL_HAS_NO_PROGRAM}")
 # Enough for a first line to be believed; a later one of many needs one of the forms above.
 _MAY_NAME_ERROR = re.compile(
     r"(?i)\b(?:error|fail(?:ed|ure|s)?|cannot|can't|could ?n[o']t|unable|not|denied|invalid|missing"
@@ -119,12 +146,26 @@ _MAY_NAME_ERROR = re.compile(
 )
 
 
-def ends(text: str) -> str:
-    """The beginning and the end of a long text: an error is named in the one or in the other."""
-    if len(text) <= LONGEST_INPUT:
+def ends(text: str, longest: int = LONGEST_INPUT) -> str:
+    """The beginning and the end of a long text: an error is named in the one or in the other. Where
+    neither has a line of the forms of errors, the first such lines in between, too."""
+    if len(text) <= longest:
         return text
-    half = LONGEST_INPUT // 2
-    return f"{text[: half - 1]}\n{text[-half:].partition(chr(10))[2]}"
+    half = longest // 2
+    first, last = text[: half - 1], text[-half:].partition("\n")[2]
+    if _named(first) or _named(last):
+        return f"{first}\n{last}"
+    between = text[half - 1 : -half].partition("\n")[2][:_MOST_BETWEEN]
+    named = "\n".join(_named(between)[:_MOST_CANDIDATES])[: longest // 4]
+    if not named:
+        return f"{first}\n{last}"
+    return f"{first[: len(first) - len(named) - 2]}\n{named}\n{last}"
+
+
+def _named(text: str) -> list[str]:
+    """The lines of a text that have one of the forms of errors, as they stand there."""
+    lines = (line[:_LONGEST_LINE].strip() for line in text.splitlines())
+    return [line for line in lines if _names_error(line) and not _is_noise(line)]
 
 
 def naming_lines(text: str) -> Iterator[str]:
@@ -157,11 +198,16 @@ def _by_likelihood(lines: list[str]) -> Iterator[str]:
     first = informative[0]
     if _MAY_NAME_ERROR.search(first) and not first.startswith(_TEST_FAILED):
         yield first
-    naming = [n for n in informative if _NAMES_ERROR.match(n) or _ENDS_WITH_ERROR.search(n)]
+    naming = [line for line in informative if _names_error(line)]
     yield from sorted(naming, key=lambda line: line.startswith(_TEST_FAILED))
     yield from (line for line in informative[-_LAST_LINES:] if _MAY_NAME_ERROR.search(line))
     if len(informative) <= _FEW_LINES:
         yield from informative
+
+
+def _names_error(line: str) -> bool:
+    forms = (_NAMES_ERROR.match, _ENDS_WITH_ERROR.search, _IN_OTHER_LANGUAGES.match)
+    return any(form(line) for form in forms)
 
 
 def _raised(lines: list[str]) -> str | None:
@@ -186,19 +232,52 @@ def _lines(text: str) -> Iterator[str]:
         if line.startswith("> ") and not _NAMES_ERROR.match(line[2:]):
             continue  # the script that a package manager runs, the line that a test points at
         line = line.lstrip(_ORNAMENT) if not line.startswith("** (") else line
-        if not line or (_NOISE.match(line) and not _NOISE_WITH_CONTENT.match(line)):
-            continue
-        yield line
+        if line and not _is_noise(line):
+            yield line
+
+
+def _is_noise(line: str) -> bool:
+    """Whether a line is about the call; of a report on a command, what stands behind its word."""
+    label = _OF_A_REPORT.match(line)
+    rest = line[label.end() :] if label else line
+    if label and _NOTHING.match(rest):
+        return True
+    if label and _NOISE_WITH_CONTENT.match(line):
+        return bool(_PROGRESS.match(rest))
+    return bool(_NOISE.match(line)) and not _NOISE_WITH_CONTENT.match(line)
 
 
 def _unwrapped(text: str) -> str:
     text = without_frames(_ANSI.sub("", text))
+    text = _LOGGED.sub(_told, text)
     text = _REMINDER.sub("\n", text)
     text = _TAG.sub("\n", text)
     text = _CALLED_WITH.sub("", text, count=1)
     text = _without_printed_body(text)
     text = _without_json(text.strip(), _DEEPEST_JSON)
     return _SPELT_LINE_END.sub("\n", text)
+
+
+def _told(line: re.Match[str]) -> str:
+    """A line that a program logged as JSON, in words: ``error: cannot open the ledger``. What
+    tells of no error is left out."""
+    try:
+        value = json.loads(line["json"])
+    except (ValueError, RecursionError):
+        return line[0]
+    level = str(value.get("level", value.get("severity", value.get("lvl"))))
+    message = next((m for key in ("msg", "message") if isinstance(m := value.get(key), str)), None)
+    if message is None:
+        # Behind an arrow stands what something came to, whatever it is.
+        return f"{line['before']}{_message(value) or line['json']}"
+    if line["before"].strip():
+        return f"{line['before']}{message}"
+    if level.lower() in _NO_ERRORS:
+        return ""
+    cause = next((c for key in ("error", "err") if (c := value.get(key))), None)
+    cause = _message(cause) if isinstance(cause, dict) else cause
+    ended = f": {cause}" if isinstance(cause, str) and cause not in message else ""
+    return f"{'warning' if level.lower() in _WARNS else 'error'}: {message}{ended}"
 
 
 def _without_json(text: str, depth: int) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 
-_MARKS = (" char:", "Line |")
+_MARKS = (" char:", "Line |", "CategoryInfo ")
 # A message, unless it stands below (as that of a parser does); its place; the command.
 _PLACED = re.compile(
     r"(?:^(?P<who>\S[^\n:]{0,99}?) : (?P<said>[^\n]{1,2000}"
     r"(?:\n(?!\S[^\n:]{0,99} : )[^\n]{1,400}){0,7}?)\n)?"
-    r"^At [^\n]{1,300}:\d{1,7} char:\d{1,7} *(?:\n {0,8}\+[^\n]*){0,8}",
+    r"^(?:At [^\n]{1,300}:\d{1,7} char:\d{1,7} *(?:\n {0,8}\+[^\n]*){0,8}"
+    # In other languages: two numbers above the command and what is underlined of it.
+    r"|[^\n+]{0,300}?\d{1,7} ?[^\d\n+]{1,20}\d{1,7} *\n {0,8}\+ [^\n]*\n {0,8}\+ {0,400}~[^\n]*)",
     re.MULTILINE,
 )
 _CLASSES = re.compile(

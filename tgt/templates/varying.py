@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import re
 
+from tgt.templates.languages import (
+    NO_FILE,
+    NO_PERMISSION,
+    NO_PROGRAM,
+    POWERSHELL_HAS_NO_PROGRAM,
+    WINDOWS_HAS_NO_PROGRAM,
+)
+
 _QUOTES = "'\"`‘’“”"
 _EXTENSION = (
     r"(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|json|jsonl|ya?ml|toml|md|txt|rs|go|java|kt|rb|ex|exs|php"
     r"|c|h|cc|cpp|hpp|cs|swift|sh|bash|zsh|sql|html|css|scss|vue|svelte|lock|log|csv|xml|ipynb"
     r"|png|jpe?g|gif|svg|pdf|zip|tar|gz|db|sqlite|env|cfg|ini|conf|proto|tf|sum|mod|out|bak|tmp)"
 )
+_OF_WINDOWS = r"(?:psm?1|bat|cmd|exe|dll|sln|[a-z]{2,3}proj|xaml|razor)"
 _WELL_KNOWN_FILE = (
     r"(?:package(?:-lock)?\.json|tsconfig\.json|Cargo\.(?:toml|lock)|pyproject\.toml"
     r"|go\.(?:mod|sum)"
@@ -41,7 +50,7 @@ _FORMS: dict[str, str] = {
         r"|(?i:\bexit(?:ed)?(?: with)?(?: code| status)|\bexit_code)[:= ]{1,3}-?\d{1,3}\b"
         r"|\b(?i:errno:?|os error|signal) -?\d{1,3}\b"
         r"|(?<![\w-])[A-Z]{1,6}\d{1,5}(?![\w-])"
-        r"|\bERROR \d{4} \([0-9A-Z]{5}\)|\b\d\d[0-9A-Z]\d\d(?=: )"
+        r"|\[GHC-\d{1,6}\]|\bERROR \d{4} \([0-9A-Z]{5}\)|\b\d\d[0-9A-Z]\d\d(?=: )"
         r"|\b(?i:unknown|invalid|no such) (?:sub)?command:? ['\"`]?[\w:-]{1,40}['\"`]?"
         r"|\bCommand \"[\w.+@:/-]{1,60}\"(?= not found)|\bexec: \"[\w.+@-]{1,60}\"(?=: executable)"
         r"|\b(?i:environment variable|env var):? ['\"`][A-Z][A-Z\d_]{2,60}['\"`]"
@@ -52,7 +61,8 @@ _FORMS: dict[str, str] = {
         r"|\b(?i:utf-?(?:8|16|32)|sha-?\d{1,3}|md5|base64|x86_64|x64|arm64|oauth2|ipv[46]|latin-?1"
         r"|(?:u?int|float)\d{1,3}|python[23]|pip3|s3|ec2|k8s|http2)\b"
         # Names that tell: a module that is absent, an option that is not known, a type.
-        r"|(?:No module named|Cannot find (?:module|package)|Can't resolve|Could not resolve)"
+        r"|(?:[Nn]o such module|No module named|Cannot find (?:module|package)|Can't resolve"
+        r"|Could not resolve)"
         rf" (?P<q>['\"])@?[A-Za-z_][\w.@/-]{{0,80}}(?P=q)"
         rf"|(?<!\w)['\"`]--?[A-Za-z][\w-]{{0,40}}['\"`]"
         r"|(?<!\w)'(?:NoneType|str|int|float|list|dict|tuple|bool|bytes|set|object|function"
@@ -90,6 +100,7 @@ _FORMS: dict[str, str] = {
     ),
     "addr": (
         r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.]*\d)|\blocalhost:\d{1,5}\b"
+        r"|(?<![\w:])(?:\[::1\]|::1):\d{1,5}\b"
         r"|\b0x[0-9a-fA-F]{1,16}\b"
         # Where nothing is reached, it does not matter what was to be.
         r"|(?<=resolve host: )\S{1,200}|(?<=ENOTFOUND )\S{1,200}|(?<=EAI_AGAIN )\S{1,200}"
@@ -109,6 +120,11 @@ _FORMS: dict[str, str] = {
         + _PLACE
         + r"|(?<![\w/.])(?:~|\.{1,2})/"
         r"|(?<!\w)[A-Za-z]:[\\/](?:[^\s:'\"`<>|,;()]{1,255}+)"
+        + _PLACE
+        + r"|(?<![\w\\/.])\.{1,2}\\(?:[\w@.+-]{1,100}+\\){0,30}+[\w@.+-]{1,100}+"
+        + _PLACE
+        + r"|(?<![\w\\/.-])(?:[\w@.+-]{1,100}+\\){1,30}+[\w+-][\w.+-]{0,100}\."
+        + rf"(?:{_EXTENSION}|{_OF_WINDOWS})\b(?!\.[A-Za-z])"
         + _PLACE
         + r"|(?<![\w/@.-])(?:[\w@.+-]{1,100}+/){2,30}+[\w@.+-]{0,100}+"
         + _PLACE
@@ -135,19 +151,15 @@ _SHELL_SAYS = re.compile(
     r"(?: (?:line|[Zz]eile|ligne|línea|linha|riga|regel|строка))?"
     r"(?: ?(?P<builtin>[a-z]{2,10}):)? ?(?:\d{1,6}:)? ?(?P<rest>\S.*)"
 )
-_ABSENT = (
-    r"command not found|[Kk]ommando nicht gefunden|[Bb]efehl nicht gefunden|commande introuvable"
-    r"|orden no encontrada|no se encontró la orden|comando não encontrado|comando non trovato"
-    r"|opdracht niet gevonden|команда не найдена|未找到命令|コマンドが見つかりません"
-)
 _NOT_FOUND = re.compile(
-    rf"(?:(?P<after>\S{{1,100}}?)[ \xa0]?: (?:{_ABSENT})\.?"
+    rf"(?:(?P<after>\S{{1,100}}?)[ \xa0]?: (?:{NO_PROGRAM})\.?"
     r"|(?:exec: )?(?P<sh>\S{1,100}): not found"
     r"|command not found: (?P<before>\S{1,100})"
     r"|[Uu]nknown command:? (?P<fish>\S{1,100})"
     r"|(?:\S{1,100} ?: )?The term ['\"](?P<powershell>[^\s'\"]{1,100})['\"] is not recognized"
     r" as .{1,300}"
-    r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200})\Z"
+    r"|['\"]?(?P<windows>[^\s'\"]{1,100})['\"]? is not recognized as .{1,200}"
+    rf"|{WINDOWS_HAS_NO_PROGRAM}.{{0,200}}|{POWERSHELL_HAS_NO_PROGRAM}.{{0,400}})\Z"
 )
 # A program that starts another, and says that this is not there as if it were any file.
 _NOT_STARTED = re.compile(
@@ -166,7 +178,8 @@ _ZSH_TURNED = re.compile(
 _ASKED_FOR = re.compile(
     r"(?<![\w/])(?P<program>[\w.-]{1,40}: )?(?!open: |interpreter: )"
     r"(?:[/~.$](?:(?!: )[^'\"<>]){0,300}|[^\s'\"<>]{1,200}): "
-    r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory)\Z"
+    r"(?P<what>No such file or directory|Permission denied|Not a directory|Is a directory"
+    rf"|{NO_FILE}|{NO_PERMISSION})\Z"
 )
 _HEADER_MISSING = "fatal error: "
 _PROGRAM = re.compile(r"[\w.+@-]{1,60}\Z")

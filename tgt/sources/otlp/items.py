@@ -116,7 +116,8 @@ def span_of(record: Mapping[str, Any], around: Around) -> Item:
             get(parent, *_SPAN) if isinstance(parent, dict) else get(record, *_PARENT)
         ),
         status=_code(get(status, "code", "status_code")),
-        status_message=text(message),
+        # An error may be told as JSON.
+        status_message=message if isinstance(message, str) and message.strip() else text(message),
         exception=_exception(record.get("events")),
         around=around,
     )

@@ -71,7 +71,7 @@ def outcome(item: Item, how: Ending | None) -> Record:
     if how is Ending.PAUSED:
         return told_of | {"elapsed_ms": None}
     if how is Ending.FAILED:
-        failure = {"error": preview(message(item)), "error_type": error_class(item)}
+        failure = {"error": error_text(message(item)), "error_type": error_class(item)}
         return told_of | {"failed": True} | failure
     return told_of | {"failed": None if how is None else False}
 
@@ -211,7 +211,7 @@ def api_error(item: Item, phase: str | None, **more: Any) -> Record:
         "model": model,
         "failed": True,
         "elapsed_ms": elapsed_ms(item),
-        "error": preview(message(item)),
+        "error": error_text(message(item)),
         "error_type": kind,
         "subject": upstream(kind, model),
         **more,
@@ -241,7 +241,7 @@ def trouble(item: Item, act: str, name: str | None, **more: Any) -> Record:
     record = {
         "name": name,
         "failed": True,
-        "error": preview(message(item)),
+        "error": error_text(message(item)),
         "error_type": text(item.told("error_type")),
         **more,
     }
