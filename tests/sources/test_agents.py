@@ -27,6 +27,7 @@ from agents_reading import (
 )
 
 from tgt.sources import cline, copilot, gemini, opencode, pi, qwen
+from tgt.sources.agent_records import Session
 from tgt.sources.base import PassedOver
 from tgt.sources.excerpts import documents_at
 from tgt.sources.reading import guarded
@@ -271,3 +272,16 @@ def test_real_files_that_grow_are_read_as_if_at_once(kind: str, name: str, tmp_p
         ends = sorted(numbers.sample(range(1, len(data)), k=numbers.randint(1, 8)))
         place.write_bytes(data)
         assert counting(in_stretches(source, place, ends)) == whole, ends
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "error_type"),
+    [
+        ("ResourceNotFound", "no such deployment", "ResourceNotFound"),
+        ("Error", "getaddrinfo ENOTFOUND api.example.com", "network"),
+        ("Error", "ECONNRESET", "network"),
+    ],
+)
+def test_of_what_class_a_failed_request_is(kind: str, message: str, error_type: str) -> None:
+    record = Session("agent", "c").api_error(1, "x", message, kind=kind)
+    assert record["error_type"] == error_type

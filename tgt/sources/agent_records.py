@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tgt.sources.agents import identity, is_added_tool
+from tgt.sources.agents import full_text, identity, is_added_tool, says_failure
 from tgt.sources.base import Record
 from tgt.sources.bounds import WORD_CHARS
 from tgt.sources.coerce import (
@@ -46,7 +46,7 @@ _STATUS = re.compile(
 )
 _NETWORK = re.compile(
     r"timed?[ -]?out|connection|network|socket|fetch failed|other side closed|terminated"
-    r"|E(?:CONN|NOTFOUND|PIPE|AI_)",
+    r"|\bE(?:CONN|NOTFOUND|PIPE|AI_)",
     re.IGNORECASE,
 )
 # What agents call a failure of a request when they know no more of it: its text says more.
@@ -143,15 +143,14 @@ class Session:
 
     def ended(self, us: int, call: str, tool: str | None, result: Any, **more: Any) -> Record:
         """The end of a tool's call."""
-        return self._call(
-            us, "end", call, tool, **{**result_of(result), **_with_error(result, more)}
-        )
+        outcome = _with_error(tool, result, more)
+        return self._call(us, "end", call, tool, **{**result_of(result), **outcome})
 
     def called(
         self, us: int, call: str, tool: str, arguments: Any, result: Any, **more: Any
     ) -> Record:
         """A tool's call as a whole, at the time of its end."""
-        outcome = _with_error(result, more)
+        outcome = _with_error(tool, result, more)
         return self._call(
             us, "call", call, tool, **{**arguments_of(arguments), **result_of(result), **outcome}
         )
@@ -224,10 +223,19 @@ def result_of(result: Any) -> dict[str, Any]:
     return {"result_preview": preview(result), "result_bytes": result_bytes(result)}
 
 
-def _with_error(result: Any, outcome: Columns) -> Columns:
-    """The outcome of a call; what did not reach its aim says why in its answer, if nowhere else."""
+def _with_error(tool: str | None, result: Any, outcome: Columns) -> Columns:
+    """The outcome of a call. What a tool that somebody added gave back may say that it failed; and
+    what did not reach its aim says why in its answer, if nowhere else."""
+    is_added = outcome.get("added", False) or is_added_tool(tool or "")
+    if is_added and outcome.get("failed") is False and says_failure(_said(result)):
+        outcome = {**outcome, **SOFT_FAILED}
     is_untold = outcome.get("soft_failed") and not outcome.get("error")
     return {**outcome, "error": error_text(result)} if is_untold else outcome
+
+
+def _said(result: Any) -> Any:
+    """An object that was given back, or the text of one, which may stand in content blocks."""
+    return result if isinstance(result, dict) else full_text(result)
 
 
 def _class_of(kind: str | None, message: str) -> str:

@@ -34,7 +34,7 @@ _DEEPEST = 8
 # The words that are the same whatever status came with them.
 _CERTAIN = frozenset(("billing", LENGTH))
 _CONNECTION = re.compile(
-    r"timed?[ -]?out|connection|connect\b|network|socket|fetch failed|E(?:CONN|NOTFOUND|PIPE|AI_)"
+    r"timed?[ -]?out|connection|connect\b|network|socket|fetch failed|\bE(?:CONN|NOTFOUND|PIPE|AI_)"
     r"|certificate|tunnel|proxy|offline|internet|premature close|stalled|idle",
     re.IGNORECASE,
 )
