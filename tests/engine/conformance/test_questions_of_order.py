@@ -140,6 +140,16 @@ def test_calls_that_were_asked_for_at_once_are_one_step(engine: Engine) -> None:
         ([*at_once, *one_by_one], [(6, 6)], "each was asked for by itself"),
         ([at_once[0], *later], [(6, 6)], "there was time to ask for each"),
         ([answer(31, "c"), *at_once[1:]], [(6, 6)], "answers do not tell that they ask for calls"),
+        (
+            [message(32, "c"), answer(31, "c", None), *at_once[1:]],
+            [],
+            "an answer stands between the prompt and all of them",
+        ),
+        (
+            [message(32, "c"), *at_once[1:], answer(20, "c", None)],
+            [(6, 6)],
+            "the answer came after them",
+        ),
     ]
     with engine.each_asked(*(world for world, *_ in cases)) as answers:
         for asked, (_, wanted, why) in zip(answers, cases, strict=True):

@@ -54,19 +54,29 @@ FROM ({{events}}) events JOIN pairs ON conv_id = pairs.conv
     AND us > start_us - {_LOOK_BACK_US} AND us <= end_us)
 """
 
-# An order of its own (``lane``) has a trace with enough calls of its conversation.
-_MOMENTS = f"""
+# An order of its own (``lane``) has a trace with enough calls of its conversation. A ``part``
+# begins with what a person said or did.
+_PLACED = f"""
 SELECT *, CASE WHEN count(CASE WHEN is_call THEN 1 END) OVER (PARTITION BY conv_id, trace_id)
     >= $least THEN trace_id END AS lane,
     count(CASE WHEN actor = 'user' THEN 1 END) OVER (
         PARTITION BY conv_id ORDER BY {ORDER}) AS part,
-    max(CASE WHEN act = 'assistant_response' AND finish_reason = 'tool_calls' THEN 1 ELSE 0 END)
-        OVER (PARTITION BY conv_id) = 1 AS tells_steps
+    act = 'assistant_response' AS is_answer
 FROM (SELECT w, start_us, conversation, conv_id, trace_id, row, actor, subject, service, args_hash,
     result_bytes, error, input_tokens, output_tokens, {CALL} AS is_call, {BAD} AS is_bad,
     {_WELL} AS has_ended_well, {_LOCATED} FROM {{events}})
 WHERE (is_call OR actor = 'user' OR act = 'assistant_response')
     AND coalesce(error_type, '') <> 'sibling_error'
+"""
+# That answers ask for calls they say themselves; or it shows, since one stands between whatever a
+# person said and the first call.
+_MOMENTS = f"""
+SELECT * EXCLUDE (has_answer), max(is_answer AND finish_reason = 'tool_calls') OVER whole
+    OR (max(part) OVER whole > 0 AND min(CASE WHEN is_call THEN has_answer END) OVER whole)
+    AS tells_steps
+FROM (SELECT *, max(is_answer) OVER (PARTITION BY conv_id, part ORDER BY {ORDER}) AS has_answer
+    FROM ({_PLACED}))
+WINDOW whole AS (PARTITION BY conv_id)
 """
 
 # Where answers that ask for calls are told, calls with none between them and hardly any time were
@@ -85,7 +95,8 @@ SELECT *, count(CASE WHEN is_step THEN 1 END) OVER (
     concat(CASE WHEN is_bad THEN '-' ELSE '+' END, coalesce(error, ''), ' ',
         coalesce(CAST(result_bytes AS VARCHAR), '')) AS outcome
 FROM (
-    SELECT *, NOT tells_steps OR max(us) OVER before IS NULL OR answers > max(answers) OVER before
+    SELECT *, tells_steps IS NOT TRUE OR max(us) OVER before IS NULL
+        OR answers > max(answers) OVER before
         OR us - 1000 * coalesce(elapsed_ms, 0) - max(us) OVER before >= {_AT_ONCE_US} AS is_step
     FROM (
         SELECT *, row_number() OVER (PARTITION BY conv_id, lane ORDER BY {ORDER}) AS nth

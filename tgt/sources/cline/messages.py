@@ -29,7 +29,7 @@ from tgt.sources.agent_records import (
 )
 from tgt.sources.agents import says_failure
 from tgt.sources.base import SKIPPED, Outcome, malformed, unknown
-from tgt.sources.coerce import moment, number, preview
+from tgt.sources.coerce import moment, number, preview, result_bytes
 
 _TOOLS = {
     "tool": None,
@@ -82,6 +82,8 @@ class _Call:
     tool: str
     is_asked: bool
     began: int | None = None
+    written: int | None = None  # bytes, of all that the command wrote so far
+    last_words: _Message | None = None
 
 
 class ClineReader:
@@ -226,6 +228,10 @@ class ClineReader:
             is_told = not call.is_asked and call.tool != "execute_command"
             outcome = SUCCEEDED if is_told else UNTOLD
         began = call.began if call.began is not None or call.is_asked else call.us
+        more: dict[str, Any] = {}
+        if answer is None and call.last_words is not None:
+            answer = call.last_words.text
+            more = {"place": call.last_words.place, "result_bytes": call.written}
         yield self._session.ended(
             us,
             call.name,
@@ -234,6 +240,7 @@ class ClineReader:
             **outcome,
             elapsed_ms=elapsed_ms(began, us),
             is_wait=began is None,
+            **more,
         )
 
     # --- all the rest ----------------------------------------------------------------------------
@@ -267,6 +274,17 @@ class ClineReader:
             yield from self._end_call(message.us, _answered(message.text), message.text)
         elif message.kind == "user_feedback_diff":
             yield from self._end_call(message.us, SUCCEEDED)
+        elif message.kind == "command_output":
+            yield from self._wrote(message)
+
+    def _wrote(self, message: _Message) -> Iterator[Outcome]:
+        """What a command wrote, in one message or in several."""
+        call, size = self._call, result_bytes(message.text or None)
+        if call is not None and call.tool == _TOOLS["command"] and size is not None:
+            call.written = size + (call.written or 0)
+            call.last_words = message
+        elif message.is_first and size is not None:
+            yield self._session.ended(message.us, message.name, None, message.text, **UNTOLD)
 
     def _error(self, message: _Message) -> Iterator[Outcome]:
         """What went wrong: the tool that was called last, one that could not even be called, or
