@@ -28,6 +28,7 @@ from scipy.special import betainc, gammaln
 from benchmarks import bound
 from tgt.analyzers import error_spike, performance
 from tgt.stats import distributions
+from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import Usual, prior_of, risen_above, usual_share
 from tgt.stats.location import larger_by, usual_location
 
@@ -86,12 +87,17 @@ def windows(first: int) -> list[tuple[int, float]]:
 
 def confidences(units: Array, failing: Array) -> Array:
     """What ``error_spike`` says at every step after the history, as ``tgt.stats`` does."""
-    return findings(units, failing)[0]
+    return stated(findings(units, failing)[0])
+
+
+def stated(sure: Array) -> Array:
+    """``tgt.stats.calibration.calibrated`` for many at once."""
+    return np.array([calibrated(each) for each in sure.flat]).reshape(sure.shape)
 
 
 def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
-    """How sure it is at every step after the history, and since which step the window is that shows
-    it best."""
+    """How sure the model is at every step after the history, before that is calibrated, and since
+    which step the window is that shows it best."""
     n, k = (np.pad(np.cumsum(each, 1), ((0, 0), (1, 0))) for each in (units, failing))
     by_hour = [np.diff(each[:, ::QUARTERS], axis=1) for each in (k, n)]
     usual: dict[int, list[Usual]] = {}

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from conftest import Line, World, before, call, calls_of, hours_of
 
+from tgt.analyzers import error_spike
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
+from tgt.stats.calibration import AGREED, calibrated
 from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
@@ -49,6 +51,22 @@ def test_the_multiplier_and_the_steps_of_severity(world: World, judge: Judge) ->
         assert str(finding.severity) == (step if ratio >= 4.5 else "medium")
         assert 0 <= finding.confidence <= 1
     assert not findings
+
+
+def test_what_is_not_sure_says_how_often_that_is_right(
+    world: World, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for failing in (6, 14):
+        world.write(*hours_of(calls_of(f"t{failing}")), *_now(40, failing, f"t{failing}"))
+    told = {each.subject: each for each in judge(ANALYZER).findings}
+    monkeypatch.setattr(error_spike, "calibrated", lambda sure: sure)
+    model = {each.subject: each.confidence for each in judge(ANALYZER).findings}
+    unsure, sure = "tool_call/t6", "tool_call/t14"
+    assert told[sure].confidence == model[sure] > 0.99
+    assert 0.02 < model[unsure] < told[unsure].confidence < AGREED
+    assert told[unsure].confidence == pytest.approx(calibrated(model[unsure]), rel=1e-9)
+    in_windows = [each["confidence"] for each in told[unsure].evidence.details["windows"]]
+    assert max(in_windows) == pytest.approx(told[unsure].confidence, abs=0.001)
 
 
 def test_what_began_half_a_window_ago_is_as_sure_as_that_half_is(

@@ -22,6 +22,7 @@ from tgt.analyzers.signals import USAGE
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.events import Interval
 from tgt.outcome import Abstention
+from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import prior_of
 
 HOUR = timedelta(hours=1)
@@ -52,14 +53,17 @@ def outlook(world: World, name: str, most: int = 40, **changes: Any) -> dict[str
 # --- failures ------------------------------------------------------------------------------------
 
 
-def test_the_smallest_rise_is_the_smallest_that_is_found(world: World) -> None:
+@pytest.mark.parametrize(("per_hour", "gate"), [(10, 0.7), (2, 0.7), (2, 0.35)])
+def test_the_smallest_rise_is_the_smallest_that_is_found(
+    world: World, per_hour: int, gate: float
+) -> None:
     """One conversation fewer would not be sure enough, or not be beyond the threshold."""
-    world.write(*hours_of(calls_of(), hours=150, per_hour=10))
-    told = outlook(world, "error_spike")[READ_FILE]
+    world.write(*hours_of(calls_of(), hours=150, per_hour=per_hour))
+    told = outlook(world, "error_spike", min_confidence=gate)[READ_FILE]
     assert told.judgeable
     assert (told.unit, told.usual_unit, told.of) == (Unit.RATIO, Unit.SHARE, "conversations a day")
     assert told.usual == pytest.approx(0.04, rel=0.1)
-    assert told.expected == pytest.approx(240, rel=0.05)
+    assert told.expected == pytest.approx(24 * per_hour, rel=0.05)
     assert told.smallest_change is not None
     assert told.expected is not None
     assert told.usual is not None
@@ -68,7 +72,7 @@ def test_the_smallest_rise_is_the_smallest_that_is_found(world: World) -> None:
     failing = round(told.smallest_change * told.usual * exposed)
 
     def sure(failing: int) -> float:
-        hours = dict.fromkeys(range(150), (0.4, 10.0))
+        hours = dict.fromkeys(range(150), (0.04 * per_hour, per_hour))
         rise = risen(
             Exposure(failing, exposed, hours),
             Baseline({}, frozenset(hours)),
@@ -76,10 +80,10 @@ def test_the_smallest_rise_is_the_smallest_that_is_found(world: World) -> None:
             prior_of(24, error_spike.A_HOUR),
             Interval(END - timedelta(days=1), END),
         )
-        return 0.0 if rise is None else rise.confidence
+        return 0.0 if rise is None else calibrated(rise.confidence)
 
-    assert sure(failing) >= 0.7
-    assert sure(failing - 2) < 0.7
+    assert sure(failing) >= gate
+    assert sure(failing - 1) < gate
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pages import Page
 from tgt.analyzers import base, error_spike, judgements, retry_loop, silence
 from tgt.events import Interval
 from tgt.stats import confidence
+from tgt.stats.calibration import calibrated
 
 PAGE = Page("docs/detection.md")
 WINDOWS = (
@@ -46,12 +47,12 @@ def test_the_example_of_a_confidence() -> None:
     usual = confidence.usual_share([(hour % 2, 24) for hour in range(168)])
     line = usual.share * 3**0.5
     prior = confidence.prior_of(1, error_spike.A_HOUR)
-    sure = [confidence.risen_above(k, 24, line, usual, prior) for k in (9, 4)]
-    assert (f"{usual.share:.0%}", sure[0] > 0.99, f"{sure[1]:.0%}") == ("2%", True, "8%")
+    sure = [calibrated(confidence.risen_above(k, 24, line, usual, prior)) for k in (9, 4)]
+    assert (f"{usual.share:.0%}", sure[0] > 0.99, f"{sure[1]:.0%}") == ("2%", True, "19%")
     assert round(4 / 24 / usual.share) == 8
     section = PAGE.section("Confidence")
     assert "of which 2% fail, an hour in which 9 of 24 fail is a rise" in section
-    assert "One with 4 of 24 has 8%, although that is eight times the usual" in section
+    assert "One with 4 of 24 has 19%, although that is eight times the usual" in section
 
 
 def test_the_confidence_of_facts() -> None:

@@ -25,6 +25,7 @@ from tgt.analyzers.exposure import (
     CONVERSATIONS,
     SHARE_OF_CALLS,
     Exposure,
+    Rise,
     calls_of,
     exposure_of,
     met_by,
@@ -32,7 +33,7 @@ from tgt.analyzers.exposure import (
     risen,
 )
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import Judgement, severity_of, steps, surest
+from tgt.analyzers.judgements import Judgement, restated, severity_of, steps, surest
 from tgt.analyzers.pooling import base, by_base, together
 from tgt.analyzers.signals import FAILURE, SOFT_FAILURE, TRAFFIC
 from tgt.analyzers.touched import Harm
@@ -42,6 +43,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
 from tgt.stats import confidence
+from tgt.stats.calibration import calibrated
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
@@ -268,7 +270,7 @@ def _compared(
     exposure: Exposure, history: Baseline, multiplier: float, window: Interval, *, is_rising: bool
 ) -> _Verdict | None:
     prior = confidence.prior_of(window.minutes / 60, A_HOUR)
-    rise = risen(exposure, history, multiplier, prior, window)
+    rise = _risen(exposure, history, multiplier, prior, window)
     if rise is None:
         return None
     high, critical = multiplier * 3 / 2, multiplier * 5 / 3
@@ -284,6 +286,14 @@ def _compared(
             f"{_times(rise.times)} as often as before it began to rise {RISING_DAYS} days ago"
         )
     return _Verdict(rise, exposure, severity, told, how_often)
+
+
+def _risen(
+    exposure: Exposure, history: Baseline, multiplier: float, prior: float, window: Interval
+) -> Rise | None:
+    """As sure as it is right where as much goes wrong as the confidence is calibrated for."""
+    rise = risen(exposure, history, multiplier, prior, window)
+    return rise and restated(rise, calibrated)
 
 
 def _or_of_half(
@@ -303,7 +313,7 @@ def _or_of_half(
         return verdict
     exposure = exposure_of(context, replace(later, history=reading.history), history)
     prior = confidence.prior_of(window.minutes / 60, A_HOUR) * HALF_WEIGHT
-    rise = risen(exposure, history, multiplier, prior, half)
+    rise = _risen(exposure, history, multiplier, prior, half)
     if rise is None:
         return verdict
     minimum = context.settings.min_confidence

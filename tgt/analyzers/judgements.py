@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, Union
+from typing import TypeAlias, TypeVar, Union
 
 from tgt.analyzers.baseline import Baseline
 from tgt.analyzers.figures import Measure, Unit, duration
@@ -53,8 +53,21 @@ class Judgement:
     """The confidence that is enough; None for that of the settings."""
 
 
+J = TypeVar("J", bound=Judgement)
+
+
 def capped(sure: float, *, by_event: bool) -> float:
     return min(sure, LOOSE_CONFIDENCE) if by_event else sure
+
+
+def restated(judgement: J, state: Callable[[float], float]) -> J:
+    """The judgement with what ``state`` makes of how sure it is, which must be increasing."""
+    sure = judgement.sure
+    return replace(
+        judgement,
+        confidence=state(judgement.confidence),
+        sure=None if sure is None else lambda counted: state(sure(counted)),
+    )
 
 
 def above(limit: float) -> float:

@@ -23,6 +23,7 @@ from tgt.analyzers.outlook.base import DAY_HOURS, Look, Outlook, later, smallest
 from tgt.analyzers.signals import FAILURE
 from tgt.engine.protocol import Reading
 from tgt.stats import confidence
+from tgt.stats.calibration import calibrated
 
 
 def outlooks(look: Look) -> Iterator[Outlook]:
@@ -70,7 +71,7 @@ def _smallest(look: Look, subject: str, exposure: Exposure, multiplier: float) -
 
     def is_seen(failing: int) -> bool:
         sure = confidence.risen_above(failing / effect, exposed / effect, line, usual, prior)
-        return capped(sure, by_event=exposure.by_event) >= look.minimum
+        return calibrated(capped(sure, by_event=exposure.by_event)) >= look.minimum
 
     fewest = MIN_ERRORS if exposure.by_event else MIN_CONVERSATIONS
     low = max(fewest, math.floor(multiplier * usual.share * exposed) + 1)
