@@ -83,6 +83,21 @@ def test_a_run_saves_and_a_second_one_does_not(workplace: Workplace, telemetry: 
     assert modes == {0o600}
 
 
+@pytest.mark.parametrize("muted", [False, True])
+def test_what_a_card_covers_is_told_by_its_title(
+    workplace: Workplace, telemetry: Path, muted: bool
+) -> None:
+    workplace.tgt("run", "--now", NOW)
+    if muted:
+        workplace.tgt("mute", "*", "--now", NOW)
+    for arguments in (["run", "--dry-run"], ["run", "--dry-run", "--window", "120"]):
+        result = workplace.tgt(*arguments, "--now", "2025-11-03T16:01:00Z")
+        assert (result.status, result.err) == (0, "")
+        assert f"would be {'quiet' if muted else 'covered'}" in result.out
+        for card in workplace.tgt("list", "--json").json["tasks"]:
+            assert card["title"].replace("\u202e", "\\u202e") in result.out
+
+
 def test_under_a_timer_it_says_one_line(workplace: Workplace, telemetry: Path) -> None:
     result = workplace.tgt("run", "--now", NOW, JOURNAL_STREAM="8:1")
     assert result.status == 0

@@ -93,7 +93,7 @@ def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> Ren
         is_there = decision.card is not None and not (dry_run and new)
         name = ids.short(decision.card.id) if decision.card is not None and is_there else ""
         reason = words.REASONS.get(decision.reason, decision.reason)
-        title = text.styled(decision.finding.title)
+        title = text.styled(_title(decision))
         if new and decision.card is not None and is_by_tgt(decision.card):
             reason = "would be approved by tgt" if dry_run else "approved by tgt"
         if reason:
@@ -109,6 +109,14 @@ def _decisions(decisions: Iterable[Decision], ids: Ids, *, dry_run: bool) -> Ren
             title,
         )
     return rows
+
+
+def _title(decision: Decision) -> str:
+    """What the problem is called: as on its card, where that says it already. What a finding would
+    say then, nobody has asked the telemetry, which is closed by now."""
+    if decision.card is not None and decision.action in {Action.TOUCH, Action.SUPPRESS}:
+        return decision.card.title
+    return decision.finding.title
 
 
 def _abstained(abstentions: Iterable[Abstention]) -> Iterable[RenderableType]:
