@@ -83,6 +83,16 @@ def test_the_usual_directory_with_nothing_in_it(workplace: Workplace) -> None:
     assert "nothing has been written there yet" in result.out
 
 
+def test_what_is_not_read_is_named_also_where_there_is_nothing_else(workplace: Workplace) -> None:
+    logs = workplace.path / "logs"
+    logs.mkdir()
+    (logs / "ctx.jsonl.xz").write_bytes(b"\xfd7zXZ")
+    result = workplace.tgt("sources", "--source", "contextlog:logs")
+    assert "nothing has been written there yet" not in result.out
+    assert "of what lies there nothing is read" in result.out
+    assert "ctx.jsonl.xz: its ending is not one that is read" in " ".join(result.out.split())
+
+
 def test_contextlog_in_counts(workplace: Workplace) -> None:
     logs = workplace.path / "logs"
     logs.mkdir()

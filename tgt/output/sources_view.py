@@ -41,10 +41,9 @@ def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
     if one.files or not one.records:
         yield "files", Text(f"{words.plural(one.files, 'file')}, {size}{read}")
     if not one.records:
-        if one.files and not one.problems:
-            yield "records", Text("of no known format; ndjson with a mapping reads any JSON lines")
-        elif not one.problems:
-            yield "records", Text("none: nothing has been written there yet")
+        if not one.problems:
+            yield "records", Text(_why_none(one))
+        yield from _passed_over(one)
         return
     yield "records", _records(one)
     first, last = one.inventory.first, one.inventory.last
@@ -62,6 +61,14 @@ def _rows(one: Surveyed, now: datetime) -> Iterator[tuple[str, Text]]:
             name,
             Text("can work on it", "green") if not reason else Text(f"cannot: {reason}", "yellow"),
         )
+
+
+def _why_none(one: Surveyed) -> str:
+    if one.files:
+        return "of no known format; ndjson with a mapping reads any JSON lines"
+    if one.not_read:
+        return "none: of what lies there nothing is read"
+    return "none: nothing has been written there yet"
 
 
 def _passed_over(one: Surveyed) -> Iterator[tuple[str, Text]]:
