@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import World
+from sources.test_soft_failures import ENVELOPES
 
 from tgt.sources.contextlog import ContextLog
 
@@ -414,3 +415,27 @@ def test_only_what_stands_in_the_lines_is_asked_for(world: World) -> None:
     assert narrow.parameters["columns"].keys() == {"ts", "act", "name"}
     assert narrow.words == projection.words
     assert "cost_usd)" not in narrow.statement
+
+
+@pytest.mark.parametrize(("envelope", "says"), ENVELOPES)
+def test_a_line_may_say_that_a_call_failed_which_went_well(
+    project: Project, envelope: Row, says: bool
+) -> None:
+    call = _event(act="tool_call_end", name="sh", result_preview="the index is being rebuilt")
+    row = _one(project, call | envelope)
+    assert bool(row["soft_failed"]) is says
+    assert row["error"] == ("the index is being rebuilt" if says else None)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"status": "error"},
+        {"status": "cancelled"},
+        {"status": "denied"},
+        {"act": "assistant_response"},
+    ],
+)
+def test_what_failed_or_was_stopped_did_not_go_well(project: Project, keys: Row) -> None:
+    row = _one(project, _event(act="tool_call_end", name="sh", exit_code=2) | keys)
+    assert not row["soft_failed"]

@@ -10,30 +10,35 @@ import pytest
 from tgt.sources.agent_records import SUCCEEDED, UNTOLD, Session
 from tgt.sources.agents import says_failure
 
+ENVELOPES: list[tuple[dict[str, Any], bool]] = [
+    ({"isError": True}, True),
+    ({"isError": "true"}, True),
+    ({"isError": False}, False),
+    ({"ok": False}, True),
+    ({"success": "false"}, True),
+    ({"success": "true"}, False),
+    ({"success": 0, "failed": 3}, False),
+    ({"exit_code": 2}, True),
+    ({"exitCode": "1"}, True),
+    ({"returncode": -9}, True),
+    ({"returncode": "-15"}, True),
+    ({"returncode": 0}, False),
+    ({"returncode": "-0"}, False),
+    ({"exit_code": False}, False),
+    ({"exit_code": None}, False),
+    ({"rows": []}, False),
+    ({"ok": "0"}, False),
+]
+
 
 @pytest.mark.parametrize(
     ("envelope", "says"),
     [
-        ({"isError": True}, True),
-        ({"isError": "true"}, True),
-        ({"isError": False}, False),
-        ({"ok": False}, True),
-        ({"success": "false"}, True),
-        ({"success": "true"}, False),
-        ({"success": 0, "failed": 3}, False),
-        ({"exit_code": 2}, True),
-        ({"exitCode": "1"}, True),
-        ({"returncode": -9}, True),
-        ({"returncode": "-15"}, True),
-        ({"returncode": 0}, False),
-        ({"returncode": "-0"}, False),
-        ({"exit_code": False}, False),
-        ({"exit_code": None}, False),
-        ({"exit_code": float("nan")}, False),
+        *ENVELOPES,
         ({"status": 503}, True),
         ({"status": 200}, False),
         ({"status": -500}, False),
-        ({"rows": []}, False),
+        ({"exit_code": float("nan")}, False),
     ],
 )
 def test_what_an_envelope_says(envelope: dict[str, Any], says: bool) -> None:

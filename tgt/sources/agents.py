@@ -75,7 +75,7 @@ def says_failure(envelope: Any) -> bool:
 
 def _is_no(value: Any) -> bool:
     """Whether a value is false, also as a word; a number may count something."""
-    return value is False or (isinstance(value, str) and truth(value) is False)
+    return value is False or (isinstance(value, str) and value != "0" and truth(value) is False)
 
 
 def _is_bad_exit(code: Any) -> bool:

@@ -33,8 +33,9 @@ _TEXTS = ("args_preview", "result_preview", "content_preview")
 _WORDS = (
     *("actor", "role", "act", "type", "action", "name", "tool", "tool_name", "where"),
     *("failed_tool", "planned_tool", "status", "finish_reason", "continuation"),
-    *("error_type", "error_code", "model", "service", "version"),
-    *("prompt_name", "prompt_version", "prompt_hash"),
+    *("error_type", "error_code", "exit_code", "exitCode", "returncode", "return_code"),
+    *("is_error", "isError", "ok", "success"),
+    *("model", "service", "version", "prompt_name", "prompt_version", "prompt_hash"),
 )
 _NESTED = (
     *("metadata.call_id", "metadata.error", "metadata.elapsed_ms"),
@@ -82,7 +83,9 @@ SELECT filename AS path,
     coalesce(number(elapsed_ms), number(duration_ms), number(total_elapsed_ms),
         number("metadata.elapsed_ms")) AS elapsed_ms,
     coalesce(word(error), error, word(error_message), word("metadata.error"),
-        CASE WHEN names_error(any_act) OR is_upstream(any_act) THEN word(message) END) AS error,
+        CASE WHEN names_error(any_act) OR is_upstream(any_act) THEN word(message) END,
+        CASE WHEN says_failure(coalesce(exit_code, "exitCode", returncode, return_code),
+            coalesce(is_error, "isError"), ok, success) THEN result_preview END) AS error,
     args_preview,
     coalesce(result_preview, content_preview) AS result_preview,
     coalesce(number(input_tokens), number("tokens.input"), number("metadata.input_tokens"))
@@ -139,6 +142,10 @@ _OWN_MACROS = (
     " coalesce(w = 'error' OR suffix(w, '_error'), false)",
     "CREATE OR REPLACE TEMP MACRO is_upstream(w) AS"
     " coalesce(w IN ('upstream_error', 'api_error', 'circuit'), false)",
+    "CREATE OR REPLACE TEMP MACRO says_failure(code, is_error, ok, success) AS"
+    " coalesce(number(ltrim(code, '-')) > 0, false) OR coalesce(truth(is_error), false)"
+    " OR coalesce(NOT truth(ok) AND ok <> '0', false)"
+    " OR coalesce(NOT truth(success) AND success <> '0', false)",
 )
 
 # One step of the meaning at a time: a macro writes its argument several times over, so what it is
@@ -164,7 +171,8 @@ SELECT *,
     word_version AS version,
     template(coalesce(nullif(concat_ws('@', word_prompt_name, word_prompt_version), ''),
         word_prompt_hash)) AS prompt,
-    NULL::BOOLEAN AS soft_failed,
+    says_failure(coalesce(word_exit_code, "word_exitCode", word_returncode, word_return_code),
+        coalesce(word_is_error, "word_isError"), word_ok, word_success) AS says_failure,
 FROM cleaned
 """
 
@@ -205,6 +213,8 @@ FROM judged
 
 _MEANINGS = """
 SELECT *,
+    act = 'tool_call' AND says_failure AND failed IS NOT TRUE AND NOT cancelled
+        AND NOT is_refusal(raw_status) AS soft_failed,
     CASE
         WHEN act = 'tool_call' THEN 'tool'
         WHEN act = 'assistant_response' THEN 'assistant'
