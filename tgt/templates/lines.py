@@ -92,6 +92,8 @@ _NOISE = re.compile(
     r"|(?:run +v\d|error code:|usage:|(?:[\w.]{1,40}: )?(?:error: )?usage:) .{0,300}\Z"
     r"|husky > |prisma schema (?:loaded|validation)|oops!|rails aborted"
     r"|failure: build failed with an exc"
+    # Where compilers and linkers were, above what they say of it.
+    r"|.{1,300}: in (?:member |static )?function [`'‘].{1,200}['’]:\Z"
     r"|what went wrong:|execution failed for task [^:]{0,4}:?[^ ]{1,200}\Z"
     r"|error when starting dev server:\Z"
     r"|[efs] ?\d{4} \d\d:\d\d:\d\d\.\d{1,9} "
