@@ -38,6 +38,28 @@ SOFT_FAILED: Columns = {"failed": False, "soft_failed": True}
 OPEN_CALLS = 256
 """Calls of one session whose results are awaited; agents run a dozen at once at the most."""
 
+_PERSON = r"(?:the )?user"
+# What agents say in place of a tool that a person did not allow, or nobody could be asked about.
+_REFUSED = re.compile(
+    r"(?:Error: |\w{1,40}(?:Error|Exception): )?(?:"
+    rf"{_PERSON} (?:has )?(?:rejected|declined|denied|refused|skipped|dismissed)\b"
+    rf"|{_PERSON} (?:(?:did|has|does)(?: not|n['’]t)) (?:approve|grant|allow|accept|want)"
+    rf"|{_PERSON} (?:chose|opted) not to\b"
+    r"|(?:(?:this|the|your) )?(?:(?:tool|command|permission|operation|edit|plan|call|use|request"
+    r"|execution) ){0,3}(?:was |has been )?(?:rejected|denied|declined|refused|skipped|dismissed"
+    rf"|not approved) by {_PERSON}(?:[.!:,;]|\Z)"
+    r"|permission (?:was )?denied and could not request\b"
+    r"|[^\n:]{0,120} requires user (?:confirmation|approval)\b)",
+    re.IGNORECASE,
+)
+# Or of one that a person stopped; all that it says.
+_STOPPED = re.compile(
+    r"(?:AbortError:? ?|Error: )?(?:the execution of this tool, or a previous tool,? )?"
+    r"(?:(?:this|the|tool|command|operation|request|execution|call|use) ){0,4}(?:was |has been )?"
+    rf"(?:aborted|interrupted|cancell?ed)(?: by {_PERSON})?[.!]?\s*"
+    rf"|{_PERSON} (?:cancell?ed|aborted|interrupted|stopped)\b[^\n]{{0,60}}",
+    re.IGNORECASE,
+)
 _EXIT_CODE = re.compile(r"Exit Code: (-?\d{1,9})")
 _STATUS = re.compile(
     r"^(?:HTTP )?([45]\d\d)\b"
@@ -67,6 +89,15 @@ _STATUSES = {
 def failed(answer: Any, kind: str = "tool_error") -> Columns:
     """The outcome of a call that failed; ``answer`` is what it answered."""
     return {"failed": True, "error": error_text(answer), "error_type": kind}
+
+
+def ended_badly(answer: Any, kind: str = "tool_error", *, is_added: bool = False) -> Columns:
+    """The outcome of a call that gave back an error: it failed, unless the answer says that a
+    person refused or stopped it. A tool that somebody added may have been stopped by others."""
+    said = full_text(answer).strip()
+    if _REFUSED.match(said):
+        return REFUSED
+    return INTERRUPTED if not is_added and _STOPPED.fullmatch(said) else failed(answer, kind)
 
 
 def exited(code: float | None, answer: Any = None) -> Columns:

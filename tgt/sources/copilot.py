@@ -21,8 +21,8 @@ from tgt.sources.agent_records import (
     Columns,
     Session,
     elapsed_ms,
+    ended_badly,
     exited,
-    failed,
     mapping,
     objects,
     usual_place,
@@ -45,7 +45,7 @@ _FAMILIES = (
     *("mcp.", "model.", "sampling.", "exit_plan_mode.", "auto_mode_switch.", "capabilities."),
 )
 _METRICS = frozenset(("session.shutdown", "session.usage_checkpoint", "session.usage_info"))
-_DENIED = "permission_denied"
+_DENIED = ("permission_denied", "denied_", "denied-")
 # What these wait for is a person.
 _HUMAN = frozenset(("ask_user", "exit_plan_mode"))
 _SHELLS = frozenset(("bash", "shell", "powershell", "read_bash", "read_powershell"))
@@ -221,7 +221,7 @@ class CopilotReader:
         tool = tool or word(data.get("toolName"))
         result = mapping(data.get("result"))
         answer = result.get("content", data.get("result"))
-        outcome = _outcome(data, tool)
+        outcome = _outcome(data, tool, added=added)
         own = number(mapping(mapping(data.get("toolTelemetry")).get("metrics")).get("durationMs"))
         ran = elapsed_ms(began, event.us - waited)
         yield self._session.ended(
@@ -262,7 +262,7 @@ class _Event:
         self.agent = word(document.get("agentId")) or word(data.get("parentToolCallId")) or ""
 
 
-def _outcome(data: Columns, tool: str | None) -> Columns:
+def _outcome(data: Columns, tool: str | None, *, added: bool = False) -> Columns:
     success = truth(data.get("success"))
     if success is None:
         return UNTOLD
@@ -270,12 +270,13 @@ def _outcome(data: Columns, tool: str | None) -> Columns:
     code = (word(error.get("code")) or "").lower()
     if success:
         return exited(_exit_code(mapping(data.get("result")), tool))
-    if code in REFUSALS or code == _DENIED:
+    if code in REFUSALS or code.startswith(_DENIED):
         return REFUSED
     if code in ABORTS:
         return INTERRUPTED
     message = error.get("message") or mapping(data.get("result")).get("content")
-    return failed(message, "tool_error" if code in {"", "failure"} else code)
+    kind = "tool_error" if code in {"", "failure"} else code
+    return ended_badly(message, kind, is_added=added)
 
 
 def _exit_code(result: Columns, tool: str | None) -> float | None:

@@ -21,7 +21,7 @@ from tgt.sources.agent_records import (
     Columns,
     Session,
     elapsed_ms,
-    failed,
+    ended_badly,
     is_of,
     mapping,
     objects,
@@ -31,6 +31,7 @@ from tgt.sources.agent_records import (
     usual_place,
     word,
 )
+from tgt.sources.agents import is_added_tool
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment, number, preview
 from tgt.sources.discover import FileSource, listed
@@ -243,7 +244,7 @@ def _outcome(call: Columns, tool: str, result: Any) -> Columns:
     status = call.get("status")
     if status == "error":
         is_denied = (preview(result) or "").startswith("Tool execution denied")
-        return REFUSED if is_denied else failed(result)
+        return REFUSED if is_denied else ended_badly(result, is_added=is_added_tool(tool))
     if status == "cancelled":
         return stopped(result)
     if status != "success":

@@ -21,8 +21,8 @@ from tgt.sources.agent_records import (
     Columns,
     Session,
     elapsed_ms,
+    ended_badly,
     exited,
-    failed,
     is_of,
     mapping,
     objects,
@@ -233,4 +233,4 @@ def _outcome(message: Columns, content: Any) -> Columns:
         return INTERRUPTED
     if _BLOCKED.match(text):
         return REFUSED
-    return failed(text, "exit_code" if _EXIT.search(text[-200:]) else "tool_error")
+    return ended_badly(text, "exit_code" if _EXIT.search(text[-200:]) else "tool_error")

@@ -20,7 +20,7 @@ from tgt.sources.agent_records import (
     Columns,
     Session,
     elapsed_ms,
-    failed,
+    ended_badly,
     is_of,
     mapping,
     objects,
@@ -29,7 +29,7 @@ from tgt.sources.agent_records import (
     usual_place,
     word,
 )
-from tgt.sources.agents import COPY, Recent
+from tgt.sources.agents import COPY, Recent, is_added_tool
 from tgt.sources.base import SKIPPED, Listing, Outcome, malformed, unknown
 from tgt.sources.coerce import moment, number, preview
 from tgt.sources.discover import FileSource, listed
@@ -294,7 +294,7 @@ def _outcome(ended: Columns, tool: str | None, response: Columns, result: Any) -
     if kind in _DENIED:
         return REFUSED
     if status == "error" or response.get("error"):
-        return failed(result, kind or "tool_error")
+        return ended_badly(result, kind or "tool_error", is_added=is_added_tool(tool or ""))
     if status != "success" and "output" not in response:
         return UNTOLD
     return reported(result) if tool == _SHELL else SUCCEEDED

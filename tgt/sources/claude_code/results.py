@@ -17,7 +17,8 @@ from tgt.sources.coerce import error_text, text
 _REFUSED = re.compile(
     r"(?:Error: |<tool_use_error>)?(?:"
     r"The user doesn't want to |"
-    r"(?:The )?user (?:has )?(?:rejected|declined|denied|refused|cancell?ed|chose to stay)\b|"
+    r"(?:The )?user (?:has )?(?:rejected|declined|denied|refused|cancell?ed|skipped|dismissed)\b|"
+    r"(?:The )?user (?:has )?(?:chose to stay|(?:chose|opted) not to|wants to clarify)\b|"
     r"(?:The )?user (?:did(?: not|n't)|has(?: not|n't)) (?:approve|grant|allow|accept)|"
     r"The agent proposed a plan that was rejected|"
     r"Permission (?:to|for) .{1,2000}?\b(?:was|has been) (?:auto-)?denied|"
@@ -46,9 +47,11 @@ _REFUSED_OWN = re.compile(
 _INTERRUPTED = re.compile(
     r"^\[Request interrupted by user[^\]\n]*\]$"
     r"|\A(?:Error: |<error>)?(?:"
-    r"(?:The )?(?:command|request|operation|execution|tool(?: call| use)?) was "
+    r"(?:The )?(?:command|request|operation|execution|tool(?: call| use| execution)?) was "
     r"(?:aborted|interrupted|cancell?ed)\b"
-    r"|(?:Aborted|Interrupted) by (?:the )?user\b|The user interrupted\b)",
+    r"|(?:(?:Tool|Command|Operation|Request|Execution) ){0,2}(?:was )?"
+    r"(?:Aborted|Interrupted|Cancell?ed) by (?:the )?user\b|The user interrupted\b"
+    r"|(?:Tool permission request failed: )?AbortError\b)",
     re.MULTILINE | re.IGNORECASE,
 )
 _TIMED_OUT = re.compile(r"^(?:<error>)?Command timed out", re.MULTILINE)

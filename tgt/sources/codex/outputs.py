@@ -42,7 +42,7 @@ _FAILED_ADDED = ("unsupported call", "failed to parse function arguments", "tool
 REFUSED = re.compile(
     r"(?:exec command |patch |apply_patch |command |tool call )?(?:was )?"
     r"(?:rejected|declined|denied) by (?:the )?user|exec command rejected"
-    r"|user (?:rejected|cancelled|canceled|declined|denied)\b"
+    r"|(?:the )?user (?:rejected|cancelled|canceled|declined|denied)\b"
     r"|this action was rejected (?:due to|by)|approval (?:was )?(?:denied|declined|rejected)\b"
     r"|.{0,4000}Rejected\(\\*\"rejected by user",
     re.IGNORECASE | re.DOTALL,
@@ -53,8 +53,16 @@ _REFUSED_OWN = re.compile(
     re.IGNORECASE,
 )
 _INTERRUPTED = re.compile(
+    r"(?:(?:turn|task|tool|command|operation|execution|call) ){0,2}(?:was )?"
     r"(?:aborted|interrupted|cancell?ed) by (?:the )?user|aborted\s*\Z"
     r"|request_user_input was cancell?ed",
+    re.IGNORECASE,
+)
+
+
+_INTERRUPTED_OWN = re.compile(
+    r"(?:(?:turn|task|tool|command|operation|execution|call) ){0,2}(?:was )?"
+    r"(?:aborted|interrupted|cancell?ed)[.!]?\s*",
     re.IGNORECASE,
 )
 
@@ -111,7 +119,7 @@ def ending(output: Any, tool: str | None) -> Ending:
     is_plain = not is_added and not header
     if REFUSED.match(body) or (is_plain and _REFUSED_OWN.match(body)):
         return Ending(None, "user_rejected")
-    if _INTERRUPTED.match(body):
+    if _INTERRUPTED.match(body) or (is_plain and _INTERRUPTED_OWN.fullmatch(body)):
         return Ending(None, "interrupted", cancelled=True)
     prefixes = _FAILED_ADDED if is_added else _FAILED
     beginnings = (*text.lower()[:60].splitlines()[:1], body.lower()[:60])

@@ -13,8 +13,8 @@ from tgt.sources.agent_records import (
     Columns,
     Session,
     elapsed_ms,
+    ended_badly,
     exited,
-    failed,
     mapping,
     total,
     word,
@@ -160,4 +160,4 @@ def _outcome(state: Columns, answer: Any) -> Columns:
         return INTERRUPTED
     if words.startswith(_REFUSED):
         return REFUSED
-    return failed(answer, "exit_code" if code else "tool_error")
+    return ended_badly(answer, "exit_code" if code else "tool_error")
