@@ -63,6 +63,7 @@ def link(minutes: float, trace: str, conv: str, **more: Any) -> Event:
 
 PORTIONS: list[tuple[object, str, int]] = [
     (ingest, "_BATCH_BYTES", 3_000),
+    (ingest, "_COMPRESSED_BYTES", 3_000),
     (ingest, "_BATCH_FILES", 1),
     (ingest, "_RECORDS_BYTES", 2_000),
     (ingest, "_FEW_FILES", 1),

@@ -8,12 +8,15 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import END, World
 
 from tgt.engine.duckdb import limits as resources
+from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.store import Workspace
 from tgt.engine.duckdb.timeline import DuckDBTimeline
+from tgt.errors import TelemetryError
 from tgt.events import Interval
 from tgt.sources.contextlog import ContextLog
 
@@ -92,3 +95,27 @@ def test_where_nothing_may_be_written_nothing_is(
     assert events(opened(Workspace(tmp_path / "cache", memory_mb=128))) == 120_000
     assert list(temporary.iterdir()) == []
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_does_not_fit_into_memory_is_said_however_the_engine_says_it() -> None:
+    """What lies in memory alone is lost once it cannot be compressed, and the engine then tells of
+    anything else rather than of memory."""
+    database = Database(64, None)
+    database.run("ATTACH ':memory:' AS cache (COMPRESS)")
+    database.run("CREATE TABLE cache.numbers (number UBIGINT)")
+    with pytest.raises(duckdb.CatalogException):
+        database.run("SELECT 1 FROM absent")
+    too_little = "does not fit into 64 MB"
+    with pytest.raises(TelemetryError, match=too_little):
+        _fill(database)
+    for statement in ("CHECKPOINT cache", "SELECT count(*) FROM cache.numbers"):
+        with pytest.raises(TelemetryError, match=too_little) as raised:
+            database.run(statement)
+        assert "let `tgt run` read it once" in raised.value.hint
+    assert not database.is_damaged, "nothing is wrong with a file"
+
+
+def _fill(database: Database) -> None:
+    of_numbers = "INSERT INTO cache.numbers SELECT hash(range + $n) FROM range(300000)"
+    for n in range(1000):
+        database.run(of_numbers, n=n * 300_000)

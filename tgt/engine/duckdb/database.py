@@ -19,6 +19,7 @@ from tgt.errors import TelemetryError
 
 _NAME_OF_MACRO = re.compile(r"\bMACRO (\w+)\(")
 
+_NO_ROOM = re.compile(r"allocate (?:block|data) of size")
 _DAMAGES = (
     *(duckdb.IOException, duckdb.FatalException, duckdb.InternalException),
     duckdb.SerializationException,
@@ -29,6 +30,12 @@ def tells_damage(failure: duckdb.Error) -> bool:
     """Whether a file of the engine's can be read, or written, no further. Of a checksum that is
     wrong it says no more than that there is an error."""
     return isinstance(failure, _DAMAGES) or type(failure) is duckdb.Error
+
+
+def _is_short_of_memory(failure: duckdb.Error) -> bool:
+    """Of what lies in memory only the engine tells with another kind of failure, too, that there is
+    no room to compress it."""
+    return isinstance(failure, duckdb.OutOfMemoryException) or bool(_NO_ROOM.search(str(failure)))
 
 
 class Database:
@@ -90,16 +97,20 @@ class Database:
             if "interrupted" in str(failure).lower():
                 raise KeyboardInterrupt from None  # how DuckDB tells that it was asked to stop
             raise
-        except duckdb.OutOfMemoryException:
-            raise TelemetryError(
-                f"the telemetry of this window does not fit into {self._memory_mb} MB",
-                hint="raise TASKGEN_MEMORY_MB",
-            ) from None
         except duckdb.Error as failure:
+            if _is_short_of_memory(failure):
+                raise self._does_not_fit() from None
             self.is_damaged |= tells_damage(failure)
             raise
         finally:
             os.umask(before)
+
+    def _does_not_fit(self) -> TelemetryError:
+        hint = "raise TASKGEN_MEMORY_MB"
+        if self._spill is None:
+            hint += ", or let `tgt run` read it once, which puts on disk what does not fit"
+        message = f"the telemetry of this window does not fit into {self._memory_mb} MB"
+        return TelemetryError(message, hint=hint)
 
     def value(self, statement: str, **parameters: Any) -> Any:
         """The first column of the first row."""

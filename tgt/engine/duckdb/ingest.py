@@ -53,6 +53,8 @@ _BUNDLE_FILES = 5000
 _FEW_FILES = 16
 """So few small files are read as fast one by one, and their lines as they are."""
 _RECORDS_BYTES = 8 * 1024 * 1024
+_COMPRESSED_BYTES = 32 * 1024 * 1024
+"""Where events lie in memory only, they are read and compressed by so many bytes."""
 _LONGEST_ERROR = 8192
 _UNREADABLE = (duckdb.Error, OSError, TelemetryError)
 """What reading lines as they are may raise; a line of brackets takes all memory that there is."""
@@ -150,6 +152,8 @@ class Ingest:
         self.bytes = 0
         """How many there are to be read."""
         self._bytes_read = 0
+        self._uncompressed_bytes = 0
+        self._batch_bytes = _BATCH_BYTES if store.is_kept else _COMPRESSED_BYTES
         self.warnings: list[str] = []
         self.has_folded = False
         """Whether events that were known are about something else now: about all of their kin."""
@@ -199,7 +203,7 @@ class Ingest:
         if not readings:
             return
         projection = source.projection()
-        for batch in _batches(self._read_small(projection, readings)):
+        for batch in _batches(self._read_small(projection, readings), self._batch_bytes):
             progress = [_Progress(reading, reading.offset) for reading in batch]
             self._read_batch(projection, progress)
             self._finish(progress)
@@ -265,7 +269,7 @@ class Ingest:
                             continue
                         waiting.append((file, piece))
                         size += piece.length
-                        if size >= _BATCH_BYTES:
+                        if size >= self._batch_bytes:
                             self._read_pieces(projection, waiting)
                             size = 0
                     file.read_to, file.is_torn = lines.end, lines.is_torn
@@ -470,6 +474,10 @@ class Ingest:
 
     def _advance(self, length: int) -> None:
         self._bytes_read += length
+        self._uncompressed_bytes += length
+        if self._uncompressed_bytes >= _COMPRESSED_BYTES:
+            self._store.compress()
+            self._uncompressed_bytes = 0
         if self._progress:
             self._progress("reading telemetry", min(1.0, self._bytes_read / (self.bytes or 1)))
 
@@ -522,15 +530,15 @@ def _identified(file: _Progress) -> Known | None:
         return None
 
 
-def _batches(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+def _batches(readings: Sequence[Reading], most_bytes: int) -> Iterator[list[Reading]]:
     """Readings in order, together up to a size and a number of open files."""
     batch: list[Reading] = []
-    room = _BATCH_BYTES
+    room = most_bytes
     for reading in readings:
         length = reading.length
         if batch and (length > room or len(batch) >= _BATCH_FILES):
             yield batch
-            batch, room = [], _BATCH_BYTES
+            batch, room = [], most_bytes
         batch.append(reading)
         room -= length
     if batch:

@@ -32,7 +32,7 @@ def engine_mb(memory_mb: int) -> int:
 
     Below 64 MB it cannot read at all.
     """
-    return max(64, memory_mb * 7 // 8)
+    return max(64, memory_mb * 3 // 4)
 
 
 def processors(cgroup: Path = _CGROUP) -> int:

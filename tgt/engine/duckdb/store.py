@@ -310,6 +310,11 @@ class Store:
         """Add the rows of a query, by the names of its columns."""
         self.database.run(f"INSERT INTO cache.{table} BY NAME {query}", **parameters)
 
+    def compress(self) -> None:
+        """Compress what lies in memory only; in a file the engine does it as it writes."""
+        if not self.is_kept:
+            self.database.run("CHECKPOINT cache")
+
     def meta(self, name: str) -> str | None:
         rows = self.database.run("SELECT value FROM meta WHERE name = $name", name=name)
         return str(rows[0][0]) if rows else None
