@@ -124,6 +124,8 @@ def gate(
     ) as timeline:
         snapshot = timeline.at(window)
         judged = judging.judge(alone, snapshot, incidents, {}, progress)
+        # Also what a card covers is told as it is now.
+        judged = judging.worded(alone, judged, (), {}, now)
         judged = replace(judged, mutes=memory.mutes)
         cards = memory.cards(frozenset(finding.fingerprint for finding in judged.sure))
         judged = completing.completed(alone, timeline, judged, cards, state, now)
