@@ -283,6 +283,13 @@ def test_a_title_is_cut_at_a_word_and_a_sentence_ends_once(world: World, judge: 
     assert "Was it you? It took 1 further call and" in finding.description
 
 
+def test_samples_of_long_outputs_show_the_error(world: World, judge: Judge) -> None:
+    progress = "\n".join(f"step {n} of 40 is done" for n in range(40))
+    world.write(*_days(3, f"Exit code 1\n{progress}\n{HOOK}"))
+    (finding,) = judge(ANALYZER).findings
+    assert [sample.text for sample in finding.examples] == [f"… {HOOK}"] * 3
+
+
 def test_a_text_with_an_at_sign_names_no_service(world: World, judge: Judge) -> None:
     world.write(*_days(3, "npm error 404 @scope/ui is not in this registry"))
     (subject,) = _subjects(judge(ANALYZER))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tgt
-from tgt.templates import LONGEST_TEMPLATE, family, template
+from tgt.templates import LONGEST_TEMPLATE, at_the_error, family, template
 from tgt.templates.families import _table
 
 HERE = Path(__file__).parent
@@ -204,3 +204,24 @@ def test_failed_results_of_real_transcripts_fall_into_few_templates() -> None:
     assert len(texts) >= 30
     assert 5 <= len(templates) <= len(texts) / 2
     assert "File does not exist" in templates
+
+
+PROGRESS = "\n".join(f"tests/test_{n}.py ...... [ {n}%]" for n in range(40))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"Exit code 1\n{PROGRESS}\nE   ValueError: odd", "… E   ValueError: odd"),
+        (f"{PROGRESS}\nauth failed: token=ghp_{'a1B2c3' * 6}", "… auth failed: token="),
+        ("ENOENT: no such file", "ENOENT: no such file"),
+        (f"fatal: no shop is open\n{PROGRESS}", f"fatal: no shop is open\n{PROGRESS}"),
+        (f"fatal:   no\tshop is open {'x' * 200}", f"fatal:   no\tshop is open {'x' * 200}"),
+        (PROGRESS, PROGRESS),
+    ],
+    ids=["at the end", "with a secret", "short", "at the beginning", "in one line", "nowhere"],
+)
+def test_what_is_shown_of_an_error_begins_with_what_names_it(text: str, shown: str) -> None:
+    told = at_the_error(text)
+    assert told.startswith(shown)
+    assert told == text or "a1B2c3" not in told

@@ -16,9 +16,11 @@ from tgt.templates.lines import LONGEST_INPUT, ends, naming_lines
 from tgt.templates.reports import in_a_test, is_test_report
 from tgt.templates.varying import without_what_varies
 
-__all__ = ["LONGEST_INPUT", "LONGEST_TEMPLATE", "Family", "family", "template"]
+__all__ = ["LONGEST_INPUT", "LONGEST_TEMPLATE", "Family", "at_the_error", "family", "template"]
 
 LONGEST_TEMPLATE = 200
+LONGEST_BEGINNING = 100
+"""So many characters of an error text one sees where it is shown in short."""
 
 # Sentences that advise, quote the situation or lead elsewhere; the error is told before them.
 _ASIDE = re.compile(
@@ -52,11 +54,29 @@ def template(text: str) -> str | None:
     Credentials are masked first. Of a text longer than 8 KiB the beginning and the end are read.
     """
     text = redact(ends(text))
+    _, reduced = _named(text)
+    return _cut(in_a_test(reduced)) if reduced and is_test_report(text) else reduced
+
+
+def at_the_error(text: str) -> str:
+    """An error text that begins with what names the error: as it is, where that is among the first
+    words; else the line that does, without credentials."""
+    if len(text) <= LONGEST_BEGINNING:
+        return text
+    line, _ = _named(redact(ends(text)))
+    beginning = " ".join(text[: 4 * LONGEST_BEGINNING].split())[:LONGEST_BEGINNING]
+    if line is None or line[: LONGEST_BEGINNING // 2] in beginning:
+        return text
+    return f"… {line}"
+
+
+def _named(text: str) -> tuple[str | None, str | None]:
+    """The line that names the error, and what repeats of it; nothing where no line does."""
     for line in naming_lines(text):
         reduced = _cut(_without_asides(without_what_varies(line)))
         if _says_something(reduced):
-            return _cut(in_a_test(reduced)) if is_test_report(text) else reduced
-    return None
+            return line, reduced
+    return None, None
 
 
 def _without_asides(line: str) -> str:

@@ -26,6 +26,7 @@ from tgt.sources.base import Record, RecordSource, Source, SqlSource
 from tgt.sources.files import LogFile
 from tgt.sources.salvage import CleanPieces
 from tgt.sources.sqlite_documents import is_database
+from tgt.templates import at_the_error
 
 _TEXTS = ("id", "conv_id", "error", "result_preview", "args_preview")
 
@@ -81,7 +82,9 @@ def _file(
 def with_texts(sample: Sample, place: str, record: Record, line: int | None) -> Sample:
     """A sample with what a record says that stands at a place."""
     args = record.get("args_preview")
-    texts = (record.get("error"), record.get("result_preview"), args)
+    error = record.get("error")
+    error = at_the_error(error) if isinstance(error, str) else error
+    texts = (error, record.get("result_preview"), args)
     return replace(
         sample,
         id=record.get("id"),
