@@ -60,6 +60,8 @@ _STOPPED = re.compile(
     rf"|{_PERSON} (?:cancell?ed|aborted|interrupted|stopped)\b[^\n]{{0,60}}",
     re.IGNORECASE,
 )
+_LONGEST_END = 600
+_PROCESSES = re.compile(r"\n(?:Process Group PGID|Background PIDs): [^\n]*")
 _EXIT_CODE = re.compile(r"Exit Code: (-?\d{1,9})")
 _STATUS = re.compile(
     r"^(?:HTTP )?([45]\d\d)\b"
@@ -232,10 +234,18 @@ def word(value: Any) -> str | None:
     return whole[:WORD_CHARS] if whole else None
 
 
+def without_ids(report: Any) -> Any:
+    """Such a report without the numbers of processes, which differ each time that the same runs."""
+    if not isinstance(report, str):
+        return report
+    end = len(report) - _LONGEST_END
+    return report[: max(0, end)] + _PROCESSES.sub("", report[max(0, end) :])
+
+
 def reported(report: Any) -> Columns:
     """The outcome of a shell tool that answers with a report on its command, of which the exit code
     is among the last lines: Gemini CLI's, and Qwen Code's that was made of it."""
-    codes = _EXIT_CODE.findall(report[-600:]) if isinstance(report, str) else []
+    codes = _EXIT_CODE.findall(report[-_LONGEST_END:]) if isinstance(report, str) else []
     return exited(abs(int(codes[-1])) if codes else None, report)
 
 
@@ -266,7 +276,7 @@ def _with_error(tool: str | None, result: Any, outcome: Columns) -> Columns:
 
 def _said(result: Any) -> Any:
     """An object that was given back, or the text of one, which may stand in content blocks."""
-    return result if isinstance(result, dict) else full_text(result)
+    return result if isinstance(result, dict | str) else full_text(result)
 
 
 def _class_of(kind: str | None, message: str) -> str:

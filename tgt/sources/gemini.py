@@ -29,6 +29,7 @@ from tgt.sources.agent_records import (
     stopped,
     total,
     usual_place,
+    without_ids,
     word,
 )
 from tgt.sources.agents import is_added_tool
@@ -223,7 +224,7 @@ class GeminiReader:
             name,
             tool,
             call.get("args"),
-            result,
+            without_ids(result) if tool == _SHELL else result,
             **_outcome(call, tool, result),
             elapsed_ms=elapsed_ms(us, end) if is_alone and tool in _UNASKED else None,
             **more,

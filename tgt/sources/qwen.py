@@ -27,6 +27,7 @@ from tgt.sources.agent_records import (
     reported,
     stopped,
     usual_place,
+    without_ids,
     word,
 )
 from tgt.sources.agents import COPY, Recent, is_added_tool
@@ -205,7 +206,7 @@ class QwenReader:
                 line.us,
                 name,
                 tool,
-                result,
+                without_ids(result) if tool == _SHELL else result,
                 **_outcome(ended, tool, response, result),
                 elapsed_ms=ms,
                 is_wait=is_wait,

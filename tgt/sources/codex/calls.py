@@ -9,7 +9,7 @@ from tgt.sources.agents import Recent, is_added_tool, owner
 from tgt.sources.base import Record
 from tgt.sources.codex.events import Finished
 from tgt.sources.codex.lineage import Lineage
-from tgt.sources.codex.outputs import RUNNERS, Ending, ending, qualified, said_in
+from tgt.sources.codex.outputs import RUNNERS, Ending, ending, qualified, said_in, written
 from tgt.sources.coerce import args_hash, moment, preview, result_bytes, text
 
 _CELL = "exec"
@@ -95,8 +95,8 @@ class Calls:
             record
             | outcome.columns()
             | {
-                "result_preview": preview(said_in(output)),
-                "result_bytes": result_bytes(output),
+                "result_preview": preview(written(output)),
+                "result_bytes": result_bytes(written(output)),
             }
         )
 

@@ -99,6 +99,21 @@ def said_in(output: Any) -> str:
     return _parts(output)[0]
 
 
+def written(output: Any) -> Any:
+    """What a tool wrote, without what Codex puts around it: ids and times that differ from call to
+    call."""
+    envelope = _object(output)
+    inner = envelope.get("output", envelope.get("content")) if envelope else output
+    if isinstance(inner, list) and all(isinstance(part, dict) for part in inner):
+        texts = [part.get("text") for part in inner]
+        if texts and all(isinstance(text, str) for text in texts):
+            inner = "\n".join(texts)
+    if not isinstance(inner, str):
+        return output
+    header, body = _split(inner)
+    return body if header else inner
+
+
 def ending(output: Any, tool: str | None) -> Ending:
     """What an output says of its call."""
     text, envelope = _parts(output)
