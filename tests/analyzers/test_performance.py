@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from conftest import Line, World, before, call, hours_of
 
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.performance import PerformanceAnalyzer
+from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
 ANALYZER = PerformanceAnalyzer()
@@ -98,6 +100,85 @@ def test_only_the_tail_becomes_slower(world: World, judge: Judge) -> None:
     (finding,) = judge(ANALYZER).findings
     assert finding.evidence.details["route"] == "tail"
     assert finding.evidence.details["p50"] == pytest.approx(100, rel=0.15)
+
+
+def _found(judge: Judge) -> dict[str, Finding]:
+    return {f.subject.removeprefix("tool_call/"): f for f in judge(ANALYZER).findings}
+
+
+def test_what_began_at_the_end_of_the_window_is_as_sure_as_that_end_is(
+    world: World, judge: Judge
+) -> None:
+    """Six of 24 calls are about twice as slow: the last ones, or those in two conversations."""
+    for name, conversations in {"late": 1000, "alike": 2}.items():
+        world.write(*_past(name))
+        for number, line in enumerate(_now(24, name=name)):
+            if number < 6:
+                ms = 260 if number < 2 else 190
+                line |= {"elapsed_ms": ms, "conv_id": f"slow{number % conversations}"}
+            world.write(line)
+    found = _found(judge)
+    late, alike = found["late"], found["alike"]
+    assert late.confidence > 0.7 > alike.confidence
+    told = late.evidence.details
+    assert (told["route"], told["surestIn"], told["n"]) == ("all", "15 minutes", 24)
+    assert "All calls are slower." in late.description
+
+
+def test_a_large_conversation_does_not_speak_for_the_end_of_a_window(
+    world: World, judge: Judge
+) -> None:
+    """Forty calls that are slow, of one conversation or of forty, beside four as usual."""
+    for name, conversations in (("one", 1), ("many", 40)):
+        slow = _now(40, 3.0, name, conversations=conversations)
+        late = [{**line, "ts": before(0.2 * n + 1)} for n, line in enumerate(slow)]
+        others = [{**line, "conv_id": f"other{n}"} for n, line in enumerate(_now(30, name=name))]
+        world.write(*_past(name), *late, *others)
+    found = _found(judge)
+    assert found["many"].confidence > 0.9
+    assert "one" not in found or found["one"].confidence < 0.7
+
+
+def test_without_conversations_nothing_is_known_of_the_end_of_a_window(
+    world: World, judge: Judge
+) -> None:
+    world.write(*({**line, "conv_id": None} for line in _past()))
+    for number, line in enumerate(_now(24)):
+        ms = line["elapsed_ms"] if number >= 6 else 260 if number < 2 else 190
+        world.write({**line, "conv_id": None, "elapsed_ms": ms})
+    assert all("surestIn" not in f.evidence.details for f in judge(ANALYZER).findings)
+    assert all(finding.confidence < 0.7 for finding in judge(ANALYZER).findings)
+
+
+def test_what_was_slow_and_is_over_is_no_surer(world: World, judge: Judge) -> None:
+    past = [{**line, "elapsed_ms": 260 if n < 2 else 190} for n, line in enumerate(_now(24)[16:])]
+    world.write(*_past(), *_now(24)[:16], *past)
+    assert all(finding.confidence < 0.6 for finding in judge(ANALYZER).findings)
+
+
+@pytest.mark.parametrize(
+    ("far", "conversations", "found"),
+    [(9.0, 3, True), (9.0, 2, False), (1.6, 3, False)],
+    ids=["far out in three", "far out in two", "beyond the threshold in three"],
+)
+def test_a_few_calls_far_out_are_a_tail(
+    world: World, judge: Judge, far: float, conversations: int, found: bool
+) -> None:
+    """Three of 30 calls, which are too few for the tail to be counted call by call."""
+    lines = _now(30)
+    p95 = 100 * math.exp(1.645 * 0.3)
+    for number in (3, 13, 23):
+        conv = f"slow{number // 10 % conversations}"
+        lines[number] |= {"elapsed_ms": far * p95, "conv_id": conv}
+    world.write(*_past(hours=150), *lines)
+    sure = [each.confidence for each in judge(ANALYZER).findings]
+    assert [each >= 0.7 for each in sure if each >= 0.7] == ([True] if found else [])
+    if found:
+        details = judge(ANALYZER).findings[0].evidence.details
+        assert details["route"] == "tail"
+        assert details["n"] == 30
+        assert str(details["rule"]).startswith("conversations with calls slower than")
+        assert "enough" not in details, "so few calls are not counted one by one"
 
 
 def test_one_slow_conversation_is_not_the_service(world: World, judge: Judge) -> None:

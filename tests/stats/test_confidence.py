@@ -169,6 +169,27 @@ def test_a_burst_in_one_conversation_is_weaker_evidence() -> None:
     assert 1 < shrunk < burst.design_effect()
 
 
+def test_values_of_a_conversation_are_at_most_one() -> None:
+    assert Clusters().most_alike == 1.0
+    assert _clusters([(1, 0), (1, 1)]).most_alike == 1.0
+    assert _clusters([(5, 1)] * 20).most_alike == 5.0
+    burst = _clusters([(40, 40), *[(1, 0)] * 10])
+    assert burst.most_alike == pytest.approx(1610 / 50)
+    assert burst.most_alike >= burst.design_effect()
+
+
+def test_a_few_values_far_out_say_more_than_as_many_just_beyond() -> None:
+    near, far = _usual(0.01), _usual(0.0005)
+    counts = range(3, 12)
+    told = [[c.tail_above(k, k, 30, 0.05, usual, 0.002) for k in counts] for usual in (near, far)]
+    for row in told:
+        assert row == sorted(row)
+    assert told[0][0] < 0.1
+    assert told[1][0] > 0.7
+    assert all(sure >= less for less, sure in zip(*told, strict=True))
+    assert c.tail_above(3, 3, 400, 0.05, far, 0.002) < 0.05, "of so many they are no tail"
+
+
 @pytest.mark.parametrize("n", [20, 60, 500])
 @pytest.mark.parametrize("usual", [None, _usual(), _usual(0.3), _usual(1e-4)])
 def test_more_failures_are_never_less_certain(n: int, usual: Usual | None) -> None:

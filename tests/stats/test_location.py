@@ -9,7 +9,14 @@ from collections.abc import Mapping
 import pytest
 
 from tgt.stats import distributions
-from tgt.stats.location import larger_by, usual_location
+from tgt.stats.confidence import Clusters
+from tgt.stats.location import (
+    END_CONVERSATIONS,
+    END_WEIGHT,
+    larger_at_end,
+    larger_by,
+    usual_location,
+)
 
 PRIOR = 0.004
 LINE = math.sqrt(1.5)
@@ -100,6 +107,25 @@ def test_values_that_are_alike_count_for_less() -> None:
         for effect in (1.0, 3.0, 10.0)
     ]
     assert sure == sorted(sure, reverse=True)
+
+
+def _clusters(sizes: list[int]) -> Clusters:
+    return Clusters(len(sizes), sum(sizes), nn=sum(size * size for size in sizes))
+
+
+def test_the_end_of_a_window_counts_its_conversations() -> None:
+    """The same values are the less certain the fewer conversations they are of."""
+    chance = random.Random(7)
+    hours = _week(chance, 20)
+    usual = usual_location(distributions.merge(hours.values()), hours.values(), 1.0)
+    now = _values(chance, 24, scale=2.2)
+    spreads = ([1] * 24, [2] * 12, [4] * 6, [16, *[1] * 8], [20, 1, 1, 1, 1], [6] * 4)
+    sure = [larger_at_end(now, _clusters(sizes), usual, LINE, PRIOR) for sizes in spreads]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] == larger_by(now, usual, LINE, PRIOR * END_WEIGHT, 1.0) > 0.9
+    assert sure[3] < 0.2, "a large conversation does not speak for the others"
+    assert sure[-1] == 0.0, f"fewer than {END_CONVERSATIONS}"
+    assert larger_at_end({}, Clusters(), usual, LINE, PRIOR) == 0.0
 
 
 @pytest.mark.parametrize("wander", [0.0, 0.1])

@@ -9,7 +9,8 @@ left out: how long a failure takes is not the latency of the work.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median_low
 
@@ -27,7 +28,7 @@ from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of, steps
-from tgt.analyzers.shift import MEDIAN, Shift, Values, beyond_by_hour, quantile, shifted
+from tgt.analyzers.shift import MEDIAN, End, Shift, Values, beyond_by_hour, quantile, shifted
 from tgt.analyzers.signals import LATENCY
 from tgt.analyzers.touched import harm_of
 from tgt.config import Settings
@@ -45,6 +46,13 @@ MIN_CALLS = 20
 MIN_TAIL_CALLS = 60
 MIN_TAIL_CONVERSATIONS = 3
 MIN_BASELINE_CALLS = 200
+_ALL_FIRST = 0.1
+"""So much less sure it is told that all calls are slower, rather than that the slow ones are."""
+FAR_WEIGHT = 0.5
+"""What calls far out show in the last hours is so much less likely beforehand for each of these
+distances, whatever the window."""
+FAR = (1, 2)
+"""Calls are far out that take so many times the usual p95: these powers of the threshold."""
 SLIGHT_MS, SLIGHT_SHARE = 500, 0.05
 """Less than so much more a call, and than this share of the time of its conversations, is slight.
 """
@@ -54,6 +62,8 @@ _SLIGHT = (
 )
 WINDOWS_H = (2, 4, 8, 24)
 """Longer windows beside the run's own: a rare tool, or the slow tail, needs more calls."""
+ENDS = (0.25, 0.5, 1.0)
+"""Such parts of the run's window are looked at beside the whole and at the end of longer ones."""
 RISING_H = 8
 """A window of at least so long is also compared with the time before a slow rise."""
 A_HOUR = 0.003
@@ -89,11 +99,13 @@ class PerformanceAnalyzer:
         of_rising = next(each for each in windows if each.minutes >= 60 * RISING_H)
 
         past = _Past(context)
+        ends = [_end_of(context.window, part) for part in ENDS]
 
         def judge(window: Interval) -> Iterator[Judged]:
             for reading in context.snapshot.distribution(LATENCY, window, least=MIN_CALLS):
                 builder = Builder(self, context, reading.subject, reading.window)
-                yield reading.subject, _judge(builder, reading, past)
+                shorter = [each for each in ends if each.start > window.start]
+                yield reading.subject, _judge(builder, reading, past, shorter)
                 if window == of_rising:
                     yield reading.subject, _risen_slowly(builder, reading, past)
 
@@ -105,18 +117,26 @@ class PerformanceAnalyzer:
 
 class _Past:
     """The latencies before a run by the hour, of the few subjects that are slow enough to be asked
-    for, and which of these hours are outages; of each it is asked once."""
+    for, and which of these hours are outages, and the latencies of ends of windows; of each it is
+    asked once."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._hours: dict[str, Mapping[int, Histogram]] = {}
         self._outages: dict[str, frozenset[int]] = {}
+        self._ends: dict[Interval, dict[str, Histogram]] = {}
 
     def of(self, subject: str, hours: frozenset[int]) -> dict[int, Histogram]:
         if subject not in self._hours:
             snapshot, window = self._context.snapshot, self._context.window
             self._hours[subject] = snapshot.distribution_history(LATENCY, subject, window)
         return {hour: each for hour, each in self._hours[subject].items() if hour in hours}
+
+    def end(self, subject: str, window: Interval) -> End:
+        if window not in self._ends:
+            readings = self._context.snapshot.distribution(LATENCY, window, least=sys.maxsize)
+            self._ends[window] = {each.subject: each.now for each in readings}
+        return End(window, self._ends[window].get(subject, {}), _prior(window))
 
     def quiet(self, subject: str, hours: frozenset[int]) -> frozenset[int]:
         """The hours without those of outages."""
@@ -128,8 +148,16 @@ class _Past:
         return hours - self._outages[subject]
 
 
+def _end_of(window: Interval, part: float) -> Interval:
+    return Interval(window.end - (window.end - window.start) * part, window.end)
+
+
+def _prior(window: Interval) -> float:
+    return prior_of(window.minutes / 60, A_HOUR)
+
+
 def _judge(
-    builder: Builder, reading: DistributionReading, past: _Past
+    builder: Builder, reading: DistributionReading, past: _Past, ends: Sequence[Interval]
 ) -> Finding | Abstention | None:
     context, window = builder.context, reading.window
     calls = distributions.size(reading.now)
@@ -152,7 +180,10 @@ def _judge(
     values = replace(values, history=past.of(reading.subject, quiet))
     if quiet != hours:
         values = replace(values, before=distributions.merge(values.history.values()))
-    return _compared(builder, values)
+    if values.times_usual <= threshold:
+        return None
+    ends_told = [past.end(reading.subject, each) for each in ends]
+    return _compared(builder, replace(values, ends=ends_told))
 
 
 def _may_be_hidden(values: Values, threshold: float) -> bool:
@@ -196,6 +227,8 @@ def _compared(
     threshold = builder.context.option(THRESHOLD, builder.subject)
     if values.times_usual <= threshold:
         return None
+    recent = _prior(builder.context.window) * FAR_WEIGHT
+    far = {threshold**power: recent for power in FAR}
     routes = {"tail": (MIN_TAIL_CALLS, MIN_TAIL_CONVERSATIONS), "all": (MIN_CALLS, 0)}
     shifts = [
         shifted(
@@ -206,12 +239,14 @@ def _compared(
             threshold,
             metric="p95_latency_ms",
             counted=lambda line: f"calls slower than {milliseconds(line)}",
-            prior=prior_of(builder.window.minutes / 60, A_HOUR),
-            minimum=minimum,
+            prior=_prior(builder.window),
+            minimum=least,
+            far=far if route == "tail" else {},
         )
-        for route, minimum in routes.items()
+        for route, least in routes.items()
     ]
-    best = max(filter(None, shifts), key=lambda shift: shift.confidence, default=None)
+    minimum = builder.context.settings.min_confidence
+    best = max(filter(None, shifts), key=lambda shift: _weight(shift, minimum), default=None)
     if best is None:
         return None
     if rising is not None:
@@ -229,6 +264,12 @@ def _compared(
         severity=severity,
         touched=touched,
     )
+
+
+def _weight(shift: Shift, minimum: float) -> tuple[bool, float]:
+    """What is to be told first: where all calls may be slower, of course the slow ones are."""
+    is_all = shift.route == "all"
+    return shift.confidence >= minimum, shift.confidence + _ALL_FIRST * is_all
 
 
 def _is_slight(builder: Builder, values: Values) -> bool:

@@ -7,33 +7,54 @@ question is about a share: usually it is what the baseline's hours say.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tgt.analyzers.baseline import touched_hours, usual_in
 from tgt.analyzers.builder import Builder
-from tgt.analyzers.figures import Measure, Unit
+from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.analyzers.judgements import Judgement, capped
 from tgt.analyzers.touched import touched_events
 from tgt.engine.protocol import Counts, Signal
+from tgt.events import Interval
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
-from tgt.stats.location import larger_by, usual_location
+from tgt.stats.location import Usual, larger_at_end, larger_by, usual_location
 from tgt.stats.rhythm import at_this_time
 from tgt.tasks.card import Touched
 
 MEDIAN, TAIL = 0.5, 0.95
+PLAIN = 0.95
+"""What is so sure is not looked at in further ways."""
+FAR_CONVERSATIONS = 3
+"""In fewer conversations values far out are no tail."""
 TAIL_WEIGHT = 1 / 3
 """A second more in one call of twenty weighs as much as a third of a second more in each."""
 
 
 @dataclass(frozen=True)
+class End:
+    """The values of the end of a window, and the probability, before looking, that what that shows
+    best has changed."""
+
+    window: Interval
+    now: Histogram
+    prior: float
+
+
+@dataclass(frozen=True)
 class Values:
-    """The values of one subject: now, usually, and by the clock hour before."""
+    """The values of one subject: now, usually, and by the clock hour before.
+
+    Of the ``ends`` of the window it is asked as well whether all values are larger, since the whole
+    is thinned out by the time before they became so.
+    """
 
     now: Histogram
     before: Histogram
     history: Mapping[int, Histogram]
+    ends: Sequence[End] = ()
 
     @property
     def n(self) -> int:
@@ -89,6 +110,16 @@ class Shift(Judgement):
         return builder.touched(told.bad_units * max(1.0, self.n / told.n), harm)
 
 
+@dataclass(frozen=True)
+class _Look:
+    """How sure one way of looking is, what it compares, and at which end of the window, if not all
+    of it."""
+
+    sure: float
+    rule: str
+    end: Interval | None = None
+
+
 def shifted(
     builder: Builder,
     signal: Signal,
@@ -100,20 +131,22 @@ def shifted(
     counted: Callable[[float], str],
     prior: float,
     minimum: tuple[int, int] = (0, 0),
+    far: Mapping[float, float] | None = None,
 ) -> Shift | None:
     """How sure it is that a quantile has risen by more than the square root of the threshold: the
     median for the route ``all``, the p95 for ``tail``.
 
     That all values have become larger is shown by how many lie beyond the line or by where they lie
-    altogether; that the tail has, by how many lie beyond the line or beyond the threshold itself.
-    ``counted`` says what values beyond a line are. None if there are fewer values, or units beyond
-    the line, than the ``minimum``.
+    altogether, or do so at the end; that the tail has, by how many lie beyond the line or beyond
+    the threshold itself, or by the conversations of the last hours with any ``far`` out, which are
+    so many times the usual p95, each with its probability before looking. ``counted`` says what
+    values beyond a line are. Fewer values, or units, than the ``minimum`` show nothing but by what
+    lies far out; None if that does not, either.
     """
     name, fraction = ("median", MEDIAN) if route == "all" else ("p95", TAIL)
     line = math.sqrt(threshold) * quantile(values.before, fraction)
     beyond = builder.context.snapshot.beyond(signal, builder.subject, builder.window, line)
-    if values.n < minimum[0] or (beyond.units < minimum[1] and not beyond.by_event):
-        return None
+    are_few = values.n < minimum[0] or (beyond.units < minimum[1] and not beyond.by_event)
     effect = confidence.shrunk_design_effect(beyond.clusters, confidence.Clusters())
     usual = usual_in(beyond_by_hour(values.history, line), builder.window, design_effect=effect)
     count = distributions.count_above(values.now, line)
@@ -123,18 +156,26 @@ def shifted(
         return confidence.risen_above(count / effect, n, 1 - fraction, usual, prior)
 
     against = f"times the usual {name}) against their usual share"
-    certain, rule = sure(count), f"{counted(line)} (the square root of the threshold {against}"
-    other, told = 0.0, ""
-    if route == "tail":
+    looks: list[_Look] = []
+    if not are_few:
+        root = f"{counted(line)} (the square root of the threshold {against}"
+        looks.append(_Look(sure(count), root))
+    if not are_few and route == "tail":
         further = threshold * quantile(values.before, fraction)
         other = _changed_beyond(builder, values, further, effect, prior)
         other *= confidence.share_above(k, n, 1 - fraction)
-        told = f"{counted(further)} (the threshold {against}"
-    elif 2 * count > values.n:
-        other = _larger(builder, values, line, effect, prior)
-        told = "the mean of the logarithms, the outermost pulled in, against what it usually is"
-    if other > certain:
-        certain, rule = other, told
+        looks.append(_Look(other, f"{counted(further)} (the threshold {against}"))
+    if not are_few and route == "all":
+        looks.append(_larger(builder, signal, values, line, effect, prior))
+    is_plain = any(each.sure >= PLAIN for each in looks)
+    for times, odds in (far or {}).items() if not is_plain else ():
+        place = times * quantile(values.before, fraction)
+        other = _far_out(builder, signal, values, (line, place), 1 - fraction, odds)
+        told = f"conversations with {counted(place)} ({times:.3g} {against}"
+        looks.append(_Look(other, told))
+    look = max(looks, key=lambda each: each.sure, default=_Look(0.0, ""))
+    if are_few and not look.sure:
+        return None
 
     return Shift(
         Measure(
@@ -145,7 +186,7 @@ def shifted(
             usual=values.usual_p95,
             hours=len(values.history),
         ),
-        capped(certain, by_event=beyond.by_event),
+        capped(look.sure, by_event=beyond.by_event),
         details={
             "ratio": values.times_usual,
             "n": values.n,
@@ -157,10 +198,11 @@ def shifted(
             "k": round(k * effect),
             "expected": usual.share * n * effect,
             "designEffect": effect,
-            "rule": rule,
+            "rule": look.rule,
+            **({"surestIn": duration(look.end)} if look.end else {}),
         },
         hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
-        sure=sure,
+        sure=None if are_few else sure,
         n=values.n,
         counted=counted(line),
         route=route,
@@ -188,12 +230,61 @@ def _changed_beyond(
     return confidence.probability_of_change(count / effect, values.n / effect, usual, prior)
 
 
-def _larger(builder: Builder, values: Values, line: float, effect: float, prior: float) -> float:
-    """How sure it is that all values have become larger, by where they lie altogether; at a time at
-    which more than usual lie beyond a line anyway, by where they lie then."""
+def _far_out(
+    builder: Builder,
+    signal: Signal,
+    values: Values,
+    lines: tuple[float, float],
+    limit: float,
+    prior: float,
+) -> float:
+    """How sure it is that more than a ``limit`` lies beyond the first line, by how many
+    conversations have any value beyond the other, which is far out."""
+    ask = partial(builder.context.snapshot.beyond, signal, builder.subject, builder.window)
+    beyond, far = map(ask, lines)
+    if far.by_event or far.bad_units < FAR_CONVERSATIONS:
+        return 0.0
+    usual = usual_in(beyond_by_hour(values.history, lines[1]), builder.window)
+    return confidence.tail_above(far.bad_units, beyond.bad_units, far.n, limit, usual, prior)
+
+
+def _larger(
+    builder: Builder, signal: Signal, values: Values, line: float, effect: float, prior: float
+) -> _Look:
+    """How sure it is that all values have become larger, by where they lie altogether, or where
+    those of an end of the window do; at a time at which more than usual lie beyond a line anyway,
+    by where they lie then."""
+    told = "the mean of the logarithms, the outermost pulled in, against what it usually is"
+    ends = [each for each in values.ends if _are_most_beyond(each.now, line)]
+    is_whole = _are_most_beyond(values.now, line)
+    if not ends and not is_whole:
+        return _Look(0.0, told)
     first, last = touched_hours(builder.window)
     now = at_this_time(beyond_by_hour(values.history, line), first, last)
     history = {hour: each for hour, each in values.history.items() if now is None or hour in now}
     before = values.before if now is None else distributions.merge(history.values())
-    usual = usual_location(before, history.values(), effect)
-    return larger_by(values.now, usual, line / quantile(values.before, MEDIAN), prior, effect)
+    factor = line / quantile(values.before, MEDIAN)
+    looks = []
+    if is_whole:
+        usual = usual_location(before, history.values(), effect)
+        looks.append(_Look(larger_by(values.now, usual, factor, prior, effect), told))
+    if ends and not any(each.sure >= PLAIN for each in looks):
+        # Means of hours wander as far as values of a conversation are alike: that stays in here.
+        usual = usual_location(before, history.values(), 1.0)
+        for end in ends:
+            sure = _at_end(builder, signal, end, usual, line, factor)
+            looks.append(_Look(sure, told, end.window))
+    return max(looks, key=lambda each: each.sure)
+
+
+def _at_end(
+    builder: Builder, signal: Signal, end: End, usual: Usual, line: float, factor: float
+) -> float:
+    beyond = builder.context.snapshot.beyond(signal, builder.subject, end.window, line)
+    if beyond.by_event:
+        return 0.0
+    return larger_at_end(end.now, beyond.clusters, usual, factor, end.prior)
+
+
+def _are_most_beyond(values: Histogram, line: float) -> bool:
+    return 2 * distributions.count_above(values, line) > distributions.size(values)

@@ -122,6 +122,11 @@ class Clusters:
         variance = scatter * self.conversations / (self.conversations - 1.0)
         return max(1.0, variance / (self.n * r * (1.0 - r)))
 
+    @property
+    def most_alike(self) -> float:
+        """What the design effect would be if all values of a conversation were the same."""
+        return max(1.0, self.nn / self.n) if self.n else 1.0
+
 
 def shrunk_design_effect(window: Clusters, baseline: Clusters) -> float:
     """The window's design effect, pulled towards the baseline's with 15 conversations' weight."""
@@ -219,6 +224,19 @@ def _log_beta(a: float, b: float) -> float:
 def risen_above(k: float, n: float, line: float, usual: Usual, prior: float) -> float:
     """P(the share changed and is now above ``line``): the confidence of a comparison."""
     return probability_of_change(k, n, usual, prior) * share_above(k, n, line)
+
+
+def tail_above(
+    far: float, beyond: float, n: float, line: float, usual: Usual, prior: float
+) -> float:
+    """P(the share of values beyond a limit has changed and is now above ``line``), by what is far
+    beyond it, since few of those say much.
+
+    Of ``n`` values some conversations have any ``beyond`` the limit, and some any ``far`` beyond,
+    of which a share is ``usual``. Each conversation counts once: it may be slow as a whole, and no
+    more conversations are than there are such values.
+    """
+    return probability_of_change(far, n, usual, prior) * share_above(beyond, n, line)
 
 
 def lies_above(k: float, n: float, line: float, usual: Usual | None, prior: float) -> float:

@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tgt.stats.confidence import DISPERSION_PRIOR_HOURS
+from tgt.stats.confidence import DISPERSION_PRIOR_HOURS, Clusters
 from tgt.stats.distributions import BASE, Histogram, size
 
 OUTERMOST = 0.025
@@ -26,6 +26,11 @@ AROUND = round(math.log(2.0) / math.log(BASE))
 WANDER_PRIOR = 0.15
 """How far the mean wanders from hour to hour, as a part of the scatter of values, before any hour
 was seen."""
+END_CONVERSATIONS = 5
+"""Fewer do not say where all values lie at the end of a window."""
+END_WEIGHT = 0.25
+"""What an end shows is so much less likely beforehand than what its window does: it is looked at
+beside that."""
 _WINSOR = 0.98
 _LARGEST = math.log(16.0)
 """Factors up to so many times the one that is asked for are thought of."""
@@ -96,6 +101,17 @@ def larger_by(
     below = _mean_exp(slight, top) * odds * _SLIGHT_WEIGHT
     beyond = _mean_exp(larger, top) * odds * (1.0 - _SLIGHT_WEIGHT)
     return beyond / (math.exp(unchanged - top) + below + beyond)
+
+
+def larger_at_end(
+    now: Histogram, clusters: Clusters, usual: Usual, factor: float, prior: float
+) -> float:
+    """The same of the end of a window, in which there are few conversations: it is counted as if
+    all values of a conversation were one, so that no large one speaks for the others. 0 if there
+    are fewer than END_CONVERSATIONS."""
+    if clusters.conversations < END_CONVERSATIONS:
+        return 0.0
+    return larger_by(now, usual, factor, prior * END_WEIGHT, clusters.most_alike)
 
 
 def _mean_exp(logs: list[float], top: float) -> float:
