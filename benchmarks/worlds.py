@@ -27,6 +27,7 @@ _RESPONSE_MS = 700.0
 _P95 = 1.645  # standard deviations of a normal distribution
 WAIT_MS = (9_000, 15_000)  # how long an answer takes that is waited for
 TAIL_SHARE, TAIL_SIGMA = 0.1, 0.15  # of the calls that a slow tail makes slow
+HEAP, HEAP_TIMES = 100, 3.0  # so many calls of a conversation now and then, and how slow they are
 
 # Share of conversations that use the tool, median latency in ms, share of those that fail.
 TOOLS = {
@@ -63,6 +64,8 @@ class Conditions:
     slower: Mapping[str, float] = field(default_factory=dict)  # all calls, by this factor
     slow_tail: Mapping[str, float] = field(default_factory=dict)  # p95 alone, by this factor
     sigma: float = 0.5  # of the logarithm of a latency
+    alike: float = 0.0  # of what all calls of a conversation have in common of it
+    heaps: float = 0.0  # many slow calls of a tool
     response_ms: float = _RESPONSE_MS
     truncated: float = 0.05  # of responses
     aborted: float = 0.08
@@ -150,6 +153,7 @@ def healthy(per_hour: float, weeks: int) -> tuple[World, ...]:
         World("doubling_traffic", hours, doubling, base=base),
         World("flaky_tool", hours, _always, base=base.tool(failing={"run_bash": 0.35})),
         World("nightly_job", hours, nightly, base=base),
+        World("alike_calls", hours, _always, base=base.but(alike=0.6, heaps=0.001)),
     )
 
 
@@ -307,6 +311,8 @@ class _Writer:
         self.lines: dict[str, list[tuple[float, int, str]]] = {}
         self.count = 0
         self.slots: dict[int, Conditions] = {}
+        self.pace = 1.0
+        """How slow the calls of the conversation are that is written."""
 
     def at(self, hour: float) -> Conditions:
         """Conditions change in steps of a minute, which spares most of the work."""
@@ -364,6 +370,10 @@ class _Writer:
         draw = self.random.random
         name = f"c{self.random.getrandbits(40):010x}"
         calls = self._calls(now)
+        self.pace = math.exp(self.random.gauss(0, now.alike)) if now.alike else 1.0
+        if now.heaps and draw() < now.heaps:
+            calls += [("search_code", False)] * HEAP
+            self.pace *= HEAP_TIMES
         aborted = draw() < now.aborted
         down = draw() < now.provider_down
         waiting = draw() < now.waiting
@@ -416,6 +426,7 @@ class _Writer:
             # Half of this tenth lies beyond the wanted p95, so that 5% of all calls do.
             elapsed = tail * p95(median, now.sigma)
             elapsed *= math.exp(self.random.gauss(0, TAIL_SIGMA))
+        elapsed *= self.pace
         start += elapsed / 3_600_000
         event: dict[str, object] = {"actor": "assistant", "act": "tool_call", "name": tool, **ids}
         outcome: dict[str, object] = {"status": "error" if failed else "ok"}

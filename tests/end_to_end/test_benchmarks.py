@@ -4,6 +4,7 @@ with, and the judge counts as a person would."""
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from collections import Counter, defaultdict
@@ -93,7 +94,9 @@ def _named(name: str) -> World:
     return world
 
 
-@pytest.mark.parametrize("name", ["steady", "diurnal", "clustered_errors", "heavy_tailed"])
+@pytest.mark.parametrize(
+    "name", ["steady", "diurnal", "clustered_errors", "heavy_tailed", "alike_calls"]
+)
 def test_a_healthy_world_stays_below_every_threshold(
     measure: Callable[[World], list[Measure]], name: str
 ) -> None:
@@ -137,6 +140,26 @@ def test_a_slow_world_is_slower_by_what_its_name_says(
     before, during = measure(_named(name))
     assert during["search p50"] / before["search p50"] == pytest.approx(median, rel=0.1)
     assert during["search p95"] / before["search p95"] == pytest.approx(p95, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("steady", -0.1, 0.1), ("alike_calls", 0.5, 0.7)]
+)
+def test_calls_are_alike_within_a_conversation_where_the_world_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, low: float, high: float
+) -> None:
+    """0.6 of a scatter of 0.6 and 0.5: a correlation of 0.59."""
+    monkeypatch.setattr(worlds, "HISTORY_HOURS", 24.0)
+    worlds.write(_named(name), 3, tmp_path)
+    pairs, largest = [], 0
+    for events in _conversations(tmp_path).values():
+        calls = [math.log(e["elapsed_ms"]) for e in events if e.get("name") == "run_bash"]
+        largest = max(largest, sum(e.get("name") == "search_code" for e in events))
+        if len(calls) > 1:
+            pairs.append(calls[:2])
+    first, second = zip(*pairs, strict=True)
+    assert low < stats.pearsonr(first, second).statistic < high
+    assert (largest >= worlds.HEAP) is (name == "alike_calls")
 
 
 def test_a_seed_makes_the_same_world_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

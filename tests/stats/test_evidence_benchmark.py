@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import evidence
 from benchmarks.evidence import Latencies, Shares
-from tgt.stats import confidence
+from tgt.stats import confidence, distributions
 from tgt.stats.confidence import Usual
 
 
@@ -42,7 +42,16 @@ def test_a_delay_is_counted_from_where_the_change_began() -> None:
     assert np.isinf(minutes[1])
 
 
-@pytest.mark.parametrize("stream", [Shares(24, 0.04, 5), Latencies(23, 0.5, 1.5)])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        Shares(24, 0.04, 5),
+        Latencies(23, 0.5, 1.5),
+        Latencies(40, 0.8, 2, each=5, alike=0.6),
+        Latencies(23, 0.5, tail=2),
+    ],
+    ids=lambda stream: stream.name,
+)
 def test_who_knows_everything_raises_as_many_false_alarms_as_allowed(
     stream: Shares | Latencies,
 ) -> None:
@@ -52,13 +61,15 @@ def test_who_knows_everything_raises_as_many_false_alarms_as_allowed(
 
     def ratios(times: float, subjects: int) -> evidence.Array:
         drawn = replace(stream, times=times)
+        if times == 1 and isinstance(drawn, Latencies):
+            drawn = replace(drawn, tail=0)
         if isinstance(stream, Shares) and isinstance(drawn, Shares):
             told = stream.bound(*drawn.draw(chance, hours, subjects))
         elif isinstance(stream, Latencies) and isinstance(drawn, Latencies):
             told = np.array([stream.bound(drawn.draw(chance, hours)) for _ in range(subjects)])
         return told
 
-    healthy, faults = ratios(1.0, subjects)[:, : 4 * hours], ratios(stream.times, 15)
+    healthy, faults = ratios(1.0, subjects)[:, : 4 * hours], ratios(stream.times or 1, 15)
     seen = evidence.known(healthy, a_week, faults[:, -4 * (hours - evidence.BEFORE_H) :])
     alarms = (seen[:, 1:] & ~seen[:, :-1]).sum()
     assert 0.5 < alarms / (a_week * hours * subjects / 168) < 1.5
@@ -72,3 +83,67 @@ def test_the_rule_sees_what_is_plain_and_nothing_in_healthy_hours() -> None:
     assert evidence.alarms(healthy) == 0
     slow = evidence.slow(Latencies(40, 0.5, 3).draw(chance, 4))
     assert slow[:4].max() < evidence.GATE <= slow[-1]
+
+
+def test_calls_of_a_conversation_are_as_much_alike_as_is_said() -> None:
+    week = Latencies(60, 0.8, each=5, alike=0.6).draw(np.random.default_rng(4), 168)
+    assert len(week.logs) / 336 == pytest.approx(60, rel=0.1)
+    assert week.logs.std() == pytest.approx(0.8, rel=0.1)
+    starts = np.flatnonzero(np.diff(week.conversations, prepend=-1))
+    assert len(week.logs) / len(np.unique(week.conversations)) == pytest.approx(5, rel=0.1)
+    assert week.together.max() > 30, "some have many"
+    assert len(starts) > 0
+    by: dict[int, list[float]] = {}
+    for conversation, log in zip(week.conversations, week.logs, strict=True):
+        by.setdefault(conversation, []).append(log)
+    pairs = np.array([logs[:2] for logs in by.values() if len(logs) > 1])
+    assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(0.6, abs=0.06)
+
+
+def test_a_heap_is_a_hundred_slow_calls_of_one_conversation() -> None:
+    week = Latencies(40, 0.5, each=5, alike=0.5, heaps=0.02).draw(np.random.default_rng(5), 24)
+    heaps = np.unique(week.conversations[week.together == evidence.HEAP])
+    assert len(heaps) > 3
+    inside = np.isin(week.conversations, heaps)
+    times = np.exp(week.logs[inside].mean() - week.logs[~inside].mean())
+    assert times == pytest.approx(evidence.HEAP_TIMES, rel=0.3)
+
+
+def test_the_numbers_of_a_week_are_those_of_its_calls() -> None:
+    week = Latencies(40, 0.5, each=5, alike=0.5).draw(np.random.default_rng(6), 24)
+    some = week.inside(40, 60)
+    histogram = week.histogram(40, 60)
+    assert distributions.size(histogram) == len(week.logs[some])
+    p95 = distributions.quantile(histogram, 0.95)
+    assert p95 is not None
+    assert distributions.bucket(p95) == week.p95_bucket(40, 60)
+    line = float(np.exp(np.median(week.logs) + 5))
+    clusters = week.clusters(40, 60, line)
+    assert clusters.n == len(week.logs[some])
+    assert clusters.k == (week.logs[some] + 5 > np.log(line)).sum()
+    assert clusters.conversations == len(np.unique(week.conversations[some]))
+    assert 0 < week.units(40, 60, line) <= clusters.conversations
+    assert week.units(40, 60, 1e-9) == clusters.conversations
+
+
+def test_ends_counted_by_call_are_fooled_by_calls_that_are_alike_and_the_rule_is_not() -> None:
+    chance = np.random.default_rng(1)
+    weeks = [Latencies(40, 0.8, each=5, alike=0.6).draw(chance, 96) for _ in range(4)]
+    whole, by_call, rule = (
+        evidence.alarms(np.array([evidence.slow(week, each) for week in weeks]))
+        for each in (evidence.WHOLE, evidence.BY_CALL, evidence.Rule())
+    )
+    assert by_call > whole
+    assert rule == whole
+
+
+def test_ends_and_far_calls_are_known_sooner_than_whole_windows_are() -> None:
+    for change in (Latencies(23, 0.5, 3), Latencies(23, 0.5, tail=3)):
+        chance = np.random.default_rng(2)
+        drawn = [change.draw(chance, 7) for _ in range(8)]
+        whole, rule = (
+            evidence.delays(np.array([evidence.slow(week, each) for week in drawn]) >= 0.7)
+            for each in (evidence.WHOLE, evidence.Rule())
+        )
+        assert (rule <= whole).all()
+        assert np.median(rule) < np.median(whole)
