@@ -39,7 +39,10 @@ def _finding(title: str, severity: Severity = Severity.HIGH) -> Finding:
 
 @pytest.fixture
 def report(card_data: Callable[..., dict[str, Any]]) -> RunReport:
-    new, old = Card(card_data("01K94XYZ00A7")), Card(card_data("01K94XYZ0QB7"))
+    new = Card(card_data("01K94XYZ00A7"))
+    old, quiet = (
+        Card(card_data("01K94XYZ0QB7", title=title)) for title in ("writes \x1b[2Jfail", "odd")
+    )
     return RunReport(
         message="Analysis complete: 1 task saved",
         rate_limited=True,
@@ -55,9 +58,9 @@ def report(card_data: Callable[..., dict[str, Any]]) -> RunReport:
         abstained=(Abstention("performance", "tool_call/git_diff", "11 of 20 calls"),),
         decisions=(
             Decision(_finding("reads fail"), Action.SAVE, "new", new),
-            Decision(_finding("writes \x1b[2Jfail"), Action.TOUCH, "covered", old),
+            Decision(_finding("what nobody asked"), Action.TOUCH, "covered", old),
             Decision(_finding("slow", Severity.LOW), Action.DEFER, "quota"),
-            Decision(_finding("odd"), Action.SUPPRESS, "a_new_reason", old),
+            Decision(_finding("what nobody asked"), Action.SUPPRESS, "a_new_reason", quiet),
         ),
         tasks=(new,),
     )
