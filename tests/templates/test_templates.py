@@ -225,3 +225,12 @@ def test_what_is_shown_of_an_error_begins_with_what_names_it(text: str, shown: s
     told = at_the_error(text)
     assert told.startswith(shown)
     assert told == text or "a1B2c3" not in told
+
+
+@pytest.mark.parametrize("before", ["", "ready\nsteady\n"])
+def test_a_secret_in_letters_written_as_numbers_is_masked(before: str) -> None:
+    said = json.dumps({"level": "error", "message": f"shop shut for ghp_{'a1B2c3' * 6}"})
+    told = template(before + said.replace("ghp_", "\\u0067hp_"))
+    assert told is not None
+    assert told.startswith("shop shut for ")
+    assert "a1B2c3" not in told
