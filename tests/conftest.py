@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from command_server import USUAL, Server, interpreter_is_as_usual
 
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 # A shell lets what it starts in the background ignore interrupts; every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast the machine is at the moment is no matter of what is tested.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 NOW = "2025-11-03T16:00:00.000Z"
 END = datetime(2025, 11, 3, 16, tzinfo=timezone.utc)

@@ -419,7 +419,6 @@ def _raw(value: dict[str, Any], number: int) -> bytes:
 
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -68,9 +68,7 @@ CONTENT = st.lists(
 ).map(lambda lines: b"".join(line + b"\n" for line in lines))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENT, size=st.sampled_from([1, 5, 50, 1000, 10_000]), start=st.integers(0, 40))
 def test_pieces_are_all_lines_in_their_order(
     tmp_path: Path, content: bytes, size: int, start: int

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tgt.output import card_view, list_view, machine, markdown
@@ -114,7 +114,7 @@ cards = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=cards)
 def test_no_card_can_break_a_view_or_act_on_a_terminal(data: dict[str, Any]) -> None:
     card = Card(data)

@@ -238,7 +238,7 @@ def _sql(text: str, kind: Kind) -> str:
         return ""
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, database=None)
 @given(st.data())
 def test_what_is_accepted_never_fails(data: st.DataObject) -> None:
     """With the largest values there are: one statement asks the questions of all analyzers."""
@@ -256,7 +256,7 @@ WORDS = (
 )
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300, database=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=20))
 def test_what_is_no_expression_is_refused_and_nothing_else_happens(parts: list[str]) -> None:
     sql = _sql(" ".join(parts), Kind.TRUTH) or "true"

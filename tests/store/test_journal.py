@@ -209,7 +209,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(lines=st.lists(LINES, max_size=12), ended=st.booleans())
 def test_quick_reading_agrees_with_parsing_every_line(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], ended: bool

@@ -221,7 +221,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.dictionaries(KEYS, JSON))
 def test_no_json_object_breaks_reading_or_the_next_update(
     tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]

@@ -373,7 +373,7 @@ def known_cards(draw: st.DrawFn) -> Card:
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     severities=st.lists(SEVERITIES, min_size=6, max_size=6),
     cards=st.lists(known_cards(), max_size=8),

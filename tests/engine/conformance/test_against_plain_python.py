@@ -168,7 +168,6 @@ WORLDS = {
 def some(examples: int) -> settings:
     return settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         phases=[Phase.generate],  # to make a world smaller takes minutes
         suppress_health_check=list(HealthCheck),
