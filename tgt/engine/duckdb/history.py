@@ -81,7 +81,7 @@ class Past:
         self._buckets: dict[tuple[int, str], dict[int, Histogram]] = {}
         self._hours: dict[int, list[tuple[str, int, int]]] = {}
         self._files: list[tuple[int | None, int, int]] | None = None
-        self._totals: dict[tuple[int, str], Total] = {}
+        self._totals: dict[tuple[int, str, int], Total] = {}
         self._sums: tuple[tuple[int, int, Names], Sealed] | None = None
         self._values: dict[tuple[int, int, Names], Values] = {}
         self._baseline = _Baseline(0, 0, 0, {})
@@ -262,8 +262,8 @@ class Past:
                     of[bucket] = of.get(bucket, 0) + n
             return dict(sums)
         for subject, hours in self.histograms(signal, subjects, names).items():
-            self._totals.setdefault((key, subject), Total(hours))
-        return {s: self._totals[key, s].between(first, end) for s in subjects}
+            self._totals.setdefault((key, subject, end - first), Total(hours))
+        return {s: self._totals[key, s, end - first].between(first, end) for s in subjects}
 
     def _values_before(
         self, first: int, end: int
@@ -313,8 +313,8 @@ class Sealed:
 
 
 class Total:
-    """The sum of histograms over any hours, from the sum that was asked for before: windows and
-    steps differ by few hours."""
+    """The sum of histograms over any hours, from the sum that was asked for before: those of one
+    length differ by few hours from step to step."""
 
     def __init__(self, hours: Mapping[int, Histogram]) -> None:
         self._hours = hours

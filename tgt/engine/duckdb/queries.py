@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -213,12 +213,18 @@ class DuckDBSnapshot:
     def conversations_of(
         self, signal: Signal, window: Interval, subjects: Collection[str]
     ) -> Mapping[str, int]:
-        if len(self._walk.spans) > 1 or self._is_own(window):
+        is_everything, is_walk = signal.key == EVERYTHING.key, len(self._walk.spans) > 1
+        start = to_us(window.start) // HOUR_US * HOUR_US
+        if is_everything and is_walk and not self._is_own(window):
+            _, table = self._narrowed(signal, start)
+            inside = f"us BETWEEN {start} AND {self._end}"
+            many = self._db.value(f"SELECT count(DISTINCT conv_id) FROM {table} WHERE {inside}")
+            return {EVERYTHING.name: many} if many and EVERYTHING.name in subjects else {}
+        if is_walk or self._is_own(window):
             counted = {each.subject: each.now for each in self.counts(signal, window)}
             bad = {name: counted[name].bad_conversations for name in subjects if name in counted}
             return {name: many for name, many in bad.items() if many}
-        start = to_us(window.start) // HOUR_US * HOUR_US
-        if signal.key == EVERYTHING.key:
+        if is_everything:
             many = self._conversations_since(start) if EVERYTHING.name in subjects else 0
             return {EVERYTHING.name: many} if many else {}
         events = canonical(f"us >= {start} AND us <= {self._end} AND conv IS NOT NULL")
@@ -255,17 +261,16 @@ class DuckDBSnapshot:
         inside = f"us >= {start} AND us <= {self._end}"
         events = f"(SELECT *, {self._number} AS w FROM ({canonical(inside)}))"
         if len(self._walk.spans) > 1:
-            hours = (self._end - start) // HOUR_US + 1
-            narrowed, table = self._walk.answer(
-                ("narrow", signal, hours), lambda: self._narrow(signal, hours)
-            )
-            signal, events = (
-                narrowed,
-                f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})",
-            )
+            signal, table = self._narrowed(signal, start)
+            events = f"(SELECT *, {self._number} AS w FROM {table} WHERE {inside})"
         rows = self._counted([signal], events)
         bad = self._latest_bad([signal], events, "true", rollups.CLOCK_HOUR, _bad_in(rows))
         return self._by_hour(rows, bad)[0].since(0)
+
+    def _narrowed(self, signal: Signal, start: int) -> tuple[Signal, str]:
+        """As ``_narrow``, for windows of the walk as long as from a time to the end of this one."""
+        hours = (self._end - start) // HOUR_US + 1
+        return self._walk.answer(("narrow", signal, hours), lambda: self._narrow(signal, hours))
 
     def _narrow(self, signal: Signal, hours: int) -> tuple[Signal, str]:
         """A table of what the windows of the walk that have so many hours at most have in common:
@@ -461,19 +466,32 @@ class DuckDBSnapshot:
             inside = self._since(window)
             events = f"(SELECT * FROM recent WHERE {inside})"
             held = self._walk.answer(("own values", inside), lambda: self._distributed(events, "0"))
+            rows = self._by_bucket(held.get(self._number, ()))
         else:
             first = to_us(window.start) // HOUR_US
             sealed = self._past.values(first, self._raw_hour, self._names)
             for place, signal in enumerate(self._distributions):
                 by_subject = sealed.get(signal.key, {})
                 values[place] = {name: dict(buckets) for name, buckets in by_subject.items()}
-            held = self._walk.answer("recent values", lambda: self._distributed("recent"))
-        rows = held.get(self._number, [])
-        for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET):
-            of = values.setdefault(place, {}).setdefault(self._name(subject, service), {})
+            rows = self._recent_by_bucket
+        for place, name, bucket, n in rows:
+            of = values.setdefault(place, {}).setdefault(name, {})
             of[bucket] = of.get(bucket, 0) + n
         self._buckets[window] = values
         return values
+
+    @cached_property
+    def _recent_by_bucket(self) -> list[tuple[int, str, int, int]]:
+        """The recent values, which all longer windows have in common."""
+        held = self._walk.answer("recent values", lambda: self._distributed("recent"))
+        return self._by_bucket(held.get(self._number, ()))
+
+    def _by_bucket(self, rows: Iterable[Sequence[Any]]) -> list[tuple[int, str, int, int]]:
+        """Rows (place, name, bucket, n) in the order of buckets, of what ``_distributed`` gives."""
+        return [
+            (place, self._name(subject, service), bucket, n)
+            for place, subject, service, _, bucket, n in sorted(rows, key=_BUCKET)
+        ]
 
     def distribution_history(
         self, signal: Signal, subject: str, window: Interval
