@@ -85,6 +85,11 @@ def reason_of(failure: Exception, mask: Callable[[str], str]) -> str:
     return mask(f"{type(failure).__name__}: {words[0] if words else ''}")
 
 
+def end_of(window: Interval, part: float) -> Interval:
+    """The later part of a window, as a share of it."""
+    return Interval(window.end - (window.end - window.start) * part, window.end)
+
+
 @dataclass(frozen=True)
 class Analysis:
     """``notices`` say what the person who set tgt up should know although nothing failed."""

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.base import Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import RISING_DAYS, Baseline, baseline_of, before_it_rose
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
@@ -307,7 +307,7 @@ def _or_of_half(
     """The verdict, as sure as the later half of the window is if that is surer: the whole is
     thinned out by the time before it began."""
     window = reading.window
-    half = Interval(window.end - (window.end - window.start) * HALF, window.end)
+    half = end_of(window, HALF)
     later = reading_of(context.snapshot.counts(kind.signal, half), reading.subject)
     if later is None or not later.now.n:
         return verdict

@@ -15,7 +15,7 @@ from dataclasses import replace
 from statistics import median_low
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.base import Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import (
     RISING_DAYS,
     Baseline,
@@ -99,7 +99,7 @@ class PerformanceAnalyzer:
         of_rising = next(each for each in windows if each.minutes >= 60 * RISING_H)
 
         past = _Past(context)
-        ends = [_end_of(context.window, part) for part in ENDS]
+        ends = [end_of(context.window, part) for part in ENDS]
 
         def judge(window: Interval) -> Iterator[Judged]:
             for reading in context.snapshot.distribution(LATENCY, window, least=MIN_CALLS):
@@ -146,10 +146,6 @@ class _Past:
             quiet = without_outages(hours, beyond_by_hour(history, line))
             self._outages[subject] = hours - quiet
         return hours - self._outages[subject]
-
-
-def _end_of(window: Interval, part: float) -> Interval:
-    return Interval(window.end - (window.end - window.start) * part, window.end)
 
 
 def _prior(window: Interval) -> float:
