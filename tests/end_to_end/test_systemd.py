@@ -144,9 +144,15 @@ def test_the_only_writable_place_is_where_the_unit_works(service: str) -> None:
     assert home == values(f"user/{service}.service", "ReadWritePaths") == ["%h/.local/share/tgt"]
 
 
-def directives(unit: str) -> set[tuple[str, str]]:
+def directives(unit: str) -> dict[str, list[str]]:
+    """All values of each directive, in order: a filter of system calls has two lines."""
     text = (UNITS / unit).read_text(encoding="utf-8")
-    return set(re.findall(r"^([A-Z]\w+)=(.*)$", text, re.MULTILINE))
+    return {key: values(unit, key) for key in re.findall(r"^([A-Z]\w+)=", text, re.MULTILINE)}
+
+
+def changed(one: dict[str, list[str]], other: dict[str, list[str]]) -> set[str]:
+    """The directives that both have, with other values."""
+    return {key for key in one.keys() & other.keys() if one[key] != other[key]}
 
 
 ONLY_OF_THE_SYSTEM = {
@@ -171,24 +177,22 @@ def test_the_user_unit_differs_only_where_the_account_s_manager_does(
     service: str, missing: set[str], other: set[str]
 ) -> None:
     """A directive added to one unit is not forgotten in the other."""
-    both = [directives(f"{place}{service}.service") for place in ("", "user/")]
-    system, user = ({key for key, _ in pairs} for pairs in both)
-    assert user - system == {"ReadWritePaths"}
-    assert system - user == ONLY_OF_THE_SYSTEM | missing
+    system, user = (directives(f"{place}{service}.service") for place in ("", "user/"))
+    assert user.keys() - system.keys() == {"ReadWritePaths"}
+    assert system.keys() - user.keys() == ONLY_OF_THE_SYSTEM | missing
     places = {"ExecStart", "EnvironmentFile", "WorkingDirectory", "ProtectHome"} | other
-    assert {key for key, _ in both[0] ^ both[1]} - (system ^ user) == places
+    assert changed(system, user) == places
 
 
 @pytest.mark.parametrize("place", ["", "user/"])
 def test_the_network_is_where_people_are_told_and_nowhere_else(place: str) -> None:
     """The sandbox is otherwise the same."""
-    run, notify = (dict(directives(f"{place}{name}.service")) for name in ("tgt", "tgt-notify"))
-    assert (run["PrivateNetwork"], run["RestrictAddressFamilies"]) == ("yes", "none")
-    assert notify["RestrictAddressFamilies"] == "AF_INET AF_INET6 AF_UNIX"
+    run, notify = (directives(f"{place}{name}.service") for name in ("tgt", "tgt-notify"))
+    assert (run["PrivateNetwork"], run["RestrictAddressFamilies"]) == (["yes"], ["none"])
+    assert notify["RestrictAddressFamilies"] == ["AF_INET AF_INET6 AF_UNIX"]
     assert run.keys() - notify.keys() == {"PrivateNetwork", "IPAddressDeny"} & run.keys()
     assert notify.keys() - run.keys() == {"WantedBy", "After"} - run.keys()
-    changed = {key for key in run.keys() & notify.keys() if run[key] != notify[key]}
-    assert changed - {"After"} == {
+    assert changed(run, notify) - {"After"} == {
         "Description",
         "ExecStart",
         "MemoryMax",
