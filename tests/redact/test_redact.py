@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -36,6 +37,39 @@ def test_no_secret_of_everyday_texts_is_shown(text: str) -> None:
     marked = invented.filled(text)
     shown = redact(invented.bare(marked))
     assert [secret for secret in invented.secrets(marked) if secret in shown] == []
+
+
+def written(text: str, signs: str, depth: int) -> str:
+    """A JSON text in which these signs are escaped as some writers do, in JSON within JSON."""
+    for _ in range(depth):
+        text = json.dumps(text)[1:-1].replace('\\"', "\\u0022" if '"' in signs else '\\"')
+        for sign in signs.replace('"', ""):
+            escape = "\\/" if sign == "/" else f"\\u{ord(sign):04X}"
+            text = text.replace(sign, escape)
+    return json.dumps({"out": "?"}).replace("?", text)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("signs", ["/", "&=<>'", "\"&'+<>", "g"])
+def test_no_secret_is_hidden_by_how_json_writes_it(signs: str, depth: int) -> None:
+    """As PHP, Gson, .NET and nobody write them, where it is known without these escapes."""
+    marked = [invented.filled(text) for _, text in MASKED]
+    known = [text for text in marked if not _shown(text, "", depth)]
+    assert len(known) > 0.8 * len(marked)
+    assert [shown for text in known if (shown := _shown(text, signs, depth))] == []
+
+
+def _shown(marked: str, signs: str, depth: int) -> list[str]:
+    shown = redact(written(invented.bare(marked), signs, depth))
+    secrets = {written(each, signs, depth)[9:-2] for each in invented.secrets(marked)}
+    return [secret for secret in secrets if secret in shown]
+
+
+@pytest.mark.parametrize("text", CONTROLS)
+def test_evidence_is_told_as_json_writes_it(text: str) -> None:
+    for signs in ("/", "&=<>'"):
+        evidence = written(invented.filled(text), signs, 1)
+        assert redact(evidence) == evidence
 
 
 @pytest.mark.parametrize(("kind", "text"), NEAR)

@@ -26,6 +26,7 @@ _EMAIL = (
 _SHORTEST = 4
 _MOST_ROUNDS = 3
 _MARGIN = 4096
+_ESCAPED = re.compile(r"(\\{1,64})(?:u00(?!5[Cc]|7[Ff])([2-7][0-9A-Fa-f])|/)")
 _MASK = re.compile(r"\[redacted:[a-z0-9-]{1,40}\]")
 _LONGEST_MASK = 52
 
@@ -33,10 +34,36 @@ _LONGEST_MASK = 52
 def redact(text: str, mode: str = STANDARD, patterns: Sequence[re.Pattern[str]] = ()) -> str:
     """The text with a mask in the place of every part that looks like a credential.
 
-    ``patterns`` are one's own, as ``tgt.redact.own.compiled`` gives them.
+    ``patterns`` are one's own, as ``tgt.redact.own.compiled`` gives them. Signs that JSON may write
+    as ``\\u003d`` or ``\\/`` are read, and stay as they are where they hide none.
     """
     if len(text) < _SHORTEST:
         return text
+    if (plain := _unescaped(text)) != text:
+        masked = _redacted(plain, mode, patterns)
+        if masked != plain:
+            return masked
+    return _redacted(text, mode, patterns)
+
+
+def _unescaped(text: str) -> str:
+    """The text with the printable ASCII of JSON's escapes, at any depth of JSON within JSON."""
+    return _ESCAPED.sub(_sign, text) if "\\u00" in text or "\\/" in text else text
+
+
+def _sign(escaped: re.Match[str]) -> str:
+    backslashes, number = escaped.groups()
+    sign = chr(int(number, 16)) if number else "/"
+    return "\\" * _before_quote(len(backslashes)) + sign if sign == '"' else sign
+
+
+def _before_quote(backslashes: int) -> int:
+    """How many backslashes a quotation mark has that so many and its number stand for. Of an even
+    number each two are one of the JSON text within this one."""
+    return backslashes if backslashes % 2 else 2 * _before_quote(backslashes // 2) + 1
+
+
+def _redacted(text: str, mode: str, patterns: Sequence[re.Pattern[str]]) -> str:
     from tgt.redact import own  # most commands mask nothing
 
     masked = _masked(own.masked(text, patterns))

@@ -166,8 +166,10 @@ def _command(row: Mapping[str, Any]) -> Rule:
         "password",
         tuple(program.lower().ljust(_GRAM) for program in row["programs"]),
         rf"(?<![\w-])(?:{programs})(?![\w.-])[^\n|;&]{{0,400}}?\s(?:{options}){blanks}"
-        r"(?:\"(?P<quoted>(?!\[redacted)[^\"\n]{1,256}+)\"|'(?P<single>(?!\[redacted)[^'\n]{1,256}+)'"
-        r"|(?P<bare>(?!\[redacted|-|\$|<)[^\s\"'|;&]{1,256}+))",
+        # In JSON a quotation mark has backslashes before it.
+        r"(?:\\{0,7}\"(?P<quoted>(?!\[redacted)(?:[^\"\n\\]|\\(?!\\{0,6}\")){1,256}+)\\{0,7}\""
+        r"|'(?P<single>(?!\[redacted)[^'\n]{1,256}+)'"
+        r"|(?P<bare>(?!\[redacted|-|\$|<|\\{1,7}\")[^\s\"'|;&]{1,256}+))",
         check="not-ids",
     )
 

@@ -73,8 +73,6 @@ def at_the_error(text: str) -> str:
 def _named(text: str) -> tuple[str | None, str | None]:
     """The line that names the error, and what repeats of it; nothing where no line does."""
     for line in naming_lines(text):
-        if "\\u" in text:
-            line = redact(line)  # noqa: PLW2901 letters that were written as numbers are read by now
         reduced = _cut(_without_asides(without_what_varies(line)))
         if _says_something(reduced):
             return line, reduced
