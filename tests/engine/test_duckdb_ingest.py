@@ -106,6 +106,13 @@ LINES: list[tuple[str, bytes, int, int]] = [
     ("a bad time", _json(1).replace(b"2025", b"20x5"), 0, 1),
     ("no UTF-8", _json(1, text="@").replace(b"@", b"\xff\xfe"), 0, 1),
     ("with a NUL that is escaped", _json(1, text="\0"), 1, 0),
+    ("what a crash leaves, then a whole one", b"\0" * 64 + _json(1), 1, 0),
+    (
+        "half of one, what a crash leaves, then a whole one",
+        _json(1)[:40] + b"\0" * 64 + _json(2),
+        1,
+        1,
+    ),
     ("half of a pair", _json(1, error="@").replace(b"@", b"\\ud800"), 0, 1),
     ("a nest", b'{"act":' + b"[" * 5000 + b"]" * 5000 + b"}", 0, 1),
     ("a deep but closed value", _json(1, args={"a": [[[[1]]]]}), 1, 0),
@@ -179,6 +186,27 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(
         with opened(tmp_path) as timeline:
             inventory = timeline.inventory()
             assert (inventory.events, inventory.malformed) == (7, 0), "one is the other's beginning"
+
+
+@pytest.mark.parametrize("kind", ["contextlog", "claude-code"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_that_another_shell_has_redirected_is_named(
+    tmp_path: Path, kind: str, encoding: str
+) -> None:
+    text = ("\ufeff" + BEFORE.decode()).encode(encoding)
+    other = tmp_path / "p" / "a.jsonl"
+    other.parent.mkdir()
+    other.write_bytes(text)
+    packed = other.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(text))
+    (other.parent / "b.jsonl").write_bytes(BEFORE)
+    place = other.parent if kind == "contextlog" else tmp_path
+    with opened(open_sources([Spec(kind, place, None)], tmp_path)) as timeline:
+        assert set(timeline.warnings) == {
+            f"cannot read {path}: it is UTF-16, not UTF-8" for path in (other, packed)
+        }
+        inventory = timeline.inventory()
+        assert (inventory.events, inventory.malformed) == (3 * (kind == "contextlog"), 0)
 
 
 @pytest.mark.parametrize("is_kept", [True, False])

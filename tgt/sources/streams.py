@@ -21,6 +21,9 @@ _PACKED_BYTES = 16 * 1024
 _ZSTD_BYTES = 128
 _ZSTD_WINDOW = 64 * 1024 * 1024
 _GZIP = 31
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+NOT_UTF_8 = "it is UTF-16, not UTF-8"
+"""Why nothing of a text is read that another shell than ours has redirected to a file."""
 
 
 def opened(path: str) -> RawIOBase:
@@ -35,6 +38,11 @@ def opened(path: str) -> RawIOBase:
         os.close(descriptor)
         raise OSError(0, "it is no regular file", path)
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def is_utf_16(beginning: bytes) -> bool:
+    """Whether a text says by its first two bytes that it is written so."""
+    return beginning.startswith(_UTF_16)
 
 
 class Blocks:
@@ -55,6 +63,15 @@ class Blocks:
 
     def of(self, size: int) -> Iterator[bytes]:
         """Blocks of about that many bytes, none of them empty. Raises OSError: see above."""
+        is_beginning = self._offset == 0
+        for block in self._read(size):
+            if is_beginning and is_utf_16(block):
+                self.damage = NOT_UTF_8
+                return
+            is_beginning = False
+            yield block
+
+    def _read(self, size: int) -> Iterator[bytes]:
         with opened(self._path) as stream:
             if self._compression == "uncompressed":
                 stream.seek(self._offset)

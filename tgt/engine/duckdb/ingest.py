@@ -23,7 +23,7 @@ from tgt.engine.duckdb.bundles import SmallFile, bundled, small_file
 from tgt.engine.duckdb.correlate import Correlator
 from tgt.engine.duckdb.database import Database
 from tgt.engine.duckdb.manifest import COLUMNS, Known, Plan, Planner, Reading, known_of
-from tgt.engine.duckdb.pieces import Piece, may_be_too_deep, narrowed, pieces, stretch
+from tgt.engine.duckdb.pieces import Piece, may_hold_bad_lines, narrowed, pieces, stretch
 from tgt.engine.duckdb.store import RECORD_COLUMNS, TABLES, Store, quoted_numbers
 from tgt.engine.duckdb.wordings import learn, shortened, wording
 from tgt.engine.protocol import Progress
@@ -292,7 +292,7 @@ class Ingest:
     def _reads(self, projection: Projection, parts: Sequence[tuple[_Progress, Piece]]) -> bool:
         """Whether the engine can read pieces as they are; then what they hold is absorbed."""
         try:
-            if any(may_be_too_deep(piece) for _, piece in parts):
+            if any(may_hold_bad_lines(piece) for _, piece in parts):
                 return False
             self._stage(projection, parts)
         except _UNREADABLE:

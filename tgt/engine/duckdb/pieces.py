@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tgt.sources import excerpts, nesting
 from tgt.sources.base import Projection
 from tgt.sources.files import LogFile
-from tgt.sources.streams import opened
+from tgt.sources.streams import NOT_UTF_8, is_utf_16, opened
 
 PIECE_BYTES = 32 * 1024 * 1024
 LONGEST_LINE = 16 * 1024 * 1024
@@ -63,7 +63,10 @@ def stretch(file: LogFile, offset: int) -> Stretch:
         descriptor = stream.fileno()
         size = os.fstat(descriptor).st_size
         start = offset
-        if start == 0 and os.pread(descriptor, 3, 0) == _BOM:
+        mark = os.pread(descriptor, len(_BOM), 0) if start == 0 else b""
+        if is_utf_16(mark):
+            raise OSError(0, NOT_UTF_8, file.path)
+        if mark == _BOM:
             # The JSON reader would take the mark for a part of the first line, and lose that.
             start = len(_BOM)
         if size <= start or os.pread(descriptor, 1, size - 1) == b"\n":
@@ -91,17 +94,18 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
             start = end
 
 
-def may_be_too_deep(piece: Piece) -> bool:
-    """Whether a line has so many brackets that it has to be looked at by itself.
+def may_hold_bad_lines(piece: Piece) -> bool:
+    """Whether a line has so many brackets, or nulls, that it has to be looked at by itself.
 
     The engine reads deeper nests than what is translated, or than what it is given by itself, so
-    that the same line would count here and not there.
+    that the same line would count here and not there. Nulls are what a crash leaves of a block, and
+    the engine takes them for a part of the good line behind them.
     """
     position, opening = 0, b""
     while block := os.pread(piece.descriptor, _SCANNED, position):
         position += len(block)
         is_deep, opening = nesting.may_be_too_deep(block, opening)
-        if is_deep:
+        if is_deep or b"\0" in block:
             return True
     return False
 
