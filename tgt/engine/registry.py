@@ -109,47 +109,21 @@ def open_timeline(
     from tgt.engine.duckdb.store import Workspace
 
     memory = settings.memory_mb if memory_mb is None else memory_mb
-    workspace = Workspace(settings.tasks_dir / "cache", writable=writable, memory_mb=memory)
-    if telemetry.engine is not None and telemetry.engine.address is not None:
+    cache = settings.tasks_dir / "cache"
+    workspace = Workspace(cache, writable=writable, memory_mb=memory, spills=spills)
+    asked = (signals, first, last or first, days, workspace, progress)
+    if telemetry.engine is None:
+        from tgt.engine.duckdb.timeline import DuckDBTimeline
+
+        listed = telemetry.listed
+        return DuckDBTimeline(listed, *asked, services=settings.services, every=every)
+    if telemetry.engine.address is not None:
         from tgt.engine.clickhouse.connection import Connection
         from tgt.engine.clickhouse.timeline import ClickHouseTimeline
 
-        return ClickHouseTimeline(
-            Connection(telemetry.engine.address, settings.clickhouse_password.text),
-            signals,
-            first,
-            last or first,
-            days,
-            workspace,
-            progress,
-            spills=spills,
-            services=settings.services,
-            every=every,
-        )
-    if telemetry.engine is not None:
-        opened: Timeline = plugins.call(
-            plugins.ENGINES,
-            telemetry.engine.kind,
-            telemetry.engine,
-            signals,
-            first,
-            last or first,
-            days,
-            workspace,
-            progress,
-        )
-        return opened
-    from tgt.engine.duckdb.timeline import DuckDBTimeline
-
-    return DuckDBTimeline(
-        telemetry.listed,
-        signals,
-        first,
-        last or first,
-        days,
-        workspace,
-        progress,
-        spills=spills,
-        services=settings.services,
-        every=every,
+        connection = Connection(telemetry.engine.address, settings.clickhouse_password.text)
+        return ClickHouseTimeline(connection, *asked, services=settings.services, every=every)
+    opened: Timeline = plugins.call(
+        plugins.ENGINES, telemetry.engine.kind, telemetry.engine, *asked
     )
+    return opened

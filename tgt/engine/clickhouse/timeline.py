@@ -61,7 +61,6 @@ class ClickHouseTimeline(DuckDBTimeline):
         workspace: Workspace | None = None,
         progress: Progress | None = None,
         *,
-        spills: bool = False,
         services: Sequence[tuple[str, str]] = (),
         every: timedelta | None = None,
     ) -> None:
@@ -76,7 +75,6 @@ class ClickHouseTimeline(DuckDBTimeline):
             baseline,
             workspace,
             progress,
-            spills=spills,
             services=services,
             every=every,
         )

@@ -148,12 +148,14 @@ class Workspace:
     """Where the engine may keep derived data, and what it may use.
 
     Without a ``directory`` nothing is kept; without ``writable`` what is there is only read, and
-    nothing is written anywhere.
+    nothing is written anywhere; but if it ``spills``, what does not fit into memory lies among the
+    system's temporary files for as long as it is needed.
     """
 
     directory: Path | None = None
     writable: bool = False
     memory_mb: int = DEFAULT_MEMORY_MB
+    spills: bool = False
 
 
 @cache

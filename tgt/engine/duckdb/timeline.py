@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Self
 
@@ -32,10 +33,9 @@ class DuckDBTimeline:
 
     ``first`` and ``last`` are the windows that will be asked for, each with a baseline of
     ``baseline`` before it: one run has one window, so both are the same. A file that cannot be read
-    is left out, and named in ``warnings``. What does not fit into memory is put into the workspace
-    or, where that may not be written and ``spills``, among the system's temporary files.
-    ``services`` are names, each for those that match a glob. Where windows will follow one another,
-    ``every`` says how soon: what is asked of one is then answered for some of those after it.
+    is left out, and named in ``warnings``. ``services`` are names, each for those that match a
+    glob. Where windows will follow one another, ``every`` says how soon: what is asked of one is
+    then answered for some of those after it.
     """
 
     def __init__(
@@ -48,13 +48,11 @@ class DuckDBTimeline:
         workspace: Workspace | None = None,
         progress: Progress | None = None,
         *,
-        spills: bool = False,
         services: Sequence[tuple[str, str]] = (),
         every: timedelta | None = None,
     ) -> None:
         self._listed = sources
         self._services = services
-        self._spills = spills
         self._sources = {source.key: source for source, _ in sources}
         self._baseline = baseline
         of_events = [s for s in signals_by_key(signals).values() if s.of is Of.EVENTS]
@@ -69,7 +67,7 @@ class DuckDBTimeline:
         spaces = [workspace]
         if workspace.writable:
             # A cache that cannot be written costs the next run time, and this one no card.
-            spaces.append(Workspace(None, writable=False, memory_mb=workspace.memory_mb))
+            spaces.append(replace(workspace, directory=None, writable=False))
         for space in spaces:
             try:
                 self._open(space, since, last, progress)
@@ -86,7 +84,7 @@ class DuckDBTimeline:
         self, workspace: Workspace, since: int, last: Interval, progress: Progress | None
     ) -> None:
         writes = workspace.directory if workspace.writable else None
-        self._spill = limits.spill_directory(writes) if writes or self._spills else None
+        self._spill = limits.spill_directory(writes) if writes or workspace.spills else None
         self.database = Database(workspace.memory_mb, self._spill)
         try:
             names = ("=".join(pair) for pair in self._services)
