@@ -28,6 +28,7 @@ from scipy.special import betainc, gammaln
 
 from benchmarks import bound, worlds
 from tgt.analyzers import error_spike, performance
+from tgt.analyzers.base import END_WEIGHT, HALF
 from tgt.analyzers.shift import FAR_CONVERSATIONS
 from tgt.stats import distributions
 from tgt.stats.calibration import calibrated
@@ -141,9 +142,9 @@ def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
             line = np.minimum(math.sqrt(multiplier) * share, 1 - 1e-9)
             sure = risen(bad, of, line, a, b, odds * error_spike.A_HOUR)
             if step - start == QUARTERS:
-                half = step - int(error_spike.HALF * QUARTERS)
+                half = step - int(HALF * QUARTERS)
                 of, bad = n[:, step] - n[:, half], k[:, step] - k[:, half]
-                prior = odds * error_spike.A_HOUR * error_spike.HALF_WEIGHT
+                prior = odds * error_spike.A_HOUR * END_WEIGHT
                 later = risen(bad, of, line, a, b, prior)
                 sure = np.where(bad > multiplier * share * of, np.maximum(sure, later), sure)
             is_surer = fires & (sure > best[:, place])

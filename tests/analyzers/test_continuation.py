@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
-from conftest import Line, World, hours_of, response
+from conftest import END, Line, World, hours_of, response
 
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.continuation import ContinuationAnalyzer
+from tgt.output.why import why as explain
 from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
@@ -159,6 +161,77 @@ def test_a_finding_carries_its_evidence(world: World, judge: Judge) -> None:
     assert {sample["finishReason"] for sample in finding.evidence.samples} == {"length"}
     assert set(finding.related_events) <= {f"e{n}" for n in range(20)}
     assert finding.centre is not None
+
+
+def _begun(bad: int = 9) -> list[Line]:
+    """Thirty answers of the last 28 minutes, of which so many were cut off, and as many before."""
+    late, early = _answers(30, bad, minutes=28), _answers(30, 0, minutes=28)
+    return [*late, *({**line, "ts": _earlier(line["ts"], 30)} for line in early)]
+
+
+def _earlier(ts: str, minutes: int) -> str:
+    return (datetime.fromisoformat(ts) - timedelta(minutes=minutes)).isoformat()
+
+
+def _usual(minutes: float, conv: str, bad: bool) -> list[Line]:
+    return [response(minutes, conv, "length" if bad else "stop")]
+
+
+def test_what_began_within_the_window_is_judged_in_its_later_half(
+    world: World, judge: Judge
+) -> None:
+    world.write(*hours_of(_usual), *_begun())
+    (finding,) = judge(ANALYZER).findings
+    details = finding.evidence.details
+    assert finding.evidence.time_window == "30 minutes"
+    assert (details["k"], details["n"], details["value"]) == (9, 30, 0.3)
+    assert "9 of 30 responses" in finding.description
+    assert "in the last 30 minutes" in finding.description
+    assert finding.confidence > 0.85
+
+
+@pytest.mark.parametrize(
+    ("hours", "bad", "why"),
+    [
+        (0, 9, "nothing is usual, so it is not known to have begun"),
+        (48, 5, "above what is tolerated, and no more than chance gives"),
+        (48, 4, "not above it"),
+    ],
+)
+def test_the_later_half_alone_shows_nothing(
+    world: World, judge: Judge, hours: int, bad: int, why: str
+) -> None:
+    world.write(*hours_of(_usual, hours=hours), *_begun(bad))
+    assert [f for f in judge(ANALYZER).findings if f.confidence >= 0.7] == [], why
+
+
+def test_the_whole_window_is_told_where_it_is_sure_enough(world: World, judge: Judge) -> None:
+    world.write(*hours_of(_usual), *_begun(bad=28))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.time_window == "60 minutes"
+    assert finding.evidence.details["n"] == 60
+
+
+def test_the_later_half_of_events_without_a_conversation_shows_nothing(
+    world: World, judge: Judge
+) -> None:
+    """They may all be of one."""
+    lines = [*hours_of(_usual), *_begun()]
+    world.write(*({k: v for k, v in line.items() if k != "conv_id"} for line in lines))
+    assert judge(ANALYZER).findings == ()
+
+
+def test_the_card_of_a_half_is_measured_and_explained_by_that_half(world: World) -> None:
+    world.write(*hours_of(_usual), *_begun())
+    world.run()
+    card = world.card()
+    (criterion,) = card.items("criteria")
+    assert criterion["before"]["of"] <= 30
+    assert criterion["before"]["bad"] / criterion["before"]["of"] == pytest.approx(0.3, abs=0.01)
+    told = explain(card, END)
+    assert "in a window of 30 minutes" in told["counted"]
+    assert "Of 30 answers, 9 counted against it" in told["counted"]
+    assert "lies beyond it" in told["limit"]
 
 
 def _turns(n: int, cut: int, calls: int, **keys: str) -> list[Line]:

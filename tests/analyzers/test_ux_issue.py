@@ -256,3 +256,52 @@ def test_where_few_conversations_end_more_of_them_are_looked_at(world: World, ju
     assert finding.evidence.time_window == "4 hours"
     assert len(finding.evidence.samples) == 3
     assert analysis.abstained == ()
+
+
+def _usual(minutes: float, conv: str, bad: bool) -> list[Line]:
+    return _conversation(minutes, conv, "waited" if bad else "good")
+
+
+def _begun(bad: int, n: int = 12) -> list[Line]:
+    """So many conversations that ended in the 29 minutes in which those of the last 45 can be over,
+    and as many in the 15 before; of the later ones some kept their users waiting."""
+    lines: list[Line] = []
+    for number in range(n):
+        kind = "waited" if number < bad else "good"
+        lines += _conversation(16 + 28 * number / n, f"late{number}", kind)
+        lines += _conversation(46 + 12 * number / n, f"early{number}")
+    return lines
+
+
+def test_what_began_within_the_window_is_judged_in_the_end_of_it(
+    world: World, judge: Judge
+) -> None:
+    world.write(*hours_of(_usual, bad_of=0), *_begun(3))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.subject == WAITED
+    assert finding.evidence.time_window == "45 minutes"
+    assert (finding.evidence.details["k"], finding.evidence.details["n"]) == (3, 12)
+    assert "3 of 12 conversations (25.0%) that ended in the last 45 minutes" in finding.description
+    assert finding.confidence > 0.7
+
+
+@pytest.mark.parametrize(
+    ("hours", "bad", "n", "why"),
+    [
+        (0, 3, 12, "nothing is usual, so it is not known to have begun"),
+        (48, 2, 12, "two are too few"),
+        (48, 3, 9, "nine are too few to tell a share"),
+    ],
+)
+def test_the_end_alone_shows_nothing(
+    world: World, judge: Judge, hours: int, bad: int, n: int, why: str
+) -> None:
+    world.write(*hours_of(_usual, hours=hours, bad_of=0), *_begun(bad, n))
+    found = [f.evidence.time_window for f in judge(ANALYZER).findings if f.confidence >= 0.7]
+    assert "45 minutes" not in found, why
+
+
+def test_the_whole_window_is_told_where_it_is_sure_enough(world: World, judge: Judge) -> None:
+    world.write(*hours_of(_usual, bad_of=0), *_begun(9))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.time_window == "60 minutes"

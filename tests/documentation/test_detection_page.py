@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 
 import pytest
 from conftest import World, call, response
 from pages import Page
+from scipy.stats import betabinom
 
-from tgt.analyzers import base, error_spike, judgements, retry_loop, silence
+from tgt.analyzers import base, continuation, error_spike, judgements, retry_loop, silence, ux_issue
+from tgt.config import Settings
 from tgt.events import Interval
 from tgt.stats import confidence
 from tgt.stats.calibration import calibrated
+from tgt.stats.confidence import Usual
 
 PAGE = Page("docs/detection.md")
 WINDOWS = (
@@ -53,6 +58,36 @@ def test_the_example_of_a_confidence() -> None:
     section = PAGE.section("Confidence")
     assert "of which 2% fail, an hour in which 9 of 24 fail is a rise" in section
     assert "One with 4 of 24 has 19%, although that is eight times the usual" in section
+
+
+Judge = Callable[[float, float, float, Usual, float], float]
+
+
+def _by_chance(n: int, line: float, judge: Judge, prior: float) -> float:
+    """How often ``n`` of which a share below the line is usual are surer than the gate, at most."""
+    gate = Settings().min_confidence
+    usual = [Usual(share / 100, 0.01, 336 * n) for share in range(1, round(100 * line))]
+    return max(
+        sum(
+            float(betabinom.pmf(k, n, *each.beta))
+            for k in range(math.floor(line * n) + 1, n + 1)
+            if judge(k, n, line, each, prior) >= gate
+        )
+        for each in usual
+    )
+
+
+def test_how_often_chance_makes_the_end_of_a_window_sure() -> None:
+    told = r"one of (\d+) conversations, or of (\d+) answers .* once in ([\d,]+) looks"
+    ((conversations, answers, looks),) = re.findall(told, PAGE.section("Window and baseline"))
+    prior, line = continuation.PRIOR * base.END_WEIGHT, continuation.THRESHOLD.default
+    chances = [_by_chance(int(answers), line, confidence.lies_above, prior)]
+    prior = confidence.prior_of(1, ux_issue.A_HOUR) * base.END_WEIGHT
+    for question in ux_issue.questions(Settings()):
+        judge: Judge = confidence.risen_above if question.is_relative else confidence.lies_above
+        chances.append(_by_chance(int(conversations), question.threshold, judge, prior))
+    assert len(chances) == 4
+    assert max(chances) < 1 / int(looks.replace(",", ""))
 
 
 def test_the_confidence_of_facts() -> None:

@@ -22,6 +22,11 @@ from tgt.tasks.card import Finding
 
 T = TypeVar("T")
 
+HALF = 0.5
+END_WEIGHT = 0.25
+"""What the later part of a window shows is so much less likely beforehand than what the whole does:
+it is looked at beside the whole, and what is over soon is hardly worth a card."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -77,6 +82,10 @@ class Context:
                 )
                 windows.append(Interval(start, self.window.end))
         return windows
+
+    def is_end(self, window: Interval) -> bool:
+        """Whether it is the later part of the run's window."""
+        return window.start > self.window.start
 
 
 def reason_of(failure: Exception, mask: Callable[[str], str]) -> str:

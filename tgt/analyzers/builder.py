@@ -266,26 +266,36 @@ Judge: TypeAlias = Callable[[Interval], Iterable[Judged]]
 """Judges every subject in a window."""
 
 
-def look(windows: Sequence[Interval], judge: Judge, *, longer_settles: bool = False) -> Analysis:
+def look(
+    windows: Sequence[Interval],
+    judge: Judge,
+    *,
+    longer_settles: bool = False,
+    end: Interval | None = None,
+    minimum: float = 1.0,
+) -> Analysis:
     """What comes of judging every subject in every window, the run's own first: of each subject
-    the surest finding, given from the shortest window on.
+    the surest finding, given from the shortest window on. What is in none of them as sure as the
+    ``minimum`` may be in an ``end`` of the run's own.
 
     Of what was not judged only the run's own window tells, and nothing of a subject that was a
-    finding in another or, where ``longer_settles``, could be judged there. Details say how sure
-    each of the windows was in which there was a finding.
+    finding in another or, where ``longer_settles``, could be judged in a longer one. Details say
+    how sure each of the windows was in which there was a finding.
     """
     best: dict[str, Finding] = {}
     looks: dict[str, list[dict[str, float]]] = {}
     abstained: dict[str, Abstention] = {}
-    for window in windows:
+    for window in (*windows, *([end] if end else ())):
         for subject, result in judge(window):
             if isinstance(result, Abstention):
                 if window == windows[0]:
                     abstained[subject] = result
                 continue
-            if longer_settles or result:
+            if result or (longer_settles and window != end):
                 abstained.pop(subject, None)
             if result is None:
+                continue
+            if window == end and subject in best and best[subject].confidence >= minimum:
                 continue
             reached = {
                 "hours": number(window.minutes / 60),

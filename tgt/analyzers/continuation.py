@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.base import END_WEIGHT, HALF, Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
@@ -63,8 +63,20 @@ class ContinuationAnalyzer:
                 if subjects.parse(reading.subject).act == subjects.RESPONSE:
                     yield reading.subject, self._judge(context, signal, reading)
 
+        def may_have_begun(reading: Reading) -> bool:
+            """Whether all that was cut off would be too much in the later half."""
+            line = HALF * context.option(THRESHOLD, reading.subject)
+            return reading.now.k > line * reading.now.n
+
         if coverage.tells_finish or coverage.tells_continuation:
-            analysis = look(context.longer_windows(*WINDOWS_H), judge, longer_settles=True)
+            readings = snapshot.counts(signal, context.window)
+            analysis = look(
+                context.longer_windows(*WINDOWS_H),
+                judge,
+                longer_settles=True,
+                end=end_of(context.window, HALF) if any(map(may_have_begun, readings)) else None,
+                minimum=context.settings.min_confidence,
+            )
             return Analysis(analysis.findings, (*self._untold(context), *analysis.abstained))
         if not snapshot.counts(signal, context.window):
             return Analysis()
@@ -100,13 +112,19 @@ class ContinuationAnalyzer:
         if now.bad_conversations < MIN_CONVERSATIONS and not now.by_event:
             reason = f"{now.bad_conversations} of {MIN_CONVERSATIONS} conversations"
             return builder.abstention(f"truncations in {reason}")
+        history, prior = baseline_of(context, self.task_type, reading), PRIOR
+        if context.is_end(reading.window):
+            # It has no odds beforehand where nothing is usual, and one burst may be all of it.
+            if now.by_event or history.usual(MIN_RESPONSES) is None:
+                return None
+            prior *= END_WEIGHT
         judgement = share_above(
             reading,
-            baseline_of(context, self.task_type, reading),
+            history,
             threshold,
             metric="continuation_ratio",
             counted="responses cut off",
-            prior=PRIOR,
+            prior=prior,
             needed=MIN_RESPONSES,
             clustered=True,
         )

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need, end_of
+from tgt.analyzers.base import END_WEIGHT, HALF, Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import RISING_DAYS, Baseline, baseline_of, before_it_rose
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
@@ -62,10 +62,6 @@ A_HOUR = 0.003
 """Probability, before looking, that within an hour a subject begins to fail more than usual.
 Calibrated with six windows and half of one, looked at every 15 minutes, to one false card in about
 thirty subject weeks, before fewer than five errors are none."""
-HALF = 0.5
-HALF_WEIGHT = 0.25
-"""What the later half of a window shows is so much less likely beforehand than what the whole does:
-it is looked at beside the whole, and what is over soon is hardly worth a card."""
 RISING_H = 8
 """A window of at least so long is also compared with the time before a slow rise."""
 
@@ -312,7 +308,7 @@ def _or_of_half(
     if later is None or not later.now.n:
         return verdict
     exposure = exposure_of(context, replace(later, history=reading.history), history)
-    prior = confidence.prior_of(window.minutes / 60, A_HOUR) * HALF_WEIGHT
+    prior = confidence.prior_of(window.minutes / 60, A_HOUR) * END_WEIGHT
     rise = _risen(exposure, history, multiplier, prior, half)
     if rise is None:
         return verdict

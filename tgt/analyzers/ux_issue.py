@@ -4,7 +4,7 @@ Only conversations that are over are judged, each whole, in the window in which 
 three questions are asked together, so the confidence allows for three looks, and every one that
 is answered with yes is reported. Agents that work for minutes are no news: long waits are held
 against what is usual as soon as that is known. The shortest window is judged in which enough end,
-and where many of them are bad longer ones as well.
+and where many of them are bad longer ones, and the end of the run's own, as well.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tgt import options, subjects
-from tgt.analyzers.base import Analysis, Context, Need
+from tgt.analyzers.base import END_WEIGHT, Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import reading_of, share_of_units
@@ -44,6 +44,9 @@ WINDOWS_H = (2, 4, 24)
 """Longer windows beside the run's own, for small rises and where few conversations end."""
 NEAR = 0.75
 """With less than so much of what is tolerated in one window no longer one is asked."""
+END = 0.75
+"""Such a later part of the run's window is looked at beside the whole, too: of an hour it has two
+thirds of the conversations that can be over."""
 _SUCH = "such conversations"
 _NO_ANSWERS = "no responses of a model"
 
@@ -69,11 +72,12 @@ class _Question:
     """Whether so many may be usual: then they must be more than usual, too."""
 
     def is_near(self, now: Counts) -> bool:
-        """Whether so many are bad that a longer window may be surer."""
+        """Whether so many are bad that another window may be surer."""
         return now.k > NEAR * self.threshold * now.n
 
     def fires(self, now: Counts) -> bool:
-        return now.k >= MIN_BAD and now.k / now.n > self.threshold
+        is_enough = now.n >= MIN_CONVERSATIONS and now.k >= MIN_BAD
+        return is_enough and now.k / now.n > self.threshold
 
 
 def questions(settings: Settings) -> tuple[_Question, ...]:
@@ -171,14 +175,23 @@ class UxIssueAnalyzer:
             for question in conversation_questions
             for reading in context.snapshot.counts(question.signal, first)
         )
-        return look(windows[enough:] if many else [first], judge)
+        return look(
+            windows[enough:] if many else [first],
+            judge,
+            end=end_of(first, END) if many and first == context.window else None,
+            minimum=context.settings.min_confidence,
+        )
 
     def _judge(self, context: Context, question: _Question, reading: Reading) -> Finding | None:
         history = baseline_of(context, self.task_type, reading)
-        usual = history.usual(MIN_CONVERSATIONS) if question.is_relative else None
+        usual = history.usual(MIN_CONVERSATIONS)
         prior = prior_of(reading.window.minutes / 60, A_HOUR)
+        if context.is_end(reading.window):
+            if usual is None:
+                return None  # it has no odds beforehand where nothing is usual
+            prior *= END_WEIGHT
         judgement: Judgement | None
-        if usual is None:
+        if usual is None or not question.is_relative:
             judgement = share_above(
                 reading,
                 history,
