@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,7 +29,8 @@ from scipy.special import betainc, gammaln
 from benchmarks import bound, worlds
 from tgt.analyzers import error_spike, performance
 from tgt.analyzers.base import END_WEIGHT, HALF
-from tgt.analyzers.shift import FAR_CONVERSATIONS
+from tgt.analyzers.shift import FAR_CONVERSATIONS, FEWEST_CONVERSATIONS, large_conversations
+from tgt.engine.protocol import Spread
 from tgt.stats import distributions
 from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import (
@@ -210,18 +211,44 @@ class Week:
 
     def clusters(self, first: int, end: int, line: float) -> Clusters:
         """How the calls beyond a line (in ms, as the histogram has them) are spread."""
-        some = self.inside(first, end)
-        _, of = np.unique(self.conversations[some], return_inverse=True)
-        n = np.bincount(of).astype(float)
-        k = np.bincount(of, weights=self.logs[some] + 5 > math.log(line))
+        _, n, k = self._spread(first, end, line)
         sums = (n.sum(), k.sum(), n @ n, n @ k, k @ k)
         return Clusters(float(len(n)), *map(float, sums))
+
+    def spread(self, first: int, end: int, line: float) -> Spread:
+        """The same as an engine tells it."""
+        names, n, k = self._spread(first, end, line)
+        usual = int(np.sort(n)[(len(n) - 1) // 2]) if len(n) else 0
+        order = [at for at in np.argsort(-k, kind="stable") if k[at]]
+        largest = {int(names[at]): int(k[at]) for at in order}
+        return Spread(len(n), int(n.sum()), usual, largest)
+
+    def _spread(self, first: int, end: int, line: float) -> tuple[NDArray[np.int_], Array, Array]:
+        """Which conversations have how many calls, and how many beyond a line."""
+        some = self.inside(first, end)
+        names, of = np.unique(self.conversations[some], return_inverse=True)
+        is_beyond = (self.logs[some] + 5 > math.log(line)).astype(float)
+        n, k = np.bincount(of).astype(float), np.bincount(of, weights=is_beyond).astype(float)
+        return names, n, k
 
     def units(self, first: int, end: int, line: float) -> int:
         """In how many conversations any call is beyond a line."""
         some = self.inside(first, end)
         is_beyond = self.logs[some] + 5 > (math.log(line) if line else -math.inf)
         return len(np.unique(self.conversations[some][is_beyond]))
+
+    def left(self, first: int, end: int, without: Collection[int]) -> Week:
+        """Those quarters alone, without some conversations; the others have no calls."""
+        some = self.inside(first, end)
+        is_left = ~np.isin(self.conversations[some], list(without))
+        upto = np.concatenate([[0], np.cumsum(is_left)])
+        starts = upto[np.clip(self.starts - some.start, 0, some.stop - some.start)]
+        return Week(
+            self.logs[some][is_left],
+            self.conversations[some][is_left],
+            self.together[some][is_left],
+            starts,
+        )
 
 
 @dataclass(frozen=True)
@@ -304,15 +331,17 @@ def _normal(values: Array, mean: float, sigma: float) -> Array:
 class Rule:
     """What is looked at beside whole windows: their ``ends``, which are such parts of an hour, and
     calls ``far`` out, at these powers of the threshold.
-    ``by_call`` counts ends as if calls of a conversation had nothing to do with each other."""
+    ``by_call`` counts ends as if calls of a conversation had nothing to do with each other, and
+    where it ``leaves_out`` nothing a large conversation is judged with the others."""
 
     ends: tuple[float, ...] = performance.ENDS
     far: tuple[float, ...] = performance.FAR
     by_call: bool = False
+    leaves_out: bool = True
 
 
 WHOLE = Rule((), ())
-BY_CALL = Rule(far=(), by_call=True)
+BY_CALL = Rule(far=(), by_call=True, leaves_out=False)
 _RULE = Rule()
 
 
@@ -352,29 +381,43 @@ class _Slow:
             self._places[effect] = usual_location(self.before, self.hours, effect)
         return self._places[effect]
 
-    def effect(self, start: int, step: int, line: float) -> float:
+    def effect(self, week: Week, start: int, step: int, line: float) -> float:
         """The design effect, in steps, since what is usual is learned anew for each."""
-        clusters = self.week.clusters(max(start, _recent(step)), step, line)
+        clusters = week.clusters(max(start, _recent(step)), step, line)
         return round(shrunk_design_effect(clusters, Clusters()), 1)
 
     def at(self, step: int) -> float:
-        week, sure, widest = self.week, 0.0, step
+        sure, widest = 0.0, step
         looks = windows(step, performance.WINDOWS_H)
         for start, odds in looks:
-            n = int(week.starts[step] - week.starts[start])
-            if n >= performance.MIN_CALLS and week.p95_bucket(start, step) > self.tolerated:
+            week = self.left(start, step) if self.is_slow(self.week, start, step) else None
+            if week and self.is_slow(week, start, step):
                 widest, prior = start, odds * performance.A_HOUR
-                sure = max(sure, self.of_all(start, step, prior), self.of_tail(start, step, prior))
+                of_all = self.of_all(week, start, step, prior)
+                sure = max(sure, of_all, self.of_tail(week, start, step, prior))
         ends = [step - int(QUARTERS * part) for part in self.rule.ends]
         more = [self.of_end(start, step) for start in ends if start > widest]
         if widest < step:
             more += [self.of_far(step, power) for power in self.rule.far]
         return max([sure, *more])
 
-    def of_all(self, start: int, step: int, prior: float) -> float:
-        now, line = self.week.histogram(start, step), self.factor * self.median
+    def is_slow(self, week: Week, start: int, step: int) -> bool:
+        n = int(week.starts[step] - week.starts[start])
+        return n >= performance.MIN_CALLS and week.p95_bucket(start, step) > self.tolerated
+
+    def left(self, start: int, step: int) -> Week | None:
+        """The calls of a window without those of the large conversations; None if those of too few
+        are left."""
+        spread = self.week.spread(start, step, self.factor * self.p95)
+        large = large_conversations(spread) if self.rule.leaves_out else frozenset()
+        if self.rule.leaves_out and spread.conversations - len(large) < FEWEST_CONVERSATIONS:
+            return None
+        return self.week.left(start, step, large) if large else self.week
+
+    def of_all(self, week: Week, start: int, step: int, prior: float) -> float:
+        now, line = week.histogram(start, step), self.factor * self.median
         n, k = distributions.size(now), distributions.count_above(now, line)
-        effect = self.effect(start, step, line)
+        effect = self.effect(week, start, step, line)
         sure = risen_above(k / effect, n / effect, 0.5, self.share(line, effect), prior)
         if 2 * k > n:
             sure = max(sure, larger_by(now, self.place(effect), self.factor, prior, effect))
@@ -390,14 +433,14 @@ class _Slow:
         clusters = self.week.clusters(start, step, line)
         return larger_at_end(now, clusters, self.place(), self.factor, prior)
 
-    def of_tail(self, start: int, step: int, prior: float) -> float:
-        now, line = self.week.histogram(start, step), self.factor * self.p95
+    def of_tail(self, week: Week, start: int, step: int, prior: float) -> float:
+        now, line = week.histogram(start, step), self.factor * self.p95
         n, known = distributions.size(now), max(start, _recent(step))
         if n < performance.MIN_TAIL_CALLS:
             return 0.0
-        if self.week.units(known, step, 0) < performance.MIN_TAIL_CONVERSATIONS:
+        if week.units(known, step, 0) < performance.MIN_TAIL_CONVERSATIONS:
             return 0.0
-        effect = self.effect(start, step, line)
+        effect = self.effect(week, start, step, line)
         k, of = distributions.count_above(now, line) / effect, n / effect
         further = self.threshold * self.p95
         beyond = distributions.count_above(now, further) / effect

@@ -14,6 +14,7 @@ from conftest import END, Line, World, before, call, calls_of, hours_of, respons
 from tgt import backtest, config, cycle, judging
 from tgt.analyzers.deferred import whole
 from tgt.analyzers.registry import chosen
+from tgt.analyzers.signals import LATENCY
 from tgt.backtest import Incident, Moved, Replay
 from tgt.engine.registry import open_timeline, telemetry_of
 from tgt.errors import SettingsError, TelemetryError
@@ -154,6 +155,11 @@ def test_one_engine_answers_for_every_step_as_a_fresh_one_would(faulty: World) -
                 assert snapshot.coverage == alone.coverage
                 mine = judging.judge(settings, snapshot, {}, {})
                 assert mine == judging.judge(settings, alone, {}, {})
+                for each in (window, Interval(window.end - timedelta(hours=4), window.end)):
+                    asked = (LATENCY, "tool_call/read_file", each, 1.0, 5)
+                    spread = snapshot.spread(*asked)
+                    assert spread.largest
+                    assert spread == alone.spread(*asked)
                 for finding in mine.findings:
                     assert measured(finding, now) == measured(whole(finding), now)
     assert not mine.warnings

@@ -21,7 +21,7 @@ from tgt.analyzers.judgements import Judgement, above, capped, severity_of, shar
 from tgt.analyzers.masking import presentable
 from tgt.config import Settings
 from tgt.engine.compared import Part, Parts
-from tgt.engine.protocol import Counts, Coverage, Examples, Reading, Signal, TimeSpent
+from tgt.engine.protocol import Counts, Coverage, Examples, Reading, Signal, Spread, TimeSpent
 from tgt.events import HOUR_US, Interval, Sample, to_us
 from tgt.outcome import Abstention
 from tgt.stats.confidence import Clusters
@@ -54,8 +54,14 @@ class Still:
     def distribution_history(self, *_: Any) -> dict[int, dict[int, int]]:
         return {}
 
-    def beyond(self, *_: Any) -> Counts:
+    def beyond(self, *_: Any, **__: Any) -> Counts:
         return Counts()
+
+    def spread(self, *_: Any) -> Spread:
+        return Spread()
+
+    def values_of(self, *_: Any) -> dict[int, int]:
+        return {}
 
     def time_spent(self, *_: Any) -> TimeSpent:
         return TimeSpent()

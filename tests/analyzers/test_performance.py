@@ -187,6 +187,61 @@ def test_one_slow_conversation_is_not_the_service(world: World, judge: Judge) ->
     assert all(finding.confidence < 0.7 for finding in judge(ANALYZER).findings)
 
 
+def _large(n: int, name: str, conv: str, *, hours: float = 0.0) -> list[Line]:
+    """Calls of one conversation within a quarter of an hour, all three times as slow."""
+    chance = random.Random(4)
+    return [
+        call(
+            60 * hours + 20 + 15 * number / n,
+            conv,
+            name,
+            elapsed_ms=300 * chance.lognormvariate(0, 0.3),
+        )
+        for number in range(n)
+    ]
+
+
+@pytest.mark.parametrize("hours", [0.0, 2.2, 5.0], ids=lambda hours: f"{hours:g} hours ago")
+def test_a_large_conversation_is_not_the_tool(world: World, judge: Judge, hours: float) -> None:
+    """A hundred slow calls of one conversation, or of two, or each of its own."""
+    for name, conversations in {"one": 1, "two": 2, "many": 100}.items():
+        world.write(*_past(name), *_now(20, name=name))
+        for number, line in enumerate(_large(100, name, "large", hours=hours)):
+            world.write({**line, "conv_id": f"large{number % conversations}"})
+    assert list(_found(judge)) == ["many"]
+    assert _found(judge)["many"].confidence > 0.9
+
+
+def test_a_large_conversation_does_not_hide_that_the_others_are_slow(
+    world: World, judge: Judge
+) -> None:
+    """What a card says is of the others, and it says what they are without."""
+    world.write(*_past(), *_now(80, 2.0), *_large(100, "search", "large"))
+    (finding,) = judge(ANALYZER).findings
+    details = finding.evidence.details
+    assert finding.confidence > 0.9
+    assert (details["n"], details["leftOutN"], details["leftOutConversations"]) == (80, 100, 1)
+    assert details["ratio"] == pytest.approx(2.0, rel=0.25)
+    assert "over 80 calls in the last 60 minutes (leaving out 100 calls of one large" in (
+        finding.description
+    )
+
+
+def test_where_most_conversations_are_large_none_is_left_out(world: World, judge: Judge) -> None:
+    world.write(*_past(), *_now(160, 2.0, conversations=4))
+    (finding,) = judge(ANALYZER).findings
+    assert finding.evidence.details["n"] == 160
+    assert "leftOutN" not in finding.evidence.details
+
+
+def test_two_conversations_are_too_few(world: World, judge: Judge) -> None:
+    world.write(*_past("two"), *_now(40, 3.0, "two", conversations=2))
+    world.write(*_past("three"), *_now(42, 3.0, "three", conversations=3))
+    analysis = judge(ANALYZER)
+    assert [finding.subject for finding in analysis.findings] == ["tool_call/three"]
+    assert [each.reason for each in analysis.abstained] == ["2 of 3 conversations"]
+
+
 @pytest.mark.parametrize(
     ("past", "now", "reason"),
     [

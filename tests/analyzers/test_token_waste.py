@@ -102,6 +102,19 @@ def test_one_conversation_is_not_the_model(world: World, judge: Judge) -> None:
     assert _metrics(judge(ANALYZER)) == []
 
 
+@pytest.mark.parametrize(("conversations", "found"), [(1, False), (100, True)])
+def test_a_large_conversation_some_hours_ago_is_not_the_model(
+    world: World, judge: Judge, conversations: int, found: bool
+) -> None:
+    """A hundred long answers of one conversation, or each of its own."""
+    chance = random.Random(3)
+    long = [
+        _answer(150 + n / 5, f"long{n % conversations}", chance, output=9.0) for n in range(100)
+    ]
+    world.write(*_past(), *_now(20), *long)
+    assert _metrics(judge(ANALYZER)) == ([(MODEL, "p95_output_tokens")] if found else [])
+
+
 @pytest.mark.parametrize(
     ("past", "now", "reason"),
     [

@@ -68,6 +68,7 @@ NUMBERS = [
     ("performance", "Needs {} calls", performance.MIN_CALLS),
     ("performance", "calls ({} in", performance.MIN_TAIL_CALLS),
     ("performance", "in {} conversations where only", performance.MIN_TAIL_CONVERSATIONS),
+    ("performance", "slower) of {} conversations", shift.FEWEST_CONVERSATIONS),
     ("performance", "calls {} conversations of the last hour or two", shift.FAR_CONVERSATIONS),
     ("performance", "and {} hours of baseline", baseline.MIN_HOURS_OBSERVED),
     ("performance", "with {} calls in it", performance.MIN_BASELINE_CALLS),

@@ -11,7 +11,16 @@ from conftest import World, call, response
 from pages import Page
 from scipy.stats import betabinom
 
-from tgt.analyzers import base, continuation, error_spike, judgements, retry_loop, silence, ux_issue
+from tgt.analyzers import (
+    base,
+    continuation,
+    error_spike,
+    judgements,
+    retry_loop,
+    shift,
+    silence,
+    ux_issue,
+)
 from tgt.config import Settings
 from tgt.events import Interval
 from tgt.stats import confidence
@@ -45,6 +54,15 @@ def test_the_longer_windows(world: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_most_that_events_without_a_conversation_can_show() -> None:
     assert f"is then at most {judgements.LOOSE_CONFIDENCE}" in PAGE.section("What is counted")
+
+
+def test_which_conversations_are_left_out() -> None:
+    word = {2: "two", 3: "three"}
+    section = PAGE.section("What is counted")
+    assert f"than {word[shift.LARGE]} usual conversations of the window have calls" in section
+    most = f"At most {word[shift.LEFT_OUT]} are left out, or one conversation in {{:.0f}}"
+    assert most.format(1 / shift.LEFT_OUT_SHARE) in section
+    assert f"in {word[shift.FEWEST_CONVERSATIONS]} conversations at least" in section
 
 
 def test_the_example_of_a_confidence() -> None:

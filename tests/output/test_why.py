@@ -45,6 +45,10 @@ def told(card_data: CardData, details: dict[str, Any] | None = None, **changes: 
             "shows it most plainly: the confidence is that of 30 minutes.",
         ),
         ({"designEffect": 2.0}, "56 weigh as much as 28 that are independent (a design effect"),
+        (
+            {"leftOutConversations": 1, "leftOutN": 103},
+            "103 more, of 1 large conversation, are left out: they speak for no other.",
+        ),
         ({"unit": "x", "ratio": 4030, "severityRule": "s"}, "Measured was more than 100 times the"),
         (
             {"unit": "ratio", "baselineShare": 1e-4, "thresholdValue": 4},

@@ -169,6 +169,16 @@ def test_a_p95_against_what_is_usual(
     assert ask(*P95, f"times_usual = {times}").saved == many
 
 
+@pytest.mark.parametrize(("conversations", "many"), [(1, 0), (100, 1)])
+def test_one_large_conversation_does_not_raise_a_p95(
+    world: World, ask: Callable[..., RunReport], conversations: int, many: int
+) -> None:
+    slow = (call(90 + n / 5, f"large{n % conversations}", elapsed_ms=4000 + n) for n in range(100))
+    usual = (call(number, f"c{number}", elapsed_ms=1000) for number in range(1, 60, 3))
+    world.write(*hours_of(calls_of(elapsed_ms=1000), hours=48), *slow, *usual)
+    assert ask(*P95, "times_usual = 2").saved == many
+
+
 def test_a_p95_of_another_number(world: World, ask: Callable[..., RunReport]) -> None:
     world.write(*(response(n + 1, f"c{n}", output_tokens=3000) for n in range(40)))
     assert ask('measure = "p95"', 'value = "output_tokens"', "more_than = 1000").saved == 1

@@ -124,6 +124,13 @@ def test_the_numbers_of_a_week_are_those_of_its_calls() -> None:
     assert clusters.conversations == len(np.unique(week.conversations[some]))
     assert 0 < week.units(40, 60, line) <= clusters.conversations
     assert week.units(40, 60, 1e-9) == clusters.conversations
+    spread = week.spread(40, 60, line)
+    assert (spread.conversations, spread.n) == (clusters.conversations, clusters.n)
+    assert sum(spread.largest.values()) == clusters.k
+    first = next(iter(spread.largest))
+    left = week.left(40, 60, {first})
+    assert distributions.size(left.histogram(40, 60)) == (week.conversations[some] != first).sum()
+    assert left.clusters(40, 60, line).k == clusters.k - spread.largest[first]
 
 
 def test_ends_counted_by_call_are_fooled_by_calls_that_are_alike_and_the_rule_is_not() -> None:
@@ -135,6 +142,16 @@ def test_ends_counted_by_call_are_fooled_by_calls_that_are_alike_and_the_rule_is
     )
     assert by_call > whole
     assert rule == whole
+
+
+def test_a_conversation_of_many_slow_calls_is_left_out() -> None:
+    chance = np.random.default_rng(2)
+    week = Latencies(40, 0.5, each=2, alike=0.5, heaps=0.001).draw(chance, 48)
+    kept, left_out = (
+        evidence.alarms(np.array([evidence.slow(week, rule)]))
+        for rule in (evidence.Rule(leaves_out=False), evidence.Rule())
+    )
+    assert (kept > 0, left_out) == (True, 0)
 
 
 def test_ends_and_far_calls_are_known_sooner_than_whole_windows_are() -> None:

@@ -28,7 +28,17 @@ from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
 from tgt.analyzers.judgements import severity_of, steps
-from tgt.analyzers.shift import MEDIAN, End, Shift, Values, beyond_by_hour, quantile, shifted
+from tgt.analyzers.shift import (
+    FEWEST_CONVERSATIONS,
+    MEDIAN,
+    End,
+    Shift,
+    Values,
+    across_conversations,
+    beyond_by_hour,
+    quantile,
+    shifted,
+)
 from tgt.analyzers.signals import LATENCY
 from tgt.analyzers.touched import harm_of
 from tgt.config import Settings
@@ -190,7 +200,9 @@ def _may_be_hidden(values: Values, threshold: float) -> bool:
     return is_slower and values.p95 > threshold * quantile(values.before, FEWER)
 
 
-def _risen_slowly(builder: Builder, reading: DistributionReading, past: _Past) -> Finding | None:
+def _risen_slowly(
+    builder: Builder, reading: DistributionReading, past: _Past
+) -> Finding | Abstention | None:
     """Calls that became slower from day to day, against the time before that. Each of these days is
     the usual of the next one, so against all of them they never stand out."""
     context, window = builder.context, reading.window
@@ -218,10 +230,15 @@ def _risen_slowly(builder: Builder, reading: DistributionReading, past: _Past) -
 
 def _compared(
     builder: Builder, values: Values, *, rising: Mapping[int, Histogram] | None = None
-) -> Finding | None:
+) -> Finding | Abstention | None:
     """``rising`` is the whole history of what rose since that of the ``values``."""
     threshold = builder.context.option(THRESHOLD, builder.subject)
     if values.times_usual <= threshold:
+        return None
+    values, conversations = across_conversations(builder, LATENCY, values, threshold)
+    if conversations < FEWEST_CONVERSATIONS:
+        return builder.abstention(f"{conversations} of {FEWEST_CONVERSATIONS} conversations")
+    if not values.times_usual > threshold:  # nor if none is left
         return None
     recent = _prior(builder.context.window) * FAR_WEIGHT
     far = {threshold**power: recent for power in FAR}
@@ -307,7 +324,7 @@ def _finding(
         description=(
             f"The p95 latency of {name} is {milliseconds(values.p95)}, {values.times_usual:.1f}"
             f" times its usual {usual}, over {values.n} calls in the last"
-            f" {duration(builder.window)}. {which}.{rising}"
+            f" {duration(builder.window)}{values.left_out.told(CALLS)}. {which}.{rising}"
         ),
         fix=Fix(
             approach="profile_slow_calls",

@@ -1,22 +1,24 @@
 """Distributions that have shifted: a quantile lies higher than it usually does.
 
 A quantile lies beyond a line exactly when more than a certain share of the values does, so the
-question is about a share: usually it is what the baseline's hours say.
+question is about a share: usually it is what the baseline's hours say. One conversation may have
+more values than a hundred others, and they are alike. So those few are left out that have most of
+the tail: what has shifted has done so in the others as well.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tgt.analyzers.baseline import touched_hours, usual_in
 from tgt.analyzers.builder import Builder
 from tgt.analyzers.figures import Measure, Unit, duration
-from tgt.analyzers.judgements import Judgement, capped
+from tgt.analyzers.judgements import Detail, Judgement, capped
 from tgt.analyzers.touched import touched_events
-from tgt.engine.protocol import Counts, Signal
+from tgt.engine.protocol import Counts, Signal, Spread
 from tgt.events import Interval
 from tgt.stats import confidence, distributions
 from tgt.stats.distributions import Histogram
@@ -29,6 +31,14 @@ PLAIN = 0.95
 """What is so sure is not looked at in further ways."""
 FAR_CONVERSATIONS = 3
 """In fewer conversations values far out are no tail."""
+FEWEST_CONVERSATIONS = 3
+"""What fewer show is about these conversations."""
+LARGE = 3
+"""A conversation with more values in the tail than so many usual ones have in all may be all that
+has shifted."""
+LEFT_OUT, LEFT_OUT_SHARE, _LEFT_OUT_MOST = 2, 0.01, 100
+"""So many large conversations are left out at most, or this share of all if that is more. Many that
+are large are no exception."""
 TAIL_WEIGHT = 1 / 3
 """A second more in one call of twenty weighs as much as a third of a second more in each."""
 
@@ -44,17 +54,38 @@ class End:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """The large conversations that are left out, and how many values they have."""
+
+    conversations: frozenset[int] = frozenset()
+    n: int = 0
+
+    def told(self, noun: str) -> str:
+        """What is said in brackets of what was looked at; empty if nothing is left out."""
+        many = len(self.conversations)
+        whose = "one large conversation" if many == 1 else f"{many} large conversations"
+        return f" (leaving out {self.n} {noun} of {whose})" if many else ""
+
+    @property
+    def details(self) -> dict[str, Detail]:
+        many = len(self.conversations)
+        return {"leftOutConversations": many, "leftOutN": self.n} if many else {}
+
+
+@dataclass(frozen=True)
 class Values:
     """The values of one subject: now, usually, and by the clock hour before.
 
     Of the ``ends`` of the window it is asked as well whether all values are larger, since the whole
-    is thinned out by the time before they became so.
+    is thinned out by the time before they became so. Some conversations may be ``left_out`` of
+    those of now.
     """
 
     now: Histogram
     before: Histogram
     history: Mapping[int, Histogram]
     ends: Sequence[End] = ()
+    left_out: LeftOut = LeftOut()
 
     @property
     def n(self) -> int:
@@ -94,6 +125,7 @@ class Shift(Judgement):
     share: float = 0.0
     beyond: Counts = field(default_factory=Counts)
     """Those of them in the last hours."""
+    left_out: LeftOut = LeftOut()
 
     @property
     def calls_each(self) -> float:
@@ -108,6 +140,32 @@ class Shift(Judgement):
             context, window = builder.context, builder.window
             return touched_events(context, window, self.share * self.n, harm)
         return builder.touched(told.bad_units * max(1.0, self.n / told.n), harm)
+
+
+def across_conversations(
+    builder: Builder, signal: Signal, values: Values, threshold: float
+) -> tuple[Values, int]:
+    """The values of now without the few large conversations that have most of those beyond the
+    square root of the threshold times the usual p95; and how many conversations are left, where
+    each value without a conversation is one."""
+    snapshot, subject, window = builder.context.snapshot, builder.subject, builder.window
+    line = math.sqrt(threshold) * values.usual_p95
+    spread = snapshot.spread(signal, subject, window, line, _LEFT_OUT_MOST)
+    units = spread.conversations + max(0, values.n - spread.n)
+    without = large_conversations(spread)
+    if not without:
+        return values, units
+    theirs = snapshot.values_of(signal, subject, window, without)
+    now = distributions.less(values.now, theirs)
+    left_out = LeftOut(without, values.n - distributions.size(now))
+    return replace(values, now=now, left_out=left_out), units - len(without)
+
+
+def large_conversations(spread: Spread) -> frozenset[int]:
+    """The few that have so much of a tail that it may be theirs alone."""
+    most = max(LEFT_OUT, math.ceil(LEFT_OUT_SHARE * spread.conversations))
+    large = [each for each, k in spread.largest.items() if k > LARGE * spread.usual]
+    return frozenset(large[:most])
 
 
 @dataclass(frozen=True)
@@ -145,7 +203,8 @@ def shifted(
     """
     name, fraction = ("median", MEDIAN) if route == "all" else ("p95", TAIL)
     line = math.sqrt(threshold) * quantile(values.before, fraction)
-    beyond = builder.context.snapshot.beyond(signal, builder.subject, builder.window, line)
+    ask = partial(builder.context.snapshot.beyond, signal, builder.subject, builder.window)
+    beyond = ask(line, without=values.left_out.conversations)
     are_few = values.n < minimum[0] or (beyond.units < minimum[1] and not beyond.by_event)
     effect = confidence.shrunk_design_effect(beyond.clusters, confidence.Clusters())
     usual = usual_in(beyond_by_hour(values.history, line), builder.window, design_effect=effect)
@@ -199,6 +258,7 @@ def shifted(
             "expected": usual.share * n * effect,
             "designEffect": effect,
             "rule": look.rule,
+            **values.left_out.details,
             **({"surestIn": duration(look.end)} if look.end else {}),
         },
         hours={hour: quantile(each, TAIL) for hour, each in values.history.items()},
@@ -209,6 +269,7 @@ def shifted(
         line=line,
         share=k / n,
         beyond=beyond,
+        left_out=values.left_out,
     )
 
 

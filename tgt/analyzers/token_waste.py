@@ -20,7 +20,14 @@ from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, CALLS, TAIL, beyond, fact
 from tgt.analyzers.figures import Measure, Unit, duration, number, percent
 from tgt.analyzers.judgements import Judgement, of_conversations, severity_of, steps
-from tgt.analyzers.shift import MEDIAN, Shift, Values, quantile, shifted
+from tgt.analyzers.shift import (
+    MEDIAN,
+    Shift,
+    Values,
+    across_conversations,
+    quantile,
+    shifted,
+)
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import DistributionReading, Signal
@@ -177,10 +184,14 @@ def _judge(
     values, missing = _values(builder, reading, kind)
     if missing:
         return builder.abstention(missing)
-    ratio = _cached(values.before) / max(_cached(values.now), 0.01) if kind is CACHE else 0.0
-    ratio = ratio or values.times_usual
+    ratio = _ratio(values, kind)
     if ratio <= THRESHOLD:
         return None
+    if kind is not CACHE:
+        values, _ = across_conversations(builder, kind.signal, values, THRESHOLD)
+        ratio = _ratio(values, kind)
+        if not ratio > THRESHOLD:  # nor if nothing is left
+            return None
     history = builder.context.snapshot.distribution_history(
         kind.signal, builder.subject, builder.window
     )
@@ -218,6 +229,13 @@ def _judge(
         severity=severity,
         touched=touched,
     )
+
+
+def _ratio(values: Values, kind: Kind) -> float:
+    """How many times the usual the p95 is; of input from the cache, the usual what it is now."""
+    if kind is CACHE:
+        return _cached(values.before) / max(_cached(values.now), 0.01) or values.times_usual
+    return values.times_usual
 
 
 def _values(builder: Builder, reading: DistributionReading, kind: Kind) -> tuple[Values, str]:
@@ -299,7 +317,7 @@ def _finding(
         words = (
             f"The p95 of {kind.what} of {name} is {measure.value:,.0f}, {ratio:.1f} times its"
             f" usual {measure.usual:,.0f}, over {values.n} answers in the last"
-            f" {duration(builder.window)}."
+            f" {duration(builder.window)}{values.left_out.told(ANSWERS)}."
         )
         limit = f"The p95 of {kind.what} is below {measure.limit:,.0f}"
     return builder.finding(

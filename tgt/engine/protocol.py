@@ -121,6 +121,19 @@ class DistributionReading:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How the values of one subject are spread over conversations: how many of those have any, and
+    how many there are in them together and ``usual``ly in each (the lower median). ``largest`` are
+    the conversations with the most values beyond a line, with how many those are, most first; an
+    engine calls a conversation by a number of its own."""
+
+    conversations: int = 0
+    n: int = 0
+    usual: int = 0
+    largest: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TimeSpent:
     """The time of some conversations together, and how many ``events`` of a population are in
     them."""
@@ -209,9 +222,30 @@ class Snapshot(Protocol):
         """The values of one subject by the clock hour."""
         ...
 
-    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
-        """Of the values of one subject, how many exceed a line; each conversation is one unit. Of
-        a longer window only its last hours may be looked at."""
+    def beyond(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        line: float,
+        *,
+        without: frozenset[int] = frozenset(),
+    ) -> Counts:
+        """Of the values of one subject, how many exceed a line; each conversation is one unit, and
+        some are left out. Of a longer window only its last hours may be looked at."""
+        ...
+
+    def spread(
+        self, signal: Signal, subject: str, window: Interval, line: float, most: int
+    ) -> Spread:
+        """How the values of one subject in a window, all of it, are spread over conversations; of
+        so many at most it is told that they are the largest."""
+        ...
+
+    def values_of(
+        self, signal: Signal, subject: str, window: Interval, conversations: frozenset[int]
+    ) -> Histogram:
+        """The values of one subject in a window, all of it, that some conversations have."""
         ...
 
     def time_spent(self, signal: Signal, subject: str, window: Interval) -> TimeSpent:

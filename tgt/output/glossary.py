@@ -47,6 +47,10 @@ WORDS: Mapping[str, str] = {
         " other, and the likely first of them."
     ),
     "journal": "The file of all cards, one a line, which is only ever appended to.",
+    "large conversation": (
+        "One with so many calls of a tool that it could pass for all of them. It is left out where"
+        " a p95 has risen."
+    ),
     "limit": "The value beyond which a measure is a problem.",
     "mark": "A change that somebody told tgt of: a release, a prompt, a model.",
     "mute": "A decision that a whole family of subjects is quiet, for good or for a while.",

@@ -65,6 +65,9 @@ def _counted(task: Card, now: datetime) -> Sentences:  # noqa: ARG001 the others
     if talks and unit != "conversations":
         of_them = f", and {words.count(bad)} of these had at least one" if bad else ""
         yield f"They are of {words.plural(round(talks), 'conversation')}{of_them}."
+    if (left_out := numbers.number("leftOutN")) and n:
+        whose = words.plural(round(numbers.number("leftOutConversations")), "large conversation")
+        yield f"{words.count(left_out)} more, of {whose}, are left out: they speak for no other."
     effect = numbers.number("designEffect")
     if effect > _ALIKE and n:
         yield (

@@ -26,6 +26,12 @@ def merge(histograms: Iterable[Histogram]) -> dict[int, int]:
     return total
 
 
+def less(whole: Histogram, part: Histogram) -> dict[int, int]:
+    """The histogram without a part of its values."""
+    left = {index: count - part.get(index, 0) for index, count in whole.items()}
+    return {index: count for index, count in left.items() if count > 0}
+
+
 def size(histogram: Histogram) -> int:
     return sum(histogram.values())
 

@@ -7,14 +7,15 @@ words of ``tgt.engine.protocol``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import median_low
 from typing import TypeVar
 
 from engine.conformance.worlds import Event
 
-from tgt.engine.protocol import Counts, Signal, TimeSpent
+from tgt.engine.protocol import Counts, Signal, Spread, TimeSpent
 from tgt.events import HOUR_US, Interval, to_us
 from tgt.stats import distributions
 from tgt.stats.confidence import Clusters
@@ -105,13 +106,33 @@ class Reference:
             if hour in by_hour
         }
 
-    def beyond(self, question: Question, subject: str, line: float) -> Counts:
+    def beyond(
+        self, question: Question, subject: str, line: float, *, without: Collection[str] = ()
+    ) -> Counts:
         events = _with_value(question, self.inside(self.window))
         of = self._by_subject(question, events).get(subject, [])
+        of = [e for e in of if e.get("conv_id") not in without]
         slower = Question(
             question.signal, question.where, lambda e: (question.value(e) or 0) > line
         )
         return _counted(slower, of, lambda _: 0, is_past=True)
+
+    def largest(
+        self, question: Question, subject: str, window: Interval, line: float
+    ) -> tuple[Spread, dict[str, int], dict[int, int]]:
+        """The spread but for the largest, which are told by their names, and their values."""
+        events = [e for e in self.inside(window) if e.get("conv_id")]
+        of = self._by_subject(question, _with_value(question, events)).get(subject, [])
+        by_conversation = _grouped(of, lambda e: str(e["conv_id"]))
+        sizes = [len(values) for values in by_conversation.values()]
+        usual = median_low(sizes) if sizes else 0
+        beyond = {
+            conv: sum((question.value(e) or 0) > line for e in values)
+            for conv, values in by_conversation.items()
+        }
+        largest = {conv: k for conv, k in beyond.items() if k}
+        theirs = [e for conv in largest for e in by_conversation[conv]]
+        return Spread(len(sizes), sum(sizes), usual), largest, _buckets(question, theirs)
 
     def time_spent(self, question: Question, subject: str) -> TimeSpent:
         events = [e for e in self.inside(self.window) if e.get("conv_id")]

@@ -143,6 +143,15 @@ def _check_values(asked: Answers, reference: Reference, hours: int | None) -> No
         history = asked.snapshot.distribution_history(LATENCY, subject, window)
         assert history == reference.value_history(LATENCIES, subject, window)
         assert reading.before == distributions.merge(history.values())
+        spread = asked.snapshot.spread(LATENCY, subject, window, 100, 9)
+        expected, largest, theirs = reference.largest(LATENCIES, subject, window, 100)
+        assert replace(spread, largest={}) == expected
+        assert list(spread.largest.values()) == sorted(largest.values(), reverse=True)
+        some = frozenset(spread.largest)
+        assert asked.snapshot.values_of(LATENCY, subject, window, some) == theirs
+        if hours is None:
+            counts = asked.snapshot.beyond(LATENCY, subject, window, 50, without=some)
+            assert counts == reference.beyond(LATENCIES, subject, 50, without=largest)
 
 
 def _check_conversations(

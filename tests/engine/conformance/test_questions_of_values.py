@@ -9,6 +9,7 @@ from engine.conformance.worlds import (
     END,
     LATENCY,
     Engine,
+    Event,
     answer,
     call,
     event,
@@ -16,7 +17,7 @@ from engine.conformance.worlds import (
     message,
 )
 
-from tgt.engine.protocol import Signal, TimeSpent
+from tgt.engine.protocol import Signal, Spread, TimeSpent
 from tgt.events import HOUR_US, to_us
 from tgt.stats import distributions
 from tgt.stats.distributions import Histogram
@@ -122,6 +123,48 @@ def test_each_conversation_is_one_unit_of_what_lies_beyond(engine: Engine) -> No
     with engine.asked(*world, minutes=120) as asked:
         counts = asked.snapshot.beyond(LATENCY, GREP, asked.window, 5)
         assert (counts.n, counts.units, counts.bad_units) == (3, 1, 1)
+
+
+def _with_a_large_conversation() -> list[Event]:
+    return [
+        *(call(5, "large", elapsed_ms=ms) for ms in (500, 600, 700, 1)),
+        *(call(30, "middle", elapsed_ms=ms) for ms in (1, 200)),
+        call(40, "small", elapsed_ms=2),
+        *(call(40, elapsed_ms=ms) for ms in (1, 200)),
+        *(call(150, "earlier", elapsed_ms=ms) for ms in (900, 900, 1)),
+        *(call(5, "middle", "sed", elapsed_ms=999) for _ in range(9)),
+        call(5, "failed", failed=True, elapsed_ms=999),
+    ]
+
+
+def test_a_spread_tells_how_many_values_conversations_have_and_which_most_beyond_a_line(
+    engine: Engine,
+) -> None:
+    with engine.asked(*_with_a_large_conversation()) as asked:
+        spread = asked.snapshot.spread(LATENCY, GREP, asked.window, 100, 9)
+        assert (spread.conversations, spread.n, spread.usual) == (3, 7, 2)
+        assert list(spread.largest.values()) == [3, 1]
+        longer = asked.snapshot.spread(LATENCY, GREP, asked.longer(4), 100, 2)
+        assert (longer.conversations, longer.n, longer.usual) == (4, 10, 2)
+        assert list(longer.largest.values()) == [3, 2]
+        assert next(iter(longer.largest)) == next(iter(spread.largest))
+        assert asked.snapshot.spread(LATENCY, GREP, asked.window, 1000, 9).largest == {}
+        assert asked.snapshot.spread(LATENCY, "other", asked.window, 100, 9) == Spread()
+
+
+def test_values_can_be_asked_of_some_conversations_and_without_them(engine: Engine) -> None:
+    with engine.asked(*_with_a_large_conversation()) as asked:
+        window = asked.longer(4)
+        first, *_ = asked.snapshot.spread(LATENCY, GREP, asked.window, 100, 1).largest
+        _, earlier = asked.snapshot.spread(LATENCY, GREP, window, 100, 2).largest
+        some = frozenset({first, earlier})
+        own = asked.snapshot.values_of(LATENCY, GREP, asked.window, some)
+        assert own == _buckets(500, 600, 700, 1)
+        longer = asked.snapshot.values_of(LATENCY, GREP, window, some)
+        assert longer == _buckets(500, 600, 700, 1, 900, 900, 1)
+        assert asked.snapshot.values_of(LATENCY, GREP, window, frozenset()) == {}
+        left = asked.snapshot.beyond(LATENCY, GREP, asked.window, 100, without=some)
+        assert (left.n, left.k, left.loose_n, left.units, left.bad_units) == (5, 2, 2, 2, 1)
 
 
 def test_the_time_of_conversations_is_from_their_first_event_in_the_window_to_the_last(

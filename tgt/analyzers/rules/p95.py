@@ -13,7 +13,7 @@ from tgt.analyzers.figures import Measure, Unit, milliseconds, number
 from tgt.analyzers.judgements import capped
 from tgt.analyzers.rules.asked import Asked, Said
 from tgt.analyzers.rules.question import Question
-from tgt.analyzers.shift import TAIL, Shift, Values, quantile, shifted
+from tgt.analyzers.shift import TAIL, Shift, Values, across_conversations, quantile, shifted
 from tgt.analyzers.touched import Harm
 from tgt.engine.protocol import DistributionReading
 from tgt.events import Interval
@@ -57,12 +57,13 @@ class P95(Question):
             judged = self._above(question, reading, self.rule.more_than or 0.0)
         if not isinstance(judged, Shift):
             return judged
-        measure = judged.measure
+        measure, left_out = judged.measure, judged.left_out
         wording = Said(
             self._text(measure.value),
             None if measure.usual is None else self._text(measure.usual),
             f"{measure.times:g} × usual" if measure.times else self._text(measure.threshold),
-            f"The p95 of {n} values of {question.label} is {self._text(measure.value)}",
+            f"The p95 of {n - left_out.n} values of {question.label}{left_out.told('values')} is"
+            f" {self._text(measure.value)}",
         )
         touched = judged.touched(question.builder, Harm.FAILED)
         return question.finding(judged, wording, touched=touched, beyond=judged.line)
@@ -136,6 +137,9 @@ class P95(Question):
             return question.abstention(f"{size} of {MIN_BASELINE_VALUES} values in the baseline")
         values = Values(reading.now, before, {})
         if values.times_usual <= times:
+            return None
+        values, _ = across_conversations(question.builder, question.signal, values, times)
+        if not values.times_usual > times:  # nor if nothing is left
             return None
         values = replace(values, history=self._history(question))
         least = self.rule.min_conversations

@@ -31,6 +31,7 @@ from tgt.engine.protocol import (
     Of,
     Reading,
     Signal,
+    Spread,
     TimeSpent,
 )
 from tgt.engine.sequences import Recurrence, Run
@@ -279,10 +280,12 @@ class DuckDBSnapshot:
         first, end = self._walk.spans[0].end - hours * HOUR_US, self._walk.spans[-1].end
         self._db.table(
             name,
-            f"SELECT us, conv_id, service, {signal.by} AS {by}, ({signal.counted}) AS counts"
+            f"SELECT us, conv_id, service, {signal.by} AS {by}, ({signal.counted}) AS counts,"
+            f" ({signal.value or 'NULL'})::DOUBLE AS value"
             f" FROM ({canonical(f'us >= {first} AND us <= {end}')}) WHERE ({signal.where})",
         )
-        return replace(signal, where="true", counted="counts", by=by), name
+        narrow = replace(signal, where="true", counted="counts", by=by)
+        return replace(narrow, value="value") if signal.value else narrow, name
 
     def _history(
         self, signal: Signal, place: int | None, subjects: Sequence[str], first: int, last: int
@@ -504,16 +507,70 @@ class DuckDBSnapshot:
             **_within(recent, first, last),
         }
 
-    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
+    def beyond(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        line: float,
+        *,
+        without: frozenset[int] = frozenset(),
+    ) -> Counts:
+        is_left_out = f"list_contains({_listed(without)}, conv_id)"
+        others = f" AND NOT coalesce({is_left_out}, false)" if without else ""
         row = self._db.run(
             f"SELECT {rollups.SUMMED} FROM (SELECT conv_id, count(*) AS n,"
             f" count_if(({signal.value}) > $line) AS k FROM recent WHERE w = {self._number}"
             f" AND ({signal.where}) AND ({signal.value}) > 0 AND us > {to_us(window.start)}"
-            f" AND {self._called(signal)} = $subject GROUP BY conv_id)",
+            f" AND {self._called(signal)} = $subject{others} GROUP BY conv_id)",
             line=line,
             subject=subject,
         )[0]
         return counts_of(row) if row[0] is not None else Counts()
+
+    def spread(
+        self, signal: Signal, subject: str, window: Interval, line: float, most: int
+    ) -> Spread:
+        conversations, n, usual, largest = self._db.run(
+            "SELECT count(*), coalesce(sum(n), 0)::BIGINT, coalesce(quantile_disc(n, 0.5), 0),"
+            f" max((k, conv_id), {most}) FILTER (k > 0) FROM (SELECT conv_id, count(*) AS n,"
+            f" count_if(value > $line) AS k FROM {self._in_conversations(signal, window)}"
+            " GROUP BY conv_id)",
+            line=line,
+            subject=subject,
+        )[0]
+        return Spread(conversations, n, usual, {conv: k for k, conv in largest or ()})
+
+    def values_of(
+        self, signal: Signal, subject: str, window: Interval, conversations: frozenset[int]
+    ) -> Histogram:
+        rows = self._db.run(
+            f"SELECT {rollups.bucket('value')} AS bucket, count(*)"
+            f" FROM {self._in_conversations(signal, window)}"
+            f" WHERE list_contains({_listed(conversations)}, conv_id) GROUP BY ALL ORDER BY bucket",
+            subject=subject,
+        )
+        return dict(rows)
+
+    def _in_conversations(self, signal: Signal, window: Interval) -> str:
+        """A FROM item: the values of $subject in a window, all of it, that have a conversation."""
+        start = to_us(window.start)
+        if self._is_own(window):
+            events, inside = "recent", f"w = {self._number} AND us > {start}"
+        else:
+            start = start // HOUR_US * HOUR_US
+            events, inside = f"({canonical(f'us >= {start} AND us <= {self._end}')})", "true"
+            if len(self._walk.spans) > 1:
+                # One table for the windows of all lengths.
+                longest = (self._end // HOUR_US - self._past.longest) * HOUR_US
+                signal, events = self._narrowed(signal, min(start, longest))
+                inside = f"us BETWEEN {start} AND {self._end}"
+        return (
+            f"(SELECT conv_id, ({signal.value})::DOUBLE AS value FROM {events}"
+            f" WHERE {inside} AND conv_id IS NOT NULL AND ({signal.where})"
+            f" AND ({signal.value}) BETWEEN {rollups.LEAST} AND {rollups.MOST}"
+            f" AND {self._called(signal)} = $subject)"
+        )
 
     def time_spent(self, signal: Signal, subject: str, window: Interval) -> TimeSpent:
         start = to_us(window.start)
@@ -747,6 +804,11 @@ class DuckDBSnapshot:
             return ask([self._number])[self._number]
         every = range(len(self._walk.spans))
         return self._walk.answer(key, lambda: ask(every))[self._number]
+
+
+def _listed(conversations: Iterable[int]) -> str:
+    """SQL for the list of some conversations."""
+    return f"[{', '.join(f'{each}::UBIGINT' for each in sorted(conversations))}]"
 
 
 def _about_subjects(signals: Sequence[Signal], places: Collection[int]) -> list[tuple[int, Signal]]:

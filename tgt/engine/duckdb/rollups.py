@@ -36,12 +36,19 @@ SUMMED = """
     coalesce(sum(n::DOUBLE * k) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS nk,
     coalesce(sum(k::DOUBLE * k) FILTER (conv_id IS NOT NULL), 0)::DOUBLE AS kk
 """
+LEAST, MOST = "1e-6", "1e15"
+"""Values outside are of no distribution."""
 CLOCK_HOUR = f"(us // {HOUR_US})::INTEGER"
 
 
 def service(signal: Signal) -> str:
     """SQL for the service that an event is counted apart for."""
     return "service" if signal.is_by_service else "NULL::VARCHAR"
+
+
+def bucket(value: str) -> str:
+    """SQL for the bucket of a value."""
+    return f"floor(ln({value}) / ln({BASE}))::SMALLINT"
 
 
 def counted(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) -> str:
@@ -93,9 +100,9 @@ def distributed(signals: Sequence[Signal], events: str, hour: str = CLOCK_HOUR) 
     ]
     parts = [
         f"SELECT {place} AS signal, hour, {names[s.by]} AS subject, {service(s)} AS service,"
-        f" floor(ln(value{place}) / ln({BASE}))::SMALLINT AS bucket, count(*) AS n"
-        f" FROM looked_at WHERE value{place} BETWEEN 1e-6 AND 1e15 AND {names[s.by]} IS NOT NULL"
-        " GROUP BY ALL"
+        f" {bucket(f'value{place}')} AS bucket, count(*) AS n"
+        f" FROM looked_at WHERE value{place} BETWEEN {LEAST} AND {MOST}"
+        f" AND {names[s.by]} IS NOT NULL GROUP BY ALL"
         for place, s in enumerate(signals)
     ]
     looked_at = f"SELECT {hour} AS hour, service, {', '.join(columns)} FROM {events}"

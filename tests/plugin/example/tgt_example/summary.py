@@ -21,6 +21,7 @@ from tgt.engine.protocol import (
     Inventory,
     Reading,
     Signal,
+    Spread,
 )
 from tgt.events import Interval, Sample
 from tgt.sources.spec import Spec
@@ -94,8 +95,26 @@ class SummarySnapshot:
     ) -> tuple[()]:
         return ()
 
-    def beyond(self, signal: Signal, subject: str, window: Interval, line: float) -> Counts:
+    def beyond(
+        self,
+        signal: Signal,
+        subject: str,
+        window: Interval,
+        line: float,
+        *,
+        without: frozenset[int] = frozenset(),
+    ) -> Counts:
         return Counts()
+
+    def spread(
+        self, signal: Signal, subject: str, window: Interval, line: float, most: int
+    ) -> Spread:
+        return Spread()
+
+    def values_of(
+        self, signal: Signal, subject: str, window: Interval, conversations: frozenset[int]
+    ) -> Histogram:
+        return {}
 
     def examples(
         self,
