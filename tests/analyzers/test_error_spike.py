@@ -188,6 +188,36 @@ def test_on_the_first_day_only_what_mostly_fails_is_reported(world: World, judge
     assert len(found) + len(abstained) == len(cases)
 
 
+@pytest.mark.parametrize(
+    ("n", "failing", "found", "why"),
+    [
+        (5, 5, True, "as sure as twenty calls of which most fail"),
+        (4, 4, False, "not sure enough"),
+        (8, 7, False, "nor is one that went well among so few"),
+        (9, 8, True, "which it is among more"),
+        (12, 4, False, "most do not fail"),
+    ],
+)
+def test_of_a_tool_that_is_new_fewer_calls_are_enough(
+    world: World, judge: Judge, n: int, failing: int, found: bool, why: str
+) -> None:
+    new = _now(n, failing, "new")
+    if failing == 4:
+        new += _now(1, 1, "new")  # a fifth error, of one of the four
+    world.write(*hours_of(calls_of()), *new)
+    assert [f.subject for f in judge(ANALYZER).findings] == ["tool_call/new"] * found, why
+
+
+def test_what_is_not_known_to_be_new_is_held_against_more_calls(world: World, judge: Judge) -> None:
+    """It was used before, if seldom; or there is no history, or no conversation."""
+    world.write(*hours_of(calls_of()))
+    world.write(*hours_of(calls_of("rare"), per_hour=1), *_now(6, 6, "rare"))
+    world.write(
+        *({k: v for k, v in line.items() if k != "conv_id"} for line in _now(9, 9, "loose"))
+    )
+    assert judge(ANALYZER).findings == ()
+
+
 def test_many_calls_of_one_conversation_count_once(world: World, judge: Judge) -> None:
     world.write(*hours_of(calls_of()), *_now(37, 0))
     for conv in ("x", "y", "z"):

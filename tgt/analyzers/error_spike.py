@@ -52,6 +52,9 @@ MIN_CONVERSATIONS = 3
 MIN_BASELINE_FAILING = 20
 MIN_BASELINE_UNITS = 200
 MIN_NEW_CALLS = 20
+MOSTLY_FAILS, SURELY_FAILS = 0.95, 0.99
+"""How sure it must be that most of so many calls fail, to be said without any history; and of fewer
+calls, of what is new where there is a history: five of five conversations are enough."""
 CRITICAL_TAIL = 1e-4
 _LONGEST_ERROR = 160
 _MANY_TIMES = 100
@@ -160,7 +163,8 @@ class ErrorSpikeAnalyzer:
         if few and not missing:
             missing = f"{exposure.size:.0f} of {MIN_BASELINE_UNITS} {exposure.unit} in the baseline"
         if missing:
-            verdict = _first_day(now, exposure)
+            is_new = not (history.missing or exposure.size or exposure.by_event)
+            verdict = _without_history(now, exposure, is_new=is_new)
         else:
             multiplier = context.option(MULTIPLIER, reading.subject)
             calls = calls_of(reading, history, exposure, multiplier)
@@ -251,10 +255,14 @@ class _Verdict:
     how_often: str
 
 
-def _first_day(now: Counts, exposure: Exposure) -> _Verdict | None:
-    """With too little history only what mostly fails is certain enough."""
-    is_enough = now.n >= MIN_NEW_CALLS and now.k * 2 > now.n
-    judgement = mostly_failing(exposure) if is_enough else None
+def _without_history(now: Counts, exposure: Exposure, *, is_new: bool) -> _Verdict | None:
+    """With too little history only what mostly fails is certain enough. What ``is_new``, in none of
+    the hours of a history, is so for a day at most: there are few looks in which chance could make
+    it seem so, and fewer calls are enough."""
+    are_few = now.n < MIN_NEW_CALLS
+    if now.k * 2 <= now.n or (are_few and not is_new):
+        return None
+    judgement = mostly_failing(exposure, SURELY_FAILS if are_few else MOSTLY_FAILS)
     if judgement is None:
         return None
     severity = severity_of(exposure.share, high=0, critical=0.9)

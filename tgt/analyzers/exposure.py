@@ -25,8 +25,6 @@ CONVERSATIONS, EVENTS, CALLS = "conversations", "events", "calls"
 SHARE_OF_CALLS = "failing_share"
 ROOM = 0.75
 """A share that must grow beyond this one to be a rise can hardly do so."""
-MOSTLY_FAILS = 0.95
-"""How sure it must be that most of them fail, to be said without any history."""
 
 
 @dataclass(frozen=True)
@@ -191,14 +189,15 @@ def risen(
     )
 
 
-def mostly_failing(exposure: Exposure) -> Judgement | None:
-    """That more than half fail, which needs no history; None if that is not certain enough."""
+def mostly_failing(exposure: Exposure, minimum: float) -> Judgement | None:
+    """That more than half fail, which needs no history; None if it is not as sure as the
+    minimum."""
 
     def sure(failing: int) -> float:
         return confidence.share_above(failing, exposure.exposed, 0.5)
 
     certain = sure(exposure.failing)
-    if certain < MOSTLY_FAILS:
+    if certain < minimum:
         return None
     return Judgement(
         Measure(
@@ -214,5 +213,5 @@ def mostly_failing(exposure: Exposure) -> Judgement | None:
         n=exposure.exposed,
         counted=exposure.counted,
         least=exposure.exposed / 2,
-        minimum=MOSTLY_FAILS,
+        minimum=minimum,
     )
