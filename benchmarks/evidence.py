@@ -32,7 +32,7 @@ from tgt.analyzers.base import END_WEIGHT, HALF
 from tgt.analyzers.shift import FAR_CONVERSATIONS, FEWEST_CONVERSATIONS, large_conversations
 from tgt.engine.protocol import Spread
 from tgt.stats import distributions
-from tgt.stats.calibration import calibrated
+from tgt.stats.calibration import RISEN, calibrated
 from tgt.stats.confidence import (
     Clusters,
     Usual,
@@ -85,13 +85,17 @@ class Shares:
 
     def draw(self, chance: np.random.Generator, hours: int, subjects: int) -> tuple[Array, Array]:
         """Units and failing ones by subject and quarter of an hour, with the history before."""
-        steps = QUARTERS * (HISTORY_H + hours)
-        at = np.arange(steps) / QUARTERS + chance.uniform(0, 1000, (subjects, 1))
-        swing = np.exp(self.wave * (np.sin(0.9 * at) + 0.7 * np.sin(2.3 * at)))
-        bad = np.arange(steps) >= QUARTERS * (HISTORY_H + BEFORE_H)
-        share = np.clip(self.share * swing * np.where(bad, self.times, 1.0), 0, 0.98)
-        units = chance.poisson(self.per_hour / QUARTERS, (subjects, steps))
+        bad = np.arange(QUARTERS * (HISTORY_H + hours)) >= QUARTERS * (HISTORY_H + BEFORE_H)
+        share = self.shares(chance, np.where(bad, self.times, 1.0), subjects)
+        units = chance.poisson(self.per_hour / QUARTERS, share.shape)
         return units.astype(float), chance.binomial(units, share).astype(float)
+
+    def shares(self, chance: np.random.Generator, times: Array, subjects: int) -> Array:
+        """The true share by subject and quarter of an hour, where it is so many times the usual."""
+        at = np.arange(times.shape[-1]) / QUARTERS + chance.uniform(0, 1000, (subjects, 1))
+        swing = np.exp(self.wave * (np.sin(0.9 * at) + 0.7 * np.sin(2.3 * at)))
+        share: Array = np.clip(self.share * swing * times, 0, 0.98)
+        return share
 
     def bound(self, units: Array, failing: Array) -> Array:
         """The log likelihood ratio of every step, all known."""
@@ -111,9 +115,11 @@ def confidences(units: Array, failing: Array) -> Array:
     return stated(findings(units, failing)[0])
 
 
-def stated(sure: Array) -> Array:
+def stated(sure: Array, shift: Array | float = RISEN) -> Array:
     """``tgt.stats.calibration.calibrated`` for many at once."""
-    return np.array([calibrated(each) for each in sure.flat]).reshape(sure.shape)
+    shifts = np.broadcast_to(shift, sure.shape)
+    told = map(calibrated, sure.ravel().tolist(), shifts.ravel().tolist())
+    return np.array(list(told)).reshape(sure.shape)
 
 
 def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
@@ -121,13 +127,13 @@ def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
     which step the window is that shows it best."""
     n, k = (np.pad(np.cumsum(each, 1), ((0, 0), (1, 0))) for each in (units, failing))
     by_hour = [np.diff(each[:, ::QUARTERS], axis=1) for each in (k, n)]
-    usual: dict[int, list[Usual]] = {}
+    usual: dict[tuple[int, int], Usual] = {}
 
-    def learn(hour: int) -> list[Usual]:
-        if hour not in usual:
-            some = [each[:, max(0, hour - HISTORY_H) : hour] for each in by_hour]
-            usual[hour] = [usual_share(zip(*rows, strict=True)) for rows in zip(*some, strict=True)]
-        return usual[hour]
+    def learn(subject: int, hour: int) -> Usual:
+        if (subject, hour) not in usual:
+            rows = (each[subject, max(0, hour - HISTORY_H) : hour] for each in by_hour)
+            usual[subject, hour] = usual_share(zip(*rows, strict=True))
+        return usual[subject, hour]
 
     multiplier = error_spike.MULTIPLIER.default
     steps = range(QUARTERS * HISTORY_H + 1, units.shape[1] + 1)
@@ -135,22 +141,28 @@ def findings(units: Array, failing: Array) -> tuple[Array, NDArray[np.int_]]:
     since = np.zeros(best.shape, dtype=int)
     for place, step in enumerate(steps):
         for start, odds in windows(step, error_spike.WINDOWS_H):
-            known = learn(start // QUARTERS)
-            share = np.array([each.share for each in known])
-            a, b = np.array([each.beta for each in known]).T
             of, bad = n[:, step] - n[:, start], k[:, step] - k[:, start]
-            fires = (bad >= LEAST_FAILING) & (bad > multiplier * share * of)
+            end = start // QUARTERS * QUARTERS
+            first = max(0, end - QUARTERS * HISTORY_H)
+            share = (k[:, end] - k[:, first] + 0.5) / (n[:, end] - n[:, first] + 1)
+            some = np.flatnonzero((bad >= LEAST_FAILING) & (bad > multiplier * share * of))
+            if not len(some):
+                continue
+            # How much the share varies takes long to learn.
+            known = [learn(int(subject), end // QUARTERS) for subject in some]
+            share = share[some]
+            a, b = np.array([each.beta for each in known]).T
             line = np.minimum(math.sqrt(multiplier) * share, 1 - 1e-9)
-            sure = risen(bad, of, line, a, b, odds * error_spike.A_HOUR)
+            sure = risen(bad[some], of[some], line, a, b, odds * error_spike.A_HOUR)
             if step - start == QUARTERS:
                 half = step - int(HALF * QUARTERS)
-                of, bad = n[:, step] - n[:, half], k[:, step] - k[:, half]
+                of, bad = (each[some, step] - each[some, half] for each in (n, k))
                 prior = odds * error_spike.A_HOUR * END_WEIGHT
                 later = risen(bad, of, line, a, b, prior)
                 sure = np.where(bad > multiplier * share * of, np.maximum(sure, later), sure)
-            is_surer = fires & (sure > best[:, place])
-            best[:, place] = np.where(is_surer, sure, best[:, place])
-            since[:, place] = np.where(is_surer, start, since[:, place])
+            is_surer = sure > best[some, place]
+            best[some[is_surer], place] = sure[is_surer]
+            since[some[is_surer], place] = start
     return best, since
 
 
@@ -277,8 +289,14 @@ class Latencies:
         told += f", {self.each:g} alike" if self.alike else ""
         return told + (", heaps" if self.heaps else "")
 
-    def draw(self, chance: np.random.Generator, hours: int) -> Week:
-        """The calls of a history and of so many hours after it."""
+    def draw(
+        self,
+        chance: np.random.Generator,
+        hours: int,
+        bad: tuple[float, float] = (QUARTERS * (HISTORY_H + BEFORE_H), math.inf),
+    ) -> Week:
+        """The calls of a history and of so many hours after it, slower from one quarter of an hour
+        up to another one."""
         steps = QUARTERS * (HISTORY_H + hours)
         begun = chance.poisson(self.per_hour / self.each / QUARTERS, steps)
         sizes = np.ones(begun.sum(), dtype=int)
@@ -293,7 +311,7 @@ class Latencies:
         place = np.arange(len(call)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         start = np.repeat(np.arange(steps), begun) + chance.random(len(sizes))
         at = np.floor(start[call] + place * PAUSE_MIN * QUARTERS / 60).astype(int)
-        is_bad = at >= QUARTERS * (HISTORY_H + BEFORE_H)
+        is_bad = (bad[0] <= at) & (at < bad[1])
         logs = own[call] + math.log(self.times) * is_bad
         logs += chance.normal(0.0, self.sigma * math.sqrt(1 - self.alike), len(call))
         if self.tail:
@@ -351,6 +369,18 @@ def _recent(step: int) -> int:
     return (step - QUARTERS) // QUARTERS * QUARTERS
 
 
+@dataclass(frozen=True)
+class _Place(UsualLocation):
+    """That of a week, of which is remembered where its values lie if all were so much larger."""
+
+    seen: dict[float, tuple[float, float]]
+
+    def moved(self, buckets: float = 0.0) -> tuple[float, float]:
+        if buckets not in self.seen:
+            self.seen[buckets] = super().moved(buckets)
+        return self.seen[buckets]
+
+
 class _Slow:
     """Judges the calls of a week."""
 
@@ -368,6 +398,7 @@ class _Slow:
         self.tolerated = math.log(self.threshold * self.p95) / math.log(distributions.BASE) - 0.5
         self._shares: dict[tuple[float, float], Usual] = {}
         self._places: dict[float, UsualLocation] = {}
+        self._moved: dict[float, tuple[float, float]] = {}
 
     def share(self, line: float, effect: float) -> Usual:
         if (line, effect) not in self._shares:
@@ -378,7 +409,8 @@ class _Slow:
 
     def place(self, effect: float = 1.0) -> UsualLocation:
         if effect not in self._places:
-            self._places[effect] = usual_location(self.before, self.hours, effect)
+            usual = usual_location(self.before, self.hours, effect)
+            self._places[effect] = _Place(**vars(usual), seen=self._moved)
         return self._places[effect]
 
     def effect(self, week: Week, start: int, step: int, line: float) -> float:
@@ -386,20 +418,20 @@ class _Slow:
         clusters = week.clusters(max(start, _recent(step)), step, line)
         return round(shrunk_design_effect(clusters, Clusters()), 1)
 
-    def at(self, step: int) -> float:
-        sure, widest = 0.0, step
-        looks = windows(step, performance.WINDOWS_H)
-        for start, odds in looks:
+    def at(self, step: int) -> tuple[float, int]:
+        """How sure it is, and since which step that is which shows it best."""
+        widest, seen = step, [(0.0, step)]
+        for start, odds in windows(step, performance.WINDOWS_H):
             week = self.left(start, step) if self.is_slow(self.week, start, step) else None
             if week and self.is_slow(week, start, step):
                 widest, prior = start, odds * performance.A_HOUR
-                of_all = self.of_all(week, start, step, prior)
-                sure = max(sure, of_all, self.of_tail(week, start, step, prior))
+                looks = (self.of_all, self.of_tail)
+                seen += [(look(week, start, step, prior), start) for look in looks]
         ends = [step - int(QUARTERS * part) for part in self.rule.ends]
-        more = [self.of_end(start, step) for start in ends if start > widest]
+        seen += [(self.of_end(start, step), start) for start in ends if start > widest]
         if widest < step:
-            more += [self.of_far(step, power) for power in self.rule.far]
-        return max([sure, *more])
+            seen += [(self.of_far(step, power), _recent(step)) for power in self.rule.far]
+        return max(seen, key=lambda each: each[0])
 
     def is_slow(self, week: Week, start: int, step: int) -> bool:
         n = int(week.starts[step] - week.starts[start])
@@ -461,8 +493,15 @@ class _Slow:
 
 def slow(week: Week, rule: Rule = _RULE) -> Array:
     """What ``performance`` says at every step after the history."""
+    return slow_since(week, rule)[0]
+
+
+def slow_since(week: Week, rule: Rule = _RULE) -> tuple[Array, NDArray[np.int_]]:
+    """The same, and since which step the window is that shows it best."""
     judge = _Slow(week, rule)
-    return np.array([judge.at(step) for step in range(QUARTERS * HISTORY_H + 1, week.steps + 1)])
+    steps = range(QUARTERS * HISTORY_H + 1, week.steps + 1)
+    sure, since = zip(*(judge.at(step) for step in steps), strict=True)
+    return np.array(sure), np.array(since)
 
 
 def alarms(sure: Array) -> int:

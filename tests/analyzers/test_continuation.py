@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 from conftest import END, Line, World, hours_of, response
 
+from tgt.analyzers import continuation
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.continuation import ContinuationAnalyzer
 from tgt.output.why import why as explain
+from tgt.stats.calibration import ABOVE, AGREED, calibrated
 from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
@@ -48,6 +50,19 @@ def test_the_threshold_and_the_steps_of_severity(world: World, judge: Judge) -> 
     for cut, (severity, why) in cases.items():
         assert found.pop(f"assistant_response/m{cut}", None) == severity, why
     assert not found
+
+
+def test_what_is_not_sure_says_how_often_that_is_right(
+    world: World, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(*_answers(100, 17, model="unsure"), *_answers(100, 40, model="sure"))
+    told = {each.subject: each.confidence for each in judge(ANALYZER).findings}
+    monkeypatch.setattr(continuation, "calibrated", lambda sure, _: sure)
+    model = {each.subject: each.confidence for each in judge(ANALYZER).findings}
+    unsure, sure = "assistant_response/unsure", "assistant_response/sure"
+    assert told[sure] == model[sure] > 0.99
+    assert 0.02 < model[unsure] < told[unsure] < AGREED
+    assert told[unsure] == pytest.approx(calibrated(model[unsure], ABOVE), rel=1e-9)
 
 
 def test_the_threshold_is_a_setting(world: World, judge: Judge) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 from conftest import Line, World, before, call, hours_of
 
+from tgt.analyzers import performance
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.performance import PerformanceAnalyzer
+from tgt.stats.calibration import AGREED, calibrated
 from tgt.tasks.card import Finding
 
 Judge = Callable[..., Analysis]
@@ -74,6 +76,23 @@ def test_all_calls_become_slower(
         details = findings[0].evidence.details
         assert details["value"] > 1.5 * details["baselineValue"]
         assert findings[0].evidence.samples[0]["elapsedMs"] > details["baselineP50"]
+
+
+@pytest.mark.parametrize(("scale", "tail", "is_sure"), [(1.0, 3.0, False), (3.0, 1.0, True)])
+def test_what_is_not_sure_says_how_often_that_is_right(
+    world: World,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    scale: float,
+    tail: float,
+    is_sure: bool,
+) -> None:
+    world.write(*_past(), *_now(70, scale, tail=tail))
+    (told,) = judge(ANALYZER).findings
+    monkeypatch.setattr(performance, "calibrated", lambda sure: sure)
+    (model,) = judge(ANALYZER).findings
+    assert told.confidence == pytest.approx(calibrated(model.confidence), rel=1e-9)
+    assert (model.confidence > AGREED, told.confidence == model.confidence) == (is_sure, is_sure)
 
 
 def test_the_point_estimate_decides_and_the_steps_of_severity(world: World, judge: Judge) -> None:

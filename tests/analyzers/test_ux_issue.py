@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from conftest import Line, World, call, hours_of, response
 
+from tgt.analyzers import ux_issue
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.ux_issue import UxIssueAnalyzer
+from tgt.stats.calibration import ABOVE, AGREED, calibrated
 
 Judge = Callable[..., Analysis]
 ANALYZER = UxIssueAnalyzer()
@@ -69,6 +71,18 @@ def test_the_thresholds_and_the_steps_of_severity(
     world.write(*_mixed(20, bad, kind))
     found = {finding.subject: str(finding.severity) for finding in judge(ANALYZER).findings}
     assert found == ({subject: severity} if severity else {})
+
+
+@pytest.mark.parametrize(("bad", "is_sure"), [(5, False), (18, True)])
+def test_what_is_not_sure_says_how_often_that_is_right(
+    world: World, judge: Judge, monkeypatch: pytest.MonkeyPatch, bad: int, is_sure: bool
+) -> None:
+    world.write(*_mixed(20, bad, "aborted"))
+    (told,) = judge(ANALYZER).findings
+    monkeypatch.setattr(ux_issue, "calibrated", lambda sure, _: sure)
+    (model,) = judge(ANALYZER).findings
+    assert told.confidence == pytest.approx(calibrated(model.confidence, ABOVE), rel=1e-9)
+    assert (model.confidence > AGREED, told.confidence == model.confidence) == (is_sure, is_sure)
 
 
 def test_the_abort_threshold_is_a_setting_and_the_steps_go_with_it(

@@ -13,7 +13,7 @@ from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
 from tgt.analyzers.figures import duration, percent
-from tgt.analyzers.judgements import Judgement, above, severity_of, share_above, steps
+from tgt.analyzers.judgements import Judgement, above, restated, severity_of, share_above, steps
 from tgt.analyzers.signals import CONTINUATION, TRUNCATION, UNTOLD, truncation
 from tgt.analyzers.touched import Harm
 from tgt.config import Settings
@@ -22,6 +22,7 @@ from tgt.engine.services import is_agent
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
+from tgt.stats.calibration import ABOVE, calibrated
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
@@ -128,6 +129,7 @@ class ContinuationAnalyzer:
             needed=MIN_RESPONSES,
             clustered=True,
         )
+        judgement = restated(judgement, lambda sure: calibrated(sure, ABOVE))
         severity = severity_of(share, high=above(HIGH), critical=above(CRITICAL))
         touched = builder.touched_by(now, Harm.FAILED)
         return builder.deferred(

@@ -27,7 +27,7 @@ from tgt.analyzers.baseline import (
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import CALLS, TAIL, beyond
 from tgt.analyzers.figures import duration, milliseconds
-from tgt.analyzers.judgements import severity_of, steps
+from tgt.analyzers.judgements import restated, severity_of, steps
 from tgt.analyzers.shift import (
     FEWEST_CONVERSATIONS,
     MEDIAN,
@@ -46,6 +46,7 @@ from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
+from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import prior_of
 from tgt.stats.distributions import Histogram
 from tgt.stats.episodes import DAY_HOURS
@@ -259,7 +260,8 @@ def _compared(
         for route, least in routes.items()
     ]
     minimum = builder.context.settings.min_confidence
-    best = max(filter(None, shifts), key=lambda shift: _weight(shift, minimum), default=None)
+    stated = (restated(shift, calibrated) for shift in shifts if shift)
+    best = max(stated, key=lambda shift: _weight(shift, minimum), default=None)
     if best is None:
         return None
     if rising is not None:

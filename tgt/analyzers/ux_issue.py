@@ -22,6 +22,7 @@ from tgt.analyzers.judgements import (
     NEVER,
     Judgement,
     above,
+    restated,
     severity_of,
     share_above,
     share_risen,
@@ -32,6 +33,7 @@ from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
+from tgt.stats.calibration import ABOVE, BOTH, calibrated
 from tgt.stats.confidence import prior_of
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
@@ -192,6 +194,7 @@ class UxIssueAnalyzer:
             prior *= END_WEIGHT
         judgement: Judgement | None
         if usual is None or not question.is_relative:
+            shift = ABOVE
             judgement = share_above(
                 reading,
                 history,
@@ -203,6 +206,7 @@ class UxIssueAnalyzer:
                 least=MIN_BAD - 1,
             )
         else:
+            shift = BOTH
             judgement = share_risen(
                 reading,
                 history,
@@ -215,13 +219,14 @@ class UxIssueAnalyzer:
             )
         if judgement is None:
             return None
-        judged, share = judgement, reading.now.k / reading.now.n
+        judged = restated(judgement, lambda sure: calibrated(sure, shift))
+        share = reading.now.k / reading.now.n
         severity = severity_of(share, high=question.high, critical=question.critical)
         builder = Builder(self, context, reading.subject, reading.window)
         touched = builder.touched(reading.now.k, question.harm, every=reading.now.n)
         return builder.deferred(
             lambda: _finding(builder, question, reading, judged, severity, touched),
-            judgement,
+            judged,
             severity=severity,
             touched=touched,
         )

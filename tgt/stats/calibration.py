@@ -1,18 +1,19 @@
 """From the confidence that a model gives to the one that is as often right as it says.
 
 How often a finding is right depends on how often something is wrong, which no data of a single
-subject tell. The reference is a service of eight subjects in which two things go wrong a week, for
-one to twelve hours each; there a comparison of shares (``confidence.risen_above``, the surest of
-several windows) is right from about 0.7 up and too modest below. So the log-odds of what is below
-AGREED are moved up, the further below it the more, until FULLY_BELOW of them, by SHIFT. What is
-surer stays: no finding is beyond a gate of 0.7 that was not before. Pure; no clock, no I/O.
+subject tell. The reference are services in which one or another of eight subjects is at fault for
+nine hours a week. What a model says there is about right from 0.7 up, and too modest below. So what
+is below AGREED gets the odds that it would have if faults were likelier beforehand, by a ``shift``
+of their logarithm; but not so many that it comes to AGREED. What is surer stays: no finding is
+beyond a gate of 0.7 that was not before. Pure; no clock, no I/O.
 
-SHIFT and FULLY_BELOW have the greatest likelihood where each tenth of the scale weighs the same, in
-1,000 weeks of such a service: ``python -m benchmarks.reliability --seeds 20 --faults 2 --fit``. How
-they hold in other weeks and services, docs/detection.md says.
+The shifts have the greatest likelihood where each tenth of the scale weighs the same, in 400 weeks
+of two services for each analyzer: ``python -m benchmarks.reliability error_spike performance
+ux_issue continuation --services first second --first-seed 100 --fit``. How they hold in other weeks
+and services, docs/detection.md says.
 
-Source: Platt, Probabilistic outputs for support vector machines (1999) (a straight line in
-log-odds); here it has a kink on either side.
+Source: Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori
+probabilities, Neural Computation 14 (2002).
 """
 
 from __future__ import annotations
@@ -20,26 +21,28 @@ from __future__ import annotations
 import math
 
 AGREED = 2 / 3
-"""What the model says from here on is left alone."""
-SHIFT = 1.16
-FULLY_BELOW = 3.67
-"""Of log-odds; more than SHIFT, so that of two findings the surer one remains so."""
+"""What a model says from here on is left alone."""
+RISEN = 0.76
+"""Of what is compared with what is usual (``confidence.risen_above``), also latencies: as if
+changes were twice as likely beforehand."""
+ABOVE = 0.28
+"""Of shares above a fixed line (``confidence.lies_above``)."""
+BOTH = 1.02
+"""Of shares that must have risen and lie above a fixed line, too."""
+ROOM = 1.25
+"""So many times ``shift`` below AGREED log-odds have all of it; more than 1, so that of two
+findings the surer one remains so."""
 
 
-def calibrated(sure: float) -> float:
-    """The confidence to state where a comparison of shares is so ``sure``, both from 0 to 1.
+def calibrated(sure: float, shift: float = RISEN) -> float:
+    """The confidence to state where the model is so ``sure``, both from 0 to 1; ``shift`` is of
+    log-odds, RISEN, ABOVE or BOTH, and not negative.
 
     Continuous and strictly increasing; what is 0, or from AGREED up, is what it was.
     """
-    if sure <= 0.0 or sure >= AGREED:
+    if sure <= 0.0 or sure >= AGREED or shift <= 0.0:
         return sure
-    return moved(sure, SHIFT, FULLY_BELOW)
-
-
-def moved(sure: float, shift: float, fully_below: float) -> float:
-    """``sure``, of more than 0 and less than AGREED, with its log-odds moved up by as much of
-    ``shift`` as it is of ``fully_below`` below AGREED, at most by all of it."""
     odds = sure / (1.0 - sure)
     below = math.log(AGREED / (1.0 - AGREED)) - math.log(odds)
-    odds *= math.exp(shift * min(1.0, below / fully_below))
+    odds *= math.exp(min(shift, below / ROOM))
     return odds / (1.0 + odds)

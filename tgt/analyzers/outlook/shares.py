@@ -16,6 +16,7 @@ from tgt.analyzers.outlook.base import Look, Outlook, smallest, typical_peak
 from tgt.analyzers.signals import truncation
 from tgt.engine.protocol import Counts, Reading
 from tgt.stats import confidence
+from tgt.stats.calibration import ABOVE, BOTH, calibrated
 
 
 def of_answers(look: Look) -> Iterator[Outlook]:
@@ -39,7 +40,8 @@ def _answers(look: Look, reading: Reading) -> Outlook:
 
     def is_seen(k: int) -> bool:
         sure = confidence.lies_above(k / effect, n / effect, threshold, usual, continuation.PRIOR)
-        return capped(sure, by_event=reading.now.by_event) >= look.minimum
+        sure = calibrated(capped(sure, by_event=reading.now.by_event), ABOVE)
+        return sure >= look.minimum
 
     low = max(continuation.MIN_CONVERSATIONS, math.floor(threshold * n) + 1)
     k = smallest(low, n, is_seen)
@@ -89,9 +91,9 @@ def _smallest(
     def is_seen(k: int) -> bool:
         if is_relative and usual:
             sure = confidence.risen_above(k, n, line, usual, prior)
-        else:
-            sure = confidence.lies_above(k, n, line, usual, prior)
-        return sure >= look.minimum
+            return calibrated(sure, BOTH) >= look.minimum
+        sure = confidence.lies_above(k, n, line, usual, prior)
+        return calibrated(sure, ABOVE) >= look.minimum
 
     k = smallest(max(ux_issue.MIN_BAD, math.floor(line * n) + 1), n, is_seen)
     return None if k is None else k / n

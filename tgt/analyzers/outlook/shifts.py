@@ -14,6 +14,7 @@ from tgt.analyzers.shift import MEDIAN, TAIL, quantile
 from tgt.analyzers.signals import FAILURE, LATENCY
 from tgt.engine.protocol import Signal
 from tgt.stats import confidence, distributions
+from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import Usual, prior_of
 from tgt.stats.distributions import BASE, Histogram
 
@@ -35,6 +36,8 @@ class _Question:
     threshold: Callable[[str], float]
     """That of a subject."""
     prior: float
+    stated: Callable[[float], float] = float
+    """The confidence that the analyzer states where its model is so sure."""
 
 
 def latencies(look: Look) -> Iterator[Outlook]:
@@ -48,6 +51,7 @@ def latencies(look: Look) -> Iterator[Outlook]:
         performance.MIN_BASELINE_CALLS,
         lambda subject: look.context.option(performance.THRESHOLD, subject),
         prior_of(max(performance.WINDOWS_H), performance.A_HOUR),
+        calibrated,
     )
     judged = yield from _all(look, question)
     untold = look.without(0)
@@ -129,7 +133,7 @@ def _smallest(
     size = distributions.size(before)
 
     def is_seen(step: int) -> bool:
-        return any(
+        seen = (
             confidence.risen_above(
                 n * distributions.count_above(before, line / BASE**step) / size,
                 n,
@@ -137,9 +141,9 @@ def _smallest(
                 usual,
                 question.prior,
             )
-            >= look.minimum
             for line, tolerated, usual in routes
         )
+        return any(question.stated(sure) >= look.minimum for sure in seen)
 
     low = math.floor(math.log(threshold, BASE)) + 1
     step = smallest(low, math.ceil(math.log(_MOST_TIMES, BASE)), is_seen)
