@@ -42,7 +42,7 @@ from benchmarks.evidence import (
     stated,
 )
 from benchmarks.limits import ABORTED, CUT_OFF, ERROR_HEAVY, LONG_WAIT, Limited
-from tgt.stats.calibration import ABOVE, AGREED, BOTH, RISEN
+from tgt.stats.calibration import ABOVE, AGREED, BOTH, RISEN, SLOWER
 
 WEEK_H = 168
 WRONG_H = 9.0
@@ -285,7 +285,7 @@ def _shift(subject: Subject) -> float:
     """That of what is asked of it (``tgt.stats.calibration``)."""
     if isinstance(subject, Limited):
         return BOTH if subject.question.is_relative else ABOVE
-    return RISEN
+    return SLOWER if isinstance(subject, Latencies) else RISEN
 
 
 def _faults(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from tgt.stats.calibration import ABOVE, AGREED, BOTH, RISEN, ROOM, calibrated
+from tgt.stats.calibration import ABOVE, AGREED, BOTH, RISEN, ROOM, SLOWER, calibrated
 
 SHIFTS = st.floats(min_value=0.0, max_value=5.0)
 
@@ -24,7 +24,7 @@ def test_it_is_a_probability_that_is_no_smaller_and_becomes_no_card(
     assert (told >= AGREED) == (sure >= AGREED)
 
 
-@pytest.mark.parametrize("shift", [RISEN, ABOVE, BOTH, 5.0])
+@pytest.mark.parametrize("shift", [RISEN, SLOWER, ABOVE, BOTH, 5.0])
 def test_what_the_model_is_sure_of_is_left_alone(shift: float) -> None:
     steps = [AGREED + (1 - AGREED) * step / 1000 for step in range(1001)]
     assert [calibrated(each, shift) for each in steps] == steps
@@ -37,7 +37,7 @@ def test_without_a_shift_nothing_is_moved(sure: float) -> None:
     assert calibrated(sure, 0.0) == sure
 
 
-@pytest.mark.parametrize("shift", [RISEN, ABOVE, BOTH])
+@pytest.mark.parametrize("shift", [RISEN, SLOWER, ABOVE, BOTH])
 def test_it_is_strictly_increasing_and_has_no_jumps(shift: float) -> None:
     told = [calibrated(step / 100_000, shift) for step in range(100_001)]
     steps = [later - earlier for earlier, later in pairwise(told)]

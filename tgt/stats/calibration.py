@@ -8,9 +8,9 @@ of their logarithm; but not so many that it comes to AGREED. What is surer stays
 beyond a gate of 0.7 that was not before. Pure; no clock, no I/O.
 
 The shifts have the greatest likelihood where each tenth of the scale weighs the same, in 400 weeks
-of two services for each analyzer: ``python -m benchmarks.reliability error_spike performance
-ux_issue continuation --services first second --first-seed 100 --fit``. How they hold in other weeks
-and services, docs/detection.md says.
+of two services for each analyzer: ``python -m benchmarks.reliability error_spike ux_issue
+continuation --services first second --first-seed 100 --fit``, and with ``--weeks 10``, for 200
+weeks, of ``performance``. How they hold in other weeks and services, docs/detection.md says.
 
 Source: Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori
 probabilities, Neural Computation 14 (2002).
@@ -23,8 +23,10 @@ import math
 AGREED = 2 / 3
 """What a model says from here on is left alone."""
 RISEN = 0.76
-"""Of what is compared with what is usual (``confidence.risen_above``), also latencies: as if
-changes were twice as likely beforehand."""
+"""Of what is compared with what is usual (``confidence.risen_above``): as if changes were twice
+as likely beforehand."""
+SLOWER = 1.38
+"""Of latencies, all of them or their tail."""
 ABOVE = 0.28
 """Of shares above a fixed line (``confidence.lies_above``)."""
 BOTH = 1.02
@@ -36,7 +38,7 @@ findings the surer one remains so."""
 
 def calibrated(sure: float, shift: float = RISEN) -> float:
     """The confidence to state where the model is so ``sure``, both from 0 to 1; ``shift`` is of
-    log-odds, RISEN, ABOVE or BOTH, and not negative.
+    log-odds, one of those above, and not negative.
 
     Continuous and strictly increasing; what is 0, or from AGREED up, is what it was.
     """

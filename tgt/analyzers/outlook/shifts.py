@@ -14,7 +14,7 @@ from tgt.analyzers.shift import MEDIAN, TAIL, quantile
 from tgt.analyzers.signals import FAILURE, LATENCY
 from tgt.engine.protocol import Signal
 from tgt.stats import confidence, distributions
-from tgt.stats.calibration import calibrated
+from tgt.stats.calibration import SLOWER, calibrated
 from tgt.stats.confidence import Usual, prior_of
 from tgt.stats.distributions import BASE, Histogram
 
@@ -51,7 +51,7 @@ def latencies(look: Look) -> Iterator[Outlook]:
         performance.MIN_BASELINE_CALLS,
         lambda subject: look.context.option(performance.THRESHOLD, subject),
         prior_of(max(performance.WINDOWS_H), performance.A_HOUR),
-        calibrated,
+        lambda sure: calibrated(sure, SLOWER),
     )
     judged = yield from _all(look, question)
     untold = look.without(0)
