@@ -95,18 +95,20 @@ def pieces(file: LogFile, lines: Stretch) -> Iterator[Piece]:
 
 
 def may_hold_bad_lines(piece: Piece) -> bool:
-    """Whether a line has so many brackets, or nulls, that it has to be looked at by itself.
+    """Whether a line has so many brackets, or nulls before an object, that it has to be looked at
+    by itself.
 
     The engine reads deeper nests than what is translated, or than what it is given by itself, so
     that the same line would count here and not there. Nulls are what a crash leaves of a block, and
     the engine takes them for a part of the good line behind them.
     """
-    position, opening = 0, b""
+    position, opening, last = 0, b"", b""
     while block := os.pread(piece.descriptor, _SCANNED, position):
         position += len(block)
         is_deep, opening = nesting.may_be_too_deep(block, opening)
-        if is_deep or b"\0" in block:
+        if is_deep or b"\0{" in block or last + block[:1] == b"\0{":
             return True
+        last = block[-1:]
     return False
 
 
