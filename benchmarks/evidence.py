@@ -28,12 +28,13 @@ from scipy.special import betainc, gammaln
 
 from benchmarks import bound, worlds
 from tgt.analyzers import error_spike, performance
-from tgt.analyzers.base import END_WEIGHT, HALF
+from tgt.analyzers.base import HALF
 from tgt.analyzers.shift import FAR_CONVERSATIONS, FEWEST_CONVERSATIONS, large_conversations
 from tgt.engine.protocol import Spread
 from tgt.stats import distributions
 from tgt.stats.calibration import RISEN, calibrated
 from tgt.stats.confidence import (
+    END_WEIGHT,
     Clusters,
     Usual,
     prior_of,

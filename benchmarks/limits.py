@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.evidence import GATE, HISTORY_H, QUARTERS, Array, Shares, windows
 from tgt.analyzers import continuation, ux_issue
-from tgt.analyzers.base import END_WEIGHT, HALF
+from tgt.analyzers.base import HALF
 from tgt.config import Settings
 from tgt.stats.confidence import (
+    END_WEIGHT,
     Clusters,
     Usual,
     lies_above,

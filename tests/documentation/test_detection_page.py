@@ -98,9 +98,9 @@ def _by_chance(n: int, line: float, judge: Judge, prior: float) -> float:
 def test_how_often_chance_makes_the_end_of_a_window_sure() -> None:
     told = r"one of (\d+) conversations, or of (\d+) answers .* once in ([\d,]+) looks"
     ((conversations, answers, looks),) = re.findall(told, PAGE.section("Window and baseline"))
-    prior, line = continuation.PRIOR * base.END_WEIGHT, continuation.THRESHOLD.default
+    prior, line = continuation.PRIOR * confidence.END_WEIGHT, continuation.THRESHOLD.default
     chances = [_by_chance(int(answers), line, confidence.lies_above, prior)]
-    prior = confidence.prior_of(1, ux_issue.A_HOUR) * base.END_WEIGHT
+    prior = confidence.prior_of(1, ux_issue.A_HOUR) * confidence.END_WEIGHT
     for question in ux_issue.questions(Settings()):
         judge: Judge = confidence.risen_above if question.is_relative else confidence.lies_above
         chances.append(_by_chance(int(conversations), question.threshold, judge, prior))

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from tgt.stats import distributions
-from tgt.stats.confidence import Clusters
+from tgt.stats.confidence import END_WEIGHT, Clusters
 from tgt.stats.location import (
     END_CONVERSATIONS,
-    END_WEIGHT,
     larger_at_end,
     larger_by,
     usual_location,

@@ -23,9 +23,6 @@ from tgt.tasks.card import Finding
 T = TypeVar("T")
 
 HALF = 0.5
-END_WEIGHT = 0.25
-"""What the later part of a window shows is so much less likely beforehand than what the whole does:
-it is looked at beside the whole, and what is over soon is hardly worth a card."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tgt import options, subjects
-from tgt.analyzers.base import END_WEIGHT, HALF, Analysis, Context, Need, end_of
+from tgt.analyzers.base import HALF, Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import ANSWERS, reading_of, share_of_events
@@ -23,6 +23,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
 from tgt.stats.calibration import ABOVE, calibrated
+from tgt.stats.confidence import END_WEIGHT
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tgt import options, subjects
-from tgt.analyzers.base import END_WEIGHT, HALF, Analysis, Context, Need, end_of
+from tgt.analyzers.base import HALF, Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import RISING_DAYS, Baseline, baseline_of, before_it_rose
 from tgt.analyzers.builder import Builder, Judged, look, with_details
 from tgt.analyzers.criteria import reading_of, share_of_events, share_of_units
@@ -316,7 +316,7 @@ def _or_of_half(
     if later is None or not later.now.n:
         return verdict
     exposure = exposure_of(context, replace(later, history=reading.history), history)
-    prior = confidence.prior_of(window.minutes / 60, A_HOUR) * END_WEIGHT
+    prior = confidence.prior_of(window.minutes / 60, A_HOUR) * confidence.END_WEIGHT
     rise = _risen(exposure, history, multiplier, prior, half)
     if rise is None:
         return verdict

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tgt import options, subjects
-from tgt.analyzers.base import END_WEIGHT, Analysis, Context, Need, end_of
+from tgt.analyzers.base import Analysis, Context, Need, end_of
 from tgt.analyzers.baseline import baseline_of
 from tgt.analyzers.builder import Builder, Judged, look
 from tgt.analyzers.criteria import reading_of, share_of_units
@@ -34,7 +34,7 @@ from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
 from tgt.stats.calibration import ABOVE, BOTH, calibrated
-from tgt.stats.confidence import prior_of
+from tgt.stats.confidence import END_WEIGHT, prior_of
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 

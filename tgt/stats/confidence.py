@@ -27,6 +27,9 @@ DISPERSION_PRIOR = 0.05
 DISPERSION_PRIOR_HOURS = 24.0
 DISPERSION_FLOOR = 1e-4
 DESIGN_PRIOR_CONVERSATIONS = 15.0
+END_WEIGHT = 0.25
+"""What the later part of a window shows is so much less likely beforehand than what the whole does:
+it is looked at beside the whole, and what is over soon is hardly worth a card."""
 SHORT_HOURS = 2.5
 _WINSOR = 0.98
 

@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tgt.stats.confidence import DISPERSION_PRIOR_HOURS, Clusters
+from tgt.stats.confidence import DISPERSION_PRIOR_HOURS, END_WEIGHT, Clusters
 from tgt.stats.distributions import BASE, Histogram, size
 
 OUTERMOST = 0.025
@@ -28,9 +28,6 @@ WANDER_PRIOR = 0.15
 was seen."""
 END_CONVERSATIONS = 5
 """Fewer do not say where all values lie at the end of a window."""
-END_WEIGHT = 0.25
-"""What an end shows is so much less likely beforehand than what its window does: it is looked at
-beside that."""
 _WINSOR = 0.98
 _LARGEST = math.log(16.0)
 """Factors up to so many times the one that is asked for are thought of."""
