@@ -21,6 +21,7 @@ from tgt.engine.duckdb.canonical import canonical
 from tgt.engine.duckdb.examples import Finder
 from tgt.engine.duckdb.history import Names, Past, grouped
 from tgt.engine.duckdb.rollups import SUMS, added, counts_of
+from tgt.engine.duckdb.store import quoted_numbers
 from tgt.engine.duckdb.walk import Span, Walk, by_window, coded
 from tgt.engine.protocol import (
     EVERYTHING,
@@ -516,8 +517,8 @@ class DuckDBSnapshot:
         *,
         without: frozenset[int] = frozenset(),
     ) -> Counts:
-        is_left_out = f"list_contains({_listed(without)}, conv_id)"
-        others = f" AND NOT coalesce({is_left_out}, false)" if without else ""
+        is_left_out = f"coalesce(conv_id IN ({quoted_numbers(without)}), false)"
+        others = f" AND NOT {is_left_out}" if without else ""
         row = self._db.run(
             f"SELECT {rollups.SUMMED} FROM (SELECT conv_id, count(*) AS n,"
             f" count_if(({signal.value}) > $line) AS k FROM recent WHERE w = {self._number}"
@@ -547,7 +548,7 @@ class DuckDBSnapshot:
         rows = self._db.run(
             f"SELECT {rollups.bucket('value')} AS bucket, count(*)"
             f" FROM {self._in_conversations(signal, window)}"
-            f" WHERE list_contains({_listed(conversations)}, conv_id) GROUP BY ALL ORDER BY bucket",
+            f" WHERE conv_id IN ({quoted_numbers(conversations)}) GROUP BY ALL ORDER BY bucket",
             subject=subject,
         )
         return dict(rows)
@@ -804,11 +805,6 @@ class DuckDBSnapshot:
             return ask([self._number])[self._number]
         every = range(len(self._walk.spans))
         return self._walk.answer(key, lambda: ask(every))[self._number]
-
-
-def _listed(conversations: Iterable[int]) -> str:
-    """SQL for the list of some conversations."""
-    return f"[{', '.join(f'{each}::UBIGINT' for each in sorted(conversations))}]"
 
 
 def _about_subjects(signals: Sequence[Signal], places: Collection[int]) -> list[tuple[int, Signal]]:
