@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from conftest import END, Line, World, hours_of, response
 
-from tgt.analyzers import continuation
+from tgt.analyzers import judgements
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.continuation import ContinuationAnalyzer
 from tgt.output.why import why as explain
@@ -57,7 +57,7 @@ def test_what_is_not_sure_says_how_often_that_is_right(
 ) -> None:
     world.write(*_answers(100, 17, model="unsure"), *_answers(100, 40, model="sure"))
     told = {each.subject: each.confidence for each in judge(ANALYZER).findings}
-    monkeypatch.setattr(continuation, "calibrated", lambda sure, _: sure)
+    monkeypatch.setattr(judgements, "calibrated", lambda sure, _: sure)
     model = {each.subject: each.confidence for each in judge(ANALYZER).findings}
     unsure, sure = "assistant_response/unsure", "assistant_response/sure"
     assert told[sure] == model[sure] > 0.99

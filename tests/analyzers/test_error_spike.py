@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Line, World, before, call, calls_of, hours_of
 
-from tgt.analyzers import error_spike
+from tgt.analyzers import judgements
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.error_spike import ErrorSpikeAnalyzer
 from tgt.stats.calibration import AGREED, calibrated
@@ -59,7 +59,7 @@ def test_what_is_not_sure_says_how_often_that_is_right(
     for failing in (6, 14):
         world.write(*hours_of(calls_of(f"t{failing}")), *_now(40, failing, f"t{failing}"))
     told = {each.subject: each for each in judge(ANALYZER).findings}
-    monkeypatch.setattr(error_spike, "calibrated", lambda sure: sure)
+    monkeypatch.setattr(judgements, "calibrated", lambda sure, _: sure)
     model = {each.subject: each.confidence for each in judge(ANALYZER).findings}
     unsure, sure = "tool_call/t6", "tool_call/t14"
     assert told[sure].confidence == model[sure] > 0.99

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Line, World, before, call, hours_of
 
-from tgt.analyzers import performance
+from tgt.analyzers import judgements
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.performance import PerformanceAnalyzer
 from tgt.stats.calibration import AGREED, SLOWER, calibrated
@@ -89,7 +89,7 @@ def test_what_is_not_sure_says_how_often_that_is_right(
 ) -> None:
     world.write(*_past(), *_now(70, scale, tail=tail))
     (told,) = judge(ANALYZER).findings
-    monkeypatch.setattr(performance, "calibrated", lambda sure, _: sure)
+    monkeypatch.setattr(judgements, "calibrated", lambda sure, _: sure)
     (model,) = judge(ANALYZER).findings
     assert told.confidence == pytest.approx(calibrated(model.confidence, SLOWER), rel=1e-9)
     assert (model.confidence > AGREED, told.confidence == model.confidence) == (is_sure, is_sure)

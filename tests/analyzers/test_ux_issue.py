@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Line, World, call, hours_of, response
 
-from tgt.analyzers import ux_issue
+from tgt.analyzers import judgements
 from tgt.analyzers.base import Analysis
 from tgt.analyzers.ux_issue import UxIssueAnalyzer
 from tgt.stats.calibration import ABOVE, AGREED, calibrated
@@ -79,7 +79,7 @@ def test_what_is_not_sure_says_how_often_that_is_right(
 ) -> None:
     world.write(*_mixed(20, bad, "aborted"))
     (told,) = judge(ANALYZER).findings
-    monkeypatch.setattr(ux_issue, "calibrated", lambda sure, _: sure)
+    monkeypatch.setattr(judgements, "calibrated", lambda sure, _: sure)
     (model,) = judge(ANALYZER).findings
     assert told.confidence == pytest.approx(calibrated(model.confidence, ABOVE), rel=1e-9)
     assert (model.confidence > AGREED, told.confidence == model.confidence) == (is_sure, is_sure)

@@ -22,7 +22,7 @@ from tgt.engine.services import is_agent
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.sources.spec import CLAUDE
-from tgt.stats.calibration import ABOVE, calibrated
+from tgt.stats.calibration import ABOVE
 from tgt.stats.confidence import END_WEIGHT
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
@@ -130,7 +130,7 @@ class ContinuationAnalyzer:
             needed=MIN_RESPONSES,
             clustered=True,
         )
-        judgement = restated(judgement, lambda sure: calibrated(sure, ABOVE))
+        judgement = restated(judgement, ABOVE)
         severity = severity_of(share, high=above(HIGH), critical=above(CRITICAL))
         touched = builder.touched_by(now, Harm.FAILED)
         return builder.deferred(

@@ -43,7 +43,7 @@ from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.redact import masked_cut
 from tgt.stats import confidence
-from tgt.stats.calibration import calibrated
+from tgt.stats.calibration import RISEN
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
 
@@ -297,7 +297,7 @@ def _risen(
 ) -> Rise | None:
     """As sure as it is right where as much goes wrong as the confidence is calibrated for."""
     rise = risen(exposure, history, multiplier, prior, window)
-    return rise and restated(rise, calibrated)
+    return rise and restated(rise, RISEN)
 
 
 def _or_of_half(

@@ -17,6 +17,7 @@ from tgt.analyzers.figures import Measure, Unit, duration
 from tgt.engine.protocol import Reading
 from tgt.events import Interval
 from tgt.stats import confidence
+from tgt.stats.calibration import calibrated
 from tgt.stats.confidence import Usual
 from tgt.tasks.card import Severity
 
@@ -60,13 +61,14 @@ def capped(sure: float, *, by_event: bool) -> float:
     return min(sure, LOOSE_CONFIDENCE) if by_event else sure
 
 
-def restated(judgement: J, state: Callable[[float], float]) -> J:
-    """The judgement with what ``state`` makes of how sure it is, which must be increasing."""
+def restated(judgement: J, shift: float) -> J:
+    """The judgement, as sure as is to be stated: calibrated by one of the shifts of
+    ``tgt.stats.calibration``."""
     sure = judgement.sure
     return replace(
         judgement,
-        confidence=state(judgement.confidence),
-        sure=None if sure is None else lambda counted: state(sure(counted)),
+        confidence=calibrated(judgement.confidence, shift),
+        sure=None if sure is None else lambda counted: calibrated(sure(counted), shift),
     )
 
 

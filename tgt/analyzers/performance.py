@@ -46,7 +46,7 @@ from tgt.engine.protocol import DistributionReading, Signal
 from tgt.events import Interval
 from tgt.outcome import Abstention
 from tgt.stats import distributions
-from tgt.stats.calibration import SLOWER, calibrated
+from tgt.stats.calibration import SLOWER
 from tgt.stats.confidence import prior_of
 from tgt.stats.distributions import Histogram
 from tgt.stats.episodes import DAY_HOURS
@@ -260,7 +260,7 @@ def _compared(
         for route, least in routes.items()
     ]
     minimum = builder.context.settings.min_confidence
-    stated = (restated(shift, _stated) for shift in shifts if shift)
+    stated = (restated(shift, SLOWER) for shift in shifts if shift)
     best = max(stated, key=lambda shift: _weight(shift, minimum), default=None)
     if best is None:
         return None
@@ -279,10 +279,6 @@ def _compared(
         severity=severity,
         touched=touched,
     )
-
-
-def _stated(sure: float) -> float:
-    return calibrated(sure, SLOWER)
 
 
 def _weight(shift: Shift, minimum: float) -> tuple[bool, float]:

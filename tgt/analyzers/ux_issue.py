@@ -33,7 +33,7 @@ from tgt.analyzers.touched import Harm
 from tgt.config import Settings
 from tgt.engine.protocol import Counts, Reading, Signal
 from tgt.events import Interval
-from tgt.stats.calibration import ABOVE, BOTH, calibrated
+from tgt.stats.calibration import ABOVE, BOTH
 from tgt.stats.confidence import END_WEIGHT, prior_of
 from tgt.tasks.card import Finding, Fix, Severity, TaskType, Touched
 from tgt.tasks.criterion import Criterion, Tally
@@ -219,7 +219,7 @@ class UxIssueAnalyzer:
             )
         if judgement is None:
             return None
-        judged = restated(judgement, lambda sure: calibrated(sure, shift))
+        judged = restated(judgement, shift)
         share = reading.now.k / reading.now.n
         severity = severity_of(share, high=question.high, critical=question.critical)
         builder = Builder(self, context, reading.subject, reading.window)
